@@ -1,0 +1,76 @@
+import {
+  type CompiledQuery,
+  type ConnectionProvider,
+  DefaultQueryExecutor,
+  type Dialect,
+  type DialectAdapter,
+  type Driver,
+  Kysely,
+  type QueryCompiler,
+  type QueryResult,
+} from 'kysely'
+import { HandleMisused, UnstorableValue, usedKysely } from './errors.ts'
+
+/** Runs one compiled statement. It may answer at once: an `await` on a plain value is the shortest chain there is. */
+export type Run = (query: CompiledQuery) => QueryResult<unknown> | Promise<QueryResult<unknown>>
+
+async function refuse(): Promise<never> {
+  throw new HandleMisused(usedKysely)
+}
+
+const noConnections: ConnectionProvider = { provideConnection: refuse }
+const noDriver: Driver = {
+  init: refuse,
+  acquireConnection: refuse,
+  beginTransaction: refuse,
+  commitTransaction: refuse,
+  rollbackTransaction: refuse,
+  releaseConnection: refuse,
+  destroy: refuse,
+}
+
+/**
+ * Hands statements straight to the connection. Kysely's own way there (provider, runtime driver, mutex) costs five more promises a
+ * statement, and its transactions would know nothing of the group commit.
+ */
+class DirectExecutor extends DefaultQueryExecutor {
+  readonly #run: Run
+
+  constructor(compiler: QueryCompiler, adapter: DialectAdapter, run: Run) {
+    super(compiler, adapter, noConnections)
+    this.#run = run
+  }
+
+  override async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    return this.#run(query) as QueryResult<R> | Promise<QueryResult<R>>
+  }
+}
+
+/** Makes Kysely handles of one dialect, each over its own way to run a statement. Making one is cheap: every transaction has its own. */
+export function kyselyOver(dialect: Dialect): (run: Run) => Kysely<unknown> {
+  const compiler = dialect.createQueryCompiler()
+  const adapter = dialect.createAdapter()
+  const config = { dialect }
+  return (run) =>
+    new Kysely({ config, dialect, driver: noDriver, executor: new DirectExecutor(compiler, adapter, run) })
+}
+
+/**
+ * Refuses parameters that the two databases would treat differently. PostgreSQL stores no U+0000 in text and would store an object as its JSON,
+ * undefined as null; SQLite would store NaN as null and refuses booleans and dates.
+ */
+export function checkParameters(parameters: readonly unknown[]): void {
+  for (const value of parameters) {
+    if (typeof value === 'string') {
+      if (value.includes('\0')) throw new UnstorableValue('text with the character U+0000 cannot be stored')
+    } else if (typeof value === 'number') {
+      if (!Number.isFinite(value)) throw new UnstorableValue(`the number ${value} cannot be stored`)
+    } else if (value !== null && typeof value !== 'bigint' && !(value instanceof Uint8Array)) {
+      throw new UnstorableValue(`a value of type ${describe(value)} cannot be stored: use number, text, Buffer or null`)
+    }
+  }
+}
+
+function describe(value: unknown): string {
+  return typeof value === 'object' && value !== null ? value.constructor?.name : typeof value
+}

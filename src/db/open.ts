@@ -1,0 +1,34 @@
+import { type Counts, type Database, inside } from './handle.ts'
+import { openPostgres } from './postgres.ts'
+import { openSqlite } from './sqlite.ts'
+
+export type { Database, Dialect } from './handle.ts'
+
+export interface OpenOptions {
+  /** SQLite: milliseconds for which transactions wait while another process holds the write lock. */
+  lockWait?: number
+  /** PostgreSQL: how many connections at most. */
+  connections?: number
+}
+
+/**
+ * Opens the database at `url`: `postgres://…` or the path of an SQLite file, which is created (mode 0600) if missing. PostgreSQL is
+ * connected on first use, so that a start does not depend on who comes up first.
+ */
+export function openDatabase(url: string, options: OpenOptions = {}): Database {
+  if (/^postgres(ql)?:\/\//.test(url)) return openPostgres(url, options.connections ?? 10)
+  if (/^[a-z][a-z0-9+.-]+:/i.test(url)) {
+    throw new Error('the database must be postgres://… or the path of an SQLite file')
+  }
+  return openSqlite(url, options.lockWait ?? 5_000)
+}
+
+/** Lets the transactions that are waiting run to their end, then closes. Later ones are refused. */
+export function closeDatabase(db: Database): Promise<void> {
+  return db[inside].close()
+}
+
+/** Statements and commits since the database was opened. */
+export function statementCount(db: Database): Readonly<Counts> {
+  return db[inside].counts
+}

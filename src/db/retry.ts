@@ -1,0 +1,55 @@
+import pg from 'pg'
+import { DatabaseUnavailable, UnstorableValue } from './errors.ts'
+
+const GIVE_UP_MS = 5_000
+const CONFLICT_TRIES = 20
+const LOST_TRIES = 5
+
+/** Nothing was stored, and the same may succeed when it is tried again. */
+export class Passing extends Error {
+  readonly kind: 'conflict' | 'lost'
+
+  constructor(kind: 'conflict' | 'lost', cause: unknown) {
+    super(`the attempt failed: ${kind}`, { cause })
+    this.kind = kind
+  }
+}
+
+/** Turns what a statement or pg threw into Passing where trying again makes sense. Any other error would look like a lost connection. */
+export function asPassing(error: unknown): unknown {
+  if (isConflict(error)) return new Passing('conflict', error)
+  return isLost(error) ? new Passing('lost', error) : error
+}
+
+/** serialization_failure, deadlock_detected */
+export function isConflict(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && (error.code === '40001' || error.code === '40P01')
+}
+
+/** Is the connection of no more use? What pg throws and the server did not say is about the connection. */
+export function isLost(error: unknown): boolean {
+  if (error instanceof UnstorableValue) return false
+  if (!(error instanceof pg.DatabaseError)) return true
+  const code = error.code ?? ''
+  // Class 08: connection exceptions; 57P01 to 57P03: shutting down, crashed, starting; 53300: too many connections.
+  if (/^08|^57P0[123]$|^53300$/.test(code)) return true
+  // A statement was prepared before a migration changed its result; a new connection prepares it anew.
+  return code === '0A000' && error.message.includes('cached plan')
+}
+
+/** Runs `attempt` again, a bounded number of times, while it throws Passing. The pauses are random, so that two rivals part. */
+export async function retried<R>(attempt: () => Promise<R>): Promise<R> {
+  const until = performance.now() + GIVE_UP_MS
+  for (let tries = 1; ; tries++) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (!(error instanceof Passing)) throw error
+      const last = tries >= (error.kind === 'lost' ? LOST_TRIES : CONFLICT_TRIES) || performance.now() > until
+      if (last)
+        throw new DatabaseUnavailable(error.kind === 'lost' ? 'no connection' : 'too many conflicts', error.cause)
+      const longest = Math.min(error.kind === 'lost' ? 50 * 2 ** tries : 2 * 2 ** tries, 500)
+      await new Promise((resolve) => setTimeout(resolve, longest * (0.5 + Math.random() / 2)))
+    }
+  }
+}

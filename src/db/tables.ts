@@ -1,0 +1,23 @@
+import type { Kysely, SelectQueryBuilder } from 'kysely'
+import { type Database, inside } from './handle.ts'
+
+/** Names the tables that the caller owns: the core its own, an adapter its own. Only a type; nothing is made. */
+export function withTables<T>(db: Database): Kysely<T> {
+  return db[inside].kysely as Kysely<T>
+}
+
+/** Locks the selected rows until the transaction ends. On SQLite a transaction has the whole database to itself already. */
+export function forUpdate<D, T extends keyof D, O>(
+  db: Database,
+  query: SelectQueryBuilder<D, T, O>,
+): SelectQueryBuilder<D, T, O> {
+  return db.dialect === 'postgres' ? query.forUpdate() : query
+}
+
+/** As forUpdate, but passes over the rows that another transaction has locked: for claiming jobs. */
+export function skipLocked<D, T extends keyof D, O>(
+  db: Database,
+  query: SelectQueryBuilder<D, T, O>,
+): SelectQueryBuilder<D, T, O> {
+  return db.dialect === 'postgres' ? query.forUpdate().skipLocked() : query
+}

@@ -1,0 +1,17 @@
+import { type Database, inside } from './handle.ts'
+
+export { DatabaseUnavailable, isUniqueViolation } from './errors.ts'
+
+/**
+ * Runs `work` in one write transaction and resolves with its value after the commit: the only way to write.
+ *
+ * `work` awaits only statements of the `db` that it is given, and has no effect outside: on PostgreSQL it may run again after a deadlock or
+ * a lost connection, and on SQLite every other transaction waits for it. On SQLite one that awaits anything else is stopped and rejected.
+ * If `work` throws, its changes are undone and the promise rejects with what it threw. If one of its statements fails, the transaction is lost
+ * even when `work` catches the error: use `on conflict do nothing` instead of catching a unique violation.
+ *
+ * @throws HandleMisused when called inside a transaction; DatabaseUnavailable when the database is locked, gone or failed to commit.
+ */
+export function transaction<R>(db: Database, work: (db: Database) => Promise<R>): Promise<R> {
+  return db[inside].transaction(work)
+}
