@@ -1,4 +1,5 @@
+import { core } from './0001-core.ts'
 import type { Migration } from './columns.ts'
 
 /** All migrations, by name; they run in the order of their names. */
-export const migrations: Record<string, Migration> = {}
+export const migrations: Record<string, Migration> = { '0001-core': core }

@@ -84,6 +84,8 @@ interface AuthoritiesTable {
   kind: string
   owner_id: number | null
   enabled: number
+  /** Raised by every change of settings or of the active certificate. */
+  version: Generated<number>
   /** Raised in the transaction of every change of a revocation status. */
   revocations: Generated<number>
   /** The number of the last CRL handed out for signing. */

@@ -1,0 +1,41 @@
+import type { Database } from '../db/open.ts'
+import { withTables } from '../db/tables.ts'
+import type { AuditSubject } from './audit.ts'
+import type { CoreTables } from './tables.ts'
+
+export interface Alert {
+  /** What it is about: policy_refusal, order_failed, authority_expiring … */
+  kind: string
+  organizationId: number | null
+  subject: { kind: AuditSubject; id: number | null }
+  detail: string
+}
+
+/** Something that a person should look at. While an alert on the same subject is open, no second one is made. */
+export async function raiseAlert(db: Database, at: Date, alert: Alert): Promise<void> {
+  const tables = withTables<CoreTables>(db)
+  const { kind, organizationId, subject, detail } = alert
+  const known = await tables
+    .selectFrom('alerts')
+    .select('id')
+    .where('kind', '=', kind)
+    .where('subject_kind', '=', subject.kind)
+    .where('subject_id', subject.id === null ? 'is' : '=', subject.id)
+    .where('detail', '=', detail)
+    .where('closed_at', 'is', null)
+    .limit(1)
+    .executeTakeFirst()
+  if (known) return
+  await tables
+    .insertInto('alerts')
+    .values({
+      organization_id: organizationId,
+      kind,
+      subject_kind: subject.kind,
+      subject_id: subject.id,
+      detail,
+      created_at: at.getTime(),
+      closed_at: null,
+    })
+    .execute()
+}

@@ -1,0 +1,83 @@
+import type { Finding, RequestRef } from './request.ts'
+import type { Action, ApprovalRule, ApprovalStep } from './rule.ts'
+
+/** What a rule's outcome came to. */
+export type Outcome =
+  | { kind: 'auto'; rule: string; version: string }
+  | { kind: 'deny'; rule: string; version: string; message: string }
+  | { kind: 'require'; rule: string; version: string; steps: ApprovalStep[]; remember?: string }
+
+export interface Verdict {
+  outcome: Outcome
+  /** From `warn` rules and from conditions that failed. */
+  findings: Finding[]
+}
+
+/** Everything that conditions may look at; condition.ts gives it its CEL types. */
+export interface Facts {
+  action: Action
+  protocol: string
+  profile: string
+  requester: { kind: string; ref: string; name: string }
+  /** Empty when unknown. */
+  source: string
+  identifiers: { type: string; value: string; validated: boolean }[]
+  /** All names proved by the adapter. */
+  validated: boolean
+  /** A one-time challenge or credential bound to these names was used. */
+  entitled: boolean
+  subject: Record<string, string>
+  key: { algorithm: string; size: number; curve: string }
+  type: string
+  /** Whole days, rounded up. */
+  days: number
+  mustStaple: boolean
+  /** What is renewed or revoked; absent: present is false and the rest empty. */
+  certificate: { present: boolean; serial: string; sameNames: boolean; ageDays: number; daysLeft: number }
+  /** Revocation: RFC 5280 reason name, or empty. */
+  reason: string
+  /** Revocation: account, names, key or user; else empty. */
+  grounds: string
+  /** A user or token of ours that holds the capability which the action needs. */
+  capable: boolean
+}
+
+export interface VoteInput {
+  verdict: 'approve' | 'deny'
+  /** The hash that the voter saw; another one means that the request has changed: conflict. */
+  hash: string
+  /** Needed for a denial and for an override; the requester reads a denial's. */
+  reason?: string
+  /** Decide at once, against the steps: superusers and administrators only, audited as such. */
+  override?: boolean
+  /** Like 30d; no longer than the rule allows. */
+  remember?: string
+}
+
+/** What an approver sees of a request: where it stands, who may act, and the hash that his vote must name. */
+export interface ReviewState {
+  outcome: string
+  rule: string
+  hash: string
+  step: number
+  steps: ApprovalStep[]
+  /** Names of those who could still approve the present step. Empty: nobody may, and the request says so. */
+  mayApprove: string[]
+  votes: { user: string; step: number; verdict: string; override: boolean; reason?: string; at: Date }[]
+  comments: { user: string; text: string; at: Date }[]
+}
+
+export type RequestKind = 'sign' | 'revoke'
+
+/** Decisions by people, and what else is done to a request by hand. Each authorises; each throws conflict when too late. */
+export interface Approvals {
+  review(kind: RequestKind, ref: RequestRef): Promise<ReviewState>
+  vote(kind: RequestKind, ref: RequestRef, vote: VoteInput): Promise<{ status: string }>
+  cancel(kind: RequestKind, ref: RequestRef, reason?: string): Promise<void>
+  /** A failed request tries again; one in `signing` makes its next attempt now. */
+  retry(kind: RequestKind, ref: RequestRef): Promise<{ status: string }>
+  markFailed(kind: RequestKind, ref: RequestRef, reason: string): Promise<void>
+  comment(kind: RequestKind, ref: RequestRef, text: string): Promise<void>
+  /** Which rule would decide, and how, without storing anything. */
+  simulate(rules: ApprovalRule[], facts: Facts): Verdict
+}

@@ -1,0 +1,44 @@
+import type { Database } from '../db/open.ts'
+import { withTables } from '../db/tables.ts'
+import type { Requester } from './requester.ts'
+import type { CoreTables } from './tables.ts'
+
+export type AuditSubject =
+  | 'sign_request'
+  | 'revoke_request'
+  | 'certificate'
+  | 'authority'
+  | 'profile'
+  | 'user'
+  | 'token'
+  | 'key'
+  | 'installation'
+
+export interface AuditEntry {
+  /** What happened, as noun.verb: sign_request.requested, certificate.policy_hard_fail, vote.approve. */
+  action: string
+  organizationId: number | null
+  subject: { kind: AuditSubject; id: number | null }
+  /** The status that the subject has after this, where it has one. */
+  status?: string
+  /** Small and readable: never a key, password or token. */
+  details?: Record<string, unknown>
+}
+
+/** Writes one audit row. Call it in the transaction of the change itself; the sealer chains it within a second. */
+export async function audit(db: Database, actor: Requester, at: Date, entry: AuditEntry): Promise<void> {
+  await withTables<CoreTables>(db)
+    .insertInto('audit_events')
+    .values({
+      at: at.getTime(),
+      organization_id: entry.organizationId,
+      action: entry.action,
+      subject_kind: entry.subject.kind,
+      subject_id: entry.subject.id,
+      status: entry.status ?? null,
+      actor: JSON.stringify({ kind: actor.kind, ref: actor.ref, name: actor.name }),
+      source_address: actor.source ?? null,
+      details: JSON.stringify(entry.details ?? {}),
+    })
+    .execute()
+}

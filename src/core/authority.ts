@@ -1,0 +1,175 @@
+import { z } from 'zod'
+import type { Database } from '../db/open.ts'
+import { withTables } from '../db/tables.ts'
+import { type CertificateFields, readCertificate } from '../pki/certificateReader.ts'
+import type { CrlDraft } from '../pki/crl.ts'
+import { pemDecode } from '../pki/pem.ts'
+import { Failure } from './failure.ts'
+import type { Installation } from './installation.ts'
+import { createCache } from './installation.ts'
+import { duration } from './profile.ts'
+import type { CoreTables } from './tables.ts'
+
+export const authorityKinds = ['local', 'manual'] as const
+export type AuthorityKind = (typeof authorityKinds)[number]
+
+export const authoritySettings = z.strictObject({
+  /** How long a CRL is good for. A new one is made with every revocation, and when a third of this is left. */
+  crlValidity: duration.prefault('7d'),
+  /** How long an OCSP answer is good for. */
+  ocspValidity: duration.prefault('12h'),
+  /** How long the delegated responder's certificate lives; it is renewed when a third of this is left. */
+  responderValidity: duration.prefault('30d'),
+})
+export type AuthoritySettings = z.output<typeof authoritySettings>
+
+/** A certificate of an authority, with which it signs or signed. */
+export interface Issuer {
+  /** Id of the authority_certificates row; part of the URLs in what it issues. */
+  id: number
+  certificate: CertificateFields
+  /** Issuers above, nearest first, as DER; empty for a root. */
+  chain: Buffer[]
+}
+
+/** What issue.ts hands to an authority: the certificate to be, already checked. */
+export interface SigningOrder {
+  /** DER TBSCertificate. */
+  tbs: Buffer
+}
+
+/**
+ * Something that signs certificates. Implemented in src/authorities only. `sign` throws Failure('unavailable') for
+ * trouble that may pass; anything else that it throws ends the request.
+ */
+export interface Authority {
+  /** Where signing happens here: the DER AlgorithmIdentifier that the certificate to be must name. Absent: a person uploads the certificate. */
+  readonly algorithm?: Buffer
+  /** DER certificate. */
+  sign?(order: SigningOrder): Promise<Buffer>
+  /** DER CRL under the authority's key. */
+  signCrl?(draft: Omit<CrlDraft, 'signer'>): Promise<Buffer>
+}
+
+/** Makes the signing part of an authority from its active certificate's key. */
+export type AuthorityMakers = Record<AuthorityKind, (it: Installation, issuer: Issuer | undefined, keyId: number | null) => Promise<Authority>>
+
+/** An authority as the core works with it. */
+export interface LoadedAuthority {
+  id: number
+  uuid: string
+  organizationId: number
+  name: string
+  kind: AuthorityKind
+  ownerId: number | null
+  enabled: boolean
+  settings: AuthoritySettings
+  issuer: Issuer | undefined
+  signs: Authority
+}
+
+/** The certificate that an authority signs with, its chain, and those it had before. */
+export interface CaChain {
+  active: Issuer | undefined
+  earlier: Issuer[]
+}
+
+const loaded = new WeakMap<Database, ReturnType<typeof createCache<string, LoadedAuthority>>>()
+
+/** Reads an authority; what has not changed since comes from memory. Throws Failure('notFound'). */
+export async function loadAuthority(it: Installation, ref: number | string): Promise<LoadedAuthority> {
+  const row = await withTables<CoreTables>(it.db)
+    .selectFrom('authorities')
+    .select(['id', 'version'])
+    .where(typeof ref === 'number' ? 'id' : 'name', '=', ref)
+    .executeTakeFirst()
+  if (!row) throw new Failure('notFound', 'there is no such authority')
+  let cache = loaded.get(it.db)
+  if (!cache) {
+    cache = createCache(200)
+    loaded.set(it.db, cache)
+  }
+  const key = `${row.id}:${row.version}`
+  const known = cache.get(key)
+  if (known) return known
+  const authority = await readAuthority(it, row.id)
+  cache.set(key, authority)
+  return authority
+}
+
+async function readAuthority(it: Installation, id: number): Promise<LoadedAuthority> {
+  const tables = withTables<CoreTables>(it.db)
+  const row = await tables.selectFrom('authorities').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+  const active = await tables
+    .selectFrom('authority_certificates')
+    .selectAll()
+    .where('authority_id', '=', id)
+    .where('active', '=', 1)
+    .executeTakeFirst()
+  const kind = z.enum(authorityKinds).parse(row.kind)
+  const issuer = active && toIssuer(active)
+  return {
+    id: row.id,
+    uuid: row.uuid,
+    organizationId: row.organization_id,
+    name: row.name,
+    kind,
+    ownerId: row.owner_id,
+    enabled: row.enabled === 1,
+    settings: authoritySettings.parse(JSON.parse(row.settings)),
+    issuer,
+    signs: await it.makers[kind](it, issuer, active?.key_id ?? null),
+  }
+}
+
+function toIssuer(row: { id: number; certificate: Buffer; chain: string }): Issuer {
+  return {
+    id: row.id,
+    certificate: readCertificate(row.certificate),
+    chain: pemDecode(row.chain).map(({ der }) => der),
+  }
+}
+
+const issuers = new WeakMap<Database, ReturnType<typeof createCache<number, Issuer & { authorityId: number }>>>()
+
+/** One certificate of an authority by its row's id: it never changes, so it is read once. */
+export async function loadIssuer(it: Installation, id: number): Promise<Issuer & { authorityId: number }> {
+  let cache = issuers.get(it.db)
+  if (!cache) {
+    cache = createCache(500)
+    issuers.set(it.db, cache)
+  }
+  const known = cache.get(id)
+  if (known) return known
+  const row = await withTables<CoreTables>(it.db)
+    .selectFrom('authority_certificates')
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirst()
+  if (!row) throw new Failure('notFound', 'there is no such authority certificate')
+  const issuer = { ...toIssuer(row), authorityId: row.authority_id }
+  cache.set(id, issuer)
+  return issuer
+}
+
+/** All certificates of an authority, the newest first. */
+export async function readChain(it: Installation, name: string): Promise<CaChain> {
+  const authority = await loadAuthority(it, name)
+  const rows = await withTables<CoreTables>(it.db)
+    .selectFrom('authority_certificates')
+    .select('id')
+    .where('authority_id', '=', authority.id)
+    .where('active', '=', 0)
+    .orderBy('id', 'desc')
+    .execute()
+  return { active: authority.issuer, earlier: await Promise.all(rows.map(({ id }) => loadIssuer(it, id))) }
+}
+
+/** The URLs that certificates of this issuer carry. */
+export function issuerUrls(it: Installation, authority: { name: string }, issuerId: number, shard: number) {
+  return {
+    crlUrls: [`${it.httpBaseUrl}/crl/${authority.name}/${issuerId}/${shard}.crl`],
+    ocspUrls: [`${it.httpBaseUrl}/ocsp/${authority.name}`],
+    issuerUrls: [`${it.httpBaseUrl}/ca/${authority.name}/${issuerId}.cer`],
+  }
+}

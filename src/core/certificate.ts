@@ -1,0 +1,120 @@
+import type { Database } from '../db/open.ts'
+import { withTables } from '../db/tables.ts'
+import type { Identifier } from '../pki/identifier.ts'
+import type { CoreTables } from './tables.ts'
+
+export type CertificateStatus = 'issued' | 'hold' | 'revoked'
+
+export interface Certificate {
+  /** The id of its SignRequest. */
+  id: number
+  uuid: string
+  organizationId: number
+  profileId?: number
+  authorityId: number
+  /** Which certificate of the authority issued it. */
+  authorityCertificateId?: number
+  /** Lower-case hex, as in the certificate, without a leading 00. */
+  serial: string
+  /** DER. */
+  der: Buffer
+  /** SHA-256 of the DER, lower-case hex. */
+  fingerprint: string
+  /** SHA-256 of the SubjectPublicKeyInfo's DER, lower-case hex. */
+  spkiHash: string
+  /** RFC 4514 text. */
+  subject: string
+  identifiers: readonly Identifier[]
+  keyAlgorithm: string
+  notBefore: Date
+  notAfter: Date
+  status: CertificateStatus
+  revokedAt?: Date
+  /** RFC 5280 section 5.3.1 name. */
+  revocationReason?: string
+  /** requesterKey of whoever ordered it. */
+  requesterKey: string
+  renews?: number
+}
+
+/** By the request's id or uuid, by the SHA-256 fingerprint of the DER in hex, or by serial under an authority. */
+export type CertificateRef =
+  | { id: number }
+  | { uuid: string }
+  | { fingerprint: string }
+  | { serial: string; authority?: string }
+
+const selectable = [
+  'certificates.id',
+  'sign_requests.uuid',
+  'certificates.organization_id',
+  'certificates.profile_id',
+  'certificates.authority_id',
+  'certificates.authority_certificate_id',
+  'certificates.serial',
+  'certificates.der',
+  'certificates.fingerprint',
+  'certificates.spki_hash',
+  'certificates.subject',
+  'certificates.identifiers',
+  'certificates.key_algorithm',
+  'certificates.not_before',
+  'certificates.not_after',
+  'certificates.status',
+  'certificates.revoked_at',
+  'certificates.revocation_reason',
+  'certificates.requester_key',
+  'certificates.renews_id',
+] as const
+
+/** A query over certificates with all that a Certificate needs; add conditions, then map the rows with toCertificate. */
+export function selectCertificates(db: Database) {
+  return withTables<CoreTables>(db)
+    .selectFrom('certificates')
+    .innerJoin('sign_requests', 'sign_requests.id', 'certificates.id')
+    .select(selectable)
+}
+
+type CertificateRow = Awaited<ReturnType<ReturnType<typeof selectCertificates>['execute']>>[number]
+
+export function toCertificate(row: CertificateRow): Certificate {
+  return {
+    id: row.id,
+    uuid: row.uuid,
+    organizationId: row.organization_id,
+    ...(row.profile_id === null ? {} : { profileId: row.profile_id }),
+    authorityId: row.authority_id,
+    ...(row.authority_certificate_id === null ? {} : { authorityCertificateId: row.authority_certificate_id }),
+    serial: row.serial,
+    der: row.der,
+    fingerprint: row.fingerprint,
+    spkiHash: row.spki_hash,
+    subject: row.subject,
+    identifiers: JSON.parse(row.identifiers),
+    keyAlgorithm: row.key_algorithm,
+    notBefore: new Date(row.not_before),
+    notAfter: new Date(row.not_after),
+    status: row.status as CertificateStatus,
+    ...(row.revoked_at === null ? {} : { revokedAt: new Date(row.revoked_at) }),
+    ...(row.revocation_reason === null ? {} : { revocationReason: row.revocation_reason }),
+    requesterKey: row.requester_key,
+    ...(row.renews_id === null ? {} : { renews: row.renews_id }),
+  }
+}
+
+/** Finds one certificate. A serial that two authorities share is found only with the authority's name. */
+export async function findCertificate(db: Database, ref: CertificateRef): Promise<Certificate | undefined> {
+  let query = selectCertificates(db).limit(2)
+  if ('id' in ref) query = query.where('certificates.id', '=', ref.id)
+  else if ('uuid' in ref) query = query.where('sign_requests.uuid', '=', ref.uuid)
+  else if ('fingerprint' in ref) query = query.where('certificates.fingerprint', '=', ref.fingerprint)
+  else {
+    query = query.where('certificates.serial', '=', ref.serial)
+    const { authority } = ref
+    if (authority !== undefined) {
+      query = query.where('certificates.authority_id', 'in', (eb) => eb.selectFrom('authorities').select('id').where('name', '=', authority))
+    }
+  }
+  const [row, another] = await query.execute()
+  return row === undefined || another !== undefined ? undefined : toCertificate(row)
+}

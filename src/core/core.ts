@@ -1,0 +1,69 @@
+import type { Identifier } from '../pki/identifier.ts'
+import type { OcspRequest } from '../pki/ocsp.ts'
+import type { Approvals } from './approval.ts'
+import type { Admin } from './admin.ts'
+import type { Certificate, CertificateRef } from './certificate.ts'
+import type { CaChain } from './authority.ts'
+import type { Database } from '../db/open.ts'
+import type { Listing } from './listing.ts'
+import type { RaProfile } from './profile.ts'
+import type { Origin, RequestRef, RevokeDraft, RevokeRequest, SignDraft, SignRequest } from './request.ts'
+import type { Requester } from './requester.ts'
+
+/** Runs in the transaction that creates the record; what it throws undoes the record and reaches the caller. */
+export type Claim = (db: Database) => Promise<void>
+
+/** A request as `sign` answers it; `repeat` says that an earlier call had made the record, and no claim ran. */
+export interface SignAnswer {
+  request: SignRequest
+  repeat: boolean
+}
+
+/** A CRL ready to serve. */
+export interface SignedCrl {
+  /** DER, RFC 5280 section 5. */
+  der: Buffer
+  number: number
+  thisUpdate: Date
+  nextUpdate: Date
+}
+
+/** What a requester may do. Every method authorises, and shows nothing of another organization. */
+export interface Door {
+  /** The enabled profile of that name that serves that protocol. Throws notFound alike for none, disabled and built-in. */
+  profile(name: string, protocol: string): Promise<RaProfile>
+  /**
+   * Policy, rules, and, where the rules say auto, the certificate: the returned request is signed, signing, requested
+   * or denied. Throws badCsr, badKey, rejectedIdentifier, malformed where nothing is stored (DESIGN: refusal).
+   */
+  sign(draft: SignDraft, claim?: Claim): Promise<SignAnswer>
+  /** As sign; `revoked` in the answer means that OCSP says so already. Throws alreadyRevoked, badReason, notFound, forbidden. */
+  revoke(draft: RevokeDraft, claim?: Claim): Promise<RevokeRequest>
+  /** The newest generation of an origin. */
+  findSignRequest(origin: Origin): Promise<SignRequest | undefined>
+  findCertificate(ref: CertificateRef): Promise<Certificate | undefined>
+  /** The issuers above a certificate's own, nearest first, root last, as DER. */
+  chain(certificate: Certificate): Promise<Buffer[]>
+  /** The certificates of an authority that clients may need: the active one with its chain, and earlier ones. */
+  authorityChain(authority: string): Promise<CaChain>
+  /** A certificate signed elsewhere, leaf first, for a request that waits in `signing`. */
+  upload(ref: RequestRef, chain: Buffer[]): Promise<SignRequest>
+  crl(authority: string, shard?: number): Promise<SignedCrl>
+  /** DER of an OCSP answer, RFC 6960; an unsigned error answer where that is the answer. */
+  ocsp(request: OcspRequest): Promise<Buffer>
+  /** Marks that the protocol has told its client a final answer, so that retry is a conflict from now on. */
+  answered(ref: RequestRef): Promise<void>
+  /**
+   * Whether this profile would certify these names, for this time, at all. Throws rejectedIdentifier with a problem for
+   * each name that it would not, malformed for a time outside the profile.
+   */
+  admitNames(profile: RaProfile, identifiers: readonly Identifier[], period?: { notBefore?: Date; notAfter?: Date }): void
+  approvals: Approvals
+  admin: Admin
+  list: Listing
+}
+
+/** The one way into the core. */
+export interface Core {
+  as(requester: Requester): Door
+}

@@ -1,0 +1,38 @@
+import type { Database } from '../db/open.ts'
+import type { Log } from '../log.ts'
+import type { AuthorityMakers } from './authority.ts'
+import type { KeyVault } from './key.ts'
+
+/** What the core runs on: handed to it once, when the process is composed. */
+export interface Installation {
+  db: Database
+  vault: KeyVault
+  clock: () => Date
+  log: Log
+  /** Base URL of the plain HTTP listener as the world sees it, without a trailing slash: CRL, OCSP and issuer URLs begin with it. */
+  httpBaseUrl: string
+  /** This process among others: owner of leases. New at each start. */
+  node: string
+  /** How each kind of authority is made; composed from src/authorities. */
+  makers: AuthorityMakers
+}
+
+/** A bounded map that forgets what was used longest ago. */
+export function createCache<K, V>(limit: number) {
+  const entries = new Map<K, V>()
+  return {
+    get(key: K): V | undefined {
+      const value = entries.get(key)
+      if (value !== undefined) {
+        entries.delete(key)
+        entries.set(key, value)
+      }
+      return value
+    },
+    set(key: K, value: V): void {
+      entries.delete(key)
+      entries.set(key, value)
+      if (entries.size > limit) entries.delete(entries.keys().next().value as K)
+    },
+  }
+}

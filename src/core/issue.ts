@@ -1,0 +1,285 @@
+import { sql } from 'kysely'
+import type { Database } from '../db/open.ts'
+import { withTables } from '../db/tables.ts'
+import { transaction } from '../db/transaction.ts'
+import { type CertificateDraft, encodeTbs } from '../pki/certificate.ts'
+import { fingerprint } from '../pki/certificateReader.ts'
+import { lintCertificate } from '../pki/lint.ts'
+import { nameText } from '../pki/name.ts'
+import type { PublicKeyInfo } from '../pki/publicKey.ts'
+import { raiseAlert } from './alert.ts'
+import { issuerUrls, type Issuer, type LoadedAuthority, loadAuthority } from './authority.ts'
+import { parsePkcs10 } from './csr.ts'
+import { Failure } from './failure.ts'
+import type { Installation } from './installation.ts'
+import { readSignRequest } from './records.ts'
+import type { SignRequest } from './request.ts'
+import { requesterKey, system } from './requester.ts'
+import type { CoreTables } from './tables.ts'
+import { moveSignRequest } from './transition.ts'
+import { extendedUsages, usages } from './usage.ts'
+import { newSerial } from './uuid.ts'
+
+/** How long one attempt may take before another node may begin the next. */
+export const leaseMilliseconds = 30_000
+
+/** One try at signing a request. Its serial is used for nothing else, also when the try is abandoned. */
+export interface Attempt {
+  number: number
+  serial: string
+  shard: number
+  leaseUntil: number
+}
+
+/**
+ * Stores the next attempt of a request that stands in `signing`, in the caller's transaction. Without a decision that
+ * lets this revision pass, or with a key blocked meanwhile, nothing is stored: throws Failure('conflict' | 'badKey').
+ */
+export async function storeAttempt(
+  db: Database,
+  it: Installation,
+  request: { id: number; revision: number; number: number; spkiHash: string },
+  issuer: Issuer,
+): Promise<Attempt> {
+  const now = it.clock()
+  const attempt = { number: request.number, serial: newSerial(now), shard: 0, leaseUntil: now.getTime() + leaseMilliseconds }
+  const stored = await withTables<CoreTables>(db)
+    .insertInto('sign_attempts')
+    .columns([
+      'sign_request_id',
+      'number',
+      'decision_id',
+      'authority_certificate_id',
+      'serial',
+      'shard',
+      'lease_owner',
+      'lease_until',
+      'created_at',
+    ])
+    .expression((eb) =>
+      eb
+        .selectFrom('decisions')
+        .select([
+          'decisions.sign_request_id',
+          sql.val(attempt.number).as('number'),
+          'decisions.id',
+          sql.val(issuer.id).as('issuer'),
+          sql.val(attempt.serial).as('serial'),
+          sql.val(attempt.shard).as('shard'),
+          sql.val(it.node).as('owner'),
+          sql.val(attempt.leaseUntil).as('until'),
+          sql.val(now.getTime()).as('at'),
+        ])
+        .where('decisions.sign_request_id', '=', request.id)
+        .where('decisions.revision', '=', request.revision)
+        .where('decisions.outcome', 'in', ['auto', 'remembered', 'approved'])
+        .where(({ not, exists, selectFrom }) =>
+          not(exists(selectFrom('blocked_keys').select('spki_hash').where('spki_hash', '=', request.spkiHash))),
+        ),
+    )
+    .returning('id')
+    .executeTakeFirst()
+  if (!stored) await whyNoAttempt(db, request.spkiHash)
+  return attempt
+}
+
+async function whyNoAttempt(db: Database, spkiHash: string): Promise<never> {
+  await refuseBlockedKey(db, spkiHash)
+  throw new Failure('conflict', 'no decision lets this request pass as it stands now')
+}
+
+/** Throws Failure('badKey') for a key that was reported compromised or blocked by an administrator. */
+export async function refuseBlockedKey(db: Database, spkiHash: string): Promise<void> {
+  const blocked = await withTables<CoreTables>(db)
+    .selectFrom('blocked_keys')
+    .select('reason')
+    .where('spki_hash', '=', spkiHash)
+    .executeTakeFirst()
+  if (blocked) throw new Failure('badKey', `this key is blocked (${blocked.reason}); make a new key`)
+}
+
+/**
+ * Makes the certificate of an attempt: lint, sign, store. Passing trouble leaves the request in `signing` with
+ * lastError, and the sweep makes the next attempt; what cannot pass moves it to `failed`. Another node that took over
+ * meanwhile makes this one store nothing. Answers the request as it stands afterwards.
+ */
+export async function runAttempt(
+  it: Installation,
+  request: SignRequest,
+  attempt: Attempt,
+  known?: { publicKey: PublicKeyInfo },
+): Promise<SignRequest> {
+  try {
+    const authority = await loadAuthority(it, request.authorityId)
+    const publicKey = known?.publicKey ?? parsePkcs10(request.csr ?? Buffer.alloc(0)).publicKey
+    const { der, draft } = await signed(it, request, attempt, { authority, publicKey })
+    return await store(it, request, attempt, { der, draft, publicKey, authority })
+  } catch (error) {
+    return await settleTrouble(it, request, attempt, error)
+  }
+}
+
+interface Signed {
+  der: Buffer
+  draft: CertificateDraft
+}
+
+async function signed(
+  it: Installation,
+  request: SignRequest,
+  attempt: Attempt,
+  { authority, publicKey }: { authority: LoadedAuthority; publicKey: PublicKeyInfo },
+): Promise<Signed> {
+  const { issuer, signs, enabled } = authority
+  if (!enabled) throw new Failure('unavailable', `the authority ${authority.name} is switched off`)
+  if (!issuer || !signs.algorithm || !signs.sign) throw new Failure('unavailable', `the authority ${authority.name} does not sign here`)
+  const now = it.clock()
+  const draft = draftOf(it, request, attempt, { authority, issuer, publicKey, now })
+  const tbs = encodeTbs(draft, signs.algorithm)
+  const errors = lintCertificate(tbs, { type: draft.type, issuer: issuer.certificate, now }).filter(
+    ({ severity }) => severity === 'error',
+  )
+  if (errors.length > 0) {
+    const detail = errors.map((finding) => `${finding.detail} (${finding.source})`).join('; ')
+    throw new Failure('conflict', `the certificate would not be well formed: ${detail}`)
+  }
+  return { der: await signs.sign({ tbs }), draft }
+}
+
+interface Makings {
+  authority: LoadedAuthority
+  issuer: Issuer
+  publicKey: PublicKeyInfo
+  now: Date
+}
+
+function draftOf(it: Installation, request: SignRequest, attempt: Attempt, makings: Makings): CertificateDraft {
+  const { wanted } = request
+  const { authority, issuer, publicKey, now } = makings
+  const { notBefore, notAfter } = issuer.certificate
+  const begin = wanted.notBefore ?? Math.max(now.getTime() - wanted.backdate, notBefore.getTime())
+  const end = wanted.notAfter ?? Math.min((wanted.notBefore ?? now.getTime()) + wanted.validity, notAfter.getTime())
+  return {
+    serial: attempt.serial,
+    issuer: issuer.certificate.subjectDer,
+    subject: wanted.subject,
+    notBefore: new Date(begin),
+    notAfter: new Date(end),
+    publicKey,
+    type: wanted.type,
+    identifiers: wanted.identifiers,
+    keyUsage: usages(wanted.type, publicKey.algorithm),
+    extendedKeyUsage: extendedUsages(wanted.type),
+    ...(wanted.pathLength === undefined ? {} : { pathLength: wanted.pathLength }),
+    ...(wanted.nameConstraints === undefined ? {} : { nameConstraints: wanted.nameConstraints }),
+    mustStaple: wanted.mustStaple,
+    ocspNoCheck: wanted.type === 'ocsp',
+    ...(wanted.type === 'ocsp'
+      ? { crlUrls: [], ocspUrls: [], issuerUrls: [] }
+      : issuerUrls(it, authority, issuer.id, attempt.shard)),
+    ...(issuer.certificate.ski === undefined ? {} : { authorityKeyIdentifier: issuer.certificate.ski }),
+  }
+}
+
+async function store(
+  it: Installation,
+  request: SignRequest,
+  attempt: Attempt,
+  { der, draft, publicKey, authority }: Signed & { publicKey: PublicKeyInfo; authority: LoadedAuthority },
+): Promise<SignRequest> {
+  const now = it.clock()
+  if (now.getTime() > attempt.leaseUntil) throw new Failure('unavailable', 'the attempt took longer than its lease')
+  await transaction(it.db, async (db) => {
+    await moveSignRequest(db, {
+      id: request.id,
+      from: 'signing',
+      to: 'signed',
+      actor: system('issue'),
+      at: now,
+      where: { attempt: attempt.number },
+      set: { last_error: null },
+      details: { serial: attempt.serial },
+    })
+    await withTables<CoreTables>(db)
+      .insertInto('certificates')
+      .values({
+        id: request.id,
+        organization_id: request.organizationId,
+        profile_id: request.profileId,
+        authority_id: authority.id,
+        authority_certificate_id: authority.issuer?.id ?? null,
+        serial: attempt.serial,
+        der,
+        fingerprint: fingerprint(der),
+        spki_hash: publicKey.spkiHash,
+        subject: nameText(draft.subject),
+        identifiers: JSON.stringify(draft.identifiers),
+        key_algorithm: publicKey.curve ?? (publicKey.algorithm === 'RSA' ? `RSA-${publicKey.size}` : publicKey.algorithm),
+        not_before: draft.notBefore.getTime(),
+        not_after: draft.notAfter.getTime(),
+        status: 'issued',
+        revoked_at: null,
+        revocation_reason: null,
+        shard: attempt.shard,
+        source: 'managed',
+        requester_key: requesterKey(request.requester),
+        renews_id: request.renews ?? null,
+        created_at: now.getTime(),
+      })
+      .execute()
+  })
+  return { ...request, status: 'signed', attempt: attempt.number, updatedAt: now, endedAt: now }
+}
+
+/** Trouble that may pass is noted and the lease given back; trouble that cannot ends the request. */
+async function settleTrouble(it: Installation, request: SignRequest, attempt: Attempt, error: unknown): Promise<SignRequest> {
+  const now = it.clock()
+  const passing = !(error instanceof Failure) || error.code === 'unavailable' || error.code === 'internal'
+  const detail = error instanceof Failure ? error.detail : 'signing failed; the log has the details'
+  it.log.error({ err: error, request: request.uuid, attempt: attempt.number }, 'an attempt at signing failed')
+  await transaction(it.db, async (db) => {
+    if (passing) return noteTrouble(db, request.id, attempt, { detail, at: now })
+    const lost = await withTables<CoreTables>(db)
+      .selectFrom('sign_requests')
+      .select('id')
+      .where('id', '=', request.id)
+      .where('status', '=', 'signing')
+      .where('attempt', '=', attempt.number)
+      .executeTakeFirst()
+    if (!lost) return
+    await moveSignRequest(db, {
+      id: request.id,
+      from: 'signing',
+      to: 'failed',
+      actor: system('issue'),
+      at: now,
+      where: { attempt: attempt.number },
+      set: { reason: detail, last_error: detail },
+    })
+    await raiseAlert(db, now, {
+      kind: 'order_failed',
+      organizationId: request.organizationId,
+      subject: { kind: 'sign_request', id: request.id },
+      detail,
+    })
+  })
+  return readSignRequest(it.db, request.id)
+}
+
+async function noteTrouble(db: Database, id: number, attempt: Attempt, { detail, at }: { detail: string; at: Date }): Promise<void> {
+  const tables = withTables<CoreTables>(db)
+  await tables
+    .updateTable('sign_requests')
+    .set({ last_error: detail, updated_at: at.getTime() })
+    .where('id', '=', id)
+    .where('status', '=', 'signing')
+    .where('attempt', '=', attempt.number)
+    .execute()
+  // A pause before the next attempt: it grows with their number, to ten minutes.
+  await tables
+    .updateTable('sign_attempts')
+    .set({ lease_until: at.getTime() + Math.min(600_000, 2_000 * 2 ** Math.min(attempt.number, 9)) })
+    .where('sign_request_id', '=', id)
+    .where('number', '=', attempt.number)
+    .execute()
+}

@@ -1,0 +1,98 @@
+import { z } from 'zod'
+import type { ApprovalRules } from './rule.ts'
+
+/** A length of time as people write it: 90d, 12h, 30m, 45s, 1y (365 days); read as milliseconds. */
+export const duration = z
+  .string()
+  .regex(/^[1-9][0-9]{0,5}(s|m|h|d|y)$/, 'a length of time is written like 90d, 12h or 30m')
+  .transform((text) => Number(text.slice(0, -1)) * unit[text.slice(-1) as keyof typeof unit])
+
+const unit = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, y: 31_536_000_000 }
+
+const keyRules = z
+  .strictObject({
+    rsa: z.strictObject({ min: z.int().min(2048).max(8192), max: z.int().min(2048).max(8192) }).nullable(),
+    ec: z.array(z.enum(['P-256', 'P-384', 'P-521'])),
+    ed25519: z.boolean(),
+  })
+  .partial()
+  .transform((given) => ({
+    rsa: given.rsa === undefined ? { min: 2048, max: 8192 } : given.rsa,
+    ec: given.ec ?? (['P-256', 'P-384', 'P-521'] as const),
+    ed25519: given.ed25519 ?? true,
+  }))
+
+/**
+ * Which names a profile certifies, by kind. A pattern for dns, email and uri is a literal, or holds `*` for any run of
+ * characters within one label and `**` for any run at all; `.example.org` means every name below example.org and
+ * `example.org` only itself. ip takes networks in CIDR form. An empty list forbids the kind; `**` allows all of it.
+ */
+const nameRules = z
+  .strictObject({
+    dns: z.array(z.string().min(1).max(300)).default(['**']),
+    wildcards: z.boolean().default(true),
+    ip: z.array(z.string().min(1).max(60)).default(['0.0.0.0/0', '::/0']),
+    email: z.array(z.string().min(1).max(300)).default([]),
+    uri: z.array(z.string().min(1).max(300)).default([]),
+    max: z.int().min(1).max(1000).default(100),
+  })
+  .prefault({})
+
+export const certificateTypes = ['server', 'client', 'dual_purpose', 'ca'] as const
+
+const certificateProfile = z
+  .strictObject({
+    type: z.enum([...certificateTypes, 'ocsp']).default('server'),
+    /** default: given when nothing is asked; max: the most that may be asked; backdate: how far notBefore lies back. */
+    validity: z
+      .strictObject({
+        default: duration.prefault('90d'),
+        max: duration.prefault('90d'),
+        backdate: duration.prefault('1m'),
+      })
+      .prefault({}),
+    keys: keyRules.prefault({}),
+    names: nameRules,
+    /** Subject attributes; `{name}` stands for the first name asked and `{csr.O}` for the CSR's O. Empty: no subject. */
+    subject: z.record(z.string(), z.string().max(200)).default({ CN: '{name}' }),
+    mustStaple: z.enum(['refuse', 'honour']).default('honour'),
+    /** What to do with extensions of a CSR that the profile does not issue. */
+    extraExtensions: z.enum(['refuse', 'ignore']).default('refuse'),
+    pathLength: z.int().min(0).max(10).optional(),
+    /** What a requester may choose himself. */
+    overrides: z.array(z.enum(['validity', 'subject'])).default(['validity']),
+  })
+  .prefault({})
+
+export const policyNames = ['keyAlgorithm', 'names', 'nameCount', 'validity', 'mustStaple', 'extensions'] as const
+export type PolicyName = (typeof policyNames)[number]
+
+export const profileSettings = z.strictObject({
+  certificate: certificateProfile,
+  /** A policy that is broken refuses (hard) or warns and goes on (soft). Default: hard. */
+  enforcement: z.partialRecord(z.enum(policyNames), z.enum(['hard', 'soft'])).default({}),
+  /** How long after its end an order is answered again when its client repeats it. */
+  repeatWindow: duration.prefault('72h'),
+})
+
+export type ProfileSettings = z.output<typeof profileSettings>
+export type CertificateProfile = ProfileSettings['certificate']
+export type CertificateType = CertificateProfile['type']
+
+/** A registration authority profile: what one group of clients may get, over which protocols, under which rules. */
+export interface RaProfile {
+  id: number
+  uuid: string
+  organizationId: number
+  name: string
+  authorityId: number
+  enabled: boolean
+  builtin: boolean
+  version: number
+  settings: ProfileSettings
+  /** By protocol name: its options, as its adapter's schema made them; absent means that the protocol is off. */
+  protocols: Record<string, unknown>
+  rules: ApprovalRules
+}
+
+

@@ -1,0 +1,150 @@
+import type { Csr } from '../pki/csr.ts'
+import type { Identifier } from '../pki/identifier.ts'
+import type { Name } from '../pki/name.ts'
+import type { NameConstraints } from '../pki/nameConstraints.ts'
+import type { CertificateType, RaProfile } from './profile.ts'
+import type { Requester } from './requester.ts'
+import type { Action } from './rule.ts'
+
+export const signStatuses = [
+  'draft',
+  'requested',
+  'signing',
+  'signed',
+  'denied',
+  'expired',
+  'canceled',
+  'failed',
+] as const
+export type SignStatus = (typeof signStatuses)[number]
+
+export const revokeStatuses = ['requested', 'revoking', 'revoked', 'denied', 'expired', 'canceled', 'failed'] as const
+export type RevokeStatus = (typeof revokeStatuses)[number]
+
+/**
+ * Which wire record an order belongs to. At most one open request per protocol and ref; a repeat gets that one back
+ * while it is open and for the profile's repeatWindow after it ended. The ref's form is the adapter's.
+ */
+export interface Origin {
+  protocol: string
+  ref: string
+}
+
+/** An order as an adapter hands it in. */
+export interface SignDraft {
+  profile: RaProfile
+  protocol: string
+  action: Action
+  /** Absent: no repeat is recognised. */
+  origin?: Origin
+  /** Parsed and its self-signature checked. Absent only in a draft that is parked. */
+  csr?: Csr
+  /** Exactly the names to certify; absent: those of the CSR. */
+  identifiers?: readonly Identifier[]
+  /** Those of the names whose control the adapter has proved. */
+  validated?: readonly Identifier[]
+  /** Bound to the names asked: a one-time challenge, credential or grant that an administrator made for them. */
+  entitled?: boolean
+  notBefore?: Date
+  notAfter?: Date
+  subject?: Name
+  /** Only the installation itself may name a type other than the profile's. */
+  type?: CertificateType
+  /** Id of the certificate that this one renews, whose key authenticated the order. */
+  renews?: number
+  /** What becomes of an order that a hard policy refuses: thrown back (the client's record lives on) or stored as denied. */
+  refusal: 'throw' | 'store'
+}
+
+/** What policy made of an order: all that issuing needs beside the authority. Stored as JSON with the request. */
+export interface WantedCertificate {
+  type: CertificateType
+  subject: Name
+  identifiers: readonly Identifier[]
+  /** Epoch milliseconds; absent: from the moment of issuing on, for `validity`. */
+  notBefore?: number
+  notAfter?: number
+  /** Milliseconds. */
+  validity: number
+  backdate: number
+  mustStaple: boolean
+  pathLength?: number
+  nameConstraints?: NameConstraints
+}
+
+/** Something noticed on the way: by a soft policy, a warn rule or the lint. */
+export interface Finding {
+  by: 'policy' | 'rule' | 'lint'
+  check: string
+  detail: string
+}
+
+/** The record of one order to sign, whatever way it came. */
+export interface SignRequest {
+  id: number
+  uuid: string
+  organizationId: number
+  profileId: number
+  authorityId: number
+  status: SignStatus
+  revision: number
+  action: Action
+  protocol: string
+  origin?: Origin
+  requester: Requester
+  /** DER of the CSR. */
+  csr?: Buffer
+  wanted: WantedCertificate
+  findings: Finding[]
+  renews?: number
+  /** Number of the attempt that may store its certificate; 0 before the first. */
+  attempt: number
+  /** Passing trouble while it stays in `signing`. */
+  lastError?: string
+  /** For the requester: why it was denied, expired, canceled or failed. Names nobody. */
+  reason?: string
+  createdAt: Date
+  updatedAt: Date
+  expiresAt?: Date
+  endedAt?: Date
+}
+
+/** A request given by its id or its uuid. */
+export type RequestRef = number | string
+
+/** An order to revoke. The adapter says on what grounds; the core authorises by the rules. */
+export interface RevokeDraft {
+  protocol: string
+  /** Id of the certificate (the id of its SignRequest). */
+  certificate: number
+  /** The profile over which it was asked, if any. */
+  profile?: RaProfile
+  reason?: string
+  /**
+   * account: the requester ordered this certificate; names: it has proved control of all its names; key: the message is
+   * signed with the certificate's own key; user: a person or token of ours, whose revoke_cert the core looks up.
+   */
+  grounds: 'account' | 'names' | 'key' | 'user'
+  comment?: string
+}
+
+export interface RevokeRequest {
+  id: number
+  uuid: string
+  organizationId: number
+  authorityId: number
+  certificateId: number
+  status: RevokeStatus
+  revision: number
+  protocol: string
+  requester: Requester
+  /** RFC 5280 section 5.3.1 name. */
+  code?: string
+  findings: Finding[]
+  lastError?: string
+  reason?: string
+  createdAt: Date
+  updatedAt: Date
+  expiresAt?: Date
+  endedAt?: Date
+}

@@ -1,0 +1,58 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Hono } from 'hono'
+import type { ZodType } from 'zod'
+import type { Core } from './core/core.ts'
+import type { Database } from './db/open.ts'
+import type { Log } from './log.ts'
+
+export type ListenerName = 'https' | 'mtls' | 'http'
+
+/** Settings of the installation that challenges are validated by; see docs/operate/configuration.md. */
+export interface ValidationConfig {
+  /** address:port of the resolver; absent: the system's. */
+  resolver?: string
+  http01Port: number
+  tlsAlpn01Port: number
+  /** Which networks challenges may reach, in the notation of protocols/acme/networks.ts. */
+  networks: string
+}
+
+/** What an adapter is given. It holds nothing else of the server. */
+export interface Host {
+  core: Core
+  /** Names no tables; an adapter names its own with withTables (src/db/tables.ts). */
+  db: Database
+  /** Stores a durable job in the caller's transaction; it runs soon, on any node, until it has returned once. */
+  enqueue(db: Database, kind: string, ref: string, options?: { runAt?: Date }): Promise<void>
+  /** Configured base URLs, without a trailing slash. What is handed out is built from them, never from Host. */
+  baseUrl: string
+  mtlsBaseUrl: string
+  httpBaseUrl: string
+  clock: () => Date
+  log: Log
+  validation: ValidationConfig
+  /** 32 octets that live as long as the installation, for this adapter alone (nonces, opaque references). */
+  secret: Buffer
+  /** The address that a request came from: the socket's, or a configured proxy's word. */
+  sourceAddress(incoming: IncomingMessage): string | undefined
+}
+
+/** One wire contract: all that src/ knows of it. */
+export interface Protocol {
+  readonly name: string
+  readonly mounts: { path: `/${string}`; listeners: ListenerName[] }[]
+  /** Schema of this protocol's settings on an RA profile; opaque to the core. */
+  readonly options: ZodType
+  /** Durable jobs by kind. What one throws is logged, and it runs again later, with growing pauses. */
+  readonly jobs?: Record<string, (host: Host, ref: string) => Promise<void>>
+  /** One app for all mounts, given whole paths. It has its own onError and a last all('*'). */
+  routes(host: Host): Hono<{ Bindings: NodeBindings }>
+  /** Answers the cheapest requests before the framework; true: it will answer, maybe later. The routes answer them too, alike. */
+  fast?(host: Host): (request: IncomingMessage, response: ServerResponse) => boolean
+}
+
+/** What the node adapter binds: the raw request and response. */
+export interface NodeBindings {
+  incoming: IncomingMessage
+  outgoing: ServerResponse
+}
