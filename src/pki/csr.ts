@@ -1,0 +1,165 @@
+import { verify } from 'node:crypto'
+import {
+  children,
+  context,
+  expect,
+  readBits,
+  readOid,
+  readSmallInteger,
+  readString,
+  readTlv,
+  TAG,
+  type Tlv,
+} from './der.ts'
+import { malformed, PkiError } from './error.ts'
+import { type Extension, readExtensions } from './extensions.ts'
+import { decodeGeneralNames, type Identifier, type OtherName } from './identifier.ts'
+import { decodeName, type Name } from './name.ts'
+import { OID } from './oid.ts'
+import { type PublicKeyInfo, readPublicKey } from './publicKey.ts'
+import { schemeOf } from './signatureAlgorithm.ts'
+import { verifySignature } from './signer.ts'
+
+declare const verified: unique symbol
+
+export interface CsrAttribute {
+  oid: string
+  values: Tlv[]
+}
+
+/** A certification request (RFC 2986) whose signature was found good by the key in it. Only parseCsr makes one. */
+export interface Csr {
+  readonly [verified]: true
+  readonly der: Buffer
+  readonly publicKey: PublicKeyInfo
+  readonly subject: Name
+  /** Of the requested subjectAltName, in order; dns in lower case, addresses in canonical form. */
+  readonly identifiers: readonly Identifier[]
+  /** Names of other kinds in the requested subjectAltName. */
+  readonly otherNames: readonly OtherName[]
+  readonly attributes: readonly CsrAttribute[]
+  readonly extensions: readonly Extension[]
+  readonly challengePassword?: string
+  /** Name of the algorithm of the self-signature: `ecdsa-with-SHA256`, `sha256WithRSAEncryption`, `RSASSA-PSS`, `Ed25519` … */
+  readonly signatureAlgorithm: string
+}
+
+const MAX_ATTRIBUTES = 64
+
+/**
+ * Reads a DER CertificationRequest and verifies its self-signature: RSA (PKCS #1 v1.5, PSS) and ECDSA with SHA-2, Ed25519; with SHA-1 only
+ * where `allowSha1` says so, for devices that know no better. The bytes are copied first, so the result does not change with them.
+ * An attribute or extension that comes twice is refused: two readers would choose differently. A request without attributes may leave out
+ * the empty [0], as old clients do.
+ * Throws PkiError: `malformed`, `unsupported` (algorithm or key), `badSignature`.
+ */
+export function parseCsr(der: Buffer, { allowSha1 = false } = {}): Csr {
+  const request = readTlv(Buffer.from(der))
+  const [info, algorithm, signature, ...rest] = children(expect(request, TAG.seq, 'CertificationRequest'), 4)
+  const [version, subject, spki, attributeSet, ...more] = children(expect(info, TAG.seq, 'CertificationRequestInfo'), 5)
+  if (rest.length > 0 || more.length > 0) throw malformed('a CSR with something left over')
+  if (readSmallInteger(expect(version, TAG.integer, 'version of the CSR')) !== 0)
+    throw malformed('a CSR of a version other than 0')
+  const publicKey = readPublicKey(expect(spki, TAG.seq, 'SubjectPublicKeyInfo'))
+  const attributes = readAttributes(attributeSet)
+  const extensions = requestedExtensions(attributes)
+  const san = extensions.find(({ oid }) => oid === OID.subjectAltName)
+  const { identifiers, other } = san ? decodeGeneralNames(san.value) : { identifiers: [], other: [] }
+  const challengePassword = readChallenge(attributes)
+  const name = decodeName(expect(subject, TAG.seq, 'subject of the CSR'))
+  const signed = { tbs: expect(info, TAG.seq, 'CertificationRequestInfo').der, algorithm, signature }
+  const csr: Omit<Csr, typeof verified> = {
+    der: request.der,
+    publicKey,
+    subject: name,
+    identifiers,
+    otherNames: other,
+    attributes,
+    extensions,
+    ...(challengePassword === undefined ? {} : { challengePassword }),
+    signatureAlgorithm: checkSignature(signed, publicKey, allowSha1),
+  }
+  return csr as Csr
+}
+
+interface Signed {
+  tbs: Buffer
+  algorithm: Tlv | undefined
+  signature: Tlv | undefined
+}
+
+function checkSignature({ tbs, algorithm, signature }: Signed, publicKey: PublicKeyInfo, allowSha1: boolean): string {
+  const identifier = expect(algorithm, TAG.seq, 'signature algorithm of the CSR')
+  const { bytes, unused } = readBits(expect(signature, TAG.bits, 'signature of the CSR'))
+  if (unused > 0) throw malformed('a signature that is not whole octets')
+  const sha1 = allowSha1 ? sha1Scheme(identifier) : undefined
+  const good = sha1 ? verifySha1(sha1, publicKey, tbs, bytes) : verifySignature(identifier.der, publicKey, tbs, bytes)
+  if (!good) throw new PkiError('badSignature', 'the CSR is not signed by the key in it')
+  return sha1?.name ?? schemeOf(identifier.der).name
+}
+
+const SHA1_SCHEMES = new Map([
+  [OID.sha1WithRSAEncryption as string, { name: 'sha1WithRSAEncryption', keyType: 'RSA' }],
+  [OID.ecdsaWithSHA1, { name: 'ecdsa-with-SHA1', keyType: 'EC' }],
+])
+
+function sha1Scheme(identifier: Tlv): { name: string; keyType: string } | undefined {
+  const [oid] = children(identifier, 2)
+  return SHA1_SCHEMES.get(readOid(expect(oid, TAG.oid, 'signature algorithm of the CSR')))
+}
+
+function verifySha1(
+  { keyType }: { keyType: string },
+  publicKey: PublicKeyInfo,
+  tbs: Buffer,
+  signature: Buffer,
+): boolean {
+  if (publicKey.algorithm !== keyType) return false
+  try {
+    return verify('sha1', tbs, publicKey.key, signature)
+  } catch {
+    // OpenSSL refuses some impossible signatures, or SHA-1 itself, by an exception.
+    return false
+  }
+}
+
+function readAttributes(attributeSet: Tlv | undefined): CsrAttribute[] {
+  if (!attributeSet) return []
+  const seen = new Set<string>()
+  return children(expect(attributeSet, context(0), 'attributes of the CSR'), MAX_ATTRIBUTES).map((attribute) => {
+    const [type, values, ...rest] = children(expect(attribute, TAG.seq, 'attribute of the CSR'), 3)
+    const oid = readOid(expect(type, TAG.oid, 'type of an attribute'))
+    if (rest.length > 0) throw malformed('an attribute that is not a type and values')
+    if (seen.has(oid)) throw malformed(`attribute ${oid} comes twice`)
+    seen.add(oid)
+    return { oid, values: children(expect(values, TAG.set, `values of attribute ${oid}`), MAX_ATTRIBUTES) }
+  })
+}
+
+/** The one value of an attribute that is SINGLE VALUE; undefined where the attribute is absent. */
+function single(attributes: readonly CsrAttribute[], oid: string): Tlv | undefined {
+  const attribute = attributes.find((candidate) => candidate.oid === oid)
+  if (!attribute) return undefined
+  const [value, ...rest] = attribute.values
+  if (!value || rest.length > 0) throw malformed(`attribute ${oid} must have one value`)
+  return value
+}
+
+function readChallenge(attributes: readonly CsrAttribute[]): string | undefined {
+  const value = single(attributes, OID.challengePassword)
+  return value && readString(value)
+}
+
+// RFC 2985 section 5.4.2, and the identifier that Microsoft's clients used for the same before it.
+function requestedExtensions(attributes: readonly CsrAttribute[]): Extension[] {
+  const seen = new Set<string>()
+  return [OID.extensionRequest, OID.microsoftExtensionRequest].flatMap((attribute) => {
+    const value = single(attributes, attribute)
+    if (!value) return []
+    return readExtensions(value).map((extension) => {
+      if (seen.has(extension.oid)) throw malformed(`extension ${extension.oid} comes twice`)
+      seen.add(extension.oid)
+      return extension
+    })
+  })
+}
