@@ -1,0 +1,120 @@
+import type { CertificateType } from './certificate.ts'
+import { type CertificateFields, readTbs, type TbsFields } from './certificateReader.ts'
+import { children, readTime, readTlv, type Tlv } from './der.ts'
+import { decodeAuthorityInfoAccess, decodeCrlDistributionPoints } from './distribution.ts'
+import { PkiError } from './error.ts'
+import {
+  type BasicConstraints,
+  decodeAuthorityKeyIdentifier,
+  decodeBasicConstraints,
+  decodeExtendedKeyUsage,
+  decodeKeyUsage,
+  decodeOcspNoCheck,
+  decodePolicies,
+  decodeSubjectKeyIdentifier,
+  decodeTlsFeature,
+  type Extension,
+  type KeyUsage,
+} from './extensions.ts'
+import { decodeGeneralNames, type Identifier, type OtherName } from './identifier.ts'
+import { decodeName, type Name } from './name.ts'
+import { decodeNameConstraints, type NameConstraints } from './nameConstraints.ts'
+import { OID } from './oid.ts'
+import { type PublicKeyInfo, readPublicKey } from './publicKey.ts'
+import { type Scheme, schemeOf } from './signatureAlgorithm.ts'
+
+/** What a certificate-to-be is measured against. */
+export interface LintContext {
+  type: CertificateType
+  /** undefined: the certificate signs itself. */
+  issuer: CertificateFields | undefined
+  now: Date
+  /** The longest validity that the profile allows, in days. */
+  maxDays?: number
+}
+
+/** A certificate-to-be, read back as far as it can be read: what is undefined was absent or unreadable, and the unreadable stands in `broken`. */
+export interface Candidate extends LintContext {
+  tbs: TbsFields
+  scheme: Scheme | undefined
+  issuerName: Name | undefined
+  subject: Name | undefined
+  from: Date | undefined
+  until: Date | undefined
+  key: PublicKeyInfo | undefined
+  /** By OID; of repeated ones the first. */
+  extension: ReadonlyMap<string, Extension>
+  basic: BasicConstraints | undefined
+  usage: KeyUsage[] | undefined
+  purposes: string[] | undefined
+  ski: Buffer | undefined
+  aki: Buffer | undefined
+  /** The GeneralNames of subjectAltName as they stand. */
+  rawNames: Tlv[]
+  names: { identifiers: Identifier[]; other: OtherName[] } | undefined
+  constraints: NameConstraints | undefined
+  crlUrls: string[]
+  ocspUrls: string[]
+  issuerUrls: string[]
+  features: number[] | undefined
+  policies: string[] | undefined
+  broken: { part: string; detail: string }[]
+}
+
+/** One named rule. `test` answers what is wrong, or nothing. */
+export interface Check {
+  /** Stable, snake case. */
+  check: string
+  severity: 'error' | 'warning'
+  /** Document and section. */
+  source: string
+  test(candidate: Candidate): string | false | undefined
+}
+
+/** Reads a DER TBSCertificate for the checks. Throws PkiError('malformed') only when it is no TBSCertificate at all. */
+export function readCandidate(der: Buffer, context: LintContext): Candidate {
+  const tbs = readTbs(der)
+  const broken: Candidate['broken'] = []
+  const attempt = <T>(part: string, read: () => T): T | undefined => {
+    try {
+      return read()
+    } catch (error) {
+      if (!(error instanceof PkiError)) throw error
+      broken.push({ part, detail: error.message })
+      return undefined
+    }
+  }
+  const extension = new Map<string, Extension>()
+  for (const one of tbs.extensions) if (!extension.has(one.oid)) extension.set(one.oid, one)
+  const decoded = <T>(oid: string, decode: (value: Buffer) => T): T | undefined => {
+    const found = extension.get(oid)
+    return found && attempt(`extension ${oid}`, () => decode(found.value))
+  }
+  const access = decoded(OID.authorityInfoAccess, decodeAuthorityInfoAccess)
+  decoded(OID.ocspNoCheck, decodeOcspNoCheck)
+  return {
+    ...context,
+    tbs,
+    scheme: attempt('signature algorithm', () => schemeOf(tbs.algorithm)),
+    issuerName: attempt('issuer', () => decodeName(tbs.issuer)),
+    subject: attempt('subject', () => decodeName(tbs.subject)),
+    from: attempt('notBefore', () => readTime(tbs.notBefore)),
+    until: attempt('notAfter', () => readTime(tbs.notAfter)),
+    key: attempt('public key', () => readPublicKey(tbs.spki)),
+    extension,
+    basic: decoded(OID.basicConstraints, decodeBasicConstraints),
+    usage: decoded(OID.keyUsage, decodeKeyUsage),
+    purposes: decoded(OID.extKeyUsage, decodeExtendedKeyUsage),
+    ski: decoded(OID.subjectKeyIdentifier, decodeSubjectKeyIdentifier),
+    aki: decoded(OID.authorityKeyIdentifier, decodeAuthorityKeyIdentifier),
+    rawNames: decoded(OID.subjectAltName, (value) => children(readTlv(value))) ?? [],
+    names: decoded(OID.subjectAltName, decodeGeneralNames),
+    constraints: decoded(OID.nameConstraints, decodeNameConstraints),
+    crlUrls: decoded(OID.cRLDistributionPoints, decodeCrlDistributionPoints) ?? [],
+    ocspUrls: access?.ocsp ?? [],
+    issuerUrls: access?.caIssuers ?? [],
+    features: decoded(OID.tlsFeature, decodeTlsFeature),
+    policies: decoded(OID.certificatePolicies, decodePolicies),
+    broken,
+  }
+}
