@@ -3,6 +3,7 @@ import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { type CertificateFields, readCertificate } from '../pki/certificateReader.ts'
 import type { CrlDraft } from '../pki/crl.ts'
+import { issuerHashes } from '../pki/ocsp.ts'
 import { pemDecode } from '../pki/pem.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
@@ -30,6 +31,8 @@ export interface Issuer {
   certificate: CertificateFields
   /** Issuers above, nearest first, as DER; empty for a root. */
   chain: Buffer[]
+  /** What CertIDs that mean this issuer hold. */
+  hashes: ReturnType<typeof issuerHashes>
 }
 
 /** What issue.ts hands to an authority: the certificate to be, already checked. */
@@ -123,9 +126,11 @@ async function readAuthority(it: Installation, id: number): Promise<LoadedAuthor
 }
 
 function toIssuer(row: { id: number; certificate: Buffer; chain: string }): Issuer {
+  const certificate = readCertificate(row.certificate)
   return {
     id: row.id,
-    certificate: readCertificate(row.certificate),
+    certificate,
+    hashes: issuerHashes(certificate),
     chain: pemDecode(row.chain).map(({ der }) => der),
   }
 }

@@ -4,6 +4,7 @@ import type { Approvals } from './approval.ts'
 import type { Admin } from './admin.ts'
 import type { Certificate, CertificateRef } from './certificate.ts'
 import type { CaChain } from './authority.ts'
+import type { CrlRef } from './crl.ts'
 import type { Database } from '../db/open.ts'
 import type { Listing } from './listing.ts'
 import type { RaProfile } from './profile.ts'
@@ -48,7 +49,7 @@ export interface Door {
   authorityChain(authority: string): Promise<CaChain>
   /** A certificate signed elsewhere, leaf first, for a request that waits in `signing`. */
   upload(ref: RequestRef, chain: Buffer[]): Promise<SignRequest>
-  crl(authority: string, shard?: number): Promise<SignedCrl>
+  crl(ref: CrlRef): Promise<SignedCrl>
   /** DER of an OCSP answer, RFC 6960; an unsigned error answer where that is the answer. */
   ocsp(request: OcspRequest): Promise<Buffer>
   /** Marks that the protocol has told its client a final answer, so that retry is a conflict from now on. */

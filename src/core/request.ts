@@ -37,6 +37,8 @@ export interface SignDraft {
   action: Action
   /** Absent: no repeat is recognised. */
   origin?: Origin
+  /** The origin is good for one request for ever: no repeatWindow, no new generation. */
+  once?: boolean
   /** Parsed and its self-signature checked. Absent only in a draft that is parked. */
   csr?: Csr
   /** Exactly the names to certify; absent: those of the CSR. */

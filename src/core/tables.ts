@@ -139,7 +139,7 @@ interface RaProfilesTable {
   enabled: number
   /** 1: made by the installation for itself; no adapter can name it. */
   builtin: number
-  version: number
+  version: Generated<number>
   settings: string
   protocols: string
   rules: string
@@ -178,7 +178,7 @@ interface SignRequestsTable {
   /** Readable by the requester: why it was denied, expired, canceled or failed. */
   reason: string | null
   /** 1 once a contract has told its client a final answer: then retry is a conflict. */
-  answered: number
+  answered: Generated<number>
   created_at: number
   updated_at: number
   /** When nobody's answer ends it; null while nobody is waited for. */

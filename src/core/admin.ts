@@ -1,0 +1,132 @@
+import type { NameConstraints } from '../pki/nameConstraints.ts'
+import type { Capability } from './capability.ts'
+import type { KeySpec } from './key.ts'
+import type { ApprovalRules } from './rule.ts'
+
+/** What stands for an authority in lists and details. */
+export interface AuthorityView {
+  name: string
+  uuid: string
+  kind: string
+  organization: string
+  owner: string | null
+  enabled: boolean
+  subject: string | null
+  serial: string | null
+  notAfter: Date | null
+  /** SHA-256 of the active certificate, lower-case hex. */
+  fingerprint: string | null
+  keyAlgorithm: string | null
+  crlUrl: string | null
+  ocspUrl: string | null
+  settings: unknown
+}
+
+export interface ProfileView {
+  name: string
+  uuid: string
+  authority: string
+  organization: string
+  enabled: boolean
+  version: number
+  /** As written. */
+  settings: unknown
+  protocols: Record<string, unknown>
+  rules: ApprovalRules
+}
+
+/** A new authority of ours: self-signed without `parent`, else signed by that authority over the ordinary road. */
+export interface NewAuthority {
+  name: string
+  organization?: string
+  owner?: string
+  key: KeySpec
+  /** RFC 4514 text. */
+  subject: string
+  parent?: string
+  /** Milliseconds. */
+  validity: number
+  pathLength?: number
+  nameConstraints?: NameConstraints
+}
+
+export interface UserView {
+  name: string
+  uuid: string
+  organization: string
+  superuser: boolean
+  admin: boolean
+  enabled: boolean
+  roles: string[]
+  hasPassword: boolean
+  createdAt: Date
+}
+
+export interface TokenView {
+  uuid: string
+  user: string
+  name: string
+  createdAt: Date
+  expiresAt: Date | null
+  revokedAt: Date | null
+}
+
+export interface AlertView {
+  id: number
+  kind: string
+  subject: string
+  detail: string
+  createdAt: Date
+}
+
+export interface AuditReport {
+  /** Events proved by the chain. */
+  sealed: number
+  /** Events not yet sealed: the tail of the last second, or of a server that does not run. */
+  unsealed: number
+  /** What is wrong; empty when the chain and the records agree. */
+  problems: string[]
+}
+
+/** Changes that administrators make. Each authorises: a superuser, or an administrator of the organization, or `manage` where it says so. */
+export interface Admin {
+  authorities(): Promise<AuthorityView[]>
+  authority(name: string): Promise<AuthorityView & { chain: Buffer[] }>
+  createAuthority(draft: NewAuthority): Promise<AuthorityView>
+  /** An existing CA with its key, as PEM text (certificate, chain, PKCS#8 key) or PKCS#12 bytes. */
+  importAuthority(draft: { name: string; organization?: string; owner?: string; pem?: string; pkcs12?: Buffer; passphrase?: string }): Promise<AuthorityView>
+  /** An authority that signs elsewhere: its certificate, then its chain, as PEM. */
+  addManualAuthority(draft: { name: string; organization?: string; owner?: string; pem: string }): Promise<AuthorityView>
+  changeAuthority(name: string, change: { enabled?: boolean; owner?: string; settings?: unknown }): Promise<AuthorityView>
+
+  profiles(): Promise<ProfileView[]>
+  profile(name: string): Promise<ProfileView>
+  /** Creates, or replaces all of it. Protocol options are checked by the adapters' own schemas. */
+  saveProfile(draft: {
+    name: string
+    authority: string
+    organization?: string
+    enabled?: boolean
+    settings: unknown
+    protocols: Record<string, unknown>
+    rules: unknown
+  }): Promise<ProfileView>
+
+  users(): Promise<UserView[]>
+  createUser(draft: { name: string; organization?: string; superuser?: boolean; admin?: boolean }): Promise<UserView>
+  changeUser(name: string, change: { enabled?: boolean; admin?: boolean; superuser?: boolean }): Promise<UserView>
+  /** One-time secret with which its user sets his first or a new password. */
+  createSetupLink(user: string): Promise<{ secret: string; expiresAt: Date }>
+  addToRole(user: string, role: string): Promise<void>
+  removeFromRole(user: string, role: string): Promise<void>
+  grant(draft: { user?: string; role?: string; capability: Capability; authority?: string; profile?: string }): Promise<void>
+  /** Text of a new token: shown once, only its hash is kept. A user makes his own; an administrator makes none for others. */
+  createToken(draft: { user: string; name: string; expiresAt?: Date }): Promise<{ text: string; view: TokenView }>
+  tokens(user?: string): Promise<TokenView[]>
+  revokeToken(uuid: string): Promise<void>
+
+  alerts(): Promise<AlertView[]>
+  closeAlert(id: number): Promise<void>
+  verifyAudit(): Promise<AuditReport>
+}
+

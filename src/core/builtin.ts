@@ -1,0 +1,81 @@
+import type { KeyObject } from 'node:crypto'
+import { withTables } from '../db/tables.ts'
+import { transaction } from '../db/transaction.ts'
+import { writeCsr } from '../pki/csrWriter.ts'
+import type { Identifier } from '../pki/identifier.ts'
+import { type Name, nameOf } from '../pki/name.ts'
+import { signerFor } from '../pki/signer.ts'
+import type { LoadedAuthority } from './authority.ts'
+import { type Certificate, findCertificate } from './certificate.ts'
+import { parsePkcs10 } from './csr.ts'
+import { Failure } from './failure.ts'
+import type { Installation } from './installation.ts'
+import type { RaProfile } from './profile.ts'
+import { loadProfile, saveProfile } from './profiles.ts'
+import { type Requester, system } from './requester.ts'
+import { sign } from './sign.ts'
+import type { CoreTables } from './tables.ts'
+
+export type BuiltinType = 'server' | 'ocsp' | 'ca'
+
+const settings = {
+  server: { certificate: { type: 'server', validity: { default: '30d', max: '397d', backdate: '1h' } } },
+  ocsp: { certificate: { type: 'ocsp', validity: { default: '30d', max: '397d', backdate: '1h' }, names: { dns: [], ip: [] } } },
+  ca: { certificate: { type: 'ca', validity: { default: '10y', max: '30y', backdate: '1h' }, names: { dns: [], ip: [] } } },
+} satisfies Record<BuiltinType, unknown>
+
+/**
+ * The profile by which an authority serves the installation itself. Its one rule is auto; its name begins with @, which
+ * no adapter can name, and the door gives it to nobody but the requester `system`, or, for `ca`, to who holds create_ca.
+ */
+export async function builtinProfile(it: Installation, authority: LoadedAuthority, type: BuiltinType): Promise<RaProfile> {
+  const name = `@${authority.name}/${type}`
+  const known = await withTables<CoreTables>(it.db).selectFrom('ra_profiles').select('id').where('name', '=', name).executeTakeFirst()
+  if (!known) {
+    const draft = {
+      name,
+      organizationId: authority.organizationId,
+      authorityId: authority.id,
+      enabled: true,
+      builtin: true,
+      settings: { ...settings[type], certificate: { ...settings[type].certificate, overrides: ['subject', 'validity'] } },
+      protocols: {},
+      rules: { issue: [{ name: 'the installation itself', auto: true }] },
+    }
+    await transaction(it.db, (db) => saveProfile(db, draft, { actor: system('builtin'), at: it.clock() }))
+  }
+  return loadProfile(it.db, name)
+}
+
+export interface OwnCertificate {
+  authority: LoadedAuthority
+  type: BuiltinType
+  key: KeyObject
+  commonName: string
+  subject?: Name
+  identifiers?: Identifier[]
+  notAfter?: Date
+  requester?: Requester
+}
+
+/** A certificate for the installation's own use, issued over the same road as any other. Throws Failure('unavailable') if it could not be. */
+export async function issueOwn(it: Installation, own: OwnCertificate): Promise<Certificate> {
+  const profile = await builtinProfile(it, own.authority, own.type)
+  const subject = own.subject ?? nameOf({ CN: own.commonName })
+  const identifiers = own.identifiers ?? []
+  const csr = parsePkcs10(await writeCsr({ subject, identifiers }, signerFor(own.key)))
+  const { request } = await sign(it, own.requester ?? system(own.type), {
+    profile,
+    protocol: 'internal',
+    action: 'issue',
+    csr,
+    identifiers,
+    validated: identifiers,
+    subject,
+    ...(own.notAfter ? { notAfter: own.notAfter } : {}),
+    refusal: 'throw',
+  })
+  const certificate = await findCertificate(it.db, { id: request.id })
+  if (!certificate) throw new Failure('unavailable', `a certificate for ${own.commonName} could not be issued: ${request.lastError ?? request.reason ?? request.status}`)
+  return certificate
+}

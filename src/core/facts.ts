@@ -1,0 +1,84 @@
+import type { Csr } from '../pki/csr.ts'
+import type { Identifier } from '../pki/identifier.ts'
+import type { Facts } from './approval.ts'
+import type { Certificate } from './certificate.ts'
+import type { RevokeDraft, SignDraft, WantedCertificate } from './request.ts'
+import type { Requester } from './requester.ts'
+
+const day = 86_400_000
+
+/** What approval rules see of an order to sign. */
+export function signFacts(
+  requester: Requester,
+  draft: SignDraft,
+  order: { csr: Csr; wanted: WantedCertificate; renewed?: Certificate; capable: boolean; now: Date },
+): Facts {
+  const { csr, wanted } = order
+  const proved = new Set((draft.validated ?? []).map(identifierKey))
+  const identifiers = wanted.identifiers.map((identifier) => ({ ...identifier, validated: proved.has(identifierKey(identifier)) }))
+  const span = (wanted.notAfter ?? (wanted.notBefore ?? order.now.getTime()) + wanted.validity) - (wanted.notBefore ?? order.now.getTime())
+  return {
+    action: draft.action,
+    protocol: draft.protocol,
+    profile: draft.profile.name,
+    requester: { kind: requester.kind, ref: requester.ref, name: requester.name },
+    source: requester.source ?? '',
+    identifiers,
+    validated: identifiers.length > 0 && identifiers.every(({ validated }) => validated),
+    entitled: draft.entitled ?? false,
+    subject: Object.fromEntries(wanted.subject.flat().map(({ type, value }) => [type, value])),
+    key: { algorithm: csr.publicKey.algorithm, size: csr.publicKey.size, curve: csr.publicKey.curve ?? '' },
+    type: wanted.type,
+    days: Math.ceil(span / day),
+    mustStaple: wanted.mustStaple,
+    certificate: certificateFacts(order.renewed, wanted.identifiers, order.now),
+    reason: '',
+    grounds: '',
+    capable: order.capable,
+  }
+}
+
+/** What approval rules see of an order to revoke. */
+export function revokeFacts(
+  requester: Requester,
+  draft: RevokeDraft,
+  order: { certificate: Certificate; profile: string; capable: boolean; now: Date },
+): Facts {
+  const { certificate } = order
+  return {
+    action: 'revoke',
+    protocol: draft.protocol,
+    profile: order.profile,
+    requester: { kind: requester.kind, ref: requester.ref, name: requester.name },
+    source: requester.source ?? '',
+    identifiers: certificate.identifiers.map((identifier) => ({ ...identifier, validated: draft.grounds === 'names' })),
+    validated: draft.grounds === 'names',
+    entitled: false,
+    subject: {},
+    key: { algorithm: certificate.keyAlgorithm, size: 0, curve: '' },
+    type: '',
+    days: Math.ceil((certificate.notAfter.getTime() - certificate.notBefore.getTime()) / day),
+    mustStaple: false,
+    certificate: certificateFacts(certificate, certificate.identifiers, order.now),
+    reason: draft.reason ?? '',
+    grounds: draft.grounds,
+    capable: order.capable,
+  }
+}
+
+function certificateFacts(certificate: Certificate | undefined, asked: readonly Identifier[], now: Date): Facts['certificate'] {
+  if (!certificate) return { present: false, serial: '', sameNames: false, ageDays: 0, daysLeft: 0 }
+  const before = new Set(certificate.identifiers.map(identifierKey))
+  const after = new Set(asked.map(identifierKey))
+  return {
+    present: true,
+    serial: certificate.serial,
+    sameNames: before.size === after.size && [...after].every((key) => before.has(key)),
+    ageDays: Math.floor((now.getTime() - certificate.notBefore.getTime()) / day),
+    daysLeft: Math.floor((certificate.notAfter.getTime() - now.getTime()) / day),
+  }
+}
+
+function identifierKey({ type, value }: Identifier): string {
+  return `${type}:${value}`
+}

@@ -1,0 +1,135 @@
+import { z } from 'zod'
+import type { Database } from '../db/open.ts'
+import { withTables } from '../db/tables.ts'
+import { audit } from './audit.ts'
+import { checkRules } from './decide.ts'
+import { Failure } from './failure.ts'
+import { createCache } from './installation.ts'
+import { type ProfileSettings, profileSettings, type RaProfile } from './profile.ts'
+import type { Requester } from './requester.ts'
+import { type ApprovalRules, approvalRules } from './rule.ts'
+import type { CoreTables } from './tables.ts'
+import { uuidv7 } from './uuid.ts'
+
+const caches = new WeakMap<Database, ReturnType<typeof createCache<string, RaProfile>>>()
+
+/** Reads a profile by name or id; what has not changed since comes from memory. Throws Failure('notFound'). */
+export async function loadProfile(db: Database, ref: string | number): Promise<RaProfile> {
+  const row = await withTables<CoreTables>(db)
+    .selectFrom('ra_profiles')
+    .select(['id', 'version'])
+    .where(typeof ref === 'number' ? 'id' : 'name', '=', ref)
+    .executeTakeFirst()
+  if (!row) throw new Failure('notFound', 'there is no such profile')
+  let cache = caches.get(db)
+  if (!cache) {
+    cache = createCache(500)
+    caches.set(db, cache)
+  }
+  const key = `${row.id}:${row.version}`
+  const known = cache.get(key)
+  if (known) return known
+  const profile = await readProfile(db, row.id)
+  cache.set(key, profile)
+  return profile
+}
+
+async function readProfile(db: Database, id: number): Promise<RaProfile> {
+  const row = await withTables<CoreTables>(db).selectFrom('ra_profiles').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+  return {
+    id: row.id,
+    uuid: row.uuid,
+    organizationId: row.organization_id,
+    name: row.name,
+    authorityId: row.authority_id,
+    enabled: row.enabled === 1,
+    builtin: row.builtin === 1,
+    version: row.version,
+    settings: profileSettings.parse(JSON.parse(row.settings)),
+    protocols: JSON.parse(row.protocols),
+    rules: approvalRules.parse(JSON.parse(row.rules)),
+  }
+}
+
+/** How a profile is written down: what `countersign profile set` reads. */
+export interface ProfileDraft {
+  name: string
+  organizationId: number
+  authorityId: number
+  enabled: boolean
+  builtin: boolean
+  /** As people write it; validated by profileSettings. */
+  settings: unknown
+  /** By protocol: options as people write them; validated by the adapters' schemas before they come here. */
+  protocols: Record<string, unknown>
+  rules: unknown
+}
+
+/** Letters, digits and dashes: profile and authority names stand in URLs. Built-in ones begin with @, which no client can name. */
+export const slug = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a name is made of lower-case letters, digits and dashes')
+
+/** Creates a profile or replaces all of it, in the caller's transaction. Throws Failure('malformed') naming what is wrong. */
+export async function saveProfile(
+  db: Database,
+  draft: ProfileDraft,
+  { actor, at }: { actor: Requester; at: Date },
+): Promise<{ id: number }> {
+  const { settings, rules } = checkProfile(draft)
+  const now = at.getTime()
+  const columns = {
+    authority_id: draft.authorityId,
+    enabled: draft.enabled ? 1 : 0,
+    settings: JSON.stringify(settings),
+    protocols: JSON.stringify(draft.protocols),
+    rules: JSON.stringify(rules),
+    updated_at: now,
+  }
+  const saved = await withTables<CoreTables>(db)
+    .insertInto('ra_profiles')
+    .values({
+      ...columns,
+      uuid: uuidv7(at),
+      organization_id: draft.organizationId,
+      name: draft.name,
+      builtin: draft.builtin ? 1 : 0,
+      created_at: now,
+    })
+    .onConflict((conflict) =>
+      conflict.column('name').doUpdateSet((eb) => ({ ...columns, version: eb('ra_profiles.version', '+', 1) })).where('ra_profiles.organization_id', '=', draft.organizationId),
+    )
+    .returning(['id', 'version'])
+    .executeTakeFirst()
+  if (!saved) throw new Failure('conflict', 'a profile of that name exists in another organization')
+  await audit(db, actor, at, {
+    action: saved.version === 1 ? 'profile.created' : 'profile.changed',
+    organizationId: draft.organizationId,
+    subject: { kind: 'profile', id: saved.id },
+    details: { name: draft.name, settings: columns.settings, protocols: columns.protocols, rules: columns.rules },
+  })
+  return { id: saved.id }
+}
+
+function checkProfile(draft: ProfileDraft): { settings: unknown; rules: ApprovalRules } {
+  if (!draft.builtin) read(slug, draft.name, 'name')
+  const settings: ProfileSettings = read(profileSettings, draft.settings, 'settings')
+  const { certificate } = settings
+  const { validity } = certificate
+  if (validity.default > validity.max) throw new Failure('malformed', 'settings: the default validity is longer than the longest')
+  if (!draft.builtin && certificate.type === 'ocsp') throw new Failure('malformed', 'settings: the type ocsp is the installation’s own')
+  const rules = read(approvalRules, draft.rules, 'rules')
+  checkRules(rules)
+  // Stored as written: lengths of time and defaults are read again at each load.
+  return { settings: draft.settings, rules }
+}
+
+function read<T extends z.ZodType>(schema: T, value: unknown, at: string): z.output<T> {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const problems = parsed.error.issues.map((issue) => ({
+    at: [at, ...issue.path].join('.'),
+    code: 'malformed' as const,
+    detail: issue.message,
+  }))
+  const [first] = problems
+  throw new Failure('malformed', `${first?.at}: ${first?.detail}`, { problems })
+}

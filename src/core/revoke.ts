@@ -1,0 +1,230 @@
+import type { Database } from '../db/open.ts'
+import { withTables } from '../db/tables.ts'
+import { transaction } from '../db/transaction.ts'
+import { reasonCodes } from '../pki/crl.ts'
+import type { Outcome, Verdict } from './approval.ts'
+import { audit } from './audit.ts'
+import { type LoadedAuthority, loadAuthority } from './authority.ts'
+import { hasCapability } from './capability.ts'
+import { type Certificate, findCertificate } from './certificate.ts'
+import type { Claim } from './core.ts'
+import { decide } from './decide.ts'
+import { openDecision, requestHash } from './decision.ts'
+import { revokeFacts } from './facts.ts'
+import { Failure } from './failure.ts'
+import type { Installation } from './installation.ts'
+import type { RaProfile } from './profile.ts'
+import { loadProfile } from './profiles.ts'
+import { readRevokeRequest } from './records.ts'
+import type { RevokeDraft, RevokeRequest, RevokeStatus } from './request.ts'
+import { type Requester, requesterKey } from './requester.ts'
+import type { CoreTables } from './tables.ts'
+import { moveRevokeRequest } from './transition.ts'
+import { uuidv7 } from './uuid.ts'
+
+/** RFC 5280 section 5.3.1, less what makes no sense of a single certificate: removeFromCRL, and unspecified, which is no reason. */
+const reasons = Object.keys(reasonCodes).filter((name) => name !== 'removeFromCRL' && name !== 'unspecified')
+
+interface Revocation {
+  draft: RevokeDraft
+  requester: Requester
+  certificate: Certificate
+  authority: LoadedAuthority
+  profile: RaProfile
+  verdict: Verdict
+  facts: unknown
+  now: Date
+}
+
+/** See Door.revoke. One open request a certificate: who asks meanwhile gets that one back. */
+export async function revoke(it: Installation, requester: Requester, draft: RevokeDraft, claim?: Claim): Promise<RevokeRequest> {
+  if (draft.reason !== undefined && !reasons.includes(draft.reason)) {
+    throw new Failure('badReason', `the reason is one of ${reasons.join(', ')}, or none`)
+  }
+  const certificate = await findCertificate(it.db, { id: draft.certificate })
+  if (!certificate) throw new Failure('notFound', 'there is no such certificate')
+  if (certificate.status === 'revoked') throw new Failure('alreadyRevoked', 'this certificate is revoked already')
+  const now = it.clock()
+  const authority = await loadAuthority(it, certificate.authorityId)
+  const profile = draft.profile ?? (certificate.profileId === undefined ? undefined : await loadProfile(it.db, certificate.profileId))
+  if (!profile) throw new Failure('unsupported', 'this certificate was not issued here and cannot be revoked here')
+  const capable = await mayRevoke(it.db, requester, certificate)
+  const facts = revokeFacts(requester, draft, { certificate, profile: profile.name, capable, now })
+  const verdict = decide(profile.rules.revoke, facts)
+  const revocation = { draft, requester, certificate, authority, profile, verdict, facts, now }
+  for (let tries = 0; tries < 5; tries++) {
+    const request = await transaction(it.db, (db) => makeRequest(db, revocation, claim))
+    if (request) return request
+  }
+  throw new Failure('unavailable', 'the same revocation arrives many times at once; ask again')
+}
+
+async function mayRevoke(db: Database, requester: Requester, certificate: Certificate): Promise<boolean> {
+  const [person] = requester.kind === 'user' || requester.kind === 'token' ? requester.people : []
+  if (person === undefined) return false
+  const { organizationId, authorityId, profileId } = certificate
+  return hasCapability(db, person, 'revoke_cert', { organizationId, authorityId, ...(profileId === undefined ? {} : { profileId }) })
+}
+
+async function makeRequest(db: Database, revocation: Revocation, claim: Claim | undefined): Promise<RevokeRequest | undefined> {
+  const { draft, certificate, verdict, authority } = revocation
+  const open = await withTables<CoreTables>(db)
+    .selectFrom('revoke_requests')
+    .select('id')
+    .where('certificate_id', '=', certificate.id)
+    .where('status', 'in', ['requested', 'revoking'])
+    .executeTakeFirst()
+  // A proof by the key itself does not wait behind a request that waits for people.
+  if (open && !(verdict.outcome.kind === 'auto' && (await cancelFor(db, open.id, revocation)))) return readRevokeRequest(db, open.id)
+  await claim?.(db)
+  const { outcome } = verdict
+  const status = statusFor(outcome, authority)
+  const request = await insertRevokeRequest(db, revocation, status)
+  if (!request) return undefined
+  const opened = await openRevokeDecision(db, revocation, request)
+  if (status === 'revoked') await withdraw(db, revocation, draft.reason)
+  await audit(db, revocation.requester, revocation.now, {
+    action: `revoke_request.${status}`,
+    organizationId: request.organizationId,
+    subject: { kind: 'revoke_request', id: request.id },
+    status,
+    details: { certificate: certificate.serial, reason: draft.reason ?? null, rule: outcome.rule, outcome: outcome.kind, grounds: draft.grounds },
+  })
+  return opened
+}
+
+function statusFor(outcome: Outcome, authority: LoadedAuthority): RevokeStatus {
+  if (outcome.kind === 'deny') return 'denied'
+  if (outcome.kind === 'require') return 'requested'
+  return authority.kind === 'manual' ? 'revoking' : 'revoked'
+}
+
+async function cancelFor(db: Database, id: number, { requester, now }: Revocation): Promise<boolean> {
+  const waiting = await readRevokeRequest(db, id)
+  if (waiting.status !== 'requested') return false
+  const set = { reason: 'overtaken by a revocation that needed no approval' }
+  await moveRevokeRequest(db, { id, from: 'requested', to: 'canceled', actor: requester, at: now, set })
+  return true
+}
+
+async function insertRevokeRequest(db: Database, revocation: Revocation, status: RevokeStatus): Promise<RevokeRequest | undefined> {
+  const { draft, requester, certificate, profile, verdict, facts, now } = revocation
+  const ended = status === 'denied' || status === 'revoked'
+  const { outcome } = verdict
+  const row = await withTables<CoreTables>(db)
+    .insertInto('revoke_requests')
+    .values({
+      uuid: uuidv7(now),
+      organization_id: certificate.organizationId,
+      profile_id: profile.id,
+      authority_id: certificate.authorityId,
+      certificate_id: certificate.id,
+      status,
+      revision: 1,
+      protocol: draft.protocol,
+      requester: JSON.stringify(requester),
+      requester_key: requesterKey(requester),
+      source_address: requester.source ?? null,
+      code: draft.reason ?? null,
+      facts: JSON.stringify(facts),
+      findings: JSON.stringify(verdict.findings),
+      last_error: null,
+      reason: outcome.kind === 'deny' ? outcome.message : null,
+      created_at: now.getTime(),
+      updated_at: now.getTime(),
+      expires_at: null,
+      ended_at: ended ? now.getTime() : null,
+    })
+    .onConflict((conflict) => conflict.doNothing())
+    .returning('id')
+    .executeTakeFirst()
+  return row && readRevokeRequest(db, row.id)
+}
+
+async function openRevokeDecision(db: Database, revocation: Revocation, request: RevokeRequest): Promise<RevokeRequest> {
+  const { certificate, requester, profile, verdict, draft, now } = revocation
+  const { outcome } = verdict
+  const hash = requestHash({
+    kind: 'revoke',
+    action: 'revoke',
+    profile: profile.name,
+    requester,
+    revision: request.revision,
+    findings: request.findings,
+    ruleVersion: outcome.version,
+    certificate: { id: certificate.id, serial: certificate.serial },
+    ...(draft.reason === undefined ? {} : { reason: draft.reason }),
+  })
+  const { id: requestId, revision, organizationId, authorityId } = request
+  const opened = await openDecision(db, { kind: 'revoke', requestId, revision, organizationId, authorityId, requester, outcome, hash, at: now })
+  if (opened.outcome !== 'waiting') return request
+  await withTables<CoreTables>(db)
+    .updateTable('revoke_requests')
+    .set({ expires_at: opened.expiresAt?.getTime() ?? null, findings: JSON.stringify([...request.findings, ...opened.findings]) })
+    .where('id', '=', request.id)
+    .execute()
+  return readRevokeRequest(db, request.id)
+}
+
+/** Marks the certificate revoked: from this commit on OCSP and the next CRL say so. Blocks the key when it is compromised. */
+async function withdraw(
+  db: Database,
+  { certificate, requester, now }: Pick<Revocation, 'certificate' | 'requester' | 'now'>,
+  reason: string | undefined,
+): Promise<void> {
+  const tables = withTables<CoreTables>(db)
+  const changed = await tables
+    .updateTable('certificates')
+    .set({ status: reason === 'certificateHold' ? 'hold' : 'revoked', revoked_at: now.getTime(), revocation_reason: reason ?? null })
+    .where('id', '=', certificate.id)
+    .where('status', '<>', 'revoked')
+    .returning('id')
+    .executeTakeFirst()
+  if (!changed) throw new Failure('alreadyRevoked', 'this certificate is revoked already')
+  await tables
+    .updateTable('authorities')
+    .set((eb) => ({ revocations: eb('revocations', '+', 1) }))
+    .where('id', '=', certificate.authorityId)
+    .execute()
+  await audit(db, requester, now, {
+    action: 'certificate.revoked',
+    organizationId: certificate.organizationId,
+    subject: { kind: 'certificate', id: certificate.id },
+    status: reason === 'certificateHold' ? 'hold' : 'revoked',
+    details: { serial: certificate.serial, reason: reason ?? null },
+  })
+  if (reason === 'keyCompromise') {
+    await tables
+      .insertInto('blocked_keys')
+      .values({ spki_hash: certificate.spkiHash, reason: 'keyCompromise', created_at: now.getTime() })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute()
+  }
+}
+
+/**
+ * What approval does to a revocation, in the transaction of the deciding vote: the move, and at once the revocation
+ * itself where the authority is ours.
+ */
+export async function carryOut(
+  db: Database,
+  request: RevokeRequest,
+  { from, actor, at }: { from: 'requested' | 'revoking' | 'failed'; actor: Requester; at: Date },
+): Promise<RevokeStatus> {
+  const authority = await withTables<CoreTables>(db)
+    .selectFrom('authorities')
+    .select('kind')
+    .where('id', '=', request.authorityId)
+    .executeTakeFirstOrThrow()
+  const elsewhere = authority.kind === 'manual' && from !== 'revoking'
+  const to = elsewhere ? 'revoking' : 'revoked'
+  if (from === 'failed') await moveRevokeRequest(db, { id: request.id, from, to: 'revoking', actor, at })
+  if (from !== 'failed' || to === 'revoked') {
+    await moveRevokeRequest(db, { id: request.id, from: from === 'failed' ? 'revoking' : from, to, actor, at })
+  }
+  if (to === 'revoking') return to
+  const certificate = await findCertificate(db, { id: request.certificateId })
+  if (!certificate) throw new Failure('notFound', 'the certificate is gone')
+  await withdraw(db, { certificate, requester: actor, now: at }, request.code)
+  return to
+}
