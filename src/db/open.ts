@@ -17,7 +17,7 @@ export interface OpenOptions {
  */
 export function openDatabase(url: string, options: OpenOptions = {}): Database {
   if (/^postgres(ql)?:\/\//.test(url)) return openPostgres(url, options.connections ?? 10)
-  if (/^[a-z][a-z0-9+.-]+:/i.test(url)) {
+  if (url === '' || /^([a-z][a-z0-9+.-]+)?:/i.test(url)) {
     throw new Error('the database must be postgres://… or the path of an SQLite file')
   }
   return openSqlite(url, options.lockWait ?? 5_000)

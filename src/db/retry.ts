@@ -2,7 +2,7 @@ import pg from 'pg'
 import { DatabaseUnavailable, UnstorableValue } from './errors.ts'
 
 const GIVE_UP_MS = 5_000
-const CONFLICT_TRIES = 20
+const CONFLICT_TRIES = 10
 const LOST_TRIES = 5
 
 /** Nothing was stored, and the same may succeed when it is tried again. */
@@ -48,7 +48,7 @@ export async function retried<R>(attempt: () => Promise<R>): Promise<R> {
       const last = tries >= (error.kind === 'lost' ? LOST_TRIES : CONFLICT_TRIES) || performance.now() > until
       if (last)
         throw new DatabaseUnavailable(error.kind === 'lost' ? 'no connection' : 'too many conflicts', error.cause)
-      const longest = Math.min(error.kind === 'lost' ? 50 * 2 ** tries : 2 * 2 ** tries, 500)
+      const longest = error.kind === 'lost' ? Math.min(50 * 2 ** tries, 500) : Math.min(2 * 2 ** tries, 200)
       await new Promise((resolve) => setTimeout(resolve, longest * (0.5 + Math.random() / 2)))
     }
   }

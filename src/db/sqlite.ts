@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs'
 import Sqlite from 'better-sqlite3'
 import { type CompiledQuery, type QueryResult, SqliteDialect } from 'kysely'
-import { errorCode, HandleMisused, usedLate, usedNested, usedOutside } from './errors.ts'
+import { DatabaseUnavailable, errorCode, HandleMisused, usedLate, usedNested, usedOutside } from './errors.ts'
 import { kyselyOver } from './executor.ts'
 import { GroupCommit } from './group.ts'
 import { type Counts, type Database, inside, type Session } from './handle.ts'
@@ -20,6 +20,7 @@ export function openSqlite(path: string, lockWait: number): Database {
   reader.pragma('cache_size = -16000')
   reader.pragma('temp_store = memory')
 
+  let closed = false
   const counts: Counts = { statements: 0, commits: 0 }
   const over = kyselyOver(new SqliteDialect({ database: reader }))
   const write = preparedStatements(writer)
@@ -32,6 +33,7 @@ export function openSqlite(path: string, lockWait: number): Database {
   }
 
   function readOutside(query: CompiledQuery): QueryResult<unknown> {
+    if (closed) throw new DatabaseUnavailable('it is closed')
     if (group.running) throw new HandleMisused(usedOutside)
     counts.statements++
     return read(query)
@@ -54,6 +56,7 @@ export function openSqlite(path: string, lockWait: number): Database {
 
   async function close(): Promise<void> {
     await group.close()
+    closed = true
     // The last connection to close empties the write-ahead log into the file, which a reader cannot do.
     reader.close()
     writer.close()

@@ -29,7 +29,7 @@ const SCRIPT = `
   "$1/initdb" -D "$2/data" -U postgres -A trust -E UTF8 --locale=C --locale-provider=icu --icu-locale=en-US --no-sync >"$2/log" 2>&1 &&
   {
     "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c full_page_writes=off -c max_connections=300 \\
-      -c shared_buffers=64MB -c max_wal_size=4GB </dev/null >>"$2/log" 2>&1 &
+      -c shared_buffers=64MB -c deadlock_timeout=100ms -c max_wal_size=4GB </dev/null >>"$2/log" 2>&1 &
     server=$!
     read -r line
     kill -QUIT $server
