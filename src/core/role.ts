@@ -1,0 +1,83 @@
+import type { Database } from '../db/open.ts'
+import { withTables } from '../db/tables.ts'
+import { audit } from './audit.ts'
+import { Failure } from './failure.ts'
+import { auditUser, type Change, checkedName, findUser } from './identity.ts'
+import type { CoreTables } from './tables.ts'
+
+export interface Role {
+  id: number
+  organizationId: number
+  name: string
+}
+
+/** Throws Failure('conflict') when the organization has a role of that name. */
+export async function addRole(
+  db: Database,
+  { actor, at }: Change,
+  organizationId: number,
+  name: string,
+): Promise<Role> {
+  const row = await withTables<CoreTables>(db)
+    .insertInto('roles')
+    .values({ organization_id: organizationId, name: checkedName(name) })
+    .onConflict((conflict) => conflict.columns(['organization_id', 'name']).doNothing())
+    .returning('id')
+    .executeTakeFirst()
+  if (!row) throw new Failure('conflict', `there is a role ${name} already`)
+  const subject = { kind: 'installation', id: row.id } as const
+  await audit(db, actor, at, { action: 'role.created', organizationId, subject, details: { role: name } })
+  return { id: row.id, organizationId, name }
+}
+
+export async function findRole(db: Database, organizationId: number, name: string): Promise<Role | undefined> {
+  const row = await withTables<CoreTables>(db)
+    .selectFrom('roles')
+    .select('id')
+    .where('organization_id', '=', organizationId)
+    .where('name', '=', name)
+    .executeTakeFirst()
+  return row && { id: row.id, organizationId, name }
+}
+
+interface Membership {
+  role: Role
+  userId: number
+}
+
+/** Throws Failure('notFound') for a user of another organization. Adding twice changes nothing. */
+export async function addRoleMember(db: Database, change: Change, { role, userId }: Membership): Promise<void> {
+  const user = await findUser(db, userId)
+  if (user?.organizationId !== role.organizationId) throw new Failure('notFound', 'there is no such user')
+  const added = await withTables<CoreTables>(db)
+    .insertInto('role_members')
+    .values({ role_id: role.id, user_id: userId })
+    .onConflict((conflict) => conflict.columns(['role_id', 'user_id']).doNothing())
+    .returning('role_id')
+    .executeTakeFirst()
+  if (added) await auditUser(db, change, { user, action: 'user.role_added', details: { role: role.name } })
+}
+
+/** Taking a role from someone who does not have it changes nothing. */
+export async function removeRoleMember(db: Database, change: Change, { role, userId }: Membership): Promise<void> {
+  const removed = await withTables<CoreTables>(db)
+    .deleteFrom('role_members')
+    .where('role_id', '=', role.id)
+    .where('user_id', '=', userId)
+    .returning('role_id')
+    .executeTakeFirst()
+  const user = await findUser(db, userId)
+  if (removed && user) await auditUser(db, change, { user, action: 'user.role_removed', details: { role: role.name } })
+}
+
+/** Names of the roles of a user. */
+export async function rolesOf(db: Database, userId: number): Promise<string[]> {
+  const rows = await withTables<CoreTables>(db)
+    .selectFrom('role_members')
+    .innerJoin('roles', 'roles.id', 'role_members.role_id')
+    .select('roles.name')
+    .where('role_members.user_id', '=', userId)
+    .orderBy('roles.name')
+    .execute()
+  return rows.map(({ name }) => name)
+}

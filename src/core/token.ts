@@ -1,0 +1,106 @@
+import type { Database } from '../db/open.ts'
+import { withTables } from '../db/tables.ts'
+import { audit } from './audit.ts'
+import { Failure } from './failure.ts'
+import { type Change, checkedName, findUser } from './identity.ts'
+import { newSecret, secretHash } from './password.ts'
+import type { Requester } from './requester.ts'
+import type { CoreTables } from './tables.ts'
+import { uuidv7 } from './uuid.ts'
+
+export interface Token {
+  id: number
+  uuid: string
+  userId: number
+  name: string
+  createdAt: Date
+  expiresAt?: Date
+  revokedAt?: Date
+}
+
+const prefix = 'cs_'
+
+/** Makes an API token of a user. Its text (`cs_` and 43 characters of base64url) is shown here and never again. */
+export async function createToken(
+  db: Database,
+  { actor, at }: Change,
+  token: { userId: number; name: string; expiresAt?: Date },
+): Promise<{ id: number; uuid: string; text: string }> {
+  const user = await findUser(db, token.userId)
+  if (!user) throw new Failure('notFound', 'there is no such user')
+  const text = `${prefix}${newSecret()}`
+  const row = await withTables<CoreTables>(db)
+    .insertInto('tokens')
+    .values({
+      uuid: uuidv7(at),
+      user_id: user.id,
+      name: checkedName(token.name),
+      hash: secretHash(text),
+      created_at: at.getTime(),
+      expires_at: token.expiresAt?.getTime() ?? null,
+      revoked_at: null,
+    })
+    .returning(['id', 'uuid'])
+    .executeTakeFirstOrThrow()
+  await audit(db, actor, at, {
+    action: 'token.created',
+    organizationId: user.organizationId,
+    subject: { kind: 'token', id: row.id },
+    details: { user: user.name, name: token.name },
+  })
+  return { ...row, text }
+}
+
+/** Whom a token's text speaks for; undefined when it is unknown, revoked, past its time, or its user is disabled. */
+export async function findToken(db: Database, text: string, at: Date): Promise<Requester | undefined> {
+  if (!text.startsWith(prefix) || text.length !== prefix.length + 43) return undefined
+  const row = await withTables<CoreTables>(db)
+    .selectFrom('tokens')
+    .innerJoin('users', 'users.id', 'tokens.user_id')
+    .select(['tokens.uuid', 'tokens.expires_at', 'users.id', 'users.name'])
+    .where('tokens.hash', '=', secretHash(text))
+    .where('tokens.revoked_at', 'is', null)
+    .where('users.enabled', '=', 1)
+    .executeTakeFirst()
+  if (!row || (row.expires_at !== null && row.expires_at <= at.getTime())) return undefined
+  return { kind: 'token', ref: row.uuid, name: row.name, people: [row.id] }
+}
+
+/** Throws Failure('notFound') for a token that is not there or revoked already. */
+export async function revokeToken(db: Database, { actor, at }: Change, uuid: string): Promise<void> {
+  const tables = withTables<CoreTables>(db)
+  const row = await tables
+    .updateTable('tokens')
+    .set({ revoked_at: at.getTime() })
+    .where('uuid', '=', uuid)
+    .where('revoked_at', 'is', null)
+    .returning(['id', 'user_id', 'name'])
+    .executeTakeFirst()
+  const user = row && (await findUser(db, row.user_id))
+  if (!row || !user) throw new Failure('notFound', 'there is no such token')
+  await audit(db, actor, at, {
+    action: 'token.revoked',
+    organizationId: user.organizationId,
+    subject: { kind: 'token', id: row.id },
+    details: { user: user.name, name: row.name },
+  })
+}
+
+/** The tokens of a user, the newest first. */
+export async function listTokens(db: Database, userId: number): Promise<Token[]> {
+  const rows = await withTables<CoreTables>(db)
+    .selectFrom('tokens')
+    .select(['id', 'uuid', 'user_id', 'name', 'created_at', 'expires_at', 'revoked_at'])
+    .where('user_id', '=', userId)
+    .orderBy('id', 'desc')
+    .execute()
+  return rows.map((row) => ({
+    id: row.id,
+    uuid: row.uuid,
+    userId: row.user_id,
+    name: row.name,
+    createdAt: new Date(row.created_at),
+    ...(row.expires_at === null ? {} : { expiresAt: new Date(row.expires_at) }),
+    ...(row.revoked_at === null ? {} : { revokedAt: new Date(row.revoked_at) }),
+  }))
+}
