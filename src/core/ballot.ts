@@ -1,0 +1,93 @@
+import type { Database } from '../db/open.ts'
+import type { VoteInput } from './approval.ts'
+import type { ApprovalContext } from './approvalContext.ts'
+import { type Decision, findDecision } from './decision.ts'
+import { eligibleUsers } from './eligible.ts'
+import { Failure } from './failure.ts'
+import { actingUser, type Held, isBehind, requireVisible } from './held.ts'
+import type { User } from './identity.ts'
+import { duration } from './profile.ts'
+import { longestRemembered } from './remember.ts'
+
+/** A vote that passed every check but the one that only the database can make: that it is the voter's first. */
+export interface Ballot {
+  held: Held
+  decision: Decision
+  voter: User
+  input: VoteInput
+  /** Milliseconds for which the voter wants the approval remembered. */
+  remember?: number
+  at: Date
+}
+
+/**
+ * Checks a vote on a request that is locked: who votes, on what, and that it may still be decided.
+ * Throws Failure: forbidden, notFound, malformed, conflict.
+ */
+export async function checkVote(db: Database, context: ApprovalContext, held: Held, input: VoteInput): Promise<Ballot> {
+  const at = context.clock()
+  const voter = await actingUser(db, context.requester)
+  if (!voter) throw new Failure('forbidden', 'only a person votes: use a session or a token of your own')
+  requireVisible(held, context.requester, voter)
+  if (isBehind(held, context.requester, voter)) {
+    throw new Failure('forbidden', 'you are behind this request, so you do not decide on it (separation of duties)')
+  }
+  checkInput(held, input)
+  const decision = await openDecisionOf(db, held, at)
+  if (input.hash !== decision.hash) {
+    throw new Failure('conflict', 'the request has changed since you looked at it; look at it again')
+  }
+  if (input.override) requireOverride(held, voter)
+  else await requireEligible(db, held, decision, voter)
+  const remember = await rememberedFor(db, held, decision, input)
+  return { held, decision, voter, input, at, ...(remember === undefined ? {} : { remember }) }
+}
+
+function checkInput({ kind }: Held, { verdict, reason, override, remember }: VoteInput): void {
+  const given = reason?.trim() ?? ''
+  if ((verdict === 'deny' || override) && given === '') {
+    throw new Failure('malformed', `${override ? 'an override' : 'a denial'} needs a reason`)
+  }
+  if (given.length > 1000) throw new Failure('malformed', 'a reason has at most 1000 characters')
+  if (remember !== undefined && (verdict === 'deny' || override || kind === 'revoke')) {
+    throw new Failure('malformed', 'only an ordinary approval to sign can be remembered')
+  }
+}
+
+/** The decision that waits for votes, or why there is none to vote on. */
+async function openDecisionOf(db: Database, { kind, request }: Held, at: Date): Promise<Decision> {
+  if (request.status !== 'requested') throw new Failure('conflict', `too late: the request is ${request.status}`)
+  if (request.expiresAt && request.expiresAt <= at) throw new Failure('conflict', 'too late: the request has expired')
+  const decision = await findDecision(db, kind, request)
+  if (decision?.outcome !== 'waiting') throw new Failure('conflict', 'this request waits for nobody')
+  return decision
+}
+
+function requireOverride({ request }: Held, voter: User): void {
+  if (voter.superuser || (voter.admin && voter.organizationId === request.organizationId)) return
+  throw new Failure('forbidden', 'only an administrator overrides')
+}
+
+async function requireEligible(db: Database, { request }: Held, decision: Decision, voter: User): Promise<void> {
+  const step = decision.steps[decision.step]
+  const eligible = step ? await eligibleUsers(db, step, request) : []
+  if (eligible.some(({ id }) => id === voter.id)) return
+  const which = `step ${decision.step + 1} of ${decision.steps.length} of the rule ${decision.rule}`
+  throw new Failure('forbidden', `you are not among those whom ${which} names`)
+}
+
+async function rememberedFor(
+  db: Database,
+  held: Held,
+  decision: Decision,
+  { remember }: VoteInput,
+): Promise<number | undefined> {
+  if (remember === undefined || held.kind !== 'sign') return undefined
+  const asked = duration.safeParse(remember)
+  if (!asked.success) throw new Failure('malformed', 'remember is a length of time like 30d or 12h')
+  const longest = await longestRemembered(db, held.request, decision.ruleVersion)
+  if (longest === undefined) throw new Failure('malformed', `the rule ${decision.rule} lets no approval be remembered`)
+  if (asked.data > longest)
+    throw new Failure('malformed', `the rule ${decision.rule} does not let it be remembered that long`)
+  return asked.data
+}

@@ -1,0 +1,179 @@
+import { createHash } from 'node:crypto'
+import type { Selectable } from 'kysely'
+import type { Database } from '../db/open.ts'
+import { withTables } from '../db/tables.ts'
+import type { Outcome, RequestKind } from './approval.ts'
+import { canonicalJson } from './canonicalJson.ts'
+import { eligibleUsers } from './eligible.ts'
+import { duration } from './profile.ts'
+import { nobodyMayApprove, type Remembered, useRemembered } from './remember.ts'
+import type { Finding, WantedCertificate } from './request.ts'
+import type { Requester } from './requester.ts'
+import type { Action, ApprovalStep } from './rule.ts'
+import type { CoreTables } from './tables.ts'
+
+export type DecisionOutcome = 'auto' | 'remembered' | 'approved' | 'denied' | 'waiting' | 'expired' | 'canceled'
+
+/** What became of the rules' verdict, and of people's, for one revision of a request. */
+export interface Decision {
+  id: number
+  outcome: DecisionOutcome
+  rule: string
+  ruleVersion: string
+  steps: ApprovalStep[]
+  /** Index into steps of the one that waits for votes. */
+  step: number
+  /** What votes must name. */
+  hash: string
+}
+
+/** All that an approver sees of a request, and so all that his vote is bound to. */
+export interface HashParts {
+  kind: RequestKind
+  action: Action
+  profile: string
+  requester: Requester
+  revision: number
+  findings: Finding[]
+  ruleVersion: string
+  /** To sign: SHA-256 of the CSR in hex, and what policy made of it. */
+  csrHash?: string
+  wanted?: WantedCertificate
+  /** To revoke: which certificate, and why. */
+  certificate?: { id: number; serial: string }
+  reason?: string
+}
+
+/** SHA-256 in hex over the canonical JSON of what an approver sees. */
+export function requestHash(parts: HashParts): string {
+  return createHash('sha256').update(canonicalJson(parts)).digest('hex')
+}
+
+export interface NewDecision {
+  kind: RequestKind
+  requestId: number
+  revision: number
+  organizationId: number
+  authorityId: number
+  requester: Requester
+  outcome: Outcome
+  /** Found with findRemembered: the approval that stands in for people. */
+  remembered?: Remembered
+  hash: string
+  at: Date
+}
+
+export interface OpenedDecision {
+  id: number
+  outcome: 'auto' | 'remembered' | 'denied' | 'waiting'
+  /** For the request's expires_at: when the first step ends. Only while people are asked. */
+  expiresAt?: Date
+  /** For the request's findings, after those that the hash covers: steps that nobody, or too few, may approve. */
+  findings: Finding[]
+}
+
+/** Stores what the rules came to, in the transaction that creates or revises the request. */
+export async function openDecision(db: Database, decision: NewDecision): Promise<OpenedDecision> {
+  const { outcome, at } = decision
+  const steps = outcome.kind === 'require' ? outcome.steps : []
+  const result = await outcomeName(db, decision)
+  const { id } = await withTables<CoreTables>(db)
+    .insertInto('decisions')
+    .values({
+      sign_request_id: decision.kind === 'sign' ? decision.requestId : null,
+      revoke_request_id: decision.kind === 'revoke' ? decision.requestId : null,
+      revision: decision.revision,
+      outcome: result,
+      rule: outcome.rule,
+      rule_version: outcome.version,
+      steps: JSON.stringify(steps),
+      step: 0,
+      hash: decision.hash,
+      created_at: at.getTime(),
+      decided_at: result === 'waiting' ? null : at.getTime(),
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  const [first] = steps
+  if (result !== 'waiting' || !first) return { id, outcome: result, findings: [] }
+  return { id, outcome: result, expiresAt: stepExpiry(first, at), findings: await lonelySteps(db, decision, steps) }
+}
+
+async function outcomeName(db: Database, { outcome, remembered }: NewDecision): Promise<OpenedDecision['outcome']> {
+  if (outcome.kind === 'auto') return 'auto'
+  if (outcome.kind === 'deny') return 'denied'
+  return remembered && (await useRemembered(db, remembered)) ? 'remembered' : 'waiting'
+}
+
+/** When a step that begins now ends without an answer. */
+export function stepExpiry(step: ApprovalStep, begins: Date): Date {
+  return new Date(begins.getTime() + duration.parse(step.expires))
+}
+
+/** A finding for every step that fewer people may approve than it asks for: the request would only ever expire. */
+async function lonelySteps(db: Database, decision: NewDecision, steps: ApprovalStep[]): Promise<Finding[]> {
+  const findings: Finding[] = []
+  const behind = new Set(decision.requester.people)
+  for (const [index, step] of steps.entries()) {
+    const may = (await eligibleUsers(db, step, decision)).filter(({ id }) => !behind.has(id)).length
+    if (may < step.quorum)
+      findings.push({ by: 'rule', check: nobodyMayApprove, detail: lonely(decision, { step, index, may }) })
+  }
+  return findings
+}
+
+function lonely(
+  { outcome, requester }: NewDecision,
+  { step, index, may }: { step: ApprovalStep; index: number; may: number },
+) {
+  const asked = `step ${index + 1} of the rule ${outcome.rule} asks for ${step.quorum} of ${stepText(step)}`
+  const found = may === 0 ? 'nobody is left who may approve' : `only ${may} may approve`
+  const behind = requester.people.length > 0 ? ' (whoever is behind a request does not vote on it)' : ''
+  return `${asked}, but ${found}${behind}; an administrator can override or change the rule`
+}
+
+function stepText({ users, roles, owner }: ApprovalStep): string {
+  const named = [...users, ...roles.map((role) => `role ${role}`), ...(owner ? ['the authority’s owner'] : [])]
+  return named.join(', ')
+}
+
+export function toDecision(row: Selectable<CoreTables['decisions']>): Decision {
+  return {
+    id: row.id,
+    outcome: row.outcome as DecisionOutcome,
+    rule: row.rule,
+    ruleVersion: row.rule_version,
+    steps: JSON.parse(row.steps),
+    step: row.step,
+    hash: row.hash,
+  }
+}
+
+/** The decision of this revision of a request. */
+export async function findDecision(
+  db: Database,
+  kind: RequestKind,
+  request: { id: number; revision: number },
+): Promise<Decision | undefined> {
+  const row = await withTables<CoreTables>(db)
+    .selectFrom('decisions')
+    .selectAll()
+    .where(kind === 'sign' ? 'sign_request_id' : 'revoke_request_id', '=', request.id)
+    .where('revision', '=', request.revision)
+    .executeTakeFirst()
+  return row && toDecision(row)
+}
+
+/** Ends a decision that waits, or moves it to its next step. */
+export async function settleDecision(
+  db: Database,
+  id: number,
+  set: { outcome: DecisionOutcome; at: Date } | { step: number },
+): Promise<void> {
+  await withTables<CoreTables>(db)
+    .updateTable('decisions')
+    .set('step' in set ? { step: set.step } : { outcome: set.outcome, decided_at: set.at.getTime() })
+    .where('id', '=', id)
+    .where('outcome', '=', 'waiting')
+    .execute()
+}

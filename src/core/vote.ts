@@ -1,0 +1,58 @@
+import type { Database } from '../db/open.ts'
+import { transaction } from '../db/transaction.ts'
+import type { RequestKind, VoteInput } from './approval.ts'
+import type { Afterwards, ApprovalContext } from './approvalContext.ts'
+import { audit } from './audit.ts'
+import { type Ballot, checkVote } from './ballot.ts'
+import { holdRequest, subjectOf } from './held.ts'
+import type { RequestRef } from './request.ts'
+import { settleApproval, settleDenial } from './settle.ts'
+import { storeVote } from './votes.ts'
+
+/**
+ * Takes a vote: locks the request, checks the voter's right and that he saw what is decided, stores the vote, counts, and
+ * moves the request where that was the last one needed; all in one transaction. Throws Failure: forbidden (no user, behind
+ * the request, not named by the step), notFound, malformed (no reason), conflict (too late, changed since, voted already).
+ */
+export async function vote(
+  context: ApprovalContext,
+  kind: RequestKind,
+  ref: RequestRef,
+  input: VoteInput,
+): Promise<{ status: string }> {
+  const afterwards = await transaction(context.db, async (db) => {
+    const ballot = await checkVote(db, context, await holdRequest(db, kind, ref), input)
+    await storeVote(db, ballot)
+    await auditVote(db, context, ballot)
+    return input.verdict === 'deny' ? settleDenial(db, context, ballot) : settleApproval(db, context, ballot)
+  })
+  return finish(context, { kind, ref }, afterwards)
+}
+
+/** Runs what follows the commit, and answers where the request stands then. */
+export async function finish(
+  { db }: ApprovalContext,
+  { kind, ref }: { kind: RequestKind; ref: RequestRef },
+  afterwards: Afterwards | undefined,
+): Promise<{ status: string }> {
+  if (afterwards) await afterwards()
+  return { status: (await holdRequest(db, kind, ref, false)).request.status }
+}
+
+async function auditVote(db: Database, { requester }: ApprovalContext, ballot: Ballot): Promise<void> {
+  const { held, decision, input, at } = ballot
+  await audit(db, requester, at, {
+    action: input.override ? 'vote.override' : `vote.${input.verdict}`,
+    organizationId: held.request.organizationId,
+    subject: subjectOf(held),
+    details: {
+      user: ballot.voter.name,
+      verdict: input.verdict,
+      rule: decision.rule,
+      step: decision.step,
+      hash: decision.hash,
+      reason: input.reason?.trim(),
+      remember: input.remember,
+    },
+  })
+}
