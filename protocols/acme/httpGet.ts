@@ -18,23 +18,21 @@ export async function get(
   userAgent: string,
   via: Reach,
 ): Promise<{ response: HttpResponse; address: string }> {
-  const { socket, address } = await reach(hop.host, hop.port, via)
+  const connection = await reach(hop.host, hop.port, via)
   try {
     // RFC 6066 section 3: no address in SNI.
     const servername = isIP(hop.host) ? '' : hop.host
-    const stream = hop.secure
-      ? await encrypt(socket, { servername, ALPNProtocols: ['http/1.1'] }, via.deadline)
-      : socket
-    return { response: await exchange(stream, request(hop, userAgent)), address }
+    if (hop.secure) await encrypt(connection, { servername, ALPNProtocols: ['http/1.1'] })
+    return { response: await exchange(connection.stream, request(hop, userAgent)), address: connection.address }
   } catch (error) {
     if (error instanceof HttpSyntaxError)
       throw new ValidationFailure(
         'incorrectResponse',
         `the answer of ${quote(urlOf(hop))} cannot be read: ${error.message}`,
       )
-    throw connectFailure(error, address, hop.port)
+    throw connectFailure(error, connection.address, hop.port)
   } finally {
-    socket.destroy()
+    connection.stream.destroy()
   }
 }
 

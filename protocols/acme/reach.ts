@@ -14,7 +14,8 @@ export interface Reach {
 }
 
 export interface Connection {
-  socket: Socket
+  /** To read from, write to and destroy: the TLS socket, once there is one. */
+  stream: Socket
   /** Text of the address at the other end, as it was checked. */
   address: string
 }
@@ -37,7 +38,7 @@ export async function reach(host: string, port: number, via: Reach): Promise<Con
     // The last one may use what is left; those before it leave time for the rest.
     const limit = at === addresses.length - 1 ? undefined : left / (addresses.length - at + 1)
     try {
-      return { socket: await dial(address, port, via.deadline, limit), address }
+      return await dial(address, port, via.deadline, limit)
     } catch (error) {
       last = error
       if (via.deadline.remaining() === 0) break
@@ -81,13 +82,14 @@ function refused(subject: string, kind: string): ValidationFailure {
   )
 }
 
-function dial(address: string, port: number, deadline: Deadline, limitMs: number | undefined): Promise<Socket> {
+function dial(address: string, port: number, deadline: Deadline, limitMs: number | undefined): Promise<Connection> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: address, port, autoSelectFamily: false })
     // Whatever happens to the socket after its reader has gone is no news to anybody.
     socket.on('error', NO_LISTENER)
+    const connection: Connection = { stream: socket, address }
     // Until the end of the validation, whoever reads from it by then.
-    const release = deadline.onEnd((why) => socket.destroy(why))
+    const release = deadline.onEnd((why) => connection.stream.destroy(why))
     socket.once('close', release)
     const fail = (error: Error) => {
       clearTimeout(timer)
@@ -102,7 +104,7 @@ function dial(address: string, port: number, deadline: Deadline, limitMs: number
     socket.once('connect', () => {
       clearTimeout(timer)
       socket.off('error', fail)
-      resolve(socket)
+      resolve(connection)
     })
   })
 }

@@ -19,9 +19,10 @@ export async function validateTlsAlpn01(
   via: Reach,
 ): Promise<string> {
   const servername = serverNameOf(identifier)
-  const { socket, address } = await reach(identifier.value, port, via)
+  const connection = await reach(identifier.value, port, via)
+  const { address } = connection
   try {
-    const tls = await encrypt(socket, { servername, ALPNProtocols: [PROTOCOL] }, via.deadline)
+    const tls = await encrypt(connection, { servername, ALPNProtocols: [PROTOCOL] })
     if (tls.alpnProtocol !== PROTOCOL)
       throw new ValidationFailure('tls', `the server did not negotiate the protocol ${PROTOCOL} (ALPN)`)
     const certificate = tls.getPeerX509Certificate()
@@ -34,7 +35,7 @@ export async function validateTlsAlpn01(
     throw new ValidationFailure(error.type, detail, error.retry)
   } finally {
     // Not one octet of data either way (RFC 8737 section 4).
-    socket.destroy()
+    connection.stream.destroy()
   }
 }
 

@@ -1,41 +1,38 @@
-import type { Socket } from 'node:net'
 import { type ConnectionOptions, connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls'
-import type { Deadline } from './deadline.ts'
 import { ValidationFailure } from './outcome.ts'
+import type { Connection } from './reach.ts'
 
 let context: SecureContext | undefined
 
 /**
- * Shakes hands over a connected socket, TLS 1.2 at least (RFC 8737 section 4), without judging the certificate.
- * Throws ValidationFailure('tls'), or the reason of the deadline.
+ * Shakes hands over a connection, TLS 1.2 at least (RFC 8737 section 4), without judging the certificate. From then on the TLS socket is
+ * the stream of the connection. Throws ValidationFailure, which is of type 'tls' unless the connection was ended from this side.
  */
 export function encrypt(
-  socket: Socket,
+  connection: Connection,
   options: Required<Pick<ConnectionOptions, 'servername' | 'ALPNProtocols'>>,
-  deadline: Deadline,
 ): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     context ??= createSecureContext({ minVersion: 'TLSv1.2' })
-    const tls = connect({ socket, secureContext: context, rejectUnauthorized: false, ...options })
-    const release = deadline.onEnd((why) => {
-      reject(why)
-      tls.destroy(why)
-    })
+    const tls = connect({ socket: connection.stream, secureContext: context, rejectUnauthorized: false, ...options })
+    // Node 20 frees the state of OpenSSL too early, and crashes, when the socket below is destroyed in its place.
+    connection.stream = tls
     // Stays for the life of the socket: an error after the handshake is for whoever reads, and no crash when nobody does.
     tls.on('error', (error) => reject(tlsFailure(error)))
-    tls.once('close', () => {
-      release()
-      reject(new ValidationFailure('tls', 'the connection was closed during the TLS handshake', true))
-    })
-    tls.once('secureConnect', () => resolve(tls))
+    tls.once('close', () => reject(closed()))
+    // A turn later: at this moment OpenSSL still reads, and what follows may destroy the socket.
+    tls.once('secureConnect', () => setImmediate(resolve, tls))
   })
+}
+
+function closed(): ValidationFailure {
+  return new ValidationFailure('tls', 'the connection was closed during the TLS handshake', true)
 }
 
 function tlsFailure(error: NodeJS.ErrnoException): Error {
   if (error instanceof ValidationFailure) return error
   const { code = '' } = error
-  if (code === 'ECONNRESET')
-    return new ValidationFailure('tls', 'the connection was closed during the TLS handshake', true)
+  if (code === 'ECONNRESET' || code === 'EPIPE') return closed()
   // OpenSSL's own words, for example ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL.
   const words = code
     .replace(/^ERR_SSL_/, '')
