@@ -59,7 +59,7 @@ export const limits = {
   maxAstNodes: 500,
   maxDepth: 30,
   maxListElements: 100,
-  maxMapEntries: 0,
+  maxMapEntries: 1,
   maxCallArguments: 4,
 }
 
