@@ -5,8 +5,10 @@ import { malformed, PkiError, unsupported } from './error.ts'
 
 // Encryption by passphrase, as PKCS #12 files have it: PBES2 (RFC 8018 section 6.2) and the 3DES of RFC 7292 appendix C.
 
-/** More would keep a processor busy for minutes on a file that somebody uploads. */
+// Ten times what programs write today. More would keep a processor busy for minutes on a file that somebody uploads; the derivation of
+// PKCS #12 runs in this thread, a microsecond or two an iteration.
 const MAX_ITERATIONS = 10_000_000
+const MAX_PKCS12_ITERATIONS = 1_000_000
 
 const deriveInPool = promisify(pbkdf2)
 
@@ -87,9 +89,9 @@ function algorithmParts(algorithm: Tlv | undefined): [string, Tlv] {
   ]
 }
 
-function iterationCount(tlv: Tlv | undefined): number {
+function iterationCount(tlv: Tlv | undefined, max: number): number {
   const count = readInteger(expect(tlv, TAG.integer, 'iteration count'))
-  if (count < 1n || count > MAX_ITERATIONS) throw unsupported(`an iteration count of ${count}`)
+  if (count < 1n || count > max) throw unsupported(`an iteration count of ${count}`)
   return Number(count)
 }
 
@@ -110,7 +112,7 @@ async function pbes2(parameters: Tlv, { utf8 }: Passphrase) {
   const key = await deriveInPool(
     utf8,
     readOctets(expect(salt, TAG.octets, 'salt')),
-    iterationCount(count),
+    iterationCount(count, MAX_ITERATIONS),
     cipher.keyLength,
     hash,
   )
@@ -119,7 +121,12 @@ async function pbes2(parameters: Tlv, { utf8 }: Passphrase) {
 
 function tripleDes(parameters: Tlv, { bmp }: Passphrase) {
   const [salt, count] = children(expect(parameters, TAG.seq, 'PBE parameters'), 2)
-  const source = { hash: 'sha1', salt: readOctets(expect(salt, TAG.octets, 'salt')), count: iterationCount(count), bmp }
+  const source = {
+    hash: 'sha1',
+    salt: readOctets(expect(salt, TAG.octets, 'salt')),
+    count: iterationCount(count, MAX_PKCS12_ITERATIONS),
+    bmp,
+  }
   return { cipher: 'des-ede3-cbc', key: deriveKey(source, 1, 24), iv: deriveKey(source, 2, 8) }
 }
 
@@ -176,7 +183,7 @@ export interface PassphraseMac {
 export function formThatFits(forms: readonly Passphrase[], mac: PassphraseMac, content: Buffer): Passphrase {
   const hash = HASHES[mac.hashOid]
   if (!hash) throw unsupported(`a MAC with hash ${mac.hashOid} is not supported`)
-  if (mac.iterations < 1 || mac.iterations > MAX_ITERATIONS)
+  if (mac.iterations < 1 || mac.iterations > MAX_PKCS12_ITERATIONS)
     throw unsupported(`an iteration count of ${mac.iterations}`)
   const form = forms.find(({ bmp }) => {
     const source = { hash, salt: mac.salt, count: mac.iterations, bmp }
