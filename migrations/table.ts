@@ -5,7 +5,12 @@ import type { Columns } from './columns.ts'
  * A column in one word each: id, int, text, blob or flag; then `!` for not null; then, after a space, the column of
  * another table that it references. `flag` is never null; `flag=1` has a default.
  */
-type Column = 'id' | `${'int' | 'text' | 'blob'}${'' | '!'}${'' | ` ${string}.${string}` | `=${number}`}` | 'flag' | 'flag=0' | 'flag=1'
+type Column =
+  | 'id'
+  | `${'int' | 'text' | 'blob'}${'' | '!'}${'' | ` ${string}.${string}` | `=${number}`}`
+  | 'flag'
+  | 'flag=0'
+  | 'flag=1'
 
 interface Table {
   columns: Record<string, Column>
@@ -20,7 +25,10 @@ export async function createTable(db: Kysely<unknown>, columns: Columns, name: s
   for (const [column, spec] of Object.entries(table.columns)) {
     if (spec === 'id') builder = builder.addColumn(column, ...columns.id)
     else if (spec.startsWith('flag')) {
-      builder = builder.addColumn(column, ...columns.flag(column, spec === 'flag' ? undefined : spec === 'flag=1' ? 1 : 0))
+      builder = builder.addColumn(
+        column,
+        ...columns.flag(column, spec === 'flag' ? undefined : spec === 'flag=1' ? 1 : 0),
+      )
     } else {
       const [, type, required, rest = ''] = /^(int|text|blob)(!?)(.*)$/.exec(spec) ?? []
       builder = builder.addColumn(column, columns[type as 'int' | 'text' | 'blob'], (definition) => {
@@ -32,9 +40,14 @@ export async function createTable(db: Kysely<unknown>, columns: Columns, name: s
     }
   }
   if (table.primaryKey) builder = builder.addPrimaryKeyConstraint(`${name}_key`, table.primaryKey as never[])
-  for (const unique of table.unique ?? []) builder = builder.addUniqueConstraint(`${name}_${unique.join('_')}`, unique as never[])
+  for (const unique of table.unique ?? [])
+    builder = builder.addUniqueConstraint(`${name}_${unique.join('_')}`, unique as never[])
   await builder.execute()
   for (const index of table.indexes ?? []) {
-    await db.schema.createIndex(`${name}_by_${index.join('_')}`).on(name).columns(index).execute()
+    await db.schema
+      .createIndex(`${name}_by_${index.join('_')}`)
+      .on(name)
+      .columns(index)
+      .execute()
   }
 }

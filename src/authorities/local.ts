@@ -6,7 +6,11 @@ import { writeCrl } from '../pki/crl.ts'
 import { signerFor } from '../pki/signer.ts'
 
 /** An authority whose key is sealed in the database: certificates and CRLs are signed in this process. */
-export async function localAuthority(it: Installation, issuer: Issuer | undefined, keyId: number | null): Promise<Authority> {
+export async function localAuthority(
+  it: Installation,
+  issuer: Issuer | undefined,
+  keyId: number | null,
+): Promise<Authority> {
   if (!issuer || keyId === null) return {}
   const signer = signerFor(await loadKey(it.db, it.vault, keyId))
   return {

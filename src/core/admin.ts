@@ -94,10 +94,25 @@ export interface Admin {
   authority(name: string): Promise<AuthorityView & { chain: Buffer[] }>
   createAuthority(draft: NewAuthority): Promise<AuthorityView>
   /** An existing CA with its key, as PEM text (certificate, chain, PKCS#8 key) or PKCS#12 bytes. */
-  importAuthority(draft: { name: string; organization?: string; owner?: string; pem?: string; pkcs12?: Buffer; passphrase?: string }): Promise<AuthorityView>
+  importAuthority(draft: {
+    name: string
+    organization?: string
+    owner?: string
+    pem?: string
+    pkcs12?: Buffer
+    passphrase?: string
+  }): Promise<AuthorityView>
   /** An authority that signs elsewhere: its certificate, then its chain, as PEM. */
-  addManualAuthority(draft: { name: string; organization?: string; owner?: string; pem: string }): Promise<AuthorityView>
-  changeAuthority(name: string, change: { enabled?: boolean; owner?: string; settings?: unknown }): Promise<AuthorityView>
+  addManualAuthority(draft: {
+    name: string
+    organization?: string
+    owner?: string
+    pem: string
+  }): Promise<AuthorityView>
+  changeAuthority(
+    name: string,
+    change: { enabled?: boolean; owner?: string; settings?: unknown },
+  ): Promise<AuthorityView>
 
   profiles(): Promise<ProfileView[]>
   profile(name: string): Promise<ProfileView>
@@ -119,7 +134,13 @@ export interface Admin {
   createSetupLink(user: string): Promise<{ secret: string; expiresAt: Date }>
   addToRole(user: string, role: string): Promise<void>
   removeFromRole(user: string, role: string): Promise<void>
-  grant(draft: { user?: string; role?: string; capability: Capability; authority?: string; profile?: string }): Promise<void>
+  grant(draft: {
+    user?: string
+    role?: string
+    capability: Capability
+    authority?: string
+    profile?: string
+  }): Promise<void>
   /** Text of a new token: shown once, only its hash is kept. A user makes his own; an administrator makes none for others. */
   createToken(draft: { user: string; name: string; expiresAt?: Date }): Promise<{ text: string; view: TokenView }>
   tokens(user?: string): Promise<TokenView[]>
@@ -129,4 +150,3 @@ export interface Admin {
   closeAlert(id: number): Promise<void>
   verifyAudit(): Promise<AuditReport>
 }
-

@@ -55,7 +55,10 @@ export interface Authority {
 }
 
 /** Makes the signing part of an authority from its active certificate's key. */
-export type AuthorityMakers = Record<AuthorityKind, (it: Installation, issuer: Issuer | undefined, keyId: number | null) => Promise<Authority>>
+export type AuthorityMakers = Record<
+  AuthorityKind,
+  (it: Installation, issuer: Issuer | undefined, keyId: number | null) => Promise<Authority>
+>
 
 /** An authority as the core works with it. */
 export interface LoadedAuthority {

@@ -4,6 +4,7 @@ import { transaction } from '../db/transaction.ts'
 import { writeCsr } from '../pki/csrWriter.ts'
 import type { Identifier } from '../pki/identifier.ts'
 import { type Name, nameOf } from '../pki/name.ts'
+import type { NameConstraints } from '../pki/nameConstraints.ts'
 import { signerFor } from '../pki/signer.ts'
 import type { LoadedAuthority } from './authority.ts'
 import { type Certificate, findCertificate } from './certificate.ts'
@@ -20,17 +21,33 @@ export type BuiltinType = 'server' | 'ocsp' | 'ca'
 
 const settings = {
   server: { certificate: { type: 'server', validity: { default: '30d', max: '397d', backdate: '1h' } } },
-  ocsp: { certificate: { type: 'ocsp', validity: { default: '30d', max: '397d', backdate: '1h' }, names: { dns: [], ip: [] } } },
-  ca: { certificate: { type: 'ca', validity: { default: '10y', max: '30y', backdate: '1h' }, names: { dns: [], ip: [] } } },
+  ocsp: {
+    certificate: {
+      type: 'ocsp',
+      validity: { default: '30d', max: '397d', backdate: '1h' },
+      names: { dns: [], ip: [] },
+    },
+  },
+  ca: {
+    certificate: { type: 'ca', validity: { default: '10y', max: '30y', backdate: '1h' }, names: { dns: [], ip: [] } },
+  },
 } satisfies Record<BuiltinType, unknown>
 
 /**
  * The profile by which an authority serves the installation itself. Its one rule is auto; its name begins with @, which
  * no adapter can name, and the door gives it to nobody but the requester `system`, or, for `ca`, to who holds create_ca.
  */
-export async function builtinProfile(it: Installation, authority: LoadedAuthority, type: BuiltinType): Promise<RaProfile> {
+export async function builtinProfile(
+  it: Installation,
+  authority: LoadedAuthority,
+  type: BuiltinType,
+): Promise<RaProfile> {
   const name = `@${authority.name}/${type}`
-  const known = await withTables<CoreTables>(it.db).selectFrom('ra_profiles').select('id').where('name', '=', name).executeTakeFirst()
+  const known = await withTables<CoreTables>(it.db)
+    .selectFrom('ra_profiles')
+    .select('id')
+    .where('name', '=', name)
+    .executeTakeFirst()
   if (!known) {
     const draft = {
       name,
@@ -38,7 +55,10 @@ export async function builtinProfile(it: Installation, authority: LoadedAuthorit
       authorityId: authority.id,
       enabled: true,
       builtin: true,
-      settings: { ...settings[type], certificate: { ...settings[type].certificate, overrides: ['subject', 'validity'] } },
+      settings: {
+        ...settings[type],
+        certificate: { ...settings[type].certificate, overrides: ['subject', 'validity'] },
+      },
       protocols: {},
       rules: { issue: [{ name: 'the installation itself', auto: true }] },
     }
@@ -55,6 +75,8 @@ export interface OwnCertificate {
   subject?: Name
   identifiers?: Identifier[]
   notAfter?: Date
+  pathLength?: number
+  nameConstraints?: NameConstraints
   requester?: Requester
 }
 
@@ -73,9 +95,15 @@ export async function issueOwn(it: Installation, own: OwnCertificate): Promise<C
     validated: identifiers,
     subject,
     ...(own.notAfter ? { notAfter: own.notAfter } : {}),
+    ...(own.pathLength === undefined ? {} : { pathLength: own.pathLength }),
+    ...(own.nameConstraints ? { nameConstraints: own.nameConstraints } : {}),
     refusal: 'throw',
   })
   const certificate = await findCertificate(it.db, { id: request.id })
-  if (!certificate) throw new Failure('unavailable', `a certificate for ${own.commonName} could not be issued: ${request.lastError ?? request.reason ?? request.status}`)
+  if (!certificate)
+    throw new Failure(
+      'unavailable',
+      `a certificate for ${own.commonName} could not be issued: ${request.lastError ?? request.reason ?? request.status}`,
+    )
   return certificate
 }

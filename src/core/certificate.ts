@@ -112,7 +112,9 @@ export async function findCertificate(db: Database, ref: CertificateRef): Promis
     query = query.where('certificates.serial', '=', ref.serial)
     const { authority } = ref
     if (authority !== undefined) {
-      query = query.where('certificates.authority_id', 'in', (eb) => eb.selectFrom('authorities').select('id').where('name', '=', authority))
+      query = query.where('certificates.authority_id', 'in', (eb) =>
+        eb.selectFrom('authorities').select('id').where('name', '=', authority),
+      )
     }
   }
   const [row, another] = await query.execute()

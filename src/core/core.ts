@@ -1,11 +1,11 @@
+import type { Database } from '../db/open.ts'
 import type { Identifier } from '../pki/identifier.ts'
 import type { OcspRequest } from '../pki/ocsp.ts'
-import type { Approvals } from './approval.ts'
 import type { Admin } from './admin.ts'
-import type { Certificate, CertificateRef } from './certificate.ts'
+import type { Approvals } from './approval.ts'
 import type { CaChain } from './authority.ts'
+import type { Certificate, CertificateRef } from './certificate.ts'
 import type { CrlRef } from './crl.ts'
-import type { Database } from '../db/open.ts'
 import type { Listing } from './listing.ts'
 import type { RaProfile } from './profile.ts'
 import type { Origin, RequestRef, RevokeDraft, RevokeRequest, SignDraft, SignRequest } from './request.ts'
@@ -58,7 +58,11 @@ export interface Door {
    * Whether this profile would certify these names, for this time, at all. Throws rejectedIdentifier with a problem for
    * each name that it would not, malformed for a time outside the profile.
    */
-  admitNames(profile: RaProfile, identifiers: readonly Identifier[], period?: { notBefore?: Date; notAfter?: Date }): void
+  admitNames(
+    profile: RaProfile,
+    identifiers: readonly Identifier[],
+    period?: { notBefore?: Date; notAfter?: Date },
+  ): void
   approvals: Approvals
   admin: Admin
   list: Listing

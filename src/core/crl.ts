@@ -1,7 +1,7 @@
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
-import { reasonCodes, type RevocationReason } from '../pki/crl.ts'
+import { type RevocationReason, reasonCodes } from '../pki/crl.ts'
 import { keyIdentifier } from '../pki/publicKey.ts'
 import { type LoadedAuthority, loadAuthority, loadIssuer } from './authority.ts'
 import type { SignedCrl } from './core.ts'
@@ -56,7 +56,11 @@ export async function revocationCount(db: Database, authorityId: number): Promis
   return row.revocations
 }
 
-async function newestCrl(db: Database, issuerId: number, shard: number): Promise<(SignedCrl & { revocations: number }) | undefined> {
+async function newestCrl(
+  db: Database,
+  issuerId: number,
+  shard: number,
+): Promise<(SignedCrl & { revocations: number }) | undefined> {
   const row = await withTables<CoreTables>(db)
     .selectFrom('crls')
     .selectAll()
@@ -84,13 +88,16 @@ interface CrlBuild {
 
 async function buildCrl(it: Installation, { authority, issuerId, shard, revocations }: CrlBuild): Promise<SignedCrl> {
   const { signs } = authority
-  if (!signs.signCrl) throw new Failure('unsupported', `the CRL of ${authority.name} is published where that authority signs`)
+  if (!signs.signCrl)
+    throw new Failure('unsupported', `the CRL of ${authority.name} is published where that authority signs`)
   if (issuerId !== authority.issuer?.id) throw new Failure('notFound', 'the CRL of an earlier key is not made here')
   const { certificate } = authority.issuer
   const entries = await revokedUnder(it.db, issuerId, shard)
   const number = await transaction(it.db, (db) => nextNumber(db, authority.id))
   const thisUpdate = it.clock()
-  const nextUpdate = new Date(Math.min(thisUpdate.getTime() + authority.settings.crlValidity, certificate.notAfter.getTime()))
+  const nextUpdate = new Date(
+    Math.min(thisUpdate.getTime() + authority.settings.crlValidity, certificate.notAfter.getTime()),
+  )
   const der = await signs.signCrl({
     issuer: certificate.subjectDer,
     aki: certificate.ski ?? keyIdentifier(certificate.publicKey),
@@ -149,4 +156,3 @@ async function revokedUnder(db: Database, issuerId: number, shard: number) {
     ...(row.revocation_reason === null ? {} : { reason: reasonCodes[row.revocation_reason as RevocationReason] }),
   }))
 }
-

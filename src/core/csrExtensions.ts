@@ -53,7 +53,10 @@ function whyNot(type: CertificateType, { oid, value }: Extension): { detail: str
       const issued = extendedUsages(type)
       const extra = decodeExtendedKeyUsage(value).filter((purpose) => !issued.includes(purpose))
       return extra.length > 0
-        ? { detail: `the CSR asks for extended key usages that this profile does not issue: ${extra.join(', ')}`, grave: false }
+        ? {
+            detail: `the CSR asks for extended key usages that this profile does not issue: ${extra.join(', ')}`,
+            grave: false,
+          }
         : undefined
     }
     default:

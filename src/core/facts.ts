@@ -15,8 +15,13 @@ export function signFacts(
 ): Facts {
   const { csr, wanted } = order
   const proved = new Set((draft.validated ?? []).map(identifierKey))
-  const identifiers = wanted.identifiers.map((identifier) => ({ ...identifier, validated: proved.has(identifierKey(identifier)) }))
-  const span = (wanted.notAfter ?? (wanted.notBefore ?? order.now.getTime()) + wanted.validity) - (wanted.notBefore ?? order.now.getTime())
+  const identifiers = wanted.identifiers.map((identifier) => ({
+    ...identifier,
+    validated: proved.has(identifierKey(identifier)),
+  }))
+  const span =
+    (wanted.notAfter ?? (wanted.notBefore ?? order.now.getTime()) + wanted.validity) -
+    (wanted.notBefore ?? order.now.getTime())
   return {
     action: draft.action,
     protocol: draft.protocol,
@@ -66,7 +71,11 @@ export function revokeFacts(
   }
 }
 
-function certificateFacts(certificate: Certificate | undefined, asked: readonly Identifier[], now: Date): Facts['certificate'] {
+function certificateFacts(
+  certificate: Certificate | undefined,
+  asked: readonly Identifier[],
+  now: Date,
+): Facts['certificate'] {
   if (!certificate) return { present: false, serial: '', sameNames: false, ageDays: 0, daysLeft: 0 }
   const before = new Set(certificate.identifiers.map(identifierKey))
   const after = new Set(asked.map(identifierKey))

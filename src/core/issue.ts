@@ -8,7 +8,7 @@ import { lintCertificate } from '../pki/lint.ts'
 import { nameText } from '../pki/name.ts'
 import type { PublicKeyInfo } from '../pki/publicKey.ts'
 import { raiseAlert } from './alert.ts'
-import { issuerUrls, type Issuer, type LoadedAuthority, loadAuthority } from './authority.ts'
+import { type Issuer, issuerUrls, type LoadedAuthority, loadAuthority } from './authority.ts'
 import { parsePkcs10 } from './csr.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
@@ -39,10 +39,15 @@ export async function storeAttempt(
   db: Database,
   it: Installation,
   request: { id: number; revision: number; number: number; spkiHash: string },
-  issuer: Issuer,
+  issuer: { id: number },
 ): Promise<Attempt> {
   const now = it.clock()
-  const attempt = { number: request.number, serial: newSerial(now), shard: 0, leaseUntil: now.getTime() + leaseMilliseconds }
+  const attempt = {
+    number: request.number,
+    serial: newSerial(now),
+    shard: 0,
+    leaseUntil: now.getTime() + leaseMilliseconds,
+  }
   const stored = await withTables<CoreTables>(db)
     .insertInto('sign_attempts')
     .columns([
@@ -132,7 +137,8 @@ async function signed(
 ): Promise<Signed> {
   const { issuer, signs, enabled } = authority
   if (!enabled) throw new Failure('unavailable', `the authority ${authority.name} is switched off`)
-  if (!issuer || !signs.algorithm || !signs.sign) throw new Failure('unavailable', `the authority ${authority.name} does not sign here`)
+  if (!issuer || !signs.algorithm || !signs.sign)
+    throw new Failure('unavailable', `the authority ${authority.name} does not sign here`)
   const now = it.clock()
   const draft = draftOf(it, request, attempt, { authority, issuer, publicKey, now })
   const tbs = encodeTbs(draft, signs.algorithm)
@@ -214,7 +220,8 @@ async function store(
         spki_hash: publicKey.spkiHash,
         subject: nameText(draft.subject),
         identifiers: JSON.stringify(draft.identifiers),
-        key_algorithm: publicKey.curve ?? (publicKey.algorithm === 'RSA' ? `RSA-${publicKey.size}` : publicKey.algorithm),
+        key_algorithm:
+          publicKey.curve ?? (publicKey.algorithm === 'RSA' ? `RSA-${publicKey.size}` : publicKey.algorithm),
         not_before: draft.notBefore.getTime(),
         not_after: draft.notAfter.getTime(),
         status: 'issued',
@@ -232,7 +239,12 @@ async function store(
 }
 
 /** Trouble that may pass is noted and the lease given back; trouble that cannot ends the request. */
-async function settleTrouble(it: Installation, request: SignRequest, attempt: Attempt, error: unknown): Promise<SignRequest> {
+async function settleTrouble(
+  it: Installation,
+  request: SignRequest,
+  attempt: Attempt,
+  error: unknown,
+): Promise<SignRequest> {
   const now = it.clock()
   const passing = !(error instanceof Failure) || error.code === 'unavailable' || error.code === 'internal'
   const detail = error instanceof Failure ? error.detail : 'signing failed; the log has the details'
@@ -266,7 +278,12 @@ async function settleTrouble(it: Installation, request: SignRequest, attempt: At
   return readSignRequest(it.db, request.id)
 }
 
-async function noteTrouble(db: Database, id: number, attempt: Attempt, { detail, at }: { detail: string; at: Date }): Promise<void> {
+async function noteTrouble(
+  db: Database,
+  id: number,
+  attempt: Attempt,
+  { detail, at }: { detail: string; at: Date },
+): Promise<void> {
   const tables = withTables<CoreTables>(db)
   await tables
     .updateTable('sign_requests')

@@ -1,4 +1,11 @@
-import { createCipheriv, createDecipheriv, createPrivateKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createPrivateKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto'
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { publicKeyFrom } from '../pki/publicKey.ts'
@@ -45,7 +52,11 @@ export function createKeyVault(secret: Buffer): KeyVault {
         decipher.setAAD(context(uuid, purpose)).setAuthTag(sealed.subarray(-16))
         return Buffer.concat([decipher.update(sealed.subarray(13, -16)), decipher.final()])
       } catch (cause) {
-        throw new Failure('internal', 'a stored key cannot be opened: the key-encryption key is not the one that sealed it', { cause })
+        throw new Failure(
+          'internal',
+          'a stored key cannot be opened: the key-encryption key is not the one that sealed it',
+          { cause },
+        )
       }
     },
   }
@@ -79,7 +90,13 @@ export async function storeKey(
   const pkcs8 = key.key.export({ format: 'der', type: 'pkcs8' })
   const { id } = await withTables<CoreTables>(db)
     .insertInto('sealed_keys')
-    .values({ uuid, purpose: key.purpose, spki_hash: spkiHash, sealed: vault.seal(pkcs8, uuid, key.purpose), created_at: at.getTime() })
+    .values({
+      uuid,
+      purpose: key.purpose,
+      spki_hash: spkiHash,
+      sealed: vault.seal(pkcs8, uuid, key.purpose),
+      created_at: at.getTime(),
+    })
     .returning('id')
     .executeTakeFirstOrThrow()
   await audit(db, actor, at, {
@@ -93,7 +110,11 @@ export async function storeKey(
 
 /** Opens a stored private key. Throws Failure('internal') when it is not there or cannot be opened. */
 export async function loadKey(db: Database, vault: KeyVault, id: number): Promise<KeyObject> {
-  const row = await withTables<CoreTables>(db).selectFrom('sealed_keys').selectAll().where('id', '=', id).executeTakeFirst()
+  const row = await withTables<CoreTables>(db)
+    .selectFrom('sealed_keys')
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirst()
   if (!row) throw new Failure('internal', 'a stored key is missing')
   return createPrivateKey({ key: vault.open(row.sealed, row.uuid, row.purpose), format: 'der', type: 'pkcs8' })
 }

@@ -1,7 +1,7 @@
 import { withTables } from '../db/tables.ts'
-import { reasonCodes, type RevocationReason } from '../pki/crl.ts'
+import { type RevocationReason, reasonCodes } from '../pki/crl.ts'
 import { type CertId, certIdMatches, type OcspRequest } from '../pki/ocsp.ts'
-import { ocspError, type OcspSingleResponse, writeOcspResponse } from '../pki/ocspResponse.ts'
+import { type OcspSingleResponse, ocspError, writeOcspResponse } from '../pki/ocspResponse.ts'
 import { type Issuer, loadAuthority, loadIssuer } from './authority.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
@@ -17,14 +17,18 @@ export async function answerOcsp(it: Installation, request: OcspRequest): Promis
   const [first] = request.certIds
   if (!first) return ocspError('malformedRequest')
   const issuer = await issuerOf(it, first)
-  if (!issuer || !request.certIds.every((certId) => certIdMatches(certId, issuer.hashes))) return ocspError('unauthorized')
+  if (!issuer || !request.certIds.every((certId) => certIdMatches(certId, issuer.hashes)))
+    return ocspError('unauthorized')
   const authority = await loadAuthority(it, issuer.authorityId)
   try {
     const responder = await currentResponder(it, authority, issuer)
     const thisUpdate = it.clock()
-    const nextUpdate = new Date(Math.min(thisUpdate.getTime() + authority.settings.ocspValidity, responder.notAfter.getTime()))
+    const nextUpdate = new Date(
+      Math.min(thisUpdate.getTime() + authority.settings.ocspValidity, responder.notAfter.getTime()),
+    )
     const responses: OcspSingleResponse[] = []
-    for (const certId of request.certIds) responses.push({ certId, status: await statusOf(it, issuer, certId.serial), thisUpdate, nextUpdate })
+    for (const certId of request.certIds)
+      responses.push({ certId, status: await statusOf(it, issuer, certId.serial), thisUpdate, nextUpdate })
     return await writeOcspResponse({
       responderKeyHash: responder.keyHash,
       producedAt: thisUpdate,
@@ -49,13 +53,18 @@ async function statusOf(it: Installation, issuer: Issuer, serial: string): Promi
     .executeTakeFirst()
   if (!row) return 'unknown'
   if (row.status === 'issued' || row.revoked_at === null) return 'good'
-  const reason = row.revocation_reason === null ? {} : { reason: reasonCodes[row.revocation_reason as RevocationReason] }
+  const reason =
+    row.revocation_reason === null ? {} : { reason: reasonCodes[row.revocation_reason as RevocationReason] }
   return { revokedAt: new Date(row.revoked_at), ...reason }
 }
 
 /** Which of our issuing certificates a CertID means. There are few: all are looked at. */
 async function issuerOf(it: Installation, certId: CertId): Promise<(Issuer & { authorityId: number }) | undefined> {
-  const rows = await withTables<CoreTables>(it.db).selectFrom('authority_certificates').select('id').orderBy('id', 'desc').execute()
+  const rows = await withTables<CoreTables>(it.db)
+    .selectFrom('authority_certificates')
+    .select('id')
+    .orderBy('id', 'desc')
+    .execute()
   for (const { id } of rows) {
     const issuer = await loadIssuer(it, id)
     if (certIdMatches(certId, issuer.hashes)) return issuer

@@ -5,7 +5,7 @@ import { weakKeyFindings } from '../pki/weakKey.ts'
 import { extensionProblems, mustStapleAsked } from './csrExtensions.ts'
 import { Failure, type Problem } from './failure.ts'
 import { nameProblems } from './names.ts'
-import type { CertificateProfile, CertificateType, PolicyName, ProfileSettings } from './profile.ts'
+import type { CertificateProfile, PolicyName, ProfileSettings } from './profile.ts'
 import type { Finding, SignDraft, WantedCertificate } from './request.ts'
 import { subjectOf } from './subject.ts'
 
@@ -20,7 +20,10 @@ export interface Admission {
   refusals: Refusal[]
 }
 
-export type Asked = Pick<SignDraft, 'identifiers' | 'notBefore' | 'notAfter' | 'subject' | 'type'>
+export type Asked = Pick<
+  SignDraft,
+  'identifiers' | 'notBefore' | 'notAfter' | 'subject' | 'pathLength' | 'nameConstraints'
+>
 
 /**
  * Holds an order against its profile. Pure: no database, no clock. Throws Failure('badKey') for a key that is weak,
@@ -30,7 +33,8 @@ export function admit(settings: ProfileSettings, csr: Csr, asked: Asked, now: Da
   refuseWeakKey(csr.publicKey)
   const { certificate } = settings
   const identifiers = asked.identifiers ?? csr.identifiers
-  const type: CertificateType = asked.type ?? certificate.type
+  const { type } = certificate
+  const pathLength = asked.pathLength ?? certificate.pathLength
   const mustStaple = mustStapleAsked(csr)
   const problems: Refusal[] = [
     ...named('keyAlgorithm', keyProblems(certificate.keys, csr.publicKey)),
@@ -38,7 +42,12 @@ export function admit(settings: ProfileSettings, csr: Csr, asked: Asked, now: Da
     ...named('extensions', extensionProblems(certificate, type, csr)),
   ]
   if (mustStaple && certificate.mustStaple === 'refuse') {
-    problems.push({ policy: 'mustStaple', at: 'csr', code: 'badCsr', detail: 'this profile issues no must-staple certificates' })
+    problems.push({
+      policy: 'mustStaple',
+      at: 'csr',
+      code: 'badCsr',
+      detail: 'this profile issues no must-staple certificates',
+    })
   }
   const soft = (problem: Refusal) => settings.enforcement[problem.policy] === 'soft'
   return {
@@ -51,7 +60,8 @@ export function admit(settings: ProfileSettings, csr: Csr, asked: Asked, now: Da
       validity: certificate.validity.default,
       backdate: certificate.validity.backdate,
       mustStaple: mustStaple && certificate.mustStaple === 'honour',
-      ...(type === 'ca' && certificate.pathLength !== undefined ? { pathLength: certificate.pathLength } : {}),
+      ...(type === 'ca' && pathLength !== undefined ? { pathLength } : {}),
+      ...(type === 'ca' && asked.nameConstraints ? { nameConstraints: asked.nameConstraints } : {}),
     },
     findings: problems.filter(soft).map(({ policy, detail }) => ({ by: 'policy', check: policy, detail })),
     refusals: problems.filter((problem) => !soft(problem)),
@@ -83,7 +93,8 @@ function periodProblem(
   now: Date,
 ): string | undefined {
   if (!period.notBefore && !period.notAfter) return undefined
-  if (!overrides.includes('validity')) return 'this profile sets the validity itself: ask without notBefore and notAfter'
+  if (!overrides.includes('validity'))
+    return 'this profile sets the validity itself: ask without notBefore and notAfter'
   const begin = period.notBefore?.getTime() ?? now.getTime()
   const end = period.notAfter?.getTime() ?? begin + validity.default
   const earliest = now.getTime() - Math.max(validity.backdate, 300_000)

@@ -94,5 +94,3 @@ export interface RaProfile {
   protocols: Record<string, unknown>
   rules: ApprovalRules
 }
-
-

@@ -35,7 +35,11 @@ export async function loadProfile(db: Database, ref: string | number): Promise<R
 }
 
 async function readProfile(db: Database, id: number): Promise<RaProfile> {
-  const row = await withTables<CoreTables>(db).selectFrom('ra_profiles').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+  const row = await withTables<CoreTables>(db)
+    .selectFrom('ra_profiles')
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow()
   return {
     id: row.id,
     uuid: row.uuid,
@@ -66,7 +70,9 @@ export interface ProfileDraft {
 }
 
 /** Letters, digits and dashes: profile and authority names stand in URLs. Built-in ones begin with @, which no client can name. */
-export const slug = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a name is made of lower-case letters, digits and dashes')
+export const slug = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a name is made of lower-case letters, digits and dashes')
 
 /** Creates a profile or replaces all of it, in the caller's transaction. Throws Failure('malformed') naming what is wrong. */
 export async function saveProfile(
@@ -95,7 +101,10 @@ export async function saveProfile(
       created_at: now,
     })
     .onConflict((conflict) =>
-      conflict.column('name').doUpdateSet((eb) => ({ ...columns, version: eb('ra_profiles.version', '+', 1) })).where('ra_profiles.organization_id', '=', draft.organizationId),
+      conflict
+        .column('name')
+        .doUpdateSet((eb) => ({ ...columns, version: eb('ra_profiles.version', '+', 1) }))
+        .where('ra_profiles.organization_id', '=', draft.organizationId),
     )
     .returning(['id', 'version'])
     .executeTakeFirst()
@@ -114,8 +123,10 @@ function checkProfile(draft: ProfileDraft): { settings: unknown; rules: Approval
   const settings: ProfileSettings = read(profileSettings, draft.settings, 'settings')
   const { certificate } = settings
   const { validity } = certificate
-  if (validity.default > validity.max) throw new Failure('malformed', 'settings: the default validity is longer than the longest')
-  if (!draft.builtin && certificate.type === 'ocsp') throw new Failure('malformed', 'settings: the type ocsp is the installation’s own')
+  if (validity.default > validity.max)
+    throw new Failure('malformed', 'settings: the default validity is longer than the longest')
+  if (!draft.builtin && certificate.type === 'ocsp')
+    throw new Failure('malformed', 'settings: the type ocsp is the installation’s own')
   const rules = read(approvalRules, draft.rules, 'rules')
   checkRules(rules)
   // Stored as written: lengths of time and defaults are read again at each load.

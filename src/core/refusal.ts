@@ -24,13 +24,29 @@ export async function refuse(it: Installation, order: Order, claim: Claim | unde
     if (draft.refusal === 'store') {
       await claim?.(db)
       const generation = known ? known.generation + 1 : 0
-      const request = await insertSignRequest(db, order, { status: 'denied', findings: admission.findings, generation, attempt: 0, reason: detail })
+      const request = await insertSignRequest(db, order, {
+        status: 'denied',
+        findings: admission.findings,
+        generation,
+        attempt: 0,
+        reason: detail,
+      })
       if (!request) throw new Failure('conflict', 'the same order has just arrived')
       id = request.id
       stored = { request, repeat: false }
       const { organizationId, authorityId, revision } = request
       const outcome = { kind: 'deny', rule: 'policy', version: '', message: detail } as const
-      await openDecision(db, { kind: 'sign', requestId: id, revision, organizationId, authorityId, requester, outcome, hash: '', at: now })
+      await openDecision(db, {
+        kind: 'sign',
+        requestId: id,
+        revision,
+        organizationId,
+        authorityId,
+        requester,
+        outcome,
+        hash: '',
+        at: now,
+      })
       await audit(db, requester, now, {
         action: 'sign_request.denied',
         organizationId,

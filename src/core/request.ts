@@ -50,8 +50,9 @@ export interface SignDraft {
   notBefore?: Date
   notAfter?: Date
   subject?: Name
-  /** Only the installation itself may name a type other than the profile's. */
-  type?: CertificateType
+  /** For a CA certificate, narrower than the profile's. */
+  pathLength?: number
+  nameConstraints?: NameConstraints
   /** Id of the certificate that this one renews, whose key authenticated the order. */
   renews?: number
   /** What becomes of an order that a hard policy refuses: thrown back (the client's record lives on) or stored as denied. */

@@ -26,7 +26,11 @@ const kept = createCache<string, Responder>(500)
 const making = new Map<string, Promise<Responder>>()
 
 /** The responder that answers for this issuer now; made, and made anew in time, when asked for. Throws Failure('unavailable'). */
-export async function currentResponder(it: Installation, authority: LoadedAuthority, issuer: Issuer): Promise<Responder> {
+export async function currentResponder(
+  it: Installation,
+  authority: LoadedAuthority,
+  issuer: Issuer,
+): Promise<Responder> {
   const key = `${it.node}:${issuer.id}`
   const known = kept.get(key)
   const now = it.clock()
@@ -78,7 +82,12 @@ async function makeResponder(it: Installation, authority: LoadedAuthority, issue
   })
   await transaction(it.db, async (db) => {
     const owner = { actor: system('ocsp'), at: it.clock() }
-    const keyId = await storeKey(db, it.vault, { key, purpose: 'ocsp', organizationId: authority.organizationId }, owner)
+    const keyId = await storeKey(
+      db,
+      it.vault,
+      { key, purpose: 'ocsp', organizationId: authority.organizationId },
+      owner,
+    )
     await withTables<CoreTables>(db)
       .insertInto('responders')
       .values({
@@ -90,7 +99,10 @@ async function makeResponder(it: Installation, authority: LoadedAuthority, issue
       })
       .execute()
   })
-  return toResponder(certificate.der, signerFor(key), { from: certificate.notBefore.getTime(), to: certificate.notAfter.getTime() })
+  return toResponder(certificate.der, signerFor(key), {
+    from: certificate.notBefore.getTime(),
+    to: certificate.notAfter.getTime(),
+  })
 }
 
 function toResponder(certificate: Buffer, signer: Signer, span: { from: number; to: number }): Responder {

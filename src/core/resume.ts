@@ -1,45 +1,57 @@
-import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
-import { type LoadedAuthority, loadAuthority } from './authority.ts'
+import { Failure } from './failure.ts'
+import { storeNext } from './follow.ts'
 import type { Installation } from './installation.ts'
-import { type Attempt, runAttempt, storeAttempt } from './issue.ts'
+import { runAttempt } from './issue.ts'
 import { readSignRequest } from './records.ts'
-import type { SignRequest } from './request.ts'
 import type { CoreTables } from './tables.ts'
 
-/** Runs the next attempt of a request that stands in `signing`, when the last one's lease is over or `now` is asked for. */
-export async function resumeSigning(it: Installation, id: number, { force = false } = {}): Promise<SignRequest> {
-  const request = await readSignRequest(it.db, id)
-  const authority = await loadAuthority(it, request.authorityId)
-  const { issuer } = authority
-  if (request.status !== 'signing' || !issuer || !authority.signs.sign) return request
-  const attempt = await transaction(it.db, (db) => nextAttempt(db, it, { request, issuer, force }))
-  return attempt ? runAttempt(it, { ...request, attempt: attempt.number }, attempt) : readSignRequest(it.db, id)
+/**
+ * Makes the next attempt of every request in `signing` whose last attempt's lease ran out: after a crash, or after
+ * trouble that may pass. Returns how many were tried. Several nodes may call it at once.
+ */
+export async function resumeSigning(it: Installation): Promise<number> {
+  const now = it.clock().getTime()
+  const due = await withTables<CoreTables>(it.db)
+    .selectFrom('sign_requests')
+    .innerJoin('sign_attempts', (join) =>
+      join
+        .onRef('sign_attempts.sign_request_id', '=', 'sign_requests.id')
+        .onRef('sign_attempts.number', '=', 'sign_requests.attempt'),
+    )
+    .select(['sign_requests.id', 'sign_requests.uuid'])
+    .where('sign_requests.status', '=', 'signing')
+    .where('sign_attempts.lease_until', '<=', now)
+    .limit(50)
+    .execute()
+  for (const { id, uuid } of due) {
+    try {
+      await resumeOne(it, id)
+    } catch (error) {
+      if (error instanceof Failure && error.code === 'conflict') continue
+      it.log.error({ err: error, request: uuid }, 'a request could not be resumed')
+    }
+  }
+  return due.length
 }
 
-type Resuming = { request: SignRequest; issuer: NonNullable<LoadedAuthority['issuer']>; force: boolean }
+async function resumeOne(it: Installation, id: number): Promise<void> {
+  const request = await readSignRequest(it.db, id)
+  if (request.status !== 'signing') return
+  const attempt = await transaction(it.db, (db) => storeNext(db, it, request))
+  if (attempt) await runAttempt(it, { ...request, attempt: attempt.number }, attempt)
+}
 
-async function nextAttempt(db: Database, it: Installation, { request, issuer, force }: Resuming): Promise<Attempt | undefined> {
-  const tables = withTables<CoreTables>(db)
-  const last = await tables
-    .selectFrom('sign_attempts')
-    .select(['number', 'lease_until', 'lease_owner'])
-    .where('sign_request_id', '=', request.id)
-    .orderBy('number', 'desc')
-    .limit(1)
-    .executeTakeFirst()
+/** Ends the leases of a process that is gone. Only where this process is the only one: at start on SQLite. */
+export async function endLeases(it: Installation): Promise<void> {
   const now = it.clock().getTime()
-  if (last && !force && last.lease_until > now && !(db.dialect === 'sqlite' && last.lease_owner !== it.node)) return undefined
-  const number = request.attempt + 1
-  const moved = await tables
-    .updateTable('sign_requests')
-    .set({ attempt: number, updated_at: now })
-    .where('id', '=', request.id)
-    .where('status', '=', 'signing')
-    .where('attempt', '=', request.attempt)
-    .returning('spki_hash')
-    .executeTakeFirst()
-  if (!moved) return undefined
-  return storeAttempt(db, it, { id: request.id, revision: request.revision, number, spkiHash: moved.spki_hash ?? '' }, issuer)
+  await transaction(it.db, (db) =>
+    withTables<CoreTables>(db)
+      .updateTable('sign_attempts')
+      .set({ lease_until: now })
+      .where('lease_until', '>', now)
+      .where('lease_owner', '<>', it.node)
+      .execute(),
+  )
 }

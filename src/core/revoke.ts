@@ -37,7 +37,12 @@ interface Revocation {
 }
 
 /** See Door.revoke. One open request a certificate: who asks meanwhile gets that one back. */
-export async function revoke(it: Installation, requester: Requester, draft: RevokeDraft, claim?: Claim): Promise<RevokeRequest> {
+export async function revoke(
+  it: Installation,
+  requester: Requester,
+  draft: RevokeDraft,
+  claim?: Claim,
+): Promise<RevokeRequest> {
   if (draft.reason !== undefined && !reasons.includes(draft.reason)) {
     throw new Failure('badReason', `the reason is one of ${reasons.join(', ')}, or none`)
   }
@@ -46,7 +51,8 @@ export async function revoke(it: Installation, requester: Requester, draft: Revo
   if (certificate.status === 'revoked') throw new Failure('alreadyRevoked', 'this certificate is revoked already')
   const now = it.clock()
   const authority = await loadAuthority(it, certificate.authorityId)
-  const profile = draft.profile ?? (certificate.profileId === undefined ? undefined : await loadProfile(it.db, certificate.profileId))
+  const profile =
+    draft.profile ?? (certificate.profileId === undefined ? undefined : await loadProfile(it.db, certificate.profileId))
   if (!profile) throw new Failure('unsupported', 'this certificate was not issued here and cannot be revoked here')
   const capable = await mayRevoke(it.db, requester, certificate)
   const facts = revokeFacts(requester, draft, { certificate, profile: profile.name, capable, now })
@@ -63,10 +69,18 @@ async function mayRevoke(db: Database, requester: Requester, certificate: Certif
   const [person] = requester.kind === 'user' || requester.kind === 'token' ? requester.people : []
   if (person === undefined) return false
   const { organizationId, authorityId, profileId } = certificate
-  return hasCapability(db, person, 'revoke_cert', { organizationId, authorityId, ...(profileId === undefined ? {} : { profileId }) })
+  return hasCapability(db, person, 'revoke_cert', {
+    organizationId,
+    authorityId,
+    ...(profileId === undefined ? {} : { profileId }),
+  })
 }
 
-async function makeRequest(db: Database, revocation: Revocation, claim: Claim | undefined): Promise<RevokeRequest | undefined> {
+async function makeRequest(
+  db: Database,
+  revocation: Revocation,
+  claim: Claim | undefined,
+): Promise<RevokeRequest | undefined> {
   const { draft, certificate, verdict, authority } = revocation
   const open = await withTables<CoreTables>(db)
     .selectFrom('revoke_requests')
@@ -75,7 +89,8 @@ async function makeRequest(db: Database, revocation: Revocation, claim: Claim | 
     .where('status', 'in', ['requested', 'revoking'])
     .executeTakeFirst()
   // A proof by the key itself does not wait behind a request that waits for people.
-  if (open && !(verdict.outcome.kind === 'auto' && (await cancelFor(db, open.id, revocation)))) return readRevokeRequest(db, open.id)
+  if (open && !(verdict.outcome.kind === 'auto' && (await cancelFor(db, open.id, revocation))))
+    return readRevokeRequest(db, open.id)
   await claim?.(db)
   const { outcome } = verdict
   const status = statusFor(outcome, authority)
@@ -88,7 +103,13 @@ async function makeRequest(db: Database, revocation: Revocation, claim: Claim | 
     organizationId: request.organizationId,
     subject: { kind: 'revoke_request', id: request.id },
     status,
-    details: { certificate: certificate.serial, reason: draft.reason ?? null, rule: outcome.rule, outcome: outcome.kind, grounds: draft.grounds },
+    details: {
+      certificate: certificate.serial,
+      reason: draft.reason ?? null,
+      rule: outcome.rule,
+      outcome: outcome.kind,
+      grounds: draft.grounds,
+    },
   })
   return opened
 }
@@ -107,7 +128,11 @@ async function cancelFor(db: Database, id: number, { requester, now }: Revocatio
   return true
 }
 
-async function insertRevokeRequest(db: Database, revocation: Revocation, status: RevokeStatus): Promise<RevokeRequest | undefined> {
+async function insertRevokeRequest(
+  db: Database,
+  revocation: Revocation,
+  status: RevokeStatus,
+): Promise<RevokeRequest | undefined> {
   const { draft, requester, certificate, profile, verdict, facts, now } = revocation
   const ended = status === 'denied' || status === 'revoked'
   const { outcome } = verdict
@@ -141,7 +166,11 @@ async function insertRevokeRequest(db: Database, revocation: Revocation, status:
   return row && readRevokeRequest(db, row.id)
 }
 
-async function openRevokeDecision(db: Database, revocation: Revocation, request: RevokeRequest): Promise<RevokeRequest> {
+async function openRevokeDecision(
+  db: Database,
+  revocation: Revocation,
+  request: RevokeRequest,
+): Promise<RevokeRequest> {
   const { certificate, requester, profile, verdict, draft, now } = revocation
   const { outcome } = verdict
   const hash = requestHash({
@@ -156,11 +185,24 @@ async function openRevokeDecision(db: Database, revocation: Revocation, request:
     ...(draft.reason === undefined ? {} : { reason: draft.reason }),
   })
   const { id: requestId, revision, organizationId, authorityId } = request
-  const opened = await openDecision(db, { kind: 'revoke', requestId, revision, organizationId, authorityId, requester, outcome, hash, at: now })
+  const opened = await openDecision(db, {
+    kind: 'revoke',
+    requestId,
+    revision,
+    organizationId,
+    authorityId,
+    requester,
+    outcome,
+    hash,
+    at: now,
+  })
   if (opened.outcome !== 'waiting') return request
   await withTables<CoreTables>(db)
     .updateTable('revoke_requests')
-    .set({ expires_at: opened.expiresAt?.getTime() ?? null, findings: JSON.stringify([...request.findings, ...opened.findings]) })
+    .set({
+      expires_at: opened.expiresAt?.getTime() ?? null,
+      findings: JSON.stringify([...request.findings, ...opened.findings]),
+    })
     .where('id', '=', request.id)
     .execute()
   return readRevokeRequest(db, request.id)
@@ -175,7 +217,11 @@ async function withdraw(
   const tables = withTables<CoreTables>(db)
   const changed = await tables
     .updateTable('certificates')
-    .set({ status: reason === 'certificateHold' ? 'hold' : 'revoked', revoked_at: now.getTime(), revocation_reason: reason ?? null })
+    .set({
+      status: reason === 'certificateHold' ? 'hold' : 'revoked',
+      revoked_at: now.getTime(),
+      revocation_reason: reason ?? null,
+    })
     .where('id', '=', certificate.id)
     .where('status', '<>', 'revoked')
     .returning('id')
@@ -203,28 +249,22 @@ async function withdraw(
 }
 
 /**
- * What approval does to a revocation, in the transaction of the deciding vote: the move, and at once the revocation
- * itself where the authority is ours.
+ * Carries out a revocation that was approved and stands in `revoking`: at once where the authority is ours. Where it
+ * signs elsewhere it waits; calling again without `approved` says that the revocation was done there.
  */
 export async function carryOut(
   db: Database,
   request: RevokeRequest,
-  { from, actor, at }: { from: 'requested' | 'revoking' | 'failed'; actor: Requester; at: Date },
-): Promise<RevokeStatus> {
+  { approved, actor, at }: { approved: boolean; actor: Requester; at: Date },
+): Promise<void> {
   const authority = await withTables<CoreTables>(db)
     .selectFrom('authorities')
     .select('kind')
     .where('id', '=', request.authorityId)
     .executeTakeFirstOrThrow()
-  const elsewhere = authority.kind === 'manual' && from !== 'revoking'
-  const to = elsewhere ? 'revoking' : 'revoked'
-  if (from === 'failed') await moveRevokeRequest(db, { id: request.id, from, to: 'revoking', actor, at })
-  if (from !== 'failed' || to === 'revoked') {
-    await moveRevokeRequest(db, { id: request.id, from: from === 'failed' ? 'revoking' : from, to, actor, at })
-  }
-  if (to === 'revoking') return to
+  if (authority.kind === 'manual' && approved) return
+  await moveRevokeRequest(db, { id: request.id, from: 'revoking', to: 'revoked', actor, at })
   const certificate = await findCertificate(db, { id: request.certificateId })
   if (!certificate) throw new Failure('notFound', 'the certificate is gone')
   await withdraw(db, { certificate, requester: actor, now: at }, request.code)
-  return to
 }

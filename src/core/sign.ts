@@ -1,7 +1,7 @@
+import { createHash } from 'node:crypto'
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
-import { createHash } from 'node:crypto'
 import type { Outcome, Verdict } from './approval.ts'
 import { audit } from './audit.ts'
 import { type LoadedAuthority, loadAuthority } from './authority.ts'
@@ -15,17 +15,22 @@ import { signFacts } from './facts.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
 import { type Attempt, refuseBlockedKey, runAttempt, storeAttempt } from './issue.ts'
+import { insertSignRequest, type Order } from './newRequest.ts'
 import { admit, type Refusal } from './policy.ts'
 import { findByOrigin } from './records.ts'
 import { refuse } from './refusal.ts'
-import { insertSignRequest, type Order } from './newRequest.ts'
 import { findRemembered, type Remembered, rememberedScope } from './remember.ts'
-import type { SignDraft, SignRequest, SignStatus } from './request.ts'
+import type { Finding, SignDraft, SignRequest, SignStatus } from './request.ts'
 import { type Requester, requesterKey } from './requester.ts'
 import type { CoreTables } from './tables.ts'
 
 /** The one road: policy, rules, record, and where the rules say auto, the certificate. See Door.sign. */
-export async function sign(it: Installation, requester: Requester, draft: SignDraft, claim?: Claim): Promise<SignAnswer> {
+export async function sign(
+  it: Installation,
+  requester: Requester,
+  draft: SignDraft,
+  claim?: Claim,
+): Promise<SignAnswer> {
   const { csr, profile } = draft
   if (!csr) throw new Failure('malformed', 'a certificate request is needed')
   const now = it.clock()
@@ -44,7 +49,8 @@ async function factsOf(it: Installation, order: Order, renewed: Certificate | un
   const { organizationId, authorityId, id: profileId } = draft.profile
   const [person] = requester.kind === 'user' || requester.kind === 'token' ? requester.people : []
   const capable =
-    person !== undefined && (await hasCapability(it.db, person, 'create_cert', { organizationId, authorityId, profileId }))
+    person !== undefined &&
+    (await hasCapability(it.db, person, 'create_cert', { organizationId, authorityId, profileId }))
   return signFacts(requester, draft, { csr, wanted: admission.wanted, ...(renewed ? { renewed } : {}), capable, now })
 }
 
@@ -58,12 +64,20 @@ function beyondIssuer(authority: LoadedAuthority, { notAfter }: SignDraft): Refu
 /** Stores the record with its decision and, if the decision lets it pass, its first attempt, which then runs. */
 async function record(it: Installation, order: Order, verdict: Verdict, claim: Claim | undefined): Promise<SignAnswer> {
   for (let tries = 0; tries < 5; tries++) {
-    const made = await transaction(it.db, (db) => makeRecord(db, it, order, { verdict, claim }))
+    const made = await transaction(it.db, (db) => makeRecord(db, it, order, { verdict, claim })).catch(whenRaced)
     if (made === 'raced') continue
     if (made.repeat || !made.attempt) return { request: made.request, repeat: made.repeat }
     return { request: await runAttempt(it, made.request, made.attempt, order.csr), repeat: false }
   }
   throw new Failure('unavailable', 'the same order arrives many times at once; ask again')
+}
+
+/** Thrown to undo a record when another transaction took what it was built on: the origin, or an approval good for once. */
+class Raced extends Error {}
+
+function whenRaced(error: unknown): 'raced' {
+  if (error instanceof Raced) return 'raced'
+  throw error
 }
 
 interface Made {
@@ -77,29 +91,35 @@ interface Deciding {
   claim: Claim | undefined
 }
 
-async function makeRecord(db: Database, it: Installation, order: Order, { verdict, claim }: Deciding): Promise<Made | 'raced'> {
+async function makeRecord(db: Database, it: Installation, order: Order, { verdict, claim }: Deciding): Promise<Made> {
   const { draft, now } = order
   const known = draft.origin && (await findByOrigin(db, draft.origin))
   if (known && (await stands(db, known.request, order))) return { request: known.request, repeat: true }
   await claim?.(db)
-  const remembered = await findStanding(db, order, verdict.outcome)
   const { outcome } = verdict
+  const findings = [...order.admission.findings, ...verdict.findings]
+  const remembered = await findStanding(db, order, outcome, findings)
   const status = remembered ? 'signing' : statusOf[outcome.kind]
   const waiting = await insertSignRequest(db, order, {
     status,
-    findings: [...order.admission.findings, ...verdict.findings],
+    findings,
     generation: known ? known.generation + 1 : 0,
     attempt: status === 'signing' && order.authority.signs.sign ? 1 : 0,
     ...(outcome.kind === 'deny' ? { reason: outcome.message } : {}),
   })
-  if (!waiting) return 'raced'
+  if (!waiting) throw new Raced()
   const request = await openSignDecision(db, order, waiting, { outcome, ...(remembered ? { remembered } : {}) })
   await audit(db, order.requester, now, {
     action: `sign_request.${status}`,
     organizationId: request.organizationId,
     subject: { kind: 'sign_request', id: request.id },
     status,
-    details: { protocol: draft.protocol, profile: draft.profile.name, rule: outcome.rule, outcome: remembered ? 'remembered' : outcome.kind },
+    details: {
+      protocol: draft.protocol,
+      profile: draft.profile.name,
+      rule: outcome.rule,
+      outcome: remembered ? 'remembered' : outcome.kind,
+    },
   })
   const { spkiHash } = order.csr.publicKey
   const { issuer } = order.authority
@@ -107,21 +127,34 @@ async function makeRecord(db: Database, it: Installation, order: Order, { verdic
     await refuseBlockedKey(db, spkiHash)
     return { request, repeat: false }
   }
-  const attempt = await storeAttempt(db, it, { id: request.id, revision: request.revision, number: 1, spkiHash }, issuer)
+  const attempt = await storeAttempt(
+    db,
+    it,
+    { id: request.id, revision: request.revision, number: 1, spkiHash },
+    issuer,
+  )
   return { request, repeat: false, attempt }
 }
 
-const statusOf = { auto: 'signing', deny: 'denied', require: 'requested' } as const satisfies Record<Outcome['kind'], SignStatus>
+const statusOf = { auto: 'signing', deny: 'denied', require: 'requested' } as const satisfies Record<
+  Outcome['kind'],
+  SignStatus
+>
 
 /** A remembered approval that stands in for the people whom the rule asks for. */
-async function findStanding(db: Database, { draft, requester, admission, now }: Order, outcome: Outcome): Promise<Remembered | undefined> {
+async function findStanding(
+  db: Database,
+  { draft, requester, admission, now }: Order,
+  outcome: Outcome,
+  findings: Finding[],
+): Promise<Remembered | undefined> {
   if (outcome.kind !== 'require') return undefined
   return findRemembered(db, {
     profileId: draft.profile.id,
     action: draft.action,
     requesterKey: requesterKey(requester),
     ruleVersion: outcome.version,
-    scope: rememberedScope(admission.wanted, now),
+    scope: rememberedScope(admission.wanted, findings, now),
     at: now,
   })
 }
@@ -149,7 +182,18 @@ async function openSignDecision(
         })
       : ''
   const { organizationId, authorityId, id: requestId, revision } = request
-  const opened = await openDecision(db, { kind: 'sign', requestId, revision, organizationId, authorityId, requester, hash, at: now, ...decided })
+  const opened = await openDecision(db, {
+    kind: 'sign',
+    requestId,
+    revision,
+    organizationId,
+    authorityId,
+    requester,
+    hash,
+    at: now,
+    ...decided,
+  })
+  if (decided.remembered && opened.outcome !== 'remembered') throw new Raced()
   if (opened.outcome !== 'waiting') return request
   const findings = [...request.findings, ...opened.findings]
   await withTables<CoreTables>(db)

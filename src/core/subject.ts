@@ -10,7 +10,12 @@ const commonNameBound = 64
  * The subject by the profile's template. `{name}` is the CSR's common name when it is one of the names certified, else
  * the first name that fits; `{csr.X}` is the CSR's attribute X. An attribute whose placeholder has no value is left out.
  */
-export function subjectOf(profile: CertificateProfile, csr: Csr, identifiers: readonly Identifier[], asked?: Name): Name {
+export function subjectOf(
+  profile: CertificateProfile,
+  csr: Csr,
+  identifiers: readonly Identifier[],
+  asked?: Name,
+): Name {
   if (asked && profile.overrides.includes('subject')) return asked
   const values = new Map<string, string>()
   for (const { type, value } of csr.subject.flat()) if (!values.has(`csr.${type}`)) values.set(`csr.${type}`, value)
@@ -18,7 +23,9 @@ export function subjectOf(profile: CertificateProfile, csr: Csr, identifiers: re
   if (name !== undefined) values.set('name', name)
   return Object.entries(profile.subject).flatMap(([type, template]) => {
     const value = fill(template, values)
-    return value === undefined || value === '' || (type === 'CN' && value.length > commonNameBound) ? [] : [[{ type, value }]]
+    return value === undefined || value === '' || (type === 'CN' && value.length > commonNameBound)
+      ? []
+      : [[{ type, value }]]
   })
 }
 

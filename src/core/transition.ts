@@ -78,7 +78,8 @@ async function update(
     })
     .where('id', '=', move.id)
     .where('status', '=', move.from)
-  for (const [column, value] of Object.entries(move.where ?? {})) query = query.where(column as 'id', '=', value as number)
+  for (const [column, value] of Object.entries(move.where ?? {}))
+    query = query.where(column as 'id', '=', value as number)
   const moved = await query.returning('organization_id').executeTakeFirst()
   if (!moved) throw new Failure('conflict', `the request is no longer ${move.from}; look at it again`)
   await audit(db, move.actor, move.at, {

@@ -36,5 +36,7 @@ export function uuidv7(at: Date): string {
  * that the unique index only ever grows at its end, then 80 random bits (the CA/Browser Forum asks for 64).
  */
 export function newSerial(at: Date): string {
-  return timed(at, 16).toString('hex').replace(/^(00)+/, '')
+  return timed(at, 16)
+    .toString('hex')
+    .replace(/^(00)+/, '')
 }

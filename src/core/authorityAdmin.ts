@@ -1,0 +1,238 @@
+import type { KeyObject } from 'node:crypto'
+import type { Database } from '../db/open.ts'
+import { withTables } from '../db/tables.ts'
+import { isUniqueViolation, transaction } from '../db/transaction.ts'
+import { issueCertificate } from '../pki/certificate.ts'
+import { type CertificateFields, readCertificate } from '../pki/certificateReader.ts'
+import { orderChain } from '../pki/chain.ts'
+import { PkiError } from '../pki/error.ts'
+import { readPemBundle, readPkcs12 } from '../pki/import.ts'
+import { parseNameText } from '../pki/name.ts'
+import { pemEncode } from '../pki/pem.ts'
+import { keyIdentifier, publicKeyFrom } from '../pki/publicKey.ts'
+import { signerFor } from '../pki/signer.ts'
+import type { NewAuthority } from './admin.ts'
+import { audit } from './audit.ts'
+import { type AuthorityKind, loadAuthority } from './authority.ts'
+import { issueOwn } from './builtin.ts'
+import { Failure } from './failure.ts'
+import type { Installation } from './installation.ts'
+import { generateKey, storeKey } from './key.ts'
+import { slug } from './profiles.ts'
+import type { Requester } from './requester.ts'
+import type { CoreTables } from './tables.ts'
+import { usages } from './usage.ts'
+import { newSerial, uuidv7 } from './uuid.ts'
+
+/** Where a new authority belongs. */
+export interface Belonging {
+  organizationId: number
+  ownerId: number | null
+}
+
+/** Before its first second, so that a clock which is a little behind accepts what is issued at once. */
+const backdate = 3_600_000
+
+/** Makes an authority of ours: a root signs itself, any other is signed by its parent over the ordinary road. Returns its id. */
+export async function createAuthority(
+  it: Installation,
+  requester: Requester,
+  draft: NewAuthority & Belonging,
+): Promise<number> {
+  checkName(draft.name)
+  const key = generateKey(draft.key)
+  const made =
+    draft.parent === undefined ? await selfSigned(it, draft, key) : await signedByParent(it, requester, draft, key)
+  return insertAuthority(it, requester, { ...draft, kind: 'local', key, ...made })
+}
+
+interface Made {
+  certificate: Buffer
+  chain: Buffer[]
+}
+
+async function selfSigned(it: Installation, draft: NewAuthority, key: KeyObject): Promise<Made> {
+  const now = it.clock()
+  const signer = signerFor(key)
+  const subject = asMalformed(() => parseNameText(draft.subject))
+  const certificate = await issueCertificate(
+    {
+      serial: newSerial(now),
+      issuer: subject,
+      subject,
+      notBefore: new Date(now.getTime() - backdate),
+      notAfter: new Date(now.getTime() + draft.validity),
+      publicKey: signer.publicKey,
+      type: 'ca',
+      identifiers: [],
+      keyUsage: usages('ca', signer.publicKey.algorithm),
+      extendedKeyUsage: [],
+      ...(draft.pathLength === undefined ? {} : { pathLength: draft.pathLength }),
+      ...(draft.nameConstraints ? { nameConstraints: draft.nameConstraints } : {}),
+      crlUrls: [],
+      ocspUrls: [],
+      issuerUrls: [],
+      authorityKeyIdentifier: keyIdentifier(signer.publicKey),
+    },
+    signer,
+  )
+  return { certificate, chain: [] }
+}
+
+async function signedByParent(
+  it: Installation,
+  requester: Requester,
+  draft: NewAuthority,
+  key: KeyObject,
+): Promise<Made> {
+  const parent = await loadAuthority(it, draft.parent ?? '')
+  if (!parent.issuer) throw new Failure('unsupported', `${parent.name} does not sign here`)
+  const now = it.clock()
+  const end = Math.min(now.getTime() + draft.validity, parent.issuer.certificate.notAfter.getTime())
+  const subject = asMalformed(() => parseNameText(draft.subject))
+  const certificate = await issueOwn(it, {
+    authority: parent,
+    type: 'ca',
+    key,
+    commonName: draft.name,
+    subject,
+    notAfter: new Date(end),
+    ...(draft.pathLength === undefined ? {} : { pathLength: draft.pathLength }),
+    ...(draft.nameConstraints ? { nameConstraints: draft.nameConstraints } : {}),
+    requester,
+  })
+  return { certificate: certificate.der, chain: [parent.issuer.certificate.der, ...parent.issuer.chain] }
+}
+
+/** An existing CA with its key, as PEM or PKCS#12. Throws Failure('malformed') with what does not fit. */
+export async function importAuthority(
+  it: Installation,
+  requester: Requester,
+  draft: { name: string; pem?: string; pkcs12?: Buffer; passphrase?: string } & Belonging,
+): Promise<number> {
+  checkName(draft.name)
+  const bundle = await asMalformed(async () => {
+    if (draft.pkcs12) return readPkcs12(draft.pkcs12, draft.passphrase ?? '')
+    return readPemBundle(draft.pem ?? '', draft.passphrase)
+  })
+  const { privateKey: key } = bundle
+  if (!key)
+    throw new Failure(
+      'malformed',
+      'the private key is missing: add it, or add the authority as one that signs elsewhere',
+    )
+  const { spkiHash } = publicKeyFrom(key)
+  const own = bundle.certificates.find((der) => asMalformed(() => readCertificate(der)).publicKey.spkiHash === spkiHash)
+  if (!own) throw new Failure('malformed', 'no certificate in the file belongs to the private key')
+  const made = await ordered(it, own, bundle.certificates)
+  return insertAuthority(it, requester, { ...draft, kind: 'local', key, ...made })
+}
+
+/** An authority that signs elsewhere: PEM of its certificate first, then its issuers. */
+export async function addManualAuthority(
+  it: Installation,
+  requester: Requester,
+  draft: { name: string; pem: string } & Belonging,
+): Promise<number> {
+  checkName(draft.name)
+  const { certificates } = asMalformed(() => readPemBundle(draft.pem))
+  const [own] = certificates
+  if (!own) throw new Failure('malformed', 'the PEM holds no certificate')
+  const made = await ordered(it, own, certificates)
+  return insertAuthority(it, requester, { ...draft, kind: 'manual', ...made })
+}
+
+async function ordered(it: Installation, own: Buffer, all: Buffer[]): Promise<Made> {
+  const [certificate, ...chain] = asMalformed(() => orderChain(own, all))
+  if (!certificate) throw new Failure('malformed', 'there is no certificate')
+  checkCa(
+    asMalformed(() => readCertificate(certificate)),
+    it.clock(),
+  )
+  return { certificate, chain }
+}
+
+function checkCa(fields: CertificateFields, now: Date): void {
+  if (!fields.isCa) throw new Failure('malformed', 'the certificate is not one of a CA (basicConstraints)')
+  if (fields.keyUsage && !fields.keyUsage.includes('keyCertSign'))
+    throw new Failure('malformed', 'the CA may not sign certificates (keyUsage)')
+  if (fields.notAfter <= now)
+    throw new Failure('malformed', `the CA certificate ended on ${fields.notAfter.toISOString()}`)
+}
+
+function checkName(name: string): void {
+  const parsed = slug.safeParse(name)
+  if (!parsed.success) throw new Failure('malformed', `name: ${parsed.error.issues[0]?.message}`)
+}
+
+function asMalformed<T>(read: () => T): T {
+  const rethrow = (error: unknown): never => {
+    throw error instanceof PkiError ? new Failure('malformed', error.message, { cause: error }) : error
+  }
+  try {
+    const value = read()
+    return value instanceof Promise ? (value.catch(rethrow) as T) : value
+  } catch (error) {
+    return rethrow(error)
+  }
+}
+
+type Row = Made & Belonging & { name: string; kind: AuthorityKind; key?: KeyObject }
+
+async function insertAuthority(it: Installation, requester: Requester, row: Row): Promise<number> {
+  const now = it.clock()
+  try {
+    return await transaction(it.db, (db) => insertRows(db, it, { ...row, requester, now }))
+  } catch (error) {
+    if (isUniqueViolation(error))
+      throw new Failure('conflict', `there is an authority ${row.name} already`, { cause: error })
+    throw error
+  }
+}
+
+async function insertRows(
+  db: Database,
+  it: Installation,
+  row: Row & { requester: Requester; now: Date },
+): Promise<number> {
+  const { requester: actor, now: at, organizationId } = row
+  const tables = withTables<CoreTables>(db)
+  const fields = readCertificate(row.certificate)
+  const keyId = row.key
+    ? await storeKey(db, it.vault, { key: row.key, purpose: 'authority', organizationId }, { actor, at })
+    : null
+  const { id } = await tables
+    .insertInto('authorities')
+    .values({
+      uuid: uuidv7(at),
+      organization_id: organizationId,
+      name: row.name,
+      kind: row.kind,
+      owner_id: row.ownerId,
+      enabled: 1,
+      settings: '{}',
+      created_at: at.getTime(),
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  await tables
+    .insertInto('authority_certificates')
+    .values({
+      authority_id: id,
+      key_id: keyId,
+      certificate: row.certificate,
+      chain: row.chain.map((der) => pemEncode('CERTIFICATE', der)).join(''),
+      spki_hash: fields.publicKey.spkiHash,
+      not_after: fields.notAfter.getTime(),
+      active: 1,
+      created_at: at.getTime(),
+    })
+    .execute()
+  await audit(db, actor, at, {
+    action: 'authority.created',
+    organizationId,
+    subject: { kind: 'authority', id },
+    details: { name: row.name, kind: row.kind, serial: fields.serial },
+  })
+  return id
+}

@@ -1,0 +1,165 @@
+import { withTables } from '../db/tables.ts'
+import { transaction } from '../db/transaction.ts'
+import { createAdmin } from './adminDoor.ts'
+import { createApprovals } from './approvals.ts'
+import { loadIssuer, readChain } from './authority.ts'
+import { hasCapability } from './capability.ts'
+import { type Certificate, findCertificate } from './certificate.ts'
+import type { Core, Door } from './core.ts'
+import { currentCrl } from './crl.ts'
+import { Failure } from './failure.ts'
+import { afterApproval, afterRetry } from './follow.ts'
+import { actingUser } from './held.ts'
+import type { Installation } from './installation.ts'
+import { createListing } from './lists.ts'
+import { answerOcsp } from './ocsp.ts'
+import { orderProblems } from './policy.ts'
+import type { RaProfile } from './profile.ts'
+import { loadProfile } from './profiles.ts'
+import { findByOrigin, readSignRequest } from './records.ts'
+import type { Requester } from './requester.ts'
+import { revoke } from './revoke.ts'
+import { sign } from './sign.ts'
+import type { CoreTables } from './tables.ts'
+import { upload } from './upload.ts'
+
+/** Checks the options of protocols on a profile by the adapters' own schemas; throws Failure('malformed'). */
+export type CheckProtocols = (protocols: Record<string, unknown>) => void
+
+/** The core, ready to be asked. */
+export function createCore(it: Installation, checkProtocols: CheckProtocols): Core {
+  return { as: (requester) => openDoor(it, requester, checkProtocols) }
+}
+
+function openDoor(it: Installation, requester: Requester, checkProtocols: CheckProtocols): Door {
+  const { db } = it
+  let admin: Door['admin'] | undefined
+  let approvals: Door['approvals'] | undefined
+  let list: Door['list'] | undefined
+  return {
+    profile: (name, protocol) => servingProfile(it, name, protocol),
+    sign: async (draft, claim) => {
+      await maySign(it, requester, draft.profile)
+      return sign(it, requester, draft, claim)
+    },
+    revoke: async (draft, claim) => {
+      await mayAskRevocation(it, requester, draft.certificate)
+      return revoke(it, requester, draft, claim)
+    },
+    findSignRequest: async (origin) => (await findByOrigin(db, origin))?.request,
+    findCertificate: async (ref) => {
+      const certificate = await findCertificate(db, ref)
+      return certificate && (await maySee(it, requester, certificate.organizationId)) ? certificate : undefined
+    },
+    chain: (certificate) => chainOf(it, certificate),
+    authorityChain: (authority) => readChain(it, authority),
+    upload: async (ref, chain) => {
+      await mayUpload(it, requester, ref)
+      return upload(it, requester, ref, chain)
+    },
+    crl: (ref) => currentCrl(it, ref),
+    ocsp: (request) => answerOcsp(it, request),
+    answered: (ref) => markAnswered(it, ref),
+    admitNames: (profile, identifiers, period = {}) => admitNames(it, profile, identifiers, period),
+    get approvals() {
+      approvals ??= createApprovals({
+        db,
+        clock: it.clock,
+        requester,
+        approved: afterApproval(it, requester),
+        retry: afterRetry(it, requester),
+      })
+      return approvals
+    },
+    get admin() {
+      return (admin ??= createAdmin(it, requester, checkProtocols))
+    },
+    get list() {
+      return (list ??= createListing(it, requester))
+    },
+  }
+}
+
+async function servingProfile(it: Installation, name: string, protocol: string): Promise<RaProfile> {
+  const profile = await loadProfile(it.db, name)
+  if (profile.builtin || !profile.enabled || !Object.hasOwn(profile.protocols, protocol)) {
+    throw new Failure('notFound', 'there is no such profile')
+  }
+  return profile
+}
+
+/** Built-in profiles are the installation's own: no door reaches them. People need create_cert. */
+async function maySign(it: Installation, requester: Requester, profile: RaProfile): Promise<void> {
+  if (profile.builtin || !profile.enabled) throw new Failure('notFound', 'there is no such profile')
+  if (requester.kind !== 'user' && requester.kind !== 'token') return
+  const { organizationId, authorityId, id: profileId } = profile
+  const user = await actingUser(it.db, requester)
+  if (!user || (!user.superuser && user.organizationId !== organizationId))
+    throw new Failure('notFound', 'there is no such profile')
+  if (!(await hasCapability(it.db, user.id, 'create_cert', { organizationId, authorityId, profileId }))) {
+    throw new Failure('forbidden', `you may not order certificates of the profile ${profile.name} (create_cert)`)
+  }
+}
+
+async function maySee(it: Installation, requester: Requester, organizationId: number): Promise<boolean> {
+  if (requester.kind !== 'user' && requester.kind !== 'token') return true
+  const user = await actingUser(it.db, requester)
+  return user !== undefined && (user.superuser || user.organizationId === organizationId)
+}
+
+/** Anyone of the organization may ask; whether it passes, waits or is refused is the rules' word. */
+async function mayAskRevocation(it: Installation, requester: Requester, id: number): Promise<void> {
+  if (requester.kind === 'system') {
+    throw new Failure(
+      'forbidden',
+      'a revocation needs a user: name a token of yours (access to the data folder is nobody’s approval)',
+    )
+  }
+  const certificate = await findCertificate(it.db, { id })
+  if (!certificate || !(await maySee(it, requester, certificate.organizationId)))
+    throw new Failure('notFound', 'there is no such certificate')
+}
+
+async function mayUpload(it: Installation, requester: Requester, ref: number | string): Promise<void> {
+  if (requester.kind === 'system') return
+  const request = await readSignRequest(it.db, ref)
+  const user = await actingUser(it.db, requester)
+  const { organizationId, authorityId, profileId } = request
+  if (!user || !(await maySee(it, requester, organizationId))) throw new Failure('notFound', 'there is no such request')
+  if (!(await hasCapability(it.db, user.id, 'manage', { organizationId, authorityId, profileId }))) {
+    throw new Failure('forbidden', 'uploading a certificate needs the capability manage')
+  }
+}
+
+/** The issuers above a certificate, nearest first, as DER. */
+async function chainOf(it: Installation, certificate: Certificate): Promise<Buffer[]> {
+  if (certificate.authorityCertificateId === undefined) return []
+  const issuer = await loadIssuer(it, certificate.authorityCertificateId)
+  return [issuer.certificate.der, ...issuer.chain]
+}
+
+async function markAnswered(it: Installation, ref: number | string): Promise<void> {
+  await transaction(it.db, (db) =>
+    withTables<CoreTables>(db)
+      .updateTable('sign_requests')
+      .set({ answered: 1 })
+      .where(typeof ref === 'number' ? 'id' : 'uuid', '=', ref)
+      .where('answered', '=', 0)
+      .execute(),
+  )
+}
+
+const admitNames = (
+  it: Installation,
+  profile: RaProfile,
+  identifiers: Parameters<Door['admitNames']>[1],
+  period: Parameters<Door['admitNames']>[2],
+): void => {
+  const problems = orderProblems(profile.settings, identifiers, period ?? {}, it.clock()).filter(
+    ({ policy }) => profile.settings.enforcement[policy] !== 'soft',
+  )
+  const [first] = problems
+  if (!first) return
+  const code = problems.every((problem) => problem.code === first.code) ? first.code : 'malformed'
+  throw new Failure(code, problems.map(({ detail }) => detail).join('; '), { problems })
+}

@@ -1,0 +1,94 @@
+import { withTables } from '../db/tables.ts'
+import { transaction } from '../db/transaction.ts'
+import { loadAuthority } from './authority.ts'
+import { createAuthority } from './authorityAdmin.ts'
+import { defaultRules } from './defaultRules.ts'
+import { createOrganization, createUser, findOrganization, findUser } from './identity.ts'
+import type { Installation } from './installation.ts'
+import { createSetupLink } from './login.ts'
+import { saveProfile } from './profiles.ts'
+import { system } from './requester.ts'
+import type { CoreTables } from './tables.ts'
+
+const year = 31_536_000_000
+
+/** Which protocols the profile `default` serves, each with its default options. */
+export interface FirstStart {
+  protocols: string[]
+}
+
+/**
+ * Makes a working installation on an empty database: an organization, an administrator with a one-time setup secret, a
+ * root and an issuing authority, and the profile `default`. Each step looks first whether it was done, so that a start
+ * that was cut off goes on. Returns the secret when this call has finished the work, else undefined.
+ */
+export async function firstStart(
+  it: Installation,
+  { protocols }: FirstStart,
+): Promise<{ setupSecret: string } | undefined> {
+  const done = await withTables<CoreTables>(it.db)
+    .selectFrom('settings')
+    .select('value')
+    .where('name', '=', 'first_start')
+    .executeTakeFirst()
+  if (done) return undefined
+  const actor = system('first start')
+  const change = () => ({ actor, at: it.clock() })
+  const organization =
+    (await findOrganization(it.db, 'default')) ??
+    (await transaction(it.db, (db) => createOrganization(db, change(), 'default')))
+  const organizationId = organization.id
+  const administrator =
+    (await findUser(it.db, { name: 'admin' })) ??
+    (await transaction(it.db, (db) =>
+      createUser(db, change(), { name: 'admin', organizationId, superuser: true, admin: true }),
+    ))
+  const belonging = { organizationId, ownerId: administrator.id }
+  if (!(await exists(it, 'root'))) {
+    const subject = 'CN=countersign Root CA'
+    await createAuthority(it, actor, { name: 'root', key: 'P-384', subject, validity: 20 * year, ...belonging })
+  }
+  if (!(await exists(it, 'issuing'))) {
+    const draft = {
+      name: 'issuing',
+      key: 'P-256',
+      subject: 'CN=countersign Issuing CA',
+      parent: 'root',
+      validity: 10 * year,
+      pathLength: 0,
+    } as const
+    await createAuthority(it, actor, { ...draft, ...belonging })
+  }
+  const issuing = await loadAuthority(it, 'issuing')
+  return transaction(it.db, async (db) => {
+    const taken = await withTables<CoreTables>(db)
+      .insertInto('settings')
+      .values({ name: 'first_start', value: it.clock().toISOString() })
+      .onConflict((conflict) => conflict.doNothing())
+      .returning('name')
+      .executeTakeFirst()
+    if (!taken) return undefined
+    const profile = {
+      name: 'default',
+      organizationId,
+      authorityId: issuing.id,
+      enabled: true,
+      builtin: false,
+      settings: {},
+      protocols: Object.fromEntries(protocols.map((protocol) => [protocol, {}])),
+      rules: defaultRules,
+    }
+    await saveProfile(db, profile, change())
+    const { secret } = await createSetupLink(db, change(), administrator.id)
+    return { setupSecret: secret }
+  })
+}
+
+async function exists(it: Installation, name: string): Promise<boolean> {
+  const row = await withTables<CoreTables>(it.db)
+    .selectFrom('authorities')
+    .select('id')
+    .where('name', '=', name)
+    .executeTakeFirst()
+  return row !== undefined
+}

@@ -1,0 +1,78 @@
+import type { Database } from '../db/open.ts'
+import { withTables } from '../db/tables.ts'
+import type { Afterwards, Follow } from './approvalContext.ts'
+import { Failure } from './failure.ts'
+import type { Installation } from './installation.ts'
+import { type Attempt, runAttempt, storeAttempt } from './issue.ts'
+import { readRevokeRequest, readSignRequest } from './records.ts'
+import type { Requester } from './requester.ts'
+import { carryOut } from './revoke.ts'
+import type { CoreTables } from './tables.ts'
+
+/** What follows an approval: the first attempt, stored with the deciding vote, or the revocation itself. */
+export function afterApproval(it: Installation, requester: Requester): Follow {
+  return async (db, kind, id) => {
+    if (kind === 'sign') return nextAttempt(db, it, id)
+    const request = await readRevokeRequest(db, id)
+    await carryOut(db, request, { approved: true, actor: requester, at: it.clock() })
+    return undefined
+  }
+}
+
+/** What follows when somebody wants the next attempt now. */
+export function afterRetry(it: Installation, requester: Requester): Follow {
+  return async (db, kind, id) => {
+    if (kind === 'sign') return nextAttempt(db, it, id)
+    const request = await readRevokeRequest(db, id)
+    await carryOut(db, request, { approved: false, actor: requester, at: it.clock() })
+    return undefined
+  }
+}
+
+/** Stores the next attempt of a request in `signing`; undefined where a person uploads the certificate. */
+async function nextAttempt(db: Database, it: Installation, id: number): Promise<Afterwards | undefined> {
+  const request = await readSignRequest(db, id)
+  const attempt = await storeNext(db, it, {
+    id,
+    attempt: request.attempt,
+    revision: request.revision,
+    authorityId: request.authorityId,
+  })
+  if (!attempt) return undefined
+  return async () => {
+    await runAttempt(it, { ...request, attempt: attempt.number }, attempt)
+  }
+}
+
+/** Raises the attempt's number and stores it, in the caller's transaction. Throws Failure('conflict') when another took it. */
+export async function storeNext(
+  db: Database,
+  it: Installation,
+  request: { id: number; attempt: number; revision: number; authorityId: number },
+): Promise<Attempt | undefined> {
+  const tables = withTables<CoreTables>(db)
+  const issuer = await tables
+    .selectFrom('authority_certificates')
+    .select('id')
+    .where('authority_id', '=', request.authorityId)
+    .where('active', '=', 1)
+    .where('key_id', 'is not', null)
+    .executeTakeFirst()
+  if (!issuer) return undefined
+  const number = request.attempt + 1
+  const moved = await tables
+    .updateTable('sign_requests')
+    .set({ attempt: number, updated_at: it.clock().getTime() })
+    .where('id', '=', request.id)
+    .where('status', '=', 'signing')
+    .where('attempt', '=', request.attempt)
+    .returning('spki_hash')
+    .executeTakeFirst()
+  if (!moved) throw new Failure('conflict', 'another attempt has just begun')
+  return storeAttempt(
+    db,
+    it,
+    { id: request.id, revision: request.revision, number, spkiHash: moved.spki_hash ?? '' },
+    issuer,
+  )
+}

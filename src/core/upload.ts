@@ -1,0 +1,113 @@
+import { withTables } from '../db/tables.ts'
+import { transaction } from '../db/transaction.ts'
+import { type CertificateFields, fingerprint, readCertificate } from '../pki/certificateReader.ts'
+import { verifyIssuedBy } from '../pki/chain.ts'
+import { PkiError } from '../pki/error.ts'
+import { nameText } from '../pki/name.ts'
+import { type LoadedAuthority, loadAuthority } from './authority.ts'
+import { Failure } from './failure.ts'
+import type { Installation } from './installation.ts'
+import { readSignRequest } from './records.ts'
+import type { RequestRef, SignRequest } from './request.ts'
+import { type Requester, requesterKey } from './requester.ts'
+import type { CoreTables } from './tables.ts'
+import { moveSignRequest } from './transition.ts'
+
+/**
+ * Takes a certificate (DER, leaf first) that the authority elsewhere made for a request in `signing`. It must carry the
+ * request's key and exactly its names, and be signed by the authority's certificate that we know. Throws malformed, conflict.
+ */
+export async function upload(
+  it: Installation,
+  requester: Requester,
+  ref: RequestRef,
+  chain: Buffer[],
+): Promise<SignRequest> {
+  const request = await readSignRequest(it.db, ref)
+  const authority = await loadAuthority(it, request.authorityId)
+  if (authority.signs.sign) throw new Failure('unsupported', `${authority.name} signs here: nothing is uploaded for it`)
+  const [leaf] = chain
+  if (!leaf) throw new Failure('malformed', 'the upload holds no certificate')
+  const fields = readLeaf(leaf)
+  const { spkiHash, algorithm, curve, size } = fields.publicKey
+  await checkUpload(it, { request, authority, fields })
+  const now = it.clock()
+  await transaction(it.db, async (db) => {
+    await moveSignRequest(db, {
+      id: request.id,
+      from: 'signing',
+      to: 'signed',
+      actor: requester,
+      at: now,
+      details: { serial: fields.serial, uploaded: true },
+    })
+    const stored = await withTables<CoreTables>(db)
+      .insertInto('certificates')
+      .values({
+        id: request.id,
+        organization_id: request.organizationId,
+        profile_id: request.profileId,
+        authority_id: authority.id,
+        authority_certificate_id: authority.issuer?.id ?? null,
+        serial: fields.serial,
+        der: leaf,
+        fingerprint: fingerprint(leaf),
+        spki_hash: spkiHash,
+        subject: nameText(fields.subject),
+        identifiers: JSON.stringify(fields.identifiers),
+        key_algorithm: curve ?? (algorithm === 'RSA' ? `RSA-${size}` : algorithm),
+        not_before: fields.notBefore.getTime(),
+        not_after: fields.notAfter.getTime(),
+        status: 'issued',
+        revoked_at: null,
+        revocation_reason: null,
+        shard: 0,
+        source: 'managed',
+        requester_key: requesterKey(request.requester),
+        renews_id: request.renews ?? null,
+        created_at: now.getTime(),
+      })
+      .onConflict((conflict) => conflict.doNothing())
+      .returning('id')
+      .executeTakeFirst()
+    if (!stored) throw new Failure('conflict', 'a certificate of this serial number is known already')
+  })
+  return readSignRequest(it.db, request.id)
+}
+
+function readLeaf(leaf: Buffer): CertificateFields {
+  try {
+    return readCertificate(leaf)
+  } catch (error) {
+    if (!(error instanceof PkiError)) throw error
+    throw new Failure('malformed', `the first certificate cannot be read: ${error.message}`, { cause: error })
+  }
+}
+
+interface Upload {
+  request: SignRequest
+  authority: LoadedAuthority
+  fields: CertificateFields
+}
+
+async function checkUpload(it: Installation, { request, authority, fields }: Upload): Promise<void> {
+  const row = await withTables<CoreTables>(it.db)
+    .selectFrom('sign_requests')
+    .select('spki_hash')
+    .where('id', '=', request.id)
+    .executeTakeFirstOrThrow()
+  const refuse = (detail: string) => {
+    throw new Failure('malformed', detail)
+  }
+  if (fields.publicKey.spkiHash !== row.spki_hash) refuse('the certificate carries another key than the request')
+  const wanted = new Set(request.wanted.identifiers.map(({ type, value }) => `${type}:${value}`))
+  const given = new Set(fields.identifiers.map(({ type, value }) => `${type}:${value}`))
+  if (wanted.size !== given.size || [...wanted].some((name) => !given.has(name)))
+    refuse('the certificate has other names than the request')
+  if (fields.isCa !== (request.wanted.type === 'ca'))
+    refuse('the certificate is of another type than the request (basicConstraints)')
+  if (!authority.issuer || !verifyIssuedBy(fields, authority.issuer.certificate)) {
+    refuse(`the certificate is not signed by the certificate of ${authority.name} that is known here`)
+  }
+  if (fields.notAfter <= it.clock()) refuse('the certificate has expired')
+}
