@@ -169,10 +169,12 @@ describe('host names', () => {
     'a\0.example',
     'a\n',
     '::1',
-    // A-labels: not Punycode, of plain ASCII, not normalized (ﬀ), upper case inside, of nothing.
+    // A-labels: not Punycode, of plain ASCII, not what their Unicode form encodes to (xn---gek), of nothing.
     'xn--\u00fc',
     'xn--a',
     'xn--example-',
+    'xn---gek',
+    'xn---31vj.example',
     'xn--ab-foa7w',
     'xn--99999999',
     'xn--',
