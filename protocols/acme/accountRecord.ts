@@ -1,0 +1,82 @@
+import type { Selectable } from 'kysely'
+import type { Requester } from '../../src/core/requester.ts'
+import type { Database } from '../../src/db/open.ts'
+import { withTables } from '../../src/db/tables.ts'
+import { AcmeError } from './errors.ts'
+import type { AcmeTables } from './tables.ts'
+
+/** RFC 8555 section 7.1.6. */
+export type AccountStatus = 'valid' | 'deactivated' | 'revoked'
+
+export interface Account {
+  id: number
+  uuid: string
+  profileId: number
+  profile: string
+  jwk: string
+  thumbprint: string
+  status: AccountStatus
+  contact: string[]
+  termsAgreed: string | undefined
+}
+
+export function toAccount(row: Selectable<AcmeTables['acme_accounts']>): Account {
+  return {
+    id: row.id,
+    uuid: row.uuid,
+    profileId: row.profile_id,
+    profile: row.profile,
+    jwk: row.jwk,
+    thumbprint: row.thumbprint,
+    status: row.status as AccountStatus,
+    contact: JSON.parse(row.contact),
+    termsAgreed: row.terms_agreed ?? undefined,
+  }
+}
+
+/** Read for each request: another node may have changed its status or key a moment ago. */
+export async function findAccount(db: Database, uuid: string): Promise<Account | undefined> {
+  const row = await withTables<AcmeTables>(db)
+    .selectFrom('acme_accounts')
+    .selectAll()
+    .where('uuid', '=', uuid)
+    .executeTakeFirst()
+  return row && toAccount(row)
+}
+
+export async function findAccountByKey(
+  db: Database,
+  profileId: number,
+  thumbprint: string,
+): Promise<Account | undefined> {
+  const row = await withTables<AcmeTables>(db)
+    .selectFrom('acme_accounts')
+    .selectAll()
+    .where('profile_id', '=', profileId)
+    .where('thumbprint', '=', thumbprint)
+    .executeTakeFirst()
+  return row && toAccount(row)
+}
+
+/** RFC 8555 section 7.3.6: 401, here and nowhere else. Throws AcmeError('unauthorized'). */
+export function refuseEnded({ status }: Account): void {
+  switch (status) {
+    case 'valid':
+      return
+    case 'deactivated':
+    case 'revoked':
+      throw new AcmeError('unauthorized', `this account is ${status}: register again with a new key`, { status: 401 })
+  }
+}
+
+/** The account as the core knows it. */
+export function accountRequester({ uuid, thumbprint, contact }: Account, source: string | undefined): Requester {
+  const [first] = contact
+  return {
+    kind: 'acme-account',
+    ref: uuid,
+    name: `ACME account ${thumbprint.slice(0, 8)}${first === undefined ? '' : ` (${first.replace(/^mailto:/i, '')})`}`,
+    people: [],
+    ...(source === undefined ? {} : { source }),
+  }
+}

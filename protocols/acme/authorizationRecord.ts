@@ -1,0 +1,58 @@
+import type { Selectable } from 'kysely'
+import type { Database } from '../../src/db/open.ts'
+import { withTables } from '../../src/db/tables.ts'
+import type { ProblemDocument } from './errors.ts'
+import { type ChallengeType, challengeTypes } from './options.ts'
+import type { StoredStatus } from './orderRecord.ts'
+import type { AcmeTables } from './tables.ts'
+
+export interface Authorization {
+  id: number
+  uuid: string
+  accountId: number
+  identifier: { type: 'dns' | 'ip'; value: string }
+  wildcard: boolean
+  token: string
+  offered: ChallengeType[]
+  status: StoredStatus
+  expiresAt: number
+  /** Milliseconds for which a proof will count. */
+  lifetime: number
+  /** The challenge that the client answered; while the authorization is pending, it is being validated. */
+  challenge: ChallengeType | undefined
+  /** Failed queries so far: the number of the one that is due or runs. */
+  queries: number
+  queriedAt: number | undefined
+  validatedAt: number | undefined
+  error: ProblemDocument | undefined
+}
+
+export function toAuthorization(row: Selectable<AcmeTables['acme_authorizations']>): Authorization {
+  const offered = row.offered.split(' ')
+  return {
+    id: row.id,
+    uuid: row.uuid,
+    accountId: row.account_id,
+    identifier: { type: row.type === 'ip' ? 'ip' : 'dns', value: row.value },
+    wildcard: row.wildcard === 1,
+    token: row.token,
+    offered: challengeTypes.filter((type) => offered.includes(type)),
+    status: row.status as StoredStatus,
+    expiresAt: row.expires_at,
+    lifetime: row.lifetime,
+    challenge: challengeTypes.find((type) => type === row.challenge),
+    queries: row.queries,
+    queriedAt: row.queried_at ?? undefined,
+    validatedAt: row.validated_at ?? undefined,
+    error: row.error === null ? undefined : JSON.parse(row.error),
+  }
+}
+
+export async function findAuthorization(db: Database, uuid: string): Promise<Authorization | undefined> {
+  const row = await withTables<AcmeTables>(db)
+    .selectFrom('acme_authorizations')
+    .selectAll()
+    .where('uuid', '=', uuid)
+    .executeTakeFirst()
+  return row && toAuthorization(row)
+}

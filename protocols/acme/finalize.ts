@@ -1,0 +1,121 @@
+import { z } from 'zod'
+import type { SignRequest } from '../../src/core/request.ts'
+import type { Database } from '../../src/db/open.ts'
+import { withTables } from '../../src/db/tables.ts'
+import { type Csr, parseCsr } from '../../src/pki/csr.ts'
+import { PkiError } from '../../src/pki/error.ts'
+import type { Identifier } from '../../src/pki/identifier.ts'
+import type { Answer } from './answer.ts'
+import { decodeBase64url } from './base64url.ts'
+import { checkCsrNames } from './csrNames.ts'
+import { AcmeError } from './errors.ts'
+import { optionsOf } from './options.ts'
+import { accountProfile, answerOrder, ownOrder, toldState } from './order.ts'
+import type { Order } from './orderRecord.ts'
+import { orderState } from './orderState.ts'
+import { type AccountRequest, readPayload } from './signed.ts'
+import type { AcmeTables } from './tables.ts'
+
+const payload = z.object({ csr: z.string() })
+
+/** RFC 8555 section 7.4. A CSR that is refused leaves the order ready. */
+export async function finalize(request: AccountRequest): Promise<Answer> {
+  const { csr: text } = readPayload(request, payload)
+  const der = decodeBase64url(text)
+  if (!der) throw new AcmeError('malformed', 'csr: the DER of the request, in base64url without padding')
+  const own = await ownOrder(request)
+  if (own.finalizedAt !== undefined) return repeat(request, own, der)
+  requireReady(own, request.now)
+  const identifiers = certifiedNames(own)
+  const csr = readCsr(request, der, identifiers)
+  const profile = await accountProfile(request)
+  const { request: signRequest, repeat: again } = await request.door.sign(
+    {
+      profile,
+      protocol: 'acme',
+      action: 'issue',
+      origin: { protocol: 'acme', ref: own.uuid },
+      csr,
+      identifiers,
+      validated: identifiers,
+      ...(own.notBefore === undefined ? {} : { notBefore: new Date(own.notBefore) }),
+      ...(own.notAfter === undefined ? {} : { notAfter: new Date(own.notAfter) }),
+      refusal: 'throw',
+    },
+    (db) => takeReady(db, request, own),
+  )
+  if (again) return repeat(request, own, der)
+  return answerOrder(request, own, await toldState(request, own, signRequest))
+}
+
+function requireReady(own: Order, now: Date): void {
+  const state = orderState(own, undefined, now)
+  if (state.status === 'ready') return
+  const reason = state.status === 'invalid' ? state.error.detail : 'all its authorizations must be valid first'
+  throw new AcmeError('orderNotReady', `the order is ${state.status}: ${reason}`)
+}
+
+/** As the profile's policy and the certificate take them; the order shows them as they were asked. */
+function certifiedNames({ names }: Order): Identifier[] {
+  return names.map(({ type, value }) => ({ type: type === 'ip' ? 'ip' : 'dns', value: value.toLowerCase() }))
+}
+
+/** Throws AcmeError('badCSR'). */
+function readCsr({ key }: AccountRequest, der: Buffer, identifiers: readonly Identifier[]): Csr {
+  const csr = parse(der)
+  checkCsrNames(csr, identifiers)
+  // Section 11.1: whoever holds the one key would hold the other.
+  if (csr.publicKey.spkiHash === key.spkiHash)
+    throw new AcmeError('badCSR', 'the CSR has the key of the account: make another one')
+  return csr
+}
+
+function parse(der: Buffer): Csr {
+  try {
+    return parseCsr(der)
+  } catch (cause) {
+    if (!(cause instanceof PkiError)) throw cause
+    throw new AcmeError('badCSR', `the CSR cannot be used: ${cause.message}`, { cause })
+  }
+}
+
+/**
+ * Runs in the transaction that stores the SignRequest: looks again whether the order is ready and takes it, so that it is taken once.
+ * Throws AcmeError('orderNotReady').
+ */
+async function takeReady(db: Database, { account, now }: AccountRequest, own: Order): Promise<void> {
+  const { numUpdatedRows } = await withTables<AcmeTables>(db)
+    .updateTable('acme_orders')
+    .set({ finalized_at: now.getTime() })
+    .where('id', '=', own.id)
+    .where('finalized_at', 'is', null)
+    .where('expires_at', '>', now.getTime())
+    .where(({ exists, not, and, selectFrom }) =>
+      and([
+        exists(selectFrom('acme_accounts').select('id').where('id', '=', account.id).where('status', '=', 'valid')),
+        not(
+          exists(
+            selectFrom('acme_order_identifiers as i')
+              .innerJoin('acme_authorizations as a', 'a.id', 'i.authorization_id')
+              .select('a.id')
+              .where('i.order_id', '=', own.id)
+              .where((or) => or.or([or('a.status', '<>', 'valid'), or('a.expires_at', '<=', now.getTime())])),
+          ),
+        ),
+      ]),
+    )
+    .executeTakeFirst()
+  if (numUpdatedRows === 0n)
+    throw new AcmeError('orderNotReady', 'the order was finalized, or ceased to be ready, meanwhile: read it')
+}
+
+/** Section 7.4: 403, and the client then reads the order; a profile may answer the order instead, for the same CSR. */
+async function repeat(request: AccountRequest, own: Order, der: Buffer): Promise<Answer> {
+  const { idempotentFinalize } = optionsOf(await accountProfile(request))
+  const known: SignRequest | undefined = idempotentFinalize
+    ? await request.door.findSignRequest({ protocol: 'acme', ref: own.uuid })
+    : undefined
+  if (!known?.csr?.equals(der))
+    throw new AcmeError('orderNotReady', 'the order is finalized already: read it to see how far it is')
+  return answerOrder(request, own, await toldState(request, own, known))
+}

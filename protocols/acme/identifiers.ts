@@ -1,0 +1,107 @@
+import { formatIp, type Identifier, isValidDnsName, parseIp } from '../../src/pki/identifier.ts'
+import { AcmeError, type AcmeIdentifier, type Subproblem } from './errors.ts'
+import { type AcmeOptions, type ChallengeType, challengeTypes } from './options.ts'
+
+/** A name of an order. */
+export interface OrderName {
+  /** As the client wrote it; orders show it so, since clients compare the text. */
+  asked: AcmeIdentifier
+  /** As it is certified: with `*.`, in lower case. */
+  identifier: Identifier
+  /** What its authorization is for: without `*.`. */
+  base: { type: 'dns' | 'ip'; value: string }
+  wildcard: boolean
+}
+
+/**
+ * Reads the identifiers of a newOrder (RFC 8555 section 7.1.3, RFC 8738), each name once, in the order of their first coming.
+ * Throws AcmeError: unsupportedIdentifier, malformed; a subproblem for each name that is wrong.
+ */
+export function readIdentifiers(asked: readonly AcmeIdentifier[]): OrderName[] {
+  if (asked.length === 0) throw new AcmeError('malformed', 'an order needs at least one identifier')
+  const names = new Map<string, OrderName>()
+  const problems: Subproblem[] = []
+  for (const identifier of asked) {
+    const read = readIdentifier(identifier)
+    if ('detail' in read) problems.push({ ...read, identifier })
+    else names.set(keyOf(read), names.get(keyOf(read)) ?? read)
+  }
+  const [first] = problems
+  if (!first) return [...names.values()]
+  const type = problems.every((problem) => problem.type === first.type) ? first.type : 'malformed'
+  const detail =
+    problems.length === 1 ? first.detail : `${problems.length} identifiers cannot be used; the first: ${first.detail}`
+  throw new AcmeError(type, detail, { subproblems: problems })
+}
+
+function keyOf({ identifier: { type, value } }: OrderName): string {
+  return `${type}:${value}`
+}
+
+function readIdentifier(asked: AcmeIdentifier): OrderName | Subproblem {
+  switch (asked.type) {
+    case 'dns':
+      return readDns(asked)
+    case 'ip':
+      return readIp(asked)
+    default:
+      return {
+        type: 'unsupportedIdentifier',
+        detail: `identifiers of type ${quote(asked.type)} are not supported: use dns or ip`,
+      }
+  }
+}
+
+function readDns(asked: AcmeIdentifier): OrderName | Subproblem {
+  if (!isValidDnsName(asked.value, { wildcard: true }))
+    return { type: 'malformed', detail: `${quote(asked.value)} ${dnsFault(asked.value)}` }
+  const value = asked.value.toLowerCase()
+  const wildcard = value.startsWith('*.')
+  return {
+    asked: { type: 'dns', value: asked.value },
+    identifier: { type: 'dns', value },
+    base: { type: 'dns', value: wildcard ? value.slice(2) : value },
+    wildcard,
+  }
+}
+
+function dnsFault(value: string): string {
+  if (parseIp(value)) return 'is an IP address: ask for it with type ip'
+  if (/[^\x20-\x7e]/.test(value)) return 'is not in ASCII: write its labels as A-labels (xn--…)'
+  if (value.endsWith('.')) return 'ends with a dot: leave it out'
+  if (value.includes('_')) return 'has an underscore, which no host name has'
+  if (value.includes('*')) return 'has a * that is not the whole first label'
+  return 'is no host name (letters, digits and hyphens; labels of at most 63 octets, 253 in all)'
+}
+
+function readIp(asked: AcmeIdentifier): OrderName | Subproblem {
+  const address = parseIp(asked.value)
+  if (!address) return { type: 'malformed', detail: `${quote(asked.value)} is no IP address` }
+  const value = formatIp(address)
+  // RFC 8738 section 3 fixes the text.
+  if (value !== asked.value) return { type: 'malformed', detail: `write the address ${quote(asked.value)} as ${value}` }
+  return {
+    asked: { type: 'ip', value },
+    identifier: { type: 'ip', value },
+    base: { type: 'ip', value },
+    wildcard: false,
+  }
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.slice(0, 100))
+}
+
+/**
+ * The challenges that can prove a name: dns-01 alone proves a wildcard, since the others prove one host (section 7.1.3), and it does not
+ * prove an address (RFC 8738 section 7). Throws AcmeError('rejectedIdentifier') when the profile offers none of them.
+ */
+export function challengesFor({ asked, base, wildcard }: OrderName, { challenges }: AcmeOptions): ChallengeType[] {
+  const fit = challengeTypes.filter((type) => (type === 'dns-01' ? base.type === 'dns' : !wildcard))
+  const offered = fit.filter((type) => challenges.includes(type))
+  if (offered.length > 0) return offered
+  const detail = `${asked.value} can only be proved by ${fit.join(' or ')}, which this profile does not offer`
+  throw new AcmeError('rejectedIdentifier', detail, {
+    subproblems: [{ type: 'rejectedIdentifier', detail, identifier: asked }],
+  })
+}

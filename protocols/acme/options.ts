@@ -1,0 +1,46 @@
+import { z } from 'zod'
+import type { RaProfile } from '../../src/core/profile.ts'
+
+export const challengeTypes = ['http-01', 'dns-01', 'tls-alpn-01'] as const
+export type ChallengeType = (typeof challengeTypes)[number]
+
+const httpUrl = z.url({ protocol: /^https?$/ }).max(500)
+const duration = z.string().regex(/^[1-9][0-9]{0,5}(s|m|h|d|y)$/, 'a length of time is written like 90d, 12h or 30m')
+
+/** ACME's settings on an RA profile. */
+export const acmeOptions = z.strictObject({
+  /** Shown in the directory; clients must agree to it before they get an account. */
+  termsOfService: httpUrl.optional(),
+  website: httpUrl.optional(),
+  /** Which challenges are offered where the identifier allows them. */
+  challenges: z
+    .array(z.enum(challengeTypes))
+    .min(1)
+    .default([...challengeTypes]),
+  /** For clients that poll by finalizing again: the same CSR gets the order as it is instead of orderNotReady. */
+  idempotentFinalize: z.boolean().default(false),
+  /** How long an order, and what is pending in it, waits to be finalized. */
+  orderLifetime: duration.default('7d'),
+  /** How long a proof of control counts. */
+  authorizationLifetime: duration.default('7d'),
+})
+
+export type AcmeOptions = z.output<typeof acmeOptions>
+
+const parsed = new WeakMap<object, AcmeOptions>()
+
+/** A profile's settings for this protocol; read once for each version of the profile. */
+export function optionsOf(profile: RaProfile): AcmeOptions {
+  const known = parsed.get(profile)
+  if (known) return known
+  const options = acmeOptions.parse(profile.protocols.acme)
+  parsed.set(profile, options)
+  return options
+}
+
+const units = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, y: 31_536_000_000 }
+
+/** Of a length of time in the options. */
+export function milliseconds(text: string): number {
+  return Number(text.slice(0, -1)) * units[text.slice(-1) as keyof typeof units]
+}

@@ -1,0 +1,77 @@
+import type { Database } from '../../src/db/open.ts'
+import { withTables } from '../../src/db/tables.ts'
+import type { ProblemDocument } from './errors.ts'
+import type { AcmeTables } from './tables.ts'
+
+/** RFC 8555 section 7.1.6. */
+export type AuthorizationStatus = 'pending' | 'valid' | 'invalid' | 'deactivated' | 'expired' | 'revoked'
+/** Expiry is derived. */
+export type StoredStatus = Exclude<AuthorizationStatus, 'expired'>
+
+export interface Order {
+  id: number
+  uuid: string
+  notBefore: number | undefined
+  notAfter: number | undefined
+  expiresAt: number
+  finalizedAt: number | undefined
+  /** As asked, in that order. */
+  names: OrderedName[]
+}
+
+export interface OrderedName {
+  type: string
+  value: string
+  authorization: { uuid: string; status: StoredStatus; expiresAt: number; error: ProblemDocument | undefined }
+}
+
+export function authorizationStatus(
+  { status, expiresAt }: { status: StoredStatus; expiresAt: number },
+  now: Date,
+): AuthorizationStatus {
+  switch (status) {
+    case 'pending':
+    case 'valid':
+      return expiresAt <= now.getTime() ? 'expired' : status
+    case 'invalid':
+    case 'deactivated':
+    case 'revoked':
+      return status
+  }
+}
+
+/** Orders of an account with their authorizations, in one statement; those given by uuid, in no order. */
+export async function findOrders(db: Database, accountId: number, uuids: readonly string[]): Promise<Order[]> {
+  const rows = await withTables<AcmeTables>(db)
+    .selectFrom('acme_orders as o')
+    .innerJoin('acme_order_identifiers as i', 'i.order_id', 'o.id')
+    .innerJoin('acme_authorizations as a', 'a.id', 'i.authorization_id')
+    .select(['o.id', 'o.uuid', 'o.not_before', 'o.not_after', 'o.expires_at', 'o.finalized_at', 'i.type', 'i.value'])
+    .select(['a.uuid as authorization', 'a.status', 'a.expires_at as until', 'a.error'])
+    .where('o.uuid', 'in', uuids)
+    .where('o.account_id', '=', accountId)
+    .orderBy('i.position')
+    .execute()
+  const orders = new Map<number, Order>()
+  for (const row of rows) {
+    const order = orders.get(row.id) ?? {
+      id: row.id,
+      uuid: row.uuid,
+      notBefore: row.not_before ?? undefined,
+      notAfter: row.not_after ?? undefined,
+      expiresAt: row.expires_at,
+      finalizedAt: row.finalized_at ?? undefined,
+      names: [],
+    }
+    orders.set(row.id, order)
+    const error: ProblemDocument | undefined = row.error === null ? undefined : JSON.parse(row.error)
+    const authorization = { uuid: row.authorization, status: row.status as StoredStatus, expiresAt: row.until, error }
+    order.names.push({ type: row.type, value: row.value, authorization })
+  }
+  return [...orders.values()]
+}
+
+export async function findOrder(db: Database, accountId: number, uuid: string): Promise<Order | undefined> {
+  const [order] = await findOrders(db, accountId, [uuid])
+  return order
+}

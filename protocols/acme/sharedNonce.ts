@@ -1,0 +1,133 @@
+import { createHmac, createSecretKey, randomBytes, randomInt } from 'node:crypto'
+import { sql } from 'kysely'
+import type { Database } from '../../src/db/open.ts'
+import { withTables } from '../../src/db/tables.ts'
+import { transaction } from '../../src/db/transaction.ts'
+import { inTime, macFits, macOf, NONCE_LIFETIME_SECONDS, type Nonces, readNonce } from './nonce.ts'
+import type { AcmeTables } from './tables.ts'
+
+const RANDOM_OCTETS = 14
+const DATA_OCTETS = RANDOM_OCTETS + 4
+const MAC_OCTETS = 18
+const PRUNE_SECONDS = 60
+/** How often a nonce that we do not know may make us look whether the epoch has changed. */
+const LOOK_SECONDS = 1
+/** The row that names the epoch: no nonce has an empty key. */
+const EPOCH_ROW = Buffer.alloc(0)
+
+interface Spending {
+  nonce: Buffer
+  resolve(first: boolean): void
+  reject(error: unknown): void
+}
+
+/**
+ * For any number of nodes over one PostgreSQL: a nonce is random octets and a time under a MAC that all nodes compute alike, and it is
+ * spent by inserting it. The table is unlogged, so a crash of the database empties it; therefore it also holds the epoch, which goes into
+ * the MAC: with the spent nonces all old ones become unknown. Spendings of one turn of the event loop share one transaction.
+ */
+export function sharedNonces(db: Database, secret: Buffer, clock: () => Date): Nonces {
+  let epoch: { number: number; key: ReturnType<typeof createSecretKey> } | undefined
+  let looked = 0
+  let pruned = 0
+  let waiting: Spending[] = []
+
+  const seconds = () => Math.floor(clock().getTime() / 1000)
+
+  function adopt(number: number) {
+    if (epoch?.number !== number)
+      epoch = {
+        number,
+        key: createSecretKey(createHmac('sha256', secret).update(`nonces of epoch ${number}`).digest()),
+      }
+    return epoch
+  }
+
+  async function look() {
+    looked = seconds()
+    return adopt(await transaction(db, readEpoch))
+  }
+
+  async function flush(): Promise<void> {
+    const batch = waiting
+    waiting = []
+    try {
+      const now = seconds()
+      const { number } = epoch ?? (await look())
+      const nonces = new Map(batch.map(({ nonce }) => [nonce.toString('latin1'), nonce]))
+      const prune = now - pruned >= PRUNE_SECONDS
+      const { fresh, found } = await transaction(db, async (trx) => {
+        if (prune) await forget(trx, now)
+        const stored = await store(trx, { nonces: [...nonces.values()], epoch: number, now })
+        // Spent before, or the epoch is over: look which.
+        return { fresh: stored, found: stored.size < nonces.size ? await readEpoch(trx) : number }
+      })
+      if (prune) pruned = now
+      adopt(found)
+      for (const { nonce, resolve } of batch) resolve(fresh.delete(nonce.toString('latin1')))
+    } catch (error) {
+      for (const { reject } of batch) reject(error)
+    }
+  }
+
+  function issueIn({ key }: NonNullable<typeof epoch>): string {
+    const bytes = Buffer.allocUnsafe(DATA_OCTETS + MAC_OCTETS)
+    randomBytes(RANDOM_OCTETS).copy(bytes)
+    bytes.writeUInt32BE(seconds(), RANDOM_OCTETS)
+    macOf(key, bytes.subarray(0, DATA_OCTETS)).copy(bytes, DATA_OCTETS)
+    return bytes.toString('base64url')
+  }
+
+  return {
+    issue: () => (epoch ? issueIn(epoch) : look().then(issueIn)),
+    async spend(nonce) {
+      const bytes = readNonce(nonce)
+      if (bytes.length !== DATA_OCTETS + MAC_OCTETS) return false
+      const known = epoch ?? (await look())
+      if (!macFits(known.key, bytes, DATA_OCTETS)) {
+        if (seconds() - looked < LOOK_SECONDS || !macFits((await look()).key, bytes, DATA_OCTETS)) return false
+      }
+      if (!inTime(bytes.readUInt32BE(RANDOM_OCTETS), seconds())) return false
+      return new Promise((resolve, reject) => {
+        if (waiting.push({ nonce: bytes.subarray(0, DATA_OCTETS), resolve, reject }) === 1) setImmediate(flush)
+      })
+    },
+  }
+}
+
+async function readEpoch(db: Database): Promise<number> {
+  const tables = withTables<AcmeTables>(db)
+  await tables
+    .insertInto('acme_nonces')
+    .values({ nonce: EPOCH_ROW, at: randomInt(2 ** 47) })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
+  const { at } = await tables
+    .selectFrom('acme_nonces')
+    .select('at')
+    .where('nonce', '=', EPOCH_ROW)
+    .executeTakeFirstOrThrow()
+  return at
+}
+
+/** Those that were not there before, as latin1 text. */
+async function store(
+  db: Database,
+  { nonces, epoch, now }: { nonces: Buffer[]; epoch: number; now: number },
+): Promise<Set<string>> {
+  const rows = sql.join(nonces.map((nonce) => sql`(cast(${nonce} as bytea))`))
+  const { rows: stored } = await sql<{ nonce: Buffer }>`
+    insert into acme_nonces (nonce, at)
+    select given.nonce, cast(${now} as bigint) from (values ${rows}) as given (nonce)
+    where exists (select 1 from acme_nonces where nonce = ${EPOCH_ROW} and at = ${epoch})
+    on conflict do nothing returning nonce`.execute(withTables<AcmeTables>(db))
+  return new Set(stored.map(({ nonce }) => nonce.toString('latin1')))
+}
+
+async function forget(db: Database, now: number): Promise<void> {
+  await withTables<AcmeTables>(db)
+    .deleteFrom('acme_nonces')
+    .where('at', '<', now - NONCE_LIFETIME_SECONDS - 1)
+    .where('nonce', '<>', EPOCH_ROW)
+    .execute()
+}

@@ -1,0 +1,87 @@
+import type { Generated } from 'kysely'
+
+/** Columns of this protocol's tables. Times are epoch milliseconds (seconds in acme_nonces), flags 0 or 1, JSON is text. */
+export interface AcmeTables {
+  acme_accounts: AccountsTable
+  acme_orders: OrdersTable
+  acme_order_identifiers: OrderIdentifiersTable
+  acme_authorizations: AuthorizationsTable
+  acme_nonces: NoncesTable
+}
+
+interface AccountsTable {
+  id: Generated<number>
+  uuid: string
+  /** Id and name of the RA profile; the name stands in the account's URL. */
+  profile_id: number
+  profile: string
+  /** The account's key: canonical JWK, and its RFC 7638 thumbprint, unique within the profile. */
+  jwk: string
+  thumbprint: string
+  /** valid, deactivated (by the client) or revoked (by us). */
+  status: string
+  /** JSON array of URLs. */
+  contact: string
+  /** The terms of service that were agreed to; null where none were shown. */
+  terms_agreed: string | null
+  created_at: number
+}
+
+interface OrdersTable {
+  id: Generated<number>
+  uuid: string
+  account_id: number
+  not_before: number | null
+  not_after: number | null
+  expires_at: number
+  /**
+   * When finalize took the order, in the transaction that stored its SignRequest. From then on the order's state is that of the request;
+   * before, it is that of the authorizations.
+   */
+  finalized_at: number | null
+  created_at: number
+}
+
+/** The names of an order, as they were asked, each with the authorization that it needs. */
+interface OrderIdentifiersTable {
+  order_id: number
+  position: number
+  type: string
+  value: string
+  authorization_id: number
+}
+
+interface AuthorizationsTable {
+  id: Generated<number>
+  uuid: string
+  account_id: number
+  type: string
+  /** Without `*.`; dns in lower case, ip in canonical form. */
+  value: string
+  wildcard: number
+  /** One for all challenges. */
+  token: string
+  /** The challenge types offered, separated by spaces. */
+  offered: string
+  /** pending, valid, invalid, deactivated or revoked; expired is derived. */
+  status: string
+  expires_at: number
+  /** Milliseconds for which a proof will count: the profile's setting when the authorization was made. */
+  lifetime: number
+  /** The challenge that the client answered. */
+  challenge: string | null
+  /** How many queries have failed, and when the last began. */
+  queries: number
+  queried_at: number | null
+  validated_at: number | null
+  /** Why it became invalid: JSON of a problem document. */
+  error: string | null
+  created_at: number
+}
+
+/** PostgreSQL only, unlogged: nonces that were spent, and under the empty key the epoch. */
+interface NoncesTable {
+  nonce: Buffer
+  /** Epoch seconds; of the empty key: the number of the epoch. */
+  at: number
+}

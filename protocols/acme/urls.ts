@@ -1,0 +1,16 @@
+/** Where the resources of one profile are: `root` is the configured base URL, /acme/ and the profile's name. Never built from Host. */
+export const urls = {
+  directory: (root: string) => `${root}/directory`,
+  newNonce: (root: string) => `${root}/new-nonce`,
+  newAccount: (root: string) => `${root}/new-account`,
+  newOrder: (root: string) => `${root}/new-order`,
+  revokeCert: (root: string) => `${root}/revoke-cert`,
+  account: (root: string, id: string) => `${root}/account/${id}`,
+  orders: (root: string, id: string, cursor?: string) =>
+    `${root}/account/${id}/orders${cursor === undefined ? '' : `?cursor=${cursor}`}`,
+  order: (root: string, id: string) => `${root}/order/${id}`,
+  finalize: (root: string, id: string) => `${root}/order/${id}/finalize`,
+  authorization: (root: string, id: string) => `${root}/authz/${id}`,
+  challenge: (root: string, authorization: string, type: string) => `${root}/challenge/${authorization}/${type}`,
+  certificate: (root: string, id: string) => `${root}/certificate/${id}`,
+}

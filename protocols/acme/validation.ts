@@ -1,0 +1,157 @@
+import type { Database } from '../../src/db/open.ts'
+import { withTables } from '../../src/db/tables.ts'
+import { transaction } from '../../src/db/transaction.ts'
+import type { Host } from '../../src/protocol.ts'
+import { type Authorization, findAuthorization, toAuthorization } from './authorizationRecord.ts'
+import { AcmeError, problemOf } from './errors.ts'
+import type { ChallengeType } from './options.ts'
+import { authorizationStatus, type StoredStatus } from './orderRecord.ts'
+import type { ValidationResult } from './outcome.ts'
+import { type AcmeServer, acmeServer, VALIDATION_TIMEOUT_MS } from './server.ts'
+import type { AccountRequest } from './signed.ts'
+import type { AcmeTables } from './tables.ts'
+
+/** How long the answer to the client waits for the result: most settle, which saves two round trips. */
+const PATIENCE_MS = 1_000
+/** RFC 8555 section 8.2: the pause before the next query after one that failed for a reason that may pass. After the last, invalid. */
+const PAUSES_MS = [5_000]
+/** A client may ask for the next query at once, but not more often than this. */
+const RETRY_GAP_MS = 2_000
+/** Beyond its time-out, before a query whose process has died is made again. */
+const GRACE_MS = 5_000
+
+/** One query: its number is that of the failed ones before it, so that each counts once, whoever makes it. */
+interface Query {
+  own: Authorization
+  type: ChallengeType
+  /** Of the account's key. */
+  thumbprint: string
+}
+
+/** Validates now, within the request if that is quick. Answers the authorization as it then is; still pending: the rest is done without the client. */
+export async function respond(
+  { server, account, now }: AccountRequest,
+  own: Authorization,
+  type: ChallengeType,
+): Promise<Authorization> {
+  const running = server.queries.get(own.id)
+  if (!running && own.queriedAt !== undefined && now.getTime() - own.queriedAt < RETRY_GAP_MS) return own
+  const query = { own, type, thumbprint: account.thumbprint }
+  const settled = await within(PATIENCE_MS, running ?? start(server, query))
+  if (settled) return settled
+  if (!running) await noteProcessing(server.host, query)
+  const current = (await findAuthorization(server.host.db, own.uuid)) ?? own
+  return current.status === 'pending' ? { ...current, challenge: type } : current
+}
+
+/** Job: the query that an earlier process left undone, or that is due after a pause. `ref`: uuid of the authorization, a dot, its number. */
+export async function validate(host: Host, ref: string): Promise<void> {
+  const [uuid = '', number] = ref.split('.')
+  const server = acmeServer(host)
+  const own = await findAuthorization(host.db, uuid)
+  if (!own?.challenge || own.queries !== Number(number) || authorizationStatus(own, host.clock()) !== 'pending') return
+  const account = await withTables<AcmeTables>(host.db)
+    .selectFrom('acme_accounts')
+    .select(['thumbprint', 'status'])
+    .where('id', '=', own.accountId)
+    .executeTakeFirst()
+  if (account?.status !== 'valid') return
+  await (server.queries.get(own.id) ?? start(server, { own, type: own.challenge, thumbprint: account.thumbprint }))
+}
+
+/** Whole seconds until asking again makes sense. */
+export function secondsToNextQuery({ queries, queriedAt }: Authorization, now: Date): number {
+  const pause = PAUSES_MS[queries - 1]
+  if (pause === undefined || queriedAt === undefined) return 1
+  return Math.max(1, Math.ceil((queriedAt + pause - now.getTime()) / 1000))
+}
+
+/** Never rejects: what goes wrong is logged, and the job makes the query again. */
+function start(server: AcmeServer, query: Query): Promise<Authorization | undefined> {
+  const { host, queries } = server
+  const promise = run(server, query)
+    .catch((error: unknown) => {
+      host.log.error({ err: error, authorization: query.own.uuid }, 'the result of a validation could not be stored')
+      return undefined
+    })
+    .finally(() => queries.delete(query.own.id))
+  queries.set(query.own.id, promise)
+  return promise
+}
+
+async function run({ host, validator }: AcmeServer, query: Query): Promise<Authorization | undefined> {
+  const { own, type, thumbprint } = query
+  const { identifier, token } = own
+  const result = await validator.validate({ type, identifier, token, keyAuthorization: `${token}.${thumbprint}` })
+  return (await settle(host, query, result)) ?? findAuthorization(host.db, own.uuid)
+}
+
+/** Stores a result, unless the authorization was decided meanwhile; undefined then. */
+function settle(host: Host, { own, type }: Query, result: ValidationResult): Promise<Authorization | undefined> {
+  const now = host.clock().getTime()
+  const pause = !result.ok && result.retry ? PAUSES_MS[own.queries] : undefined
+  return transaction(host.db, async (db) => {
+    const row = await updatePending(db, own, now)
+      .set({ challenge: type, queried_at: now })
+      .set(outcome(own, result, { now, final: pause === undefined }))
+      .returningAll()
+      .executeTakeFirst()
+    if (row && pause !== undefined)
+      await host.enqueue(db, 'acme.validate', `${own.uuid}.${own.queries + 1}`, { runAt: new Date(now + pause) })
+    return row && toAuthorization(row)
+  })
+}
+
+interface Outcome {
+  status: StoredStatus
+  queries?: number
+  validated_at?: number
+  expires_at?: number
+  error?: string
+}
+
+function outcome(
+  { queries, lifetime }: Authorization,
+  result: ValidationResult,
+  { now, final }: { now: number; final: boolean },
+): Outcome {
+  if (result.ok) return { status: 'valid', validated_at: now, expires_at: now + lifetime }
+  if (!final) return { status: 'pending', queries: queries + 1 }
+  const { type, detail } = result.error
+  return { status: 'invalid', queries: queries + 1, error: JSON.stringify(problemOf(new AcmeError(type, detail))) }
+}
+
+/** The client is told to come back; a job makes sure that there is a result even if this process dies. */
+async function noteProcessing(host: Host, { own, type }: Query): Promise<void> {
+  const now = host.clock().getTime()
+  await transaction(host.db, async (db) => {
+    const { numUpdatedRows } = await updatePending(db, own, now)
+      .set({ challenge: type, queried_at: now })
+      .executeTakeFirst()
+    if (numUpdatedRows === 0n) return
+    const runAt = new Date(now + VALIDATION_TIMEOUT_MS + GRACE_MS)
+    await host.enqueue(db, 'acme.validate', `${own.uuid}.${own.queries}`, { runAt })
+  })
+}
+
+/** As it was read: pending, and with no query finished since. */
+function updatePending(db: Database, { id, queries }: Authorization, now: number) {
+  return withTables<AcmeTables>(db)
+    .updateTable('acme_authorizations')
+    .where('id', '=', id)
+    .where('status', '=', 'pending')
+    .where('queries', '=', queries)
+    .where('expires_at', '>', now)
+}
+
+async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const patience = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms)
+  })
+  try {
+    return await Promise.race([promise, patience])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,5 @@
+import type { Protocol } from '../src/protocol.ts'
+import { acme } from './acme/index.ts'
+
+/** The wire contracts that the server speaks. */
+export const protocols: Protocol[] = [acme]
