@@ -8,6 +8,8 @@ export interface Deadline {
   onEnd(stop: (why: ValidationFailure) => void): () => void
   /** Resolves after `ms`; rejects with the reason if the end comes first. */
   pause(ms: number): Promise<void>
+  /** The outcome of the work, or the reason of the end if the work has not ended by then. */
+  within<T>(work: Promise<T>): Promise<T>
   /** Frees the timer, and stops whatever still runs. */
   close(): void
 }
@@ -48,10 +50,16 @@ export function createDeadline(timeoutMs: number, signal?: AbortSignal): Deadlin
           reject(why)
         })
       }),
+    within: (work) =>
+      new Promise((resolve, reject) => {
+        // Whoever waits inside stops at the same moment, and can tell more: a turn is left for that.
+        const release = onEnd((why) => setImmediate(reject, why))
+        work.finally(release).then(resolve, reject)
+      }),
     close() {
       clearTimeout(timer)
       signal?.removeEventListener('abort', aborted)
-      end(new ValidationFailure('serverInternal', 'the validation is over'))
+      if (stops.size > 0) end(new ValidationFailure('serverInternal', 'the validation is over'))
     },
   }
 }

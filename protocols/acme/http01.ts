@@ -1,6 +1,6 @@
 import { parseIp } from '../../src/pki/identifier.ts'
 import { kindOf } from './addressKinds.ts'
-import { get } from './httpGet.ts'
+import { get, MAX_BODY } from './httpGet.ts'
 import type { HttpResponse } from './httpResponse.ts'
 import { quote, ValidationFailure } from './outcome.ts'
 import type { Reach } from './reach.ts'
@@ -17,8 +17,6 @@ export interface Http01 {
 }
 
 const MAX_REDIRECTS = 10
-/** A key authorization has at most 87 characters or so; the rest is for white space after it. */
-const MAX_BODY = 512
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
 /** Of a proxy or a server that is just starting. */
 const PASSING = new Set([404, 408, 425, 429, 500, 502, 503, 504])

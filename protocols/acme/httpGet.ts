@@ -32,7 +32,7 @@ export async function get(
       )
     throw connectFailure(error, connection.address, hop.port)
   } finally {
-    connection.stream.destroy()
+    connection.close()
   }
 }
 
@@ -46,10 +46,13 @@ function request({ host, port, secure, path }: Hop, userAgent: string): string {
 function exchange(stream: Duplex, request: string): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
     const reader = createResponseReader(MAX_BODY)
+    let answered = false
     const read = (step: () => HttpResponse | undefined) => {
       try {
         const response = step()
-        if (response) resolve(response)
+        if (!response) return
+        answered = true
+        resolve(response)
       } catch (error) {
         reject(error)
       }
@@ -57,7 +60,11 @@ function exchange(stream: Duplex, request: string): Promise<HttpResponse> {
     stream.on('data', (chunk: Buffer) => read(() => reader.push(chunk)))
     stream.on('end', () => read(reader.end))
     stream.on('error', reject)
-    stream.on('close', () => reject(new ValidationFailure('connection', 'connection closed', true)))
-    stream.write(request, 'latin1')
+    stream.on('close', () => {
+      // After the answer this is our own doing, and an error costs the trace of its stack.
+      if (!answered) reject(new ValidationFailure('connection', 'connection closed', true))
+    })
+    if (stream.destroyed) reject(new ValidationFailure('connection', 'connection closed', true))
+    else stream.write(request, 'latin1')
   })
 }

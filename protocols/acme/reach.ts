@@ -14,8 +14,10 @@ export interface Reach {
 }
 
 export interface Connection {
-  /** To read from, write to and destroy: the TLS socket, once there is one. */
+  /** To read from and to write to: the TLS socket, once there is one. */
   stream: Socket
+  /** At once, without waiting for the other side. */
+  close(): void
   /** Text of the address at the other end, as it was checked. */
   address: string
 }
@@ -87,7 +89,14 @@ function dial(address: string, port: number, deadline: Deadline, limitMs: number
     const socket = connect({ host: address, port, autoSelectFamily: false })
     // Whatever happens to the socket after its reader has gone is no news to anybody.
     socket.on('error', NO_LISTENER)
-    const connection: Connection = { stream: socket, address }
+    const connection: Connection = {
+      stream: socket,
+      address,
+      close() {
+        release()
+        connection.stream.destroy()
+      },
+    }
     // Until the end of the validation, whoever reads from it by then.
     const release = deadline.onEnd((why) => connection.stream.destroy(why))
     socket.once('close', release)

@@ -35,7 +35,7 @@ export async function validateTlsAlpn01(
     throw new ValidationFailure(error.type, detail, error.retry)
   } finally {
     // Not one octet of data either way (RFC 8737 section 4).
-    connection.stream.destroy()
+    connection.close()
   }
 }
 

@@ -13,15 +13,22 @@ export function encrypt(
   options: Required<Pick<ConnectionOptions, 'servername' | 'ALPNProtocols'>>,
 ): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
+    if (connection.stream.destroyed) return reject(closed())
     context ??= createSecureContext({ minVersion: 'TLSv1.2' })
     const tls = connect({ socket: connection.stream, secureContext: context, rejectUnauthorized: false, ...options })
     // Node 20 frees the state of OpenSSL too early, and crashes, when the socket below is destroyed in its place.
     connection.stream = tls
     // Stays for the life of the socket: an error after the handshake is for whoever reads, and no crash when nobody does.
     tls.on('error', (error) => reject(tlsFailure(error)))
-    tls.once('close', () => reject(closed()))
+    const early = () => reject(closed())
+    tls.once('close', early)
     // A turn later: at this moment OpenSSL still reads, and what follows may destroy the socket.
-    tls.once('secureConnect', () => setImmediate(resolve, tls))
+    tls.once('secureConnect', () => {
+      setImmediate(() => {
+        tls.off('close', early)
+        resolve(tls)
+      })
+    })
   })
 }
 

@@ -51,10 +51,8 @@ export function createValidator(settings: ValidationSettings): Validator {
       const deadline = createDeadline(timeoutMs, signal)
       try {
         checkChallenge(challenge)
-        const address = await persist(
-          () => once(challenge, settings, { lookup, networks, localhostIsLoopback, deadline }),
-          deadline,
-        )
+        const via = { lookup, networks, localhostIsLoopback, deadline }
+        const address = await deadline.within(persist(() => once(challenge, settings, via), deadline))
         return address === undefined ? { ok: true } : { ok: true, address }
       } catch (error) {
         return failed(error)

@@ -12,8 +12,6 @@ import {
   writeReply,
 } from './dnsWire.ts'
 
-export type { CaaRecord, RecordType, RecordValue } from './dnsWire.ts'
-
 /** What a name has. A name of which nothing was said does not exist (NXDOMAIN); one without records of the type has an empty answer. */
 export interface Zone {
   A?: readonly string[]
@@ -33,6 +31,7 @@ export interface AskedQuestion {
   name: string
   type: string
   transport: 'udp' | 'tcp'
+  fromPort: number
 }
 
 export interface DnsServer {
@@ -61,10 +60,10 @@ export async function startDnsServer(options: DnsServerOptions = {}): Promise<Dn
   const zones = new Map<string, Zone | ((question: AskedQuestion) => Zone)>()
   const asked: AskedQuestion[] = []
   const timers = new Set<NodeJS.Timeout>()
-  const answer: Responder = (message, transport, send) => {
+  const answer: Responder = (message, { transport, fromPort }, send) => {
     const query = readQuery(message)
     const type = typeName(query.type)
-    const question: AskedQuestion = { name: query.name, type, transport }
+    const question: AskedQuestion = { name: query.name, type, transport, fromPort }
     asked.push(question)
     const zone = find(zones, query.name, question)
     if (zone?.drop === true || (Array.isArray(zone?.drop) && zone.drop.includes(type as RecordType))) return
@@ -97,9 +96,9 @@ export async function startDnsServer(options: DnsServerOptions = {}): Promise<Dn
   }
 }
 
-type Transport = AskedQuestion['transport']
+type Source = Pick<AskedQuestion, 'transport' | 'fromPort'>
 type Zones = Map<string, Zone | ((question: AskedQuestion) => Zone)>
-type Responder = (message: Buffer, transport: Transport, send: (reply: Buffer) => void) => void
+type Responder = (message: Buffer, source: Source, send: (reply: Buffer) => void) => void
 
 function typeName(type: number): string {
   return Object.entries(TYPES).find(([, number]) => number === type)?.[0] ?? `TYPE${type}`
@@ -164,7 +163,9 @@ async function listen(answer: Responder): Promise<{ port: number; close: () => P
     serveStream(socket, answer)
   })
   const udp = createSocket('udp4')
-  udp.on('message', (message, { port, address }) => answer(message, 'udp', (reply) => udp.send(reply, port, address)))
+  udp.on('message', (message, { port, address }) => {
+    answer(message, { transport: 'udp', fromPort: port }, (reply) => udp.send(reply, port, address))
+  })
   const port = await bindBoth(tcp, udp)
   const close = async () => {
     for (const socket of open) socket.destroy()
@@ -202,7 +203,7 @@ function serveStream(socket: Socket, answer: Responder): void {
     data = Buffer.concat([data, chunk])
     while (data.length >= 2 && data.length >= 2 + data.readUInt16BE(0)) {
       const end = 2 + data.readUInt16BE(0)
-      answer(data.subarray(2, end), 'tcp', (reply) => {
+      answer(data.subarray(2, end), { transport: 'tcp', fromPort: socket.remotePort ?? 0 }, (reply) => {
         const length = Buffer.alloc(2)
         length.writeUInt16BE(reply.length)
         socket.write(Buffer.concat([length, reply]))

@@ -2,10 +2,10 @@
 
 export const TYPES = { A: 1, NS: 2, CNAME: 5, SOA: 6, TXT: 16, AAAA: 28, OPT: 41, CAA: 257 } as const
 export type RecordType = keyof typeof TYPES
-export const RCODES = { NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5 } as const
+const RCODES = { NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5 } as const
 export type Rcode = keyof typeof RCODES
 
-export interface CaaRecord {
+interface CaaRecord {
   critical?: boolean
   tag: string
   value: string

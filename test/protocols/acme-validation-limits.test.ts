@@ -188,6 +188,30 @@ describe('is not talked into anything', () => {
   })
 })
 
+describe('a resolver that is not on the loopback interface gets a source port for each question', () => {
+  // By its mapped form the server of this test passes for one.
+  const outside = (port: number) => `[::ffff:127.0.0.1]:${port}`
+
+  test('and answers', async () => {
+    const dns = await startDns()
+    dns.set('a.test', { A: ['127.0.0.1'] })
+    const http01Port = await startHttp((_, response) => response.end(KEY_AUTHORIZATION))
+    const validator = validatorWith({ http01Port, resolver: outside(dns.port) })
+    for (let n = 0; n < 5; n++)
+      expect(await validator.validate(challengeFor('http-01', 'a.test'))).toMatchObject({ ok: true })
+    const ports = dns.asked.filter(({ type }) => type === 'A').map(({ fromPort }) => fromPort)
+    expect(new Set(ports).size).toBe(5)
+  })
+
+  test('or never answers, and is given up', async () => {
+    const dns = await startDns()
+    dns.set('a.test', { drop: true })
+    const { result, ms } = await timed({ resolver: outside(dns.port), timeoutMs: 150 }, 'a.test')
+    expect(result).toMatchObject({ ok: false, error: { type: 'dns' }, retry: true })
+    expect(ms).toBeLessThan(600)
+  })
+})
+
 test('many at once do not disturb each other', async () => {
   const dns = await startDns()
   dns.set('*.good.test', { A: ['127.0.0.1'] })
