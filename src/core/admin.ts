@@ -58,8 +58,27 @@ export interface UserView {
   admin: boolean
   enabled: boolean
   roles: string[]
+  grants: GrantView[]
   hasPassword: boolean
   createdAt: Date
+}
+
+/** A capability of a user, his own or by a role. Null: every authority, every profile, his own. */
+export interface GrantView {
+  capability: Capability
+  authority: string | null
+  profile: string | null
+  role: string | null
+}
+
+/** To a user or to a role; `organization` says whose role where it is not the requester's own. */
+export interface GrantDraft {
+  user?: string
+  role?: string
+  organization?: string
+  capability: Capability
+  authority?: string
+  profile?: string
 }
 
 export interface TokenView {
@@ -134,13 +153,9 @@ export interface Admin {
   createSetupLink(user: string): Promise<{ secret: string; expiresAt: Date }>
   addToRole(user: string, role: string): Promise<void>
   removeFromRole(user: string, role: string): Promise<void>
-  grant(draft: {
-    user?: string
-    role?: string
-    capability: Capability
-    authority?: string
-    profile?: string
-  }): Promise<void>
+  grant(draft: GrantDraft): Promise<void>
+  /** Takes back every such grant, whatever its authority or profile unless these are named. Answers how many there were. */
+  ungrant(draft: GrantDraft): Promise<number>
   /** Text of a new token: shown once, only its hash is kept. A user makes his own; an administrator makes none for others. */
   createToken(draft: { user: string; name: string; expiresAt?: Date }): Promise<{ text: string; view: TokenView }>
   tokens(user?: string): Promise<TokenView[]>

@@ -1,4 +1,53 @@
 import type { Admin } from './admin.ts'
-export function createAdmin(..._: unknown[]): Admin {
-  throw new Error('written by the admin task: replace this file')
+import { type AdminContext, actorOf, requireSuperuser } from './adminActor.ts'
+import { closeAlert, openAlerts } from './alertAdmin.ts'
+import { changeAuthority, importedAuthority, manualAuthority, newAuthority } from './authorityChange.ts'
+import { listAuthorities, showAuthority } from './authorityView.ts'
+import { addToRole, grant, removeFromRole, ungrant } from './grantAdmin.ts'
+import type { Installation } from './installation.ts'
+import { listProfiles, replaceProfile, showProfile } from './profileAdmin.ts'
+import type { Requester } from './requester.ts'
+import { verifyAudit } from './seal.ts'
+import { endToken, newToken, viewTokens } from './tokenAdmin.ts'
+import { changedUser, newUser, setupLink } from './userAdmin.ts'
+import { viewUsers } from './userView.ts'
+
+/**
+ * What a requester may administer; each function authorises for itself. `checkProtocols` holds the options of a profile
+ * against the adapters' schemas and throws Failure('malformed').
+ */
+export function createAdmin(
+  it: Installation,
+  requester: Requester,
+  checkProtocols: (protocols: Record<string, unknown>) => void,
+): Admin {
+  const context: AdminContext = { it, requester }
+  return {
+    authorities: () => listAuthorities(context),
+    authority: (name) => showAuthority(context, name),
+    createAuthority: (draft) => newAuthority(context, draft),
+    importAuthority: (draft) => importedAuthority(context, draft),
+    addManualAuthority: (draft) => manualAuthority(context, draft),
+    changeAuthority: (name, change) => changeAuthority(context, name, change),
+    profiles: () => listProfiles(context),
+    profile: (name) => showProfile(context, name),
+    saveProfile: (draft) => replaceProfile({ ...context, checkProtocols }, draft),
+    users: () => viewUsers(context),
+    createUser: (draft) => newUser(context, draft),
+    changeUser: (name, change) => changedUser(context, name, change),
+    createSetupLink: (user) => setupLink(context, user),
+    addToRole: (user, role) => addToRole(context, user, role),
+    removeFromRole: (user, role) => removeFromRole(context, user, role),
+    grant: (draft) => grant(context, draft),
+    ungrant: (draft) => ungrant(context, draft),
+    createToken: (draft) => newToken(context, draft),
+    tokens: (user) => viewTokens(context, user),
+    revokeToken: (uuid) => endToken(context, uuid),
+    alerts: () => openAlerts(context),
+    closeAlert: (id) => closeAlert(context, id),
+    verifyAudit: async () => {
+      requireSuperuser(await actorOf(it.db, requester))
+      return verifyAudit(it.db)
+    },
+  }
 }

@@ -33,9 +33,6 @@ export function createCore(it: Installation, checkProtocols: CheckProtocols): Co
 
 function openDoor(it: Installation, requester: Requester, checkProtocols: CheckProtocols): Door {
   const { db } = it
-  let admin: Door['admin'] | undefined
-  let approvals: Door['approvals'] | undefined
-  let list: Door['list'] | undefined
   return {
     profile: (name, protocol) => servingProfile(it, name, protocol),
     sign: async (draft, claim) => {
@@ -62,20 +59,19 @@ function openDoor(it: Installation, requester: Requester, checkProtocols: CheckP
     answered: (ref) => markAnswered(it, ref),
     admitNames: (profile, identifiers, period = {}) => admitNames(it, profile, identifiers, period),
     get approvals() {
-      approvals ??= createApprovals({
+      return createApprovals({
         db,
         clock: it.clock,
         requester,
         approved: afterApproval(it, requester),
         retry: afterRetry(it, requester),
       })
-      return approvals
     },
     get admin() {
-      return (admin ??= createAdmin(it, requester, checkProtocols))
+      return createAdmin(it, requester, checkProtocols)
     },
     get list() {
-      return (list ??= createListing(it, requester))
+      return createListing(it, requester)
     },
   }
 }

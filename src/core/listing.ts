@@ -36,7 +36,7 @@ export interface CertificateRow {
 
 export interface Page<Row> {
   rows: Row[]
-  /** Hand it back as `after` for the next page; absent on the last. */
+  /** Hand it back as `after` for the next page, also where this one is short or empty; absent on the last. */
   next?: number
 }
 

@@ -1,4 +1,14 @@
+import { listCertificates } from './certificateList.ts'
+import type { Installation } from './installation.ts'
+import { usualPace } from './keyset.ts'
 import type { Listing } from './listing.ts'
-export function createListing(..._: unknown[]): Listing {
-  throw new Error('written by the admin task: replace this file')
+import type { Requester } from './requester.ts'
+import { listRequests } from './requestList.ts'
+
+/** What a requester may list. `pace` says how far one call looks. */
+export function createListing(it: Installation, requester: Requester, pace = usualPace): Listing {
+  return {
+    requests: (filter) => listRequests(it, requester, filter, pace),
+    certificates: (filter) => listCertificates(it, requester, filter, pace),
+  }
 }

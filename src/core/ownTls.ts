@@ -1,0 +1,96 @@
+import { withTables } from '../db/tables.ts'
+import { transaction } from '../db/transaction.ts'
+import { type Identifier, parseIp } from '../pki/identifier.ts'
+import { pemEncode } from '../pki/pem.ts'
+import { loadAuthority, loadIssuer } from './authority.ts'
+import { issueOwn } from './builtin.ts'
+import { type Certificate, selectCertificates, toCertificate } from './certificate.ts'
+import type { Installation } from './installation.ts'
+import { generateKey, loadKey, storeKey } from './key.ts'
+import { requesterKey, system } from './requester.ts'
+import type { CoreTables } from './tables.ts'
+
+/** What the TLS listeners present: PEM of the key and of the chain, leaf first. */
+export interface OwnTls {
+  key: string
+  cert: string
+  /** From when on a new one should be asked for. */
+  renewAt: Date
+}
+
+const requester = system('tls')
+
+/** The server's own certificate for these names, from its own authority: the one there is while two thirds of its life are not over, else a new one. */
+export async function ownTls(it: Installation, authorityName: string, hosts: string[]): Promise<OwnTls> {
+  const identifiers: Identifier[] = hosts.map((value) => ({ type: parseIp(value) ? 'ip' : 'dns', value }))
+  const known = await findOwn(it, identifiers)
+  if (known) return known
+  const authority = await loadAuthority(it, authorityName)
+  const key = generateKey('P-256')
+  const organizationId = authority.organizationId
+  // The key first: a certificate whose key is lost could never be used.
+  const keyId = await transaction(it.db, (db) =>
+    storeKey(db, it.vault, { key, purpose: 'tls', organizationId }, { actor: requester, at: it.clock() }),
+  )
+  const certificate = await issueOwn(it, {
+    authority,
+    type: 'server',
+    key,
+    commonName: hosts[0] ?? 'countersign',
+    identifiers,
+    requester,
+  })
+  return present(it, certificate, keyId)
+}
+
+async function findOwn(it: Installation, identifiers: Identifier[]): Promise<OwnTls | undefined> {
+  const rows = await selectCertificates(it.db)
+    .innerJoin('sealed_keys', 'sealed_keys.spki_hash', 'certificates.spki_hash')
+    .select('sealed_keys.id as key_id')
+    .where('sealed_keys.purpose', '=', 'tls')
+    .where('certificates.requester_key', '=', requesterKey(requester))
+    .where('certificates.identifiers', '=', JSON.stringify(identifiers))
+    .where('certificates.status', '=', 'issued')
+    .orderBy('certificates.id', 'desc')
+    .limit(1)
+    .execute()
+  const [row] = rows
+  if (!row) return undefined
+  const own = await present(it, toCertificate(row), row.key_id)
+  return it.clock() < own.renewAt ? own : undefined
+}
+
+async function present(it: Installation, certificate: Certificate, keyId: number): Promise<OwnTls> {
+  const key = await loadKey(it.db, it.vault, keyId)
+  const issuer =
+    certificate.authorityCertificateId === undefined
+      ? undefined
+      : await loadIssuer(it, certificate.authorityCertificateId)
+  // The root stays away: who trusts it has it.
+  const chain = issuer && issuer.chain.length > 0 ? [issuer.certificate.der, ...issuer.chain.slice(0, -1)] : []
+  const span = certificate.notAfter.getTime() - certificate.notBefore.getTime()
+  return {
+    key: key.export({ format: 'pem', type: 'pkcs8' }).toString(),
+    cert: [certificate.der, ...chain].map((der) => pemEncode('CERTIFICATE', der)).join(''),
+    renewAt: new Date(certificate.notAfter.getTime() - span / 3),
+  }
+}
+
+/** The root above an authority's active certificate, or itself, as DER. */
+export async function rootOf(it: Installation, authorityName: string): Promise<Buffer | undefined> {
+  const { issuer } = await loadAuthority(it, authorityName)
+  return issuer && (issuer.chain.at(-1) ?? issuer.certificate.der)
+}
+
+/** Name of the authority that serves the installation itself: the one made at first start, else the oldest that signs here. */
+export async function ownAuthority(it: Installation): Promise<string | undefined> {
+  const rows = await withTables<CoreTables>(it.db)
+    .selectFrom('authorities')
+    .select('name')
+    .where('kind', '=', 'local')
+    .where('enabled', '=', 1)
+    .orderBy('id')
+    .execute()
+  const names = rows.map(({ name }) => name)
+  return names.find((name) => name === 'issuing') ?? names[0]
+}

@@ -1,0 +1,125 @@
+import { withTables } from '../db/tables.ts'
+import { transaction } from '../db/transaction.ts'
+import { raiseAlert } from './alert.ts'
+import { loadAuthority } from './authority.ts'
+import { currentCrl } from './crl.ts'
+import { expireWaiting } from './expire.ts'
+import type { Installation } from './installation.ts'
+import { type JobHandlers, runDueJobs } from './jobs.ts'
+import { currentResponder } from './responder.ts'
+import { resumeSigning } from './resume.ts'
+import { sealAudit } from './seal.ts'
+import type { CoreTables } from './tables.ts'
+
+const day = 86_400_000
+
+/** One thing that is done again and again. `every` is the pause between the end of one run and the next, in milliseconds. */
+interface Chore {
+  name: string
+  every: number
+  run(): Promise<unknown>
+}
+
+/**
+ * Does what must happen without being asked: jobs, attempts cut off by a crash, requests that nobody answered, the audit
+ * chain, responders and CRLs before they lapse. Every node may run it. `stop` waits for what is under way.
+ */
+export function startUpkeep(
+  it: Installation,
+  options: { handlers: JobHandlers; more?: Chore[] },
+): { stop(): Promise<void> } {
+  const { db, node, clock, log } = it
+  const chores: Chore[] = [
+    { name: 'jobs', every: 200, run: () => runDueJobs({ db, node, clock, log, handlers: options.handlers }) },
+    { name: 'audit chain', every: 500, run: () => sealAll(it) },
+    { name: 'resume signing', every: 1_000, run: () => resumeSigning(it) },
+    { name: 'expire requests', every: 5_000, run: () => expireWaiting(db, clock()) },
+    { name: 'renew CRLs and responders', every: 600_000, run: () => renewRevocationAnswers(it) },
+    ...(options.more ?? []),
+  ]
+  const stopping = new AbortController()
+  const loops = chores.map((chore) => loop(chore, it, stopping.signal))
+  return {
+    async stop() {
+      stopping.abort()
+      await Promise.all(loops)
+    },
+  }
+}
+
+async function loop(chore: Chore, { log }: Installation, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await chore.run()
+    } catch (error) {
+      log.error({ err: error }, `upkeep: ${chore.name} failed and is tried again`)
+    }
+    await pause(chore.every, signal)
+  }
+}
+
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve()
+    const timer = setTimeout(done, milliseconds)
+    function done() {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    signal.addEventListener('abort', done)
+  })
+}
+
+async function sealAll(it: Installation): Promise<void> {
+  while ((await sealAudit(it.db)) === 500);
+}
+
+/** Asks for every authority's CRL and responder, which makes the ones that are due, and warns of what will lapse. */
+export async function renewRevocationAnswers(it: Installation): Promise<void> {
+  const rows = await withTables<CoreTables>(it.db)
+    .selectFrom('authorities')
+    .select(['id', 'name'])
+    .where('enabled', '=', 1)
+    .execute()
+  for (const { id, name } of rows) {
+    try {
+      const authority = await loadAuthority(it, id)
+      const { issuer } = authority
+      if (!issuer) continue
+      if (authority.signs.sign) {
+        await currentCrl(it, { authority: name })
+        await currentResponder(it, authority, issuer)
+      }
+      await warnOfEnd(it, { id, name, organizationId: authority.organizationId, end: issuer.certificate.notAfter })
+    } catch (error) {
+      it.log.error({ err: error, authority: name }, 'the CRL or OCSP responder of an authority could not be renewed')
+      const detail = `the CRL or OCSP responder of ${name} could not be renewed; the log says why`
+      await transaction(it.db, (db) =>
+        raiseAlert(db, it.clock(), {
+          kind: 'revocation_answers',
+          organizationId: null,
+          subject: { kind: 'authority', id },
+          detail,
+        }),
+      )
+    }
+  }
+}
+
+async function warnOfEnd(
+  it: Installation,
+  authority: { id: number; name: string; organizationId: number; end: Date },
+): Promise<void> {
+  const now = it.clock()
+  if (authority.end.getTime() - now.getTime() > 90 * day) return
+  const detail = `the certificate of the authority ${authority.name} ends on ${authority.end.toISOString().slice(0, 10)}`
+  await transaction(it.db, (db) =>
+    raiseAlert(db, now, {
+      kind: 'authority_expiring',
+      organizationId: authority.organizationId,
+      subject: { kind: 'authority', id: authority.id },
+      detail,
+    }),
+  )
+}
