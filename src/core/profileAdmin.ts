@@ -1,0 +1,102 @@
+import type { Database } from '../db/open.ts'
+import { withTables } from '../db/tables.ts'
+import { transaction } from '../db/transaction.ts'
+import type { Admin, ProfileView } from './admin.ts'
+import {
+  type Actor,
+  type AdminContext,
+  actorOf,
+  isSuperuser,
+  organizationFor,
+  requireCapability,
+} from './adminActor.ts'
+import { findAuthorityRow } from './authorityView.ts'
+import { Failure } from './failure.ts'
+import { saveProfile } from './profiles.ts'
+import { approvalRules } from './rule.ts'
+import type { CoreTables } from './tables.ts'
+
+/** The profiles of the requester's organization, of all of them for a superuser, by name; none that is built in. */
+export async function listProfiles({ it, requester }: AdminContext): Promise<ProfileView[]> {
+  const rows = await profileRows(it.db, await actorOf(it.db, requester))
+    .orderBy('ra_profiles.name')
+    .execute()
+  return rows.map(toView)
+}
+
+/** Throws Failure('notFound') also for a profile of another organization, and for one that is built in. */
+export async function showProfile({ it, requester }: AdminContext, name: string): Promise<ProfileView> {
+  const row = await findProfileRow(it.db, await actorOf(it.db, requester), name)
+  if (!row) throw new Failure('notFound', `there is no profile ${name}`)
+  return toView(row)
+}
+
+/**
+ * See Admin.saveProfile. Needs manage: on the profile if it is there, and on the authority that it is to use unless it
+ * uses that one already.
+ */
+export async function replaceProfile(
+  context: AdminContext & { checkProtocols: (protocols: Record<string, unknown>) => void },
+  draft: Parameters<Admin['saveProfile']>[0],
+): Promise<ProfileView> {
+  const { it, requester } = context
+  context.checkProtocols(draft.protocols)
+  await transaction(it.db, async (db) => {
+    const actor = await actorOf(db, requester)
+    const authority = await findAuthorityRow(db, actor, draft.authority)
+    const known = await findProfileRow(db, actor, draft.name)
+    const organizationId = known ? known.organization_id : (await organizationFor(db, actor, draft.organization)).id
+    if (known && draft.organization !== undefined && draft.organization !== known.organization) {
+      throw new Failure('conflict', `the profile ${draft.name} belongs to the organization ${known.organization}`)
+    }
+    if (authority.organization_id !== organizationId) {
+      throw new Failure(
+        'malformed',
+        `the authority ${draft.authority} belongs to another organization than the profile`,
+      )
+    }
+    if (known) {
+      const scope = { organizationId, authorityId: known.authority_id, profileId: known.id }
+      await requireCapability(db, actor, 'manage', scope)
+    }
+    if (known?.authority_id !== authority.id) {
+      await requireCapability(db, actor, 'manage', { organizationId, authorityId: authority.id })
+    }
+    const { name, settings, protocols, rules } = draft
+    const saved = { name, settings, protocols, rules, organizationId, authorityId: authority.id, builtin: false }
+    await saveProfile(db, { ...saved, enabled: draft.enabled ?? true }, { actor: requester, at: it.clock() })
+  })
+  return showProfile(context, draft.name)
+}
+
+export async function findProfileRow(db: Database, actor: Actor, name: string): Promise<ProfileRow | undefined> {
+  return profileRows(db, actor).where('ra_profiles.name', '=', name).executeTakeFirst()
+}
+
+function profileRows(db: Database, actor: Actor) {
+  const query = withTables<CoreTables>(db)
+    .selectFrom('ra_profiles')
+    .innerJoin('authorities', 'authorities.id', 'ra_profiles.authority_id')
+    .innerJoin('organizations', 'organizations.id', 'ra_profiles.organization_id')
+    .selectAll('ra_profiles')
+    .select(['authorities.name as authority', 'organizations.name as organization'])
+    .where('ra_profiles.builtin', '=', 0)
+  if (isSuperuser(actor) || !actor.user) return query
+  return query.where('ra_profiles.organization_id', '=', actor.user.organizationId)
+}
+
+type ProfileRow = Awaited<ReturnType<ReturnType<typeof profileRows>['execute']>>[number]
+
+function toView(row: ProfileRow): ProfileView {
+  return {
+    name: row.name,
+    uuid: row.uuid,
+    authority: row.authority,
+    organization: row.organization,
+    enabled: row.enabled === 1,
+    version: row.version,
+    settings: JSON.parse(row.settings),
+    protocols: JSON.parse(row.protocols),
+    rules: approvalRules.parse(JSON.parse(row.rules)),
+  }
+}

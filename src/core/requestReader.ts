@@ -1,0 +1,129 @@
+import type { Database } from '../db/open.ts'
+import { withTables } from '../db/tables.ts'
+import type { RequestKind } from './approval.ts'
+import { Failure } from './failure.ts'
+import { actingUser } from './held.ts'
+import type { User } from './identity.ts'
+import { type Requester, requesterKey } from './requester.ts'
+import type { ApprovalStep } from './rule.ts'
+import type { CoreTables } from './tables.ts'
+
+/** What a reader is asked about: a request, as far as who may read it goes. */
+export interface Readable {
+  id: number
+  authority_id: number
+  profile_id: number | null
+  requester: string
+  requester_key: string
+}
+
+/** Who lists: everything, what is in an organization as far as `may` allows, or only what he asked for himself. */
+export type Reader =
+  | { sees: 'all' }
+  | { sees: 'organization'; organizationId: number; may: (kind: RequestKind, rows: Readable[]) => Promise<Set<number>> }
+  | { sees: 'own'; requesterKey: string }
+
+/** Throws Failure('forbidden') for a user who is disabled by now. */
+export async function readerOf(db: Database, requester: Requester): Promise<Reader> {
+  if (requester.kind === 'system') return { sees: 'all' }
+  const user = await actingUser(db, requester)
+  if (user?.superuser) return { sees: 'all' }
+  if (user) {
+    const { organizationId } = user
+    if (user.admin)
+      return { sees: 'organization', organizationId, may: async (_, rows) => new Set(rows.map(({ id }) => id)) }
+    const rights = await rightsOf(db, user)
+    return {
+      sees: 'organization',
+      organizationId,
+      may: (kind, rows) => readable(db, { kind, rows, user, requester, rights }),
+    }
+  }
+  if (requester.kind === 'user' || requester.kind === 'token') throw new Failure('forbidden', 'this user is disabled')
+  return { sees: 'own', requesterKey: requesterKey(requester) }
+}
+
+interface Rights {
+  roles: string[]
+  owned: number[]
+  grants: { authority_id: number | null; profile_id: number | null }[]
+}
+
+async function rightsOf(db: Database, { id }: User): Promise<Rights> {
+  const tables = withTables<CoreTables>(db)
+  const roles = await tables
+    .selectFrom('role_members')
+    .innerJoin('roles', 'roles.id', 'role_members.role_id')
+    .select(['roles.id', 'roles.name'])
+    .where('role_members.user_id', '=', id)
+    .execute()
+  const owned = await tables.selectFrom('authorities').select('id').where('owner_id', '=', id).execute()
+  const ids = roles.map((role) => role.id)
+  const grants = await tables
+    .selectFrom('capabilities')
+    .select(['authority_id', 'profile_id'])
+    .where('capability', 'in', ['read', 'approve', 'manage'])
+    .where(({ or, eb }) => or([eb('user_id', '=', id), ...(ids.length > 0 ? [eb('role_id', 'in', ids)] : [])]))
+    .execute()
+  return { roles: roles.map(({ name }) => name), owned: owned.map((authority) => authority.id), grants }
+}
+
+interface Asked {
+  kind: RequestKind
+  rows: Readable[]
+  user: User
+  requester: Requester
+  rights: Rights
+}
+
+/** As Approvals.review lets him: by a capability, as one behind the request, or as one whom a step names. */
+async function readable(db: Database, asked: Asked): Promise<Set<number>> {
+  const ids = new Set(asked.rows.filter((row) => granted(asked, row) || isBehind(asked, row)).map(({ id }) => id))
+  const rest = asked.rows.filter(({ id }) => !ids.has(id))
+  if (rest.length === 0) return ids
+  const steps = await stepsOf(db, asked.kind, rest)
+  for (const row of rest) {
+    if (steps.get(row.id)?.some((step) => names(asked, step, row))) ids.add(row.id)
+  }
+  return ids
+}
+
+function granted({ kind, rights }: Asked, row: Readable): boolean {
+  const profile = kind === 'sign' ? row.profile_id : null
+  return rights.grants.some(
+    (grant) =>
+      (grant.authority_id === null || grant.authority_id === row.authority_id) &&
+      (grant.profile_id === null || grant.profile_id === profile),
+  )
+}
+
+function isBehind({ user, requester }: Asked, row: Readable): boolean {
+  if (row.requester_key === requesterKey(requester)) return true
+  const { people }: Requester = JSON.parse(row.requester)
+  return people.includes(user.id)
+}
+
+function names({ user, rights }: Asked, step: ApprovalStep, row: Readable): boolean {
+  return (
+    step.users.some((name) => name.toLowerCase() === user.name) ||
+    step.roles.some((role) => rights.roles.includes(role)) ||
+    (step.owner && rights.owned.includes(row.authority_id))
+  )
+}
+
+async function stepsOf(db: Database, kind: RequestKind, rows: Readable[]): Promise<Map<number, ApprovalStep[]>> {
+  const column = kind === 'sign' ? 'sign_request_id' : 'revoke_request_id'
+  const decisions = await withTables<CoreTables>(db)
+    .selectFrom('decisions')
+    .select([column, 'steps'])
+    .where(
+      column,
+      'in',
+      rows.map(({ id }) => id),
+    )
+    .orderBy('revision')
+    .execute()
+  return new Map(
+    decisions.map((row) => [Number((row as Record<string, unknown>)[column]), JSON.parse(row.steps) as ApprovalStep[]]),
+  )
+}

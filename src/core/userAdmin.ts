@@ -1,0 +1,123 @@
+import type { Database } from '../db/open.ts'
+import { withTables } from '../db/tables.ts'
+import { transaction } from '../db/transaction.ts'
+import type { UserView } from './admin.ts'
+import {
+  type Actor,
+  type AdminContext,
+  actorOf,
+  organizationFor,
+  requireAdministrator,
+  requireSuperuser,
+} from './adminActor.ts'
+import { raiseAlert } from './alert.ts'
+import { Failure } from './failure.ts'
+import { auditUser, changeUser, createUser, type User, type UserFlags } from './identity.ts'
+import { createSetupLink } from './login.ts'
+import type { CoreTables } from './tables.ts'
+import { administeredUser, viewUser } from './userView.ts'
+
+/** See Admin.createUser. Needs an administrator of the organization; a superuser is made by superusers only. */
+export async function newUser(
+  { it, requester }: AdminContext,
+  draft: { name: string; organization?: string; superuser?: boolean; admin?: boolean },
+): Promise<UserView> {
+  const at = it.clock()
+  const { id } = await transaction(it.db, async (db) => {
+    const actor = await actorOf(db, requester)
+    const { id: organizationId } = await organizationFor(db, actor, draft.organization)
+    requireAdministrator(actor, organizationId)
+    if (draft.superuser) requireSuperuser(actor)
+    const { name, superuser = false, admin = false } = draft
+    const user = await createUser(db, { actor: requester, at }, { name, organizationId, superuser, admin })
+    if (superuser || admin) await tellOfOperator(db, actor, { at, user, what: `made ${user.name} ${powerOf(user)}` })
+    return user
+  })
+  return viewUser(it.db, id)
+}
+
+/**
+ * See Admin.changeUser. Needs an administrator of the organization; the flag superuser, and every flag of a superuser, is
+ * changed by superusers only. The last enabled superuser stays what he is: Failure('conflict').
+ */
+export async function changedUser({ it, requester }: AdminContext, name: string, flags: UserFlags): Promise<UserView> {
+  const at = it.clock()
+  const { id } = await transaction(it.db, async (db) => {
+    const actor = await actorOf(db, requester)
+    const user = await administeredUser(db, actor, name)
+    if (flags.superuser !== undefined) requireSuperuser(actor)
+    if (user.superuser && (flags.superuser === false || flags.enabled === false))
+      await requireAnotherSuperuser(db, user)
+    const changed = await changeUser(db, { actor: requester, at }, user.id, flags)
+    if (flags.superuser || flags.admin)
+      await tellOfOperator(db, actor, { at, user, what: `made ${user.name} ${powerOf(changed)}` })
+    return changed
+  })
+  return viewUser(it.db, id)
+}
+
+function powerOf({ superuser }: User): string {
+  return superuser ? 'a superuser' : 'an administrator'
+}
+
+async function requireAnotherSuperuser(db: Database, user: User): Promise<void> {
+  const another = await withTables<CoreTables>(db)
+    .selectFrom('users')
+    .select('id')
+    .where('superuser', '=', 1)
+    .where('enabled', '=', 1)
+    .where('id', '<>', user.id)
+    .limit(1)
+    .executeTakeFirst()
+  if (!another) throw new Failure('conflict', `${user.name} is the last superuser who is enabled`)
+}
+
+/**
+ * See Admin.createSetupLink. A link sets a password and so gives its user's votes to whoever holds it: administrators and
+ * the local operator make one only for a user who never had a password, and only superusers replace a password.
+ */
+export async function setupLink(
+  { it, requester }: AdminContext,
+  name: string,
+): Promise<{ secret: string; expiresAt: Date }> {
+  const at = it.clock()
+  return transaction(it.db, async (db) => {
+    const actor = await actorOf(db, requester)
+    const user = await administeredUser(db, actor, name)
+    if (!user.enabled) throw new Failure('conflict', `${user.name} is disabled`)
+    if ((await hasPassword(db, user)) && !actor.user?.superuser) {
+      throw new Failure(
+        'forbidden',
+        `${user.name} has a password already; only a superuser, with a token or password of his own, makes a link to replace it`,
+      )
+    }
+    await tellOfOperator(db, actor, { at, user, what: `made a setup link for ${user.name}` })
+    return createSetupLink(db, { actor: requester, at }, user.id)
+  })
+}
+
+async function hasPassword(db: Database, { id }: User): Promise<boolean> {
+  const row = await withTables<CoreTables>(db)
+    .selectFrom('users')
+    .select('password_hash')
+    .where('id', '=', id)
+    .executeTakeFirst()
+  return row?.password_hash != null
+}
+
+/** What the local operator does that may end in votes is told to every administrator, beside the audit row of the change. */
+async function tellOfOperator(
+  db: Database,
+  actor: Actor,
+  { at, user, what }: { at: Date; user: User; what: string },
+): Promise<void> {
+  if (actor.user) return
+  const { requester } = actor
+  await auditUser(db, { actor: requester, at }, { user, action: 'user.by_local_operator', details: { what } })
+  await raiseAlert(db, at, {
+    kind: 'local_operator',
+    organizationId: user.organizationId,
+    subject: { kind: 'user', id: user.id },
+    detail: `${requester.name} ${what}, through the data folder and without a person's token`,
+  })
+}
