@@ -164,6 +164,7 @@ test.each([
   ['a key authorization with one more character', `${KEY_AUTHORIZATION}x`],
   ['white space before it', ` ${KEY_AUTHORIZATION}`],
   ['the token alone', TOKEN],
+  ['more after many blanks', `${KEY_AUTHORIZATION}${' '.repeat(600)}x`],
   ['nothing', ''],
   ['other letter case', KEY_AUTHORIZATION.toLowerCase()],
 ])('refuses %s', async (_, body) => {
