@@ -4,7 +4,6 @@ import { encodeIssuingDistributionPoint, type IssuingDistributionPoint } from '.
 import { malformed } from './error.ts'
 import { encodeAuthorityKeyIdentifier, encodeExtension } from './extensions.ts'
 import { OID } from './oid.ts'
-import { encodeSerial } from './serial.ts'
 import type { Signer } from './signer.ts'
 
 /** CRLReason by name, RFC 5280 section 5.3.1. */
@@ -92,6 +91,7 @@ function crlNumber(number: bigint | number): Buffer {
 // reasonCode without its last octet: SEQUENCE of one Extension whose value is an ENUMERATED.
 const REASON = encodeExtension(OID.reasonCode, Buffer.of(0x0a, 1, 0))
 const REASONS = seq(REASON)
+const MAX_SERIAL = 20
 // INTEGER of 21 octets, GeneralizedTime, reason, header.
 const MAX_ENTRY = 2 + 23 + 17 + REASONS.length
 
@@ -107,9 +107,7 @@ function encodeEntries(entries: Iterable<CrlEntry>, delta: boolean): Buffer {
 
 /** Every entry is shorter than 128 octets, so all its lengths are one octet. */
 function writeEntry(out: Buffer, start: number, { serial, revokedAt, reason = 0 }: CrlEntry, delta: boolean): number {
-  let at = start + 2
-  at += encodeSerial(serial).copy(out, at)
-  at = writeTime(out, at, revokedAt)
+  let at = writeTime(out, writeSerial(out, start + 2, serial), revokedAt)
   if (reason !== 0) {
     if (!NAMES.has(reason)) throw malformed(`${reason} is no revocation reason`)
     if (reason === reasonCodes.removeFromCRL && !delta) throw malformed('removeFromCRL stands only in delta CRLs')
@@ -119,6 +117,20 @@ function writeEntry(out: Buffer, start: number, { serial, revokedAt, reason = 0 
   out[start] = 0x30
   out[start + 1] = at - start - 2
   return at
+}
+
+/** What encodeSerial gives, without a buffer for each of a million entries. */
+function writeSerial(out: Buffer, at: number, serial: string): number {
+  // The top bit is set from hex digit 8 on.
+  const pad = serial.charCodeAt(0) >= 0x38 ? 1 : 0
+  const start = at + 2 + pad
+  const length = serial.length > 2 * MAX_SERIAL ? 0 : out.write(serial, start, 'hex')
+  if (length === 0 || length * 2 !== serial.length || (length > 1 && out[start] === 0))
+    throw malformed('a serial number that is not 1 to 20 octets of hex, or has a leading zero octet')
+  out[at] = 0x02
+  out[at + 1] = length + pad
+  if (pad) out[at + 2] = 0
+  return start + length
 }
 
 function writeTime(out: Buffer, at: number, date: Date): number {

@@ -31,33 +31,34 @@ export interface LintContext {
   now: Date
   /** The longest validity that the profile allows, in days. */
   maxDays?: number
+  /** Spares reading the key again; counts only when its `spki` is, byte for byte, the one that will be signed. */
+  publicKey?: PublicKeyInfo
 }
 
 /** A certificate-to-be, read back as far as it can be read: what is undefined was absent or unreadable, and the unreadable stands in `broken`. */
 export interface Candidate extends LintContext {
   tbs: TbsFields
   scheme: Scheme | undefined
-  issuerName: Name | undefined
   subject: Name | undefined
   from: Date | undefined
   until: Date | undefined
   key: PublicKeyInfo | undefined
   /** By OID; of repeated ones the first. */
   extension: ReadonlyMap<string, Extension>
-  basic: BasicConstraints | undefined
-  usage: KeyUsage[] | undefined
-  purposes: string[] | undefined
+  basic: Readonly<BasicConstraints> | undefined
+  usage: readonly KeyUsage[] | undefined
+  purposes: readonly string[] | undefined
   ski: Buffer | undefined
   aki: Buffer | undefined
   /** The GeneralNames of subjectAltName as they stand. */
   rawNames: Tlv[]
   names: { identifiers: Identifier[]; other: OtherName[] } | undefined
   constraints: NameConstraints | undefined
-  crlUrls: string[]
-  ocspUrls: string[]
-  issuerUrls: string[]
-  features: number[] | undefined
-  policies: string[] | undefined
+  crlUrls: readonly string[]
+  ocspUrls: readonly string[]
+  issuerUrls: readonly string[]
+  features: readonly number[] | undefined
+  policies: readonly string[] | undefined
   broken: { part: string; detail: string }[]
 }
 
@@ -70,6 +71,30 @@ export interface Check {
   source: string
   test(candidate: Candidate): string | false | undefined
 }
+
+/** A decoder that remembers: profiles and authorities repeat these values in every certificate. Bounded; failures are not kept. */
+function remembering<T>(decode: (value: Buffer) => T): (value: Buffer) => T {
+  const known = new Map<string, T>()
+  return (value) => {
+    const key = value.toString('latin1')
+    const before = known.get(key)
+    if (before !== undefined) return before
+    const decoded = decode(value)
+    if (known.size >= MAX_REMEMBERED) known.clear()
+    known.set(key, decoded)
+    return decoded
+  }
+}
+
+const MAX_REMEMBERED = 500
+const basicConstraints = remembering(decodeBasicConstraints)
+const keyUsage = remembering(decodeKeyUsage)
+const extendedKeyUsage = remembering(decodeExtendedKeyUsage)
+const authorityKeyIdentifier = remembering(decodeAuthorityKeyIdentifier)
+const authorityInfoAccess = remembering(decodeAuthorityInfoAccess)
+const crlDistributionPoints = remembering(decodeCrlDistributionPoints)
+const policies = remembering(decodePolicies)
+const signatureScheme = remembering(schemeOf)
 
 /** Reads a DER TBSCertificate for the checks. Throws PkiError('malformed') only when it is no TBSCertificate at all. */
 export function readCandidate(der: Buffer, context: LintContext): Candidate {
@@ -90,31 +115,32 @@ export function readCandidate(der: Buffer, context: LintContext): Candidate {
     const found = extension.get(oid)
     return found && attempt(`extension ${oid}`, () => decode(found.value))
   }
-  const access = decoded(OID.authorityInfoAccess, decodeAuthorityInfoAccess)
+  const access = decoded(OID.authorityInfoAccess, authorityInfoAccess)
   decoded(OID.ocspNoCheck, decodeOcspNoCheck)
   return {
     ...context,
     tbs,
-    scheme: attempt('signature algorithm', () => schemeOf(tbs.algorithm)),
-    issuerName: attempt('issuer', () => decodeName(tbs.issuer)),
+    scheme: attempt('signature algorithm', () => signatureScheme(tbs.algorithm)),
     subject: attempt('subject', () => decodeName(tbs.subject)),
     from: attempt('notBefore', () => readTime(tbs.notBefore)),
     until: attempt('notAfter', () => readTime(tbs.notAfter)),
-    key: attempt('public key', () => readPublicKey(tbs.spki)),
+    key: context.publicKey?.spki.equals(tbs.spki)
+      ? context.publicKey
+      : attempt('public key', () => readPublicKey(tbs.spki)),
     extension,
-    basic: decoded(OID.basicConstraints, decodeBasicConstraints),
-    usage: decoded(OID.keyUsage, decodeKeyUsage),
-    purposes: decoded(OID.extKeyUsage, decodeExtendedKeyUsage),
+    basic: decoded(OID.basicConstraints, basicConstraints),
+    usage: decoded(OID.keyUsage, keyUsage),
+    purposes: decoded(OID.extKeyUsage, extendedKeyUsage),
     ski: decoded(OID.subjectKeyIdentifier, decodeSubjectKeyIdentifier),
-    aki: decoded(OID.authorityKeyIdentifier, decodeAuthorityKeyIdentifier),
+    aki: decoded(OID.authorityKeyIdentifier, authorityKeyIdentifier),
     rawNames: decoded(OID.subjectAltName, (value) => children(readTlv(value))) ?? [],
     names: decoded(OID.subjectAltName, decodeGeneralNames),
     constraints: decoded(OID.nameConstraints, decodeNameConstraints),
-    crlUrls: decoded(OID.cRLDistributionPoints, decodeCrlDistributionPoints) ?? [],
+    crlUrls: decoded(OID.cRLDistributionPoints, crlDistributionPoints) ?? [],
     ocspUrls: access?.ocsp ?? [],
     issuerUrls: access?.caIssuers ?? [],
     features: decoded(OID.tlsFeature, decodeTlsFeature),
-    policies: decoded(OID.certificatePolicies, decodePolicies),
+    policies: decoded(OID.certificatePolicies, policies),
     broken,
   }
 }

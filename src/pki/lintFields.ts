@@ -64,7 +64,7 @@ export const fieldChecks: readonly Check[] = [
     check: 'issuer_not_empty',
     severity: 'error',
     source: 'RFC 5280 4.1.2.4',
-    test: ({ issuerName }) => issuerName?.length === 0 && 'the issuer is empty',
+    test: ({ tbs }) => tbs.issuer.length <= 2 && 'the issuer is empty',
   },
   {
     check: 'issuer_is_subject_of_issuer',
@@ -74,10 +74,10 @@ export const fieldChecks: readonly Check[] = [
       !tbs.issuer.equals(issuer?.subjectDer ?? tbs.subject) && "not the bytes of the issuer's subject",
   },
   {
-    check: 'names_readable',
+    check: 'subject_readable',
     severity: 'error',
-    source: 'RFC 5280 4.1.2.4',
-    test: ({ broken }) => broken.find(({ part }) => part === 'issuer' || part === 'subject')?.detail,
+    source: 'RFC 5280 4.1.2.6',
+    test: ({ broken }) => broken.find(({ part }) => part === 'subject')?.detail,
   },
   {
     check: 'validity_readable',

@@ -15,7 +15,7 @@ export interface OcspSingleResponse {
 }
 
 /** `responderKeyHash`: SHA-1 of the bits of the responder's public key (byKey). `responderName`: DER of its subject (byName). */
-export type ResponderId = { responderKeyHash: Buffer } | { responderName: Buffer }
+type ResponderId = { responderKeyHash: Buffer } | { responderName: Buffer }
 
 export type OcspResponseDraft = ResponderId & {
   producedAt: Date

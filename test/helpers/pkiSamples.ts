@@ -28,7 +28,7 @@ export function keyPair(kind: KeyKind, label = '') {
   return made
 }
 
-export const day = 86_400_000
+const day = 86_400_000
 /** Whole seconds, as certificates have them. */
 export const now = new Date('2026-06-01T12:00:00Z')
 export const later = (days: number): Date => new Date(now.getTime() + days * day)
