@@ -142,7 +142,7 @@ async function signed(
   const now = it.clock()
   const draft = draftOf(it, request, attempt, { authority, issuer, publicKey, now })
   const tbs = encodeTbs(draft, signs.algorithm)
-  const errors = lintCertificate(tbs, { type: draft.type, issuer: issuer.certificate, now }).filter(
+  const errors = lintCertificate(tbs, { type: draft.type, issuer: issuer.certificate, now, publicKey }).filter(
     ({ severity }) => severity === 'error',
   )
   if (errors.length > 0) {

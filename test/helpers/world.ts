@@ -35,7 +35,12 @@ export interface World {
   ): Promise<RaProfile>
 }
 
-export async function createWorld(db: Database): Promise<World> {
+export function createWorld(db: Database): Promise<World> {
+  return openWorld(db, randomBytes(32))
+}
+
+/** As createWorld, over a database that was made with this key-encryption key. */
+export async function openWorld(db: Database, secret: Buffer): Promise<World> {
   const time = {
     now: new Date(),
     pass(milliseconds: number) {
@@ -44,7 +49,7 @@ export async function createWorld(db: Database): Promise<World> {
   }
   const it: Installation = {
     db,
-    vault: createKeyVault(randomBytes(32)),
+    vault: createKeyVault(secret),
     clock: () => time.now,
     log: pino({ level: 'silent' }),
     httpBaseUrl: 'http://ca.test',

@@ -1,0 +1,158 @@
+import { chmodSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { startOperationsSocket } from './cli/socket.ts'
+import { type Composition, compose } from './compose.ts'
+import { type BaseUrls, baseUrlsOf, type Config, isLoopback } from './config.ts'
+import { Failure } from './core/failure.ts'
+import { firstStart } from './core/firstStart.ts'
+import { enqueueJob, type JobHandlers, releaseLeases } from './core/jobs.ts'
+import { ownAuthority, ownTls, rootOf } from './core/ownTls.ts'
+import { canIssue } from './core/ready.ts'
+import { endLeases } from './core/resume.ts'
+import { startUpkeep } from './core/upkeep.ts'
+import { greet } from './greeting.ts'
+import type { Log } from './log.ts'
+import { pemEncode } from './pki/pem.ts'
+import type { Host, Protocol } from './protocol.ts'
+import { createServer, type Server } from './server.ts'
+
+export interface RunningServer {
+  /** What to print. */
+  greeting: string
+  stop(): Promise<void>
+}
+
+/** Opens the database, makes what a first start makes, listens. Rejects, with everything closed again, when that cannot be. */
+export async function startServer(config: Config, protocols: Protocol[], log: Log): Promise<RunningServer> {
+  const urls = baseUrlsOf(config)
+  const composition = await compose({ ...config, httpBaseUrl: urls.httpBaseUrl }, log, checkOptions(protocols))
+  const closing: (() => Promise<void>)[] = [composition.close]
+  try {
+    const greeting = await open({ config, urls, composition, protocols, log, closing })
+    return { greeting, stop: () => closeAll(closing) }
+  } catch (error) {
+    await closeAll(closing)
+    throw error
+  }
+}
+
+/** Whether the options of protocols on a profile are what their adapters take: throws Failure('malformed') naming the first that is not. */
+export function checkOptions(protocols: Protocol[]) {
+  return (options: Record<string, unknown>): void => {
+    for (const [name, value] of Object.entries(options)) {
+      const protocol = profileProtocols(protocols).find((candidate) => candidate.name === name)
+      if (!protocol) throw new Failure('malformed', `protocols.${name}: there is no such protocol`)
+      const parsed = protocol.options.safeParse(value)
+      const [issue] = parsed.error?.issues ?? []
+      if (issue) throw new Failure('malformed', `${['protocols', name, ...issue.path].join('.')}: ${issue.message}`)
+    }
+  }
+}
+
+/** OCSP and CRL serve authorities, not profiles. */
+function profileProtocols(protocols: Protocol[]): Protocol[] {
+  return protocols.filter(({ name }) => name !== 'ocsp' && name !== 'crl')
+}
+
+interface Opening {
+  config: Config
+  urls: BaseUrls
+  composition: Composition
+  protocols: Protocol[]
+  log: Log
+  /** What to close again, in the order in which it was opened. */
+  closing: (() => Promise<void>)[]
+}
+
+async function open(opening: Opening): Promise<string> {
+  const { config, urls, composition, protocols, log, closing } = opening
+  const { it, core } = composition
+  if (it.db.dialect === 'sqlite') {
+    // Nobody else runs on this file: what the last process held is free.
+    await endLeases(it)
+    await releaseLeases(it.db)
+  }
+  const started = await firstStart(it, { protocols: profileProtocols(protocols).map(({ name }) => name) })
+  const authority = await ownAuthority(it)
+  if (authority === undefined) throw new Error('no authority signs here: the server can have no certificate for itself')
+  const hosts = ownHosts(config, urls)
+  let tls = await ownTls(it, authority, hosts)
+  const hostOf = hosting(opening, () => server)
+  const server: Server = createServer({ config, protocols, host: hostOf, tls, ready: () => canIssue(it), log })
+  closing.unshift(() => server.close())
+  await server.listen()
+  const path = join(config.dataFolder, 'countersign.sock')
+  const socket = await startOperationsSocket({ core, it, path, config })
+  closing.unshift(() => socket.close())
+  const renewTls = async () => {
+    if (it.clock() < tls.renewAt) return
+    tls = await ownTls(it, authority, hosts)
+    server.setCertificate(tls)
+  }
+  const more = [{ name: 'renew the TLS certificate', every: 60_000, run: renewTls }]
+  const upkeep = startUpkeep(it, { handlers: handlersOf(protocols, hostOf), more })
+  closing.splice(closing.length - 1, 0, () => upkeep.stop())
+  return greeting(opening, await rootOf(it, authority), started?.setupSecret)
+}
+
+async function closeAll(closing: (() => Promise<void>)[]): Promise<void> {
+  for (const close of closing.splice(0)) await close()
+}
+
+/** One Host for each protocol, made when it is first asked for. */
+function hosting({ config, urls, composition, log }: Opening, server: () => Server): (protocol: Protocol) => Host {
+  const { it, core } = composition
+  const hosts = new Map<string, Host>()
+  return ({ name }) => {
+    const known = hosts.get(name)
+    if (known) return known
+    const host: Host = {
+      core,
+      db: it.db,
+      enqueue: (db, kind, ref, options = {}) => {
+        const at = it.clock()
+        return enqueueJob(db, { kind, ref, runAt: options.runAt ?? at, at })
+      },
+      ...urls,
+      clock: it.clock,
+      log: log.child({ protocol: name }),
+      validation: config.validation,
+      secret: composition.secretFor(`protocol ${name}`),
+      sourceAddress: (incoming) => server().sourceAddress(incoming),
+    }
+    hosts.set(name, host)
+    return host
+  }
+}
+
+function handlersOf(protocols: Protocol[], hostOf: (protocol: Protocol) => Host): JobHandlers {
+  const handlers: JobHandlers = {}
+  for (const protocol of protocols) {
+    for (const [kind, run] of Object.entries(protocol.jobs ?? {})) handlers[kind] = (ref) => run(hostOf(protocol), ref)
+  }
+  return handlers
+}
+
+/** The names in the server's own certificate: those of its URLs, and those of loopback when it listens there. */
+function ownHosts(config: Config, { baseUrl, mtlsBaseUrl }: BaseUrls): string[] {
+  const names = [baseUrl, mtlsBaseUrl].map((url) => new URL(url).hostname.replace(/^\[|\]$/g, ''))
+  const local = isLoopback(config.listen.address) ? ['localhost', '127.0.0.1', '::1'] : []
+  return [...new Set([...names, ...local])]
+}
+
+function greeting({ config, urls }: Opening, root: Buffer | undefined, setupSecret: string | undefined): string {
+  if (!root) return ''
+  const rootFile = join(config.dataFolder, 'root.pem')
+  writeFileSync(rootFile, pemEncode('CERTIFICATE', root))
+  chmodSync(rootFile, 0o644)
+  return greet({
+    root,
+    rootFile,
+    baseUrl: urls.baseUrl,
+    httpBaseUrl: urls.httpBaseUrl,
+    http01Port: config.validation.http01Port,
+    ...(setupSecret === undefined ? {} : { setupSecret }),
+    loopback: config.validation.networks.split(',').includes('loopback'),
+    privileged: process.getuid?.() === 0,
+  })
+}

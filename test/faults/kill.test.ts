@@ -1,0 +1,91 @@
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { findByOrigin } from '../../src/core/records.ts'
+import { endLeases, resumeSigning } from '../../src/core/resume.ts'
+import { sealAudit, verifyAudit } from '../../src/core/seal.ts'
+import { sign } from '../../src/core/sign.ts'
+import type { CoreTables } from '../../src/core/tables.ts'
+import { withTables } from '../../src/db/tables.ts'
+import { databases } from '../helpers/databases.ts'
+import { acmeAccount, newCsr, openWorld, type World } from '../helpers/world.ts'
+
+const program = fileURLToPath(new URL('./signUntilKilled.ts', import.meta.url))
+
+/** Signs in a process that kills itself at its n-th look at the clock; resolves with what it printed before. */
+function signUntilKilled(args: string[]): Promise<{ killed: boolean; printed: string }> {
+  return new Promise((resolve, reject) => {
+    execFile(process.execPath, ['--import', 'tsx', program, ...args], (error, stdout, stderr) => {
+      if (error && error.signal !== 'SIGKILL') reject(new Error(stderr))
+      else resolve({ killed: error !== null, printed: stdout })
+    })
+  })
+}
+
+describe.each(databases)('SIGKILL while issuing, on $name', ({ open }) => {
+  const secret = randomBytes(32)
+  let world: World
+  let url: string
+  let close: () => Promise<void>
+
+  beforeAll(async () => {
+    const opened = await open()
+    url = opened.url
+    close = opened.close
+    world = await openWorld(opened.db, secret)
+  })
+  afterAll(() => close())
+
+  it('leaves no certificate without a record and none twice, and the order goes on', { timeout: 120_000 }, async () => {
+    let step = 0
+    let killed = true
+    while (killed && step < 40) {
+      step += 1
+      const ref = `order-${step}`
+      ;({ killed } = await signUntilKilled([url, secret.toString('hex'), ref, String(step)]))
+      world.time.now = new Date()
+      await endLeases(world.it)
+      await resumeSigning(world.it)
+      const found = await findByOrigin(world.it.db, { protocol: 'acme', ref })
+      const request = found?.request ?? (await again(ref))
+      expect(request.status, `killed at step ${step}`).toBe('signed')
+    }
+    expect(step, 'the last run ended by itself').toBeGreaterThan(4)
+    expect(killed).toBe(false)
+    await everythingAgrees(step)
+  })
+
+  /** The client whose answer was lost asks again. */
+  async function again(ref: string) {
+    const csr = await newCsr([`${ref}.example.org`])
+    const draft = {
+      profile: await world.profile(),
+      protocol: 'acme',
+      action: 'issue',
+      origin: { protocol: 'acme', ref },
+      csr,
+    } as const
+    return (await sign(world.it, acmeAccount(), { ...draft, validated: csr.identifiers, refusal: 'throw' })).request
+  }
+
+  async function everythingAgrees(orders: number) {
+    const tables = withTables<CoreTables>(world.it.db)
+    const ordered = await tables
+      .selectFrom('sign_requests')
+      .select(['id', 'status'])
+      .where('protocol', '=', 'acme')
+      .execute()
+    const certificates = await tables
+      .selectFrom('certificates')
+      .innerJoin('sign_requests', 'sign_requests.id', 'certificates.id')
+      .select(['certificates.id', 'serial'])
+      .where('protocol', '=', 'acme')
+      .execute()
+    expect(ordered).toHaveLength(orders)
+    expect(new Set(certificates.map(({ id }) => id))).toEqual(new Set(ordered.map(({ id }) => id)))
+    expect(new Set(certificates.map(({ serial }) => serial)).size).toBe(orders)
+    while ((await sealAudit(world.it.db)) > 0);
+    expect((await verifyAudit(world.it.db)).problems).toEqual([])
+  }
+})
