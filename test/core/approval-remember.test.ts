@@ -190,6 +190,7 @@ describe.each(databases)('remembered approvals on $name', ({ open }) => {
     const remembered = await find(asked)
     if (!remembered) throw new Error('nothing remembered')
     expect(remembered.once).toBe(true)
+    expect(await find(asked, { at: new Date(start.getTime() + 3 * day) })).toBeUndefined()
     const orders = await Promise.all([ask(), ask(), ask()])
     const opened = await Promise.all(orders.map((order) => reopen(order, remembered)))
     expect(opened.map(({ outcome }) => outcome).sort()).toEqual(['remembered', 'waiting', 'waiting'])

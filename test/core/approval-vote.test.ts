@@ -67,6 +67,16 @@ describe.each(databases)('votes on $name', ({ open }) => {
     expect(await world.vote(b, asked)).toEqual({ status: 'signing' })
   })
 
+  test('votes of an earlier step do not count in a later one', async () => {
+    const [a, b, c] = await people(3)
+    if (!a || !b || !c) throw new Error('three people')
+    const step = { users: names([a, b, c]), roles: [], owner: false, quorum: 1, expires: '1d' }
+    const asked = await world.ask({ rule: { require: [step, { ...step, quorum: 2 }] } })
+    expect(await world.vote(a, asked)).toEqual({ status: 'requested' })
+    expect(await world.vote(b, asked)).toEqual({ status: 'requested' })
+    expect(await world.vote(c, asked)).toEqual({ status: 'signing' })
+  })
+
   test('a denial ends it, with a reason that names nobody', async () => {
     const [a, b] = await people(2)
     if (!a || !b) throw new Error('two people')
@@ -101,7 +111,8 @@ describe.each(databases)('votes on $name', ({ open }) => {
     const stranger = await world.user(`stranger${++count}`, { elsewhere: true })
     const above = await world.user(`above${++count}`, { elsewhere: true, superuser: true })
     await world.role('officers', [member])
-    await world.role('officers', [stranger], world.elsewhere.id)
+    const unnamed = await world.user(`unnamed${++count}`, { elsewhere: true, superuser: true })
+    await world.role('officers', [stranger, unnamed], world.elsewhere.id)
     const step = {
       users: [named.name.toUpperCase(), stranger.name, above.name],
       roles: ['officers'],
@@ -118,6 +129,7 @@ describe.each(databases)('votes on $name', ({ open }) => {
       detail: /not among those whom step 1 of 1/,
     })
     await expect(world.vote(stranger, asked)).rejects.toMatchObject({ code: 'notFound' })
+    await expect(world.vote(unnamed, asked)).rejects.toMatchObject({ code: 'forbidden' })
     for (const voter of [named, member, above, world.owner])
       expect(await world.vote(voter, asked)).toEqual({ status: 'requested' })
     expect(asked.decision.findings).toMatchObject([{ check: 'nobodyMayApprove', detail: /5 of .*only 4 may approve/ }])
