@@ -1,0 +1,85 @@
+import { z } from 'zod'
+import { parseCidr, parseIp } from './pki/identifier.ts'
+
+/** A setting as it stands in YAML or, always as text, in the environment. `what` completes the sentence "it must be …". */
+function field<T>(what: string, read: (value: unknown) => T | undefined) {
+  return z.unknown().transform((value, context) => {
+    const known = read(value)
+    if (known !== undefined) return known
+    context.addIssue({ code: 'custom', message: `must be ${what}` })
+    return z.NEVER
+  })
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value.trim() !== '' ? value.trim() : undefined
+}
+
+export const port = (least: 0 | 1) =>
+  field(`a port number, ${least} to 65535`, (value) => {
+    const number = typeof value === 'string' && /^\d{1,5}$/.test(value) ? Number(value) : value
+    if (typeof number !== 'number' || !Number.isInteger(number)) return undefined
+    return number >= least && number <= 65_535 ? number : undefined
+  })
+
+export const flag = field('true or false', (value) => {
+  if (typeof value === 'boolean') return value
+  return value === 'true' || value === '1' ? true : value === 'false' || value === '0' ? false : undefined
+})
+
+export const listenAddress = field('an IP address of this machine, 0.0.0.0 or :: for all, or localhost', (value) => {
+  const name = text(value)
+  if (name === 'localhost') return '127.0.0.1'
+  return name !== undefined && parseIp(name) ? name : undefined
+})
+
+export const databaseUrl = field('postgres://… or the path of an SQLite file', (value) => {
+  const url = text(value)
+  if (url === undefined || /^postgres(ql)?:\/\/[^/]*/.test(url)) return url
+  return /^[a-z][a-z0-9+.-]+:/i.test(url) ? undefined : url
+})
+
+/** Scheme, host and port; without a trailing slash. */
+export const origin = (scheme: 'https' | 'http') =>
+  field(`${scheme}://host or ${scheme}://host:port, without a path`, (value) => {
+    const given = text(value)
+    if (given === undefined || !URL.canParse(given)) return undefined
+    const url = new URL(given)
+    const more = url.pathname !== '/' || url.search || url.hash || url.username || url.password
+    return url.protocol === `${scheme}:` && !more ? url.origin : undefined
+  })
+
+export const secret = field('32 octets in base64 or hex, or a passphrase of 12 characters and more', (value) =>
+  typeof value === 'string' && value.length >= 12 ? value : undefined,
+)
+
+/** Entries of a list: in YAML a sequence, in text separated by commas or spaces. */
+function entries(value: unknown): string[] | undefined {
+  const list = typeof value === 'string' ? value.split(/[\s,]+/).filter(Boolean) : value
+  return Array.isArray(list) && list.every((entry) => typeof entry === 'string') ? list : undefined
+}
+
+export const networks = field('addresses or networks such as 10.1.0.0/16 or ::1', (value) => {
+  const list = entries(value)
+  return list?.every((entry) => parseCidr(entry)) ? list : undefined
+})
+
+/** Names of kinds, networks, and either with "!" in front; which kinds there are, protocols/acme/networks.ts knows. */
+export const validationNetworks = field(
+  'a list such as "public,private,10.1.0.0/16,!10.1.0.5"; kinds are public, private, loopback, link-local and others',
+  (value) => {
+    const list = entries(value)
+    const known = (entry: string) => /^!?[a-z][a-z-]*$/i.test(entry) || parseCidr(entry.replace(/^!/, '')) !== undefined
+    return list?.length && list.every(known) ? list.join(',') : undefined
+  },
+)
+
+export const resolver = field('address or address:port of a name server, several separated by commas', (value) => {
+  const list = entries(value)
+  const known = (entry: string) => {
+    const [, bracketed, plain, number] = /^(?:\[([^\]]+)\]|([\d.]+))(?::(\d{1,5}))?$/.exec(entry) ?? []
+    if (number !== undefined && (Number(number) < 1 || Number(number) > 65_535)) return false
+    return parseIp(bracketed ?? plain ?? entry) !== undefined
+  }
+  return list?.length && list.every(known) ? list.join(',') : undefined
+})
