@@ -3,6 +3,7 @@ import type { Identifier } from '../pki/identifier.ts'
 import type { OcspRequest } from '../pki/ocsp.ts'
 import type { Admin } from './admin.ts'
 import type { Approvals } from './approval.ts'
+import type { Authentication } from './authentication.ts'
 import type { CaChain } from './authority.ts'
 import type { Certificate, CertificateRef } from './certificate.ts'
 import type { CrlRef } from './crl.ts'
@@ -71,4 +72,6 @@ export interface Door {
 /** The one way into the core. */
 export interface Core {
   as(requester: Requester): Door
+  /** Who a token or a password speaks for: the console's and the command line's ways to a requester. */
+  authentication: Authentication
 }

@@ -2,6 +2,7 @@ import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import { createAdmin } from './adminDoor.ts'
 import { createApprovals } from './approvals.ts'
+import { createAuthentication } from './authentication.ts'
 import { loadIssuer, readChain } from './authority.ts'
 import { hasCapability } from './capability.ts'
 import { type Certificate, findCertificate } from './certificate.ts'
@@ -28,7 +29,7 @@ export type CheckProtocols = (protocols: Record<string, unknown>) => void
 
 /** The core, ready to be asked. */
 export function createCore(it: Installation, checkProtocols: CheckProtocols): Core {
-  return { as: (requester) => openDoor(it, requester, checkProtocols) }
+  return { as: (requester) => openDoor(it, requester, checkProtocols), authentication: createAuthentication(it) }
 }
 
 function openDoor(it: Installation, requester: Requester, checkProtocols: CheckProtocols): Door {

@@ -1,4 +1,9 @@
+import type { Identifier } from '../pki/identifier.ts'
+import type { NameConstraints } from '../pki/nameConstraints.ts'
 import type { RequestKind } from './approval.ts'
+import type { Finding, RequestRef } from './request.ts'
+import type { RequesterKind } from './requester.ts'
+import type { Action } from './rule.ts'
 
 /** One line of a list of requests; dates are absent where they do not apply. */
 export interface RequestRow {
@@ -16,6 +21,38 @@ export interface RequestRow {
   lastError: string | null
   createdAt: Date
   expiresAt: Date | null
+}
+
+/** All that an approver is asked to decide on: what the hash of his vote covers, in words. */
+export interface RequestDetail extends RequestRow {
+  action: Action
+  authority: string
+  requesterKind: RequesterKind
+  findings: Finding[]
+  /** What policy made of the order. Null for a revocation. */
+  wanted: {
+    type: string
+    /** RFC 4514 text. */
+    subject: string
+    identifiers: Identifier[]
+    /** Null: the moment of issuing. */
+    notBefore: Date | null
+    notAfter: Date | null
+    /** Milliseconds. */
+    validity: number
+    mustStaple: boolean
+    pathLength: number | null
+    nameConstraints: NameConstraints | null
+  } | null
+  key: { algorithm: string; size: number; curve: string | null; spkiHash: string } | null
+  /** DER. */
+  csr: Buffer | null
+  /** RFC 5280 reason name of a revocation. */
+  code: string | null
+  /** What was issued, or what is to be revoked. */
+  certificate: { id: number; serial: string; subject: string; names: string[]; notAfter: Date; status: string } | null
+  /** Id of the certificate that is renewed. */
+  renews: number | null
 }
 
 export interface CertificateRow {
@@ -62,4 +99,6 @@ export interface CertificateFilter {
 export interface Listing {
   requests(filter: RequestFilter): Promise<Page<RequestRow>>
   certificates(filter: CertificateFilter): Promise<Page<CertificateRow>>
+  /** One request in full. Without a kind a number means a request to sign, and a uuid either. Throws notFound. */
+  request(ref: RequestRef, kind?: RequestKind): Promise<RequestDetail>
 }

@@ -2,6 +2,7 @@ import { listCertificates } from './certificateList.ts'
 import type { Installation } from './installation.ts'
 import { usualPace } from './keyset.ts'
 import type { Listing } from './listing.ts'
+import { requestDetail } from './requestDetail.ts'
 import type { Requester } from './requester.ts'
 import { listRequests } from './requestList.ts'
 
@@ -9,6 +10,7 @@ import { listRequests } from './requestList.ts'
 export function createListing(it: Installation, requester: Requester, pace = usualPace): Listing {
   return {
     requests: (filter) => listRequests(it, requester, filter, pace),
+    request: (ref, kind) => requestDetail(it, requester, ref, kind),
     certificates: (filter) => listCertificates(it, requester, filter, pace),
   }
 }
