@@ -5,7 +5,7 @@ import { cancel, markFailed, retry } from './handMoves.ts'
 import { comment, review } from './review.ts'
 import { vote } from './vote.ts'
 
-export type { Afterwards, ApprovalContext, Follow } from './approvalContext.ts'
+export type { ApprovalContext } from './approvalContext.ts'
 
 /** What a requester may decide and do by hand; each function authorises for itself. */
 export function createApprovals(context: ApprovalContext): Approvals {

@@ -55,7 +55,7 @@ const variableTypes = {
 /** The names that conditions may use. */
 export const variables: ReadonlySet<string> = new Set(Object.keys(variableTypes))
 
-export const limits = {
+const limits = {
   maxAstNodes: 500,
   maxDepth: 30,
   maxListElements: 100,

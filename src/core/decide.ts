@@ -7,7 +7,7 @@ import type { Finding } from './request.ts'
 import { type Action, type ApprovalRule, type ApprovalRules, type ApprovalStep, actions } from './rule.ts'
 
 /** What applies when no rule decides: one approval by the authority's owner. */
-export const ownerStep: ApprovalStep = { users: [], roles: [], owner: true, quorum: 1, expires: '7d' }
+const ownerStep: ApprovalStep = { users: [], roles: [], owner: true, quorum: 1, expires: '7d' }
 
 type DecidingRule = Exclude<ApprovalRule, { warn: string }>
 

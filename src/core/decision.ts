@@ -137,7 +137,7 @@ function stepText({ users, roles, owner }: ApprovalStep): string {
   return named.join(', ')
 }
 
-export function toDecision(row: Selectable<CoreTables['decisions']>): Decision {
+function toDecision(row: Selectable<CoreTables['decisions']>): Decision {
   return {
     id: row.id,
     outcome: row.outcome as DecisionOutcome,

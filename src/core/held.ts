@@ -34,7 +34,7 @@ export async function holdRequest(db: Database, kind: RequestKind, ref: RequestR
   throw notFound()
 }
 
-export function notFound(): Failure {
+function notFound(): Failure {
   return new Failure('notFound', 'there is no such request')
 }
 

@@ -55,6 +55,9 @@ export function rememberedScope(wanted: WantedCertificate, findings: readonly Fi
   }
 }
 
+/** A client that says notAfter as now plus ninety days asks for some milliseconds more or less each time. */
+const tolerance = 1.001
+
 /** Whether what is asked now is no wider than what was approved. */
 export function covers(approved: RememberedScope, asked: RememberedScope): boolean {
   const names = new Set(approved.names)
@@ -63,8 +66,8 @@ export function covers(approved: RememberedScope, asked: RememberedScope): boole
     asked.names.every((name) => names.has(name)) &&
     (asked.names.length > 0 || approved.names.length === 0) &&
     asked.subject === approved.subject &&
-    asked.validity <= approved.validity &&
-    asked.reach <= approved.reach &&
+    asked.validity <= approved.validity * tolerance &&
+    asked.reach <= approved.reach * tolerance &&
     (asked.mustStaple || !approved.mustStaple) &&
     pathCovered(approved.pathLength, asked.pathLength) &&
     asked.nameConstraints === approved.nameConstraints &&

@@ -35,6 +35,7 @@ describe('what an approval covers', () => {
     ['no names', { identifiers: [], subject: [] }, false],
     ['a shorter life', { validity: 30 * day }, true],
     ['a longer life', { validity: 91 * day }, false],
+    ['the same end said again a moment later', { notAfter: start.getTime() + 90 * day + 5000 }, true],
     ['a longer life said by its end', { notAfter: start.getTime() + 91 * day }, false],
     ['the same life, later', { notBefore: start.getTime() + day }, false],
     ['a shorter life, later', { notBefore: start.getTime() + day, validity: 80 * day }, true],

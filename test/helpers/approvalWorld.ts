@@ -34,7 +34,7 @@ export function account(people: User[] = [], ref = 'account-1'): Requester {
   return { kind: 'acme-account', ref, name: 'web team', people: people.map(({ id }) => id) }
 }
 
-export interface Asked {
+interface Asked {
   rule: Partial<Extract<ApprovalRule, { require: unknown }>>
   requester?: Requester
   wanted?: WantedCertificate
