@@ -1,0 +1,92 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { dropUnread } from './badRequest.ts'
+import { problem, sendAnswer } from './http/answer.ts'
+import { requestId } from './http/requestId.ts'
+import type { Log } from './log.ts'
+import { internalError, type Mounted, type Mounts } from './mounting.ts'
+import type { Probes } from './probes.ts'
+import type { ListenerName } from './protocol.ts'
+import { pathOf, type Watched } from './requestLog.ts'
+
+/** What the handlers of all listeners go by at the moment. */
+export interface Serving {
+  mounts: Mounts
+  probes: Probes
+  /** Protocols are mounted. */
+  open: boolean
+  /** The server is about to end. */
+  draining: boolean
+  /** Answers that have not ended. */
+  active: Set<ServerResponse>
+}
+
+export interface Reports {
+  log: Log
+  finished: (request: Watched) => void
+}
+
+/** Leads each request of a listener to its protocol, and reports it when its answer has ended. */
+export function createHandler(listener: ListenerName, serving: Serving, reports: Reports): RequestListener {
+  return (incoming, outgoing) => {
+    const started = performance.now()
+    toOriginForm(incoming)
+    const mounted = find(serving.mounts[listener], incoming.url ?? '/')
+    const protocol = mounted?.protocol ?? 'server'
+    const watched: Watched = { incoming, outgoing, listener, protocol, started, fast: false }
+    serving.active.add(outgoing)
+    if (serving.draining) outgoing.shouldKeepAlive = false
+    outgoing.once('close', () => {
+      serving.active.delete(outgoing)
+      dropUnread(incoming)
+      // One whose head was on its way when the server began to close had promised to keep the connection.
+      if (serving.draining) incoming.socket.end()
+      reports.finished(watched)
+    })
+    try {
+      route(serving, mounted, watched)?.catch((error: unknown) => fail(error, watched, reports.log))
+    } catch (error) {
+      fail(error, watched, reports.log)
+    }
+  }
+}
+
+function route(serving: Serving, mounted: Mounted | undefined, watched: Watched): Promise<void> | undefined {
+  const { incoming, outgoing } = watched
+  if (mounted?.fast?.(incoming, outgoing)) {
+    watched.fast = true
+    return undefined
+  }
+  const probe = serving.probes(pathOf(incoming), incoming)
+  if (probe) {
+    watched.protocol = 'server'
+    return probe.then((answer) => sendAnswer(incoming, outgoing, answer))
+  }
+  if (mounted) mounted.routes(incoming, outgoing)
+  else if (serving.open) sendAnswer(incoming, outgoing, problem(404, 'there is nothing at this path'))
+  else sendAnswer(incoming, outgoing, problem(503, 'the server is starting', { 'Retry-After': '5' }))
+  return undefined
+}
+
+function fail(error: unknown, { incoming, outgoing, protocol }: Watched, log: Log): void {
+  log.error({ err: error, request: requestId(incoming), protocol }, 'a request failed')
+  if (outgoing.headersSent) outgoing.destroy()
+  else sendAnswer(incoming, outgoing, internalError(incoming))
+}
+
+function find(mounts: readonly Mounted[], url: string): Mounted | undefined {
+  for (const mounted of mounts) {
+    const { prefix } = mounted
+    if (!url.startsWith(prefix)) continue
+    const next = url[prefix.length]
+    if (next === '/' || next === undefined || next === '?') return mounted
+  }
+  return undefined
+}
+
+/** A server must take the absolute form too (RFC 9112 section 3.2.2). Whoever reads the path after this knows one form only. */
+function toOriginForm(incoming: IncomingMessage): void {
+  const { url = '/' } = incoming
+  if (url.startsWith('/')) return
+  const [, rest = ''] = /^https?:\/\/[^/?#]*(.*)$/i.exec(url) ?? []
+  incoming.url = rest.startsWith('/') ? rest : `/${rest}`
+}

@@ -1,0 +1,47 @@
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+
+/** A complete HTTP answer, for what is served both before the framework and by it. */
+export interface HttpAnswer {
+  status: number
+  headers: Record<string, string>
+  body: Buffer | string
+}
+
+/** Sends it; to HEAD without the body, but with its length. */
+export function sendAnswer(incoming: IncomingMessage, outgoing: ServerResponse, answer: HttpAnswer): void {
+  outgoing.writeHead(answer.status, complete(answer))
+  outgoing.end(incoming.method === 'HEAD' ? undefined : answer.body)
+}
+
+/** The same answer as the framework takes it; to HEAD without the body. */
+export function toResponse(incoming: IncomingMessage, answer: HttpAnswer): Response {
+  return asResponse(answer, incoming.method === 'HEAD')
+}
+
+export function asResponse(answer: HttpAnswer, bare = false): Response {
+  // The types of Response allow for shared memory, and no Buffer of ours is in any.
+  const body = bare || answer.status === 304 ? null : (answer.body as string | Uint8Array<ArrayBuffer>)
+  return new Response(body, { status: answer.status, headers: complete(answer) })
+}
+
+// RFC 9110 section 8.6: a 304 without a length rather than with one that is not that of the 200.
+function complete({ status, headers, body }: HttpAnswer): Record<string, string> {
+  return status === 304 ? headers : { ...headers, 'Content-Length': String(Buffer.byteLength(body)) }
+}
+
+/** For people: one line of text. */
+export function plain(status: number, detail: string, headers: Record<string, string> = {}): HttpAnswer {
+  const shared = { 'Content-Type': 'text/plain; charset=utf-8', 'Cache-Control': 'no-store' }
+  return { status, headers: { ...shared, ...headers }, body: `${detail}\n` }
+}
+
+/** A problem document without a type of its own (RFC 9457 section 4.2.1). */
+export function problem(status: number, detail: string, headers: Record<string, string> = {}): HttpAnswer {
+  const shared = { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store' }
+  const title = STATUS_CODES[status] ?? 'Error'
+  return {
+    status,
+    headers: { ...shared, ...headers },
+    body: JSON.stringify({ type: 'about:blank', title, status, detail }),
+  }
+}
