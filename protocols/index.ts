@@ -1,5 +1,7 @@
 import type { Protocol } from '../src/protocol.ts'
 import { acme } from './acme/index.ts'
+import { crl } from './crl/index.ts'
+import { ocsp } from './ocsp/index.ts'
 
 /** The wire contracts that the server speaks. */
-export const protocols: Protocol[] = [acme]
+export const protocols: Protocol[] = [acme, ocsp, crl]

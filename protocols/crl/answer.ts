@@ -1,0 +1,118 @@
+import { createHash } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { Door } from '../../src/core/core.ts'
+import { Failure } from '../../src/core/failure.ts'
+import type { Requester } from '../../src/core/requester.ts'
+import { DatabaseUnavailable } from '../../src/db/transaction.ts'
+import { type HttpAnswer, plain } from '../../src/http/answer.ts'
+import { pemEncode } from '../../src/pki/pem.ts'
+import type { Host } from '../../src/protocol.ts'
+import { unchanged } from './conditional.ts'
+import { readPath, type Wanted } from './paths.ts'
+
+/** How long a cache may keep what we serve, in seconds. A new CRL is made with each revocation: soon it is seen everywhere. */
+const CRL_SECONDS = 300
+const CERTIFICATE_SECONDS = 3_600
+
+/** RFC 5280 section 4.2.1.13 (CRLs) and RFC 4387 by media type; RFC 5280 section 4.2.2.1 (issuers' certificates). */
+export async function answer(host: Host, incoming: IncomingMessage): Promise<HttpAnswer> {
+  const wanted = readPath(incoming.url ?? '')
+  if (!wanted) return notFound()
+  if (incoming.method !== 'GET' && incoming.method !== 'HEAD')
+    return plain(405, 'this can only be read', { Allow: 'GET, HEAD' })
+  const door = host.core.as(anyone(host, incoming))
+  try {
+    const found = await find(door, wanted, host.clock())
+    return unchanged(incoming, found) ? { ...found, status: 304, body: '' } : found
+  } catch (error) {
+    return refuse(error)
+  }
+}
+
+function find(door: Door, wanted: Wanted, now: Date): Promise<HttpAnswer> {
+  switch (wanted.kind) {
+    case 'crl':
+      return findCrl(door, wanted, now)
+    case 'certificate':
+      return findCertificate(door, wanted)
+    case 'chain':
+      return findChain(door, wanted.authority)
+  }
+}
+
+async function findCrl(door: Door, { kind: _, ...ref }: Wanted & { kind: 'crl' }, now: Date): Promise<HttpAnswer> {
+  const { der, number, thisUpdate, nextUpdate } = await door.crl(ref)
+  const left = Math.floor((nextUpdate.getTime() - now.getTime()) / 1000)
+  const seconds = Math.max(0, Math.min(CRL_SECONDS, left))
+  return {
+    status: 200,
+    headers: {
+      'Content-Type': 'application/pkix-crl',
+      'Cache-Control': `public, max-age=${seconds}, no-transform`,
+      Expires: new Date(now.getTime() + seconds * 1000).toUTCString(),
+      'Last-Modified': thisUpdate.toUTCString(),
+      // One number, one CRL of this issuer and shard (RFC 5280 section 5.2.3).
+      ETag: `"${number}"`,
+    },
+    body: der,
+  }
+}
+
+async function findCertificate(
+  door: Door,
+  { authority, issuer }: Wanted & { kind: 'certificate' },
+): Promise<HttpAnswer> {
+  const { active, earlier } = await door.authorityChain(authority)
+  const found = issuer === undefined ? active : [active, ...earlier].find((candidate) => candidate?.id === issuer)
+  if (!found) return notFound()
+  return certificates('application/pkix-cert', found.certificate.der)
+}
+
+async function findChain(door: Door, authority: string): Promise<HttpAnswer> {
+  const { active } = await door.authorityChain(authority)
+  if (!active) return notFound()
+  const text = [active.certificate.der, ...active.chain].map((der) => pemEncode('CERTIFICATE', der)).join('')
+  return certificates('application/pem-certificate-chain', Buffer.from(text))
+}
+
+function certificates(type: string, body: Buffer): HttpAnswer {
+  return {
+    status: 200,
+    headers: {
+      'Content-Type': type,
+      'Cache-Control': `public, max-age=${CERTIFICATE_SECONDS}, no-transform`,
+      ETag: `"${createHash('sha256').update(body).digest('base64url')}"`,
+    },
+    body,
+  }
+}
+
+function anyone(host: Host, incoming: IncomingMessage): Requester {
+  const source = host.sourceAddress(incoming)
+  return {
+    kind: 'key-holder',
+    ref: 'anonymous',
+    name: 'anyone',
+    people: [],
+    ...(source === undefined ? {} : { source }),
+  }
+}
+
+/** What is no refusal of the core is thrown again. */
+function refuse(error: unknown): HttpAnswer {
+  if (error instanceof DatabaseUnavailable) return plain(503, 'ask again', { 'Retry-After': '5' })
+  if (!(error instanceof Failure)) throw error
+  switch (error.code) {
+    case 'notFound':
+    case 'unsupported':
+      return plain(404, error.detail)
+    case 'unavailable':
+      return plain(503, error.detail, { 'Retry-After': String(error.retryAfter ?? 5) })
+    default:
+      throw error
+  }
+}
+
+function notFound(): HttpAnswer {
+  return plain(404, 'there is nothing at this path')
+}

@@ -1,0 +1,28 @@
+/** What can be had here. `issuer`: number of one certificate of the authority; absent: the active one. */
+export type Wanted =
+  | { kind: 'crl'; authority: string; issuer?: number; shard?: number }
+  | { kind: 'certificate'; authority: string; issuer?: number }
+  | { kind: 'chain'; authority: string }
+
+const NAME = '([a-z0-9][a-z0-9-]{0,62})'
+const NUMBER = '(0|[1-9]\\d{0,8})'
+const CRL = new RegExp(`^/crl/${NAME}\\.crl$`)
+const CRL_OF_ISSUER = new RegExp(`^/crl/${NAME}/${NUMBER}/${NUMBER}\\.crl$`)
+const CERTIFICATE = new RegExp(`^/ca/${NAME}\\.cer$`)
+const CERTIFICATE_OF_ISSUER = new RegExp(`^/ca/${NAME}/${NUMBER}\\.cer$`)
+const CHAIN = new RegExp(`^/ca/${NAME}\\.pem$`)
+
+/** Reads a request target, a query aside. undefined when nothing can be there. */
+export function readPath(target: string): Wanted | undefined {
+  const [path = ''] = target.split('?')
+  const active = CRL.exec(path)?.[1]
+  if (active !== undefined) return { kind: 'crl', authority: active }
+  const [, authority, issuer, shard] = CRL_OF_ISSUER.exec(path) ?? []
+  if (authority !== undefined) return { kind: 'crl', authority, issuer: Number(issuer), shard: Number(shard) }
+  const current = CERTIFICATE.exec(path)?.[1]
+  if (current !== undefined) return { kind: 'certificate', authority: current }
+  const [, owner, number] = CERTIFICATE_OF_ISSUER.exec(path) ?? []
+  if (owner !== undefined) return { kind: 'certificate', authority: owner, issuer: Number(number) }
+  const chain = CHAIN.exec(path)?.[1]
+  return chain === undefined ? undefined : { kind: 'chain', authority: chain }
+}
