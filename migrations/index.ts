@@ -1,5 +1,6 @@
 import { core } from './0001-core.ts'
+import { acme } from './0002-acme.ts'
 import type { Migration } from './columns.ts'
 
 /** All migrations, by name; they run in the order of their names. */
-export const migrations: Record<string, Migration> = { '0001-core': core }
+export const migrations: Record<string, Migration> = { '0001-core': core, '0002-acme': acme }

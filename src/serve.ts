@@ -11,7 +11,9 @@ import { canIssue } from './core/ready.ts'
 import { endLeases } from './core/resume.ts'
 import { startUpkeep } from './core/upkeep.ts'
 import { greet } from './greeting.ts'
+import { type SourceAddress, sourceAddressReader } from './http/sourceAddress.ts'
 import type { Log } from './log.ts'
+import { createMetrics } from './metrics.ts'
 import { pemEncode } from './pki/pem.ts'
 import type { Host, Protocol } from './protocol.ts'
 import { createServer, type Server } from './server.ts'
@@ -22,13 +24,21 @@ export interface RunningServer {
   stop(): Promise<void>
 }
 
-/** Opens the database, makes what a first start makes, listens. Rejects, with everything closed again, when that cannot be. */
+/**
+ * Listens, opens the database, makes what a first start makes, and serves. Rejects, with everything closed again, when
+ * that cannot be.
+ */
 export async function startServer(config: Config, protocols: Protocol[], log: Log): Promise<RunningServer> {
-  const urls = baseUrlsOf(config)
-  const composition = await compose({ ...config, httpBaseUrl: urls.httpBaseUrl }, log, checkOptions(protocols))
-  const closing: (() => Promise<void>)[] = [composition.close]
+  const sourceAddress = sourceAddressReader(config.trustedProxies)
+  const server = createServer({ ...config, protocols, log, metrics: createMetrics(), sourceAddress })
+  const closing: (() => Promise<void>)[] = []
   try {
-    const greeting = await open({ config, urls, composition, protocols, log, closing })
+    const ports = await server.listen()
+    closing.unshift(() => server.close())
+    const urls = baseUrlsOf(config, ports)
+    const composition = await compose({ ...config, httpBaseUrl: urls.httpBaseUrl }, log, checkOptions(protocols))
+    closing.push(composition.close)
+    const greeting = await open({ config, urls, composition, protocols, log, closing, server, sourceAddress })
     return { greeting, stop: () => closeAll(closing) }
   } catch (error) {
     await closeAll(closing)
@@ -60,12 +70,14 @@ interface Opening {
   composition: Composition
   protocols: Protocol[]
   log: Log
-  /** What to close again, in the order in which it was opened. */
+  server: Server
+  sourceAddress: SourceAddress
+  /** What to close again, in this order: listeners, upkeep, database. */
   closing: (() => Promise<void>)[]
 }
 
 async function open(opening: Opening): Promise<string> {
-  const { config, urls, composition, protocols, log, closing } = opening
+  const { config, urls, composition, protocols, log, closing, server } = opening
   const { it, core } = composition
   if (it.db.dialect === 'sqlite') {
     // Nobody else runs on this file: what the last process held is free.
@@ -77,17 +89,15 @@ async function open(opening: Opening): Promise<string> {
   if (authority === undefined) throw new Error('no authority signs here: the server can have no certificate for itself')
   const hosts = ownHosts(config, urls)
   let tls = await ownTls(it, authority, hosts)
-  const hostOf = hosting(opening, () => server)
-  const server: Server = createServer({ config, protocols, host: hostOf, tls, ready: () => canIssue(it), log })
-  closing.unshift(() => server.close())
-  await server.listen()
-  const path = join(config.dataFolder, 'countersign.sock')
-  const socket = await startOperationsSocket({ core, it, path, config })
+  const hostOf = hosting(opening)
+  server.open({ host: hostOf, tls, ready: () => canIssue(it) })
+  const socket = await startOperationsSocket({ core, it, path: join(config.dataFolder, 'countersign.sock'), config })
   closing.unshift(() => socket.close())
   const renewTls = async () => {
     if (it.clock() < tls.renewAt) return
     tls = await ownTls(it, authority, hosts)
     server.setCertificate(tls)
+    log.info({ renewAt: tls.renewAt }, 'the certificate of the listeners was renewed')
   }
   const more = [{ name: 'renew the TLS certificate', every: 60_000, run: renewTls }]
   const upkeep = startUpkeep(it, { handlers: handlersOf(protocols, hostOf), more })
@@ -100,7 +110,7 @@ async function closeAll(closing: (() => Promise<void>)[]): Promise<void> {
 }
 
 /** One Host for each protocol, made when it is first asked for. */
-function hosting({ config, urls, composition, log }: Opening, server: () => Server): (protocol: Protocol) => Host {
+function hosting({ config, urls, composition, log, sourceAddress }: Opening): (protocol: Protocol) => Host {
   const { it, core } = composition
   const hosts = new Map<string, Host>()
   return ({ name }) => {
@@ -118,7 +128,7 @@ function hosting({ config, urls, composition, log }: Opening, server: () => Serv
       log: log.child({ protocol: name }),
       validation: config.validation,
       secret: composition.secretFor(`protocol ${name}`),
-      sourceAddress: (incoming) => server().sourceAddress(incoming),
+      sourceAddress,
     }
     hosts.set(name, host)
     return host

@@ -18,6 +18,7 @@ import { orderProblems } from './policy.ts'
 import type { RaProfile } from './profile.ts'
 import { loadProfile } from './profiles.ts'
 import { findByOrigin, readSignRequest } from './records.ts'
+import { rememberForNextOrder } from './remember.ts'
 import type { Requester } from './requester.ts'
 import { revoke } from './revoke.ts'
 import { sign } from './sign.ts'
@@ -136,14 +137,16 @@ async function chainOf(it: Installation, certificate: Certificate): Promise<Buff
 }
 
 async function markAnswered(it: Installation, ref: number | string): Promise<void> {
-  await transaction(it.db, (db) =>
-    withTables<CoreTables>(db)
+  await transaction(it.db, async (db) => {
+    const marked = await withTables<CoreTables>(db)
       .updateTable('sign_requests')
       .set({ answered: 1 })
       .where(typeof ref === 'number' ? 'id' : 'uuid', '=', ref)
       .where('answered', '=', 0)
-      .execute(),
-  )
+      .returning('id')
+      .executeTakeFirst()
+    if (marked) await rememberForNextOrder(db, await readSignRequest(db, marked.id), it.clock())
+  })
 }
 
 const admitNames = (

@@ -82,7 +82,7 @@ function certificateFacts(
   return {
     present: true,
     serial: certificate.serial,
-    sameNames: before.size === after.size && [...after].every((key) => before.has(key)),
+    sameNames: after.size > 0 && before.size === after.size && [...after].every((key) => before.has(key)),
     ageDays: Math.floor((now.getTime() - certificate.notBefore.getTime()) / day),
     daysLeft: Math.floor((certificate.notAfter.getTime() - now.getTime()) / day),
   }

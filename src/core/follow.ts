@@ -22,11 +22,32 @@ export function afterApproval(it: Installation, requester: Requester): Follow {
 /** What follows when somebody wants the next attempt now. */
 export function afterRetry(it: Installation, requester: Requester): Follow {
   return async (db, kind, id) => {
-    if (kind === 'sign') return nextAttempt(db, it, id)
+    if (kind === 'sign') {
+      await refuseWhileRunning(db, id, it.clock())
+      return nextAttempt(db, it, id)
+    }
     const request = await readRevokeRequest(db, id)
     await carryOut(db, request, { approved: false, actor: requester, at: it.clock() })
     return undefined
   }
+}
+
+/** A retry does not overtake an attempt that is under way: what that one signs would be lost. */
+async function refuseWhileRunning(db: Database, id: number, now: Date): Promise<void> {
+  const running = await withTables<CoreTables>(db)
+    .selectFrom('sign_attempts')
+    .select('lease_until')
+    .where('sign_request_id', '=', id)
+    .where('lease_owner', '<>', '')
+    .where('lease_until', '>', now.getTime())
+    .where('number', '=', (eb) =>
+      eb
+        .selectFrom('sign_requests')
+        .select('attempt')
+        .whereRef('sign_requests.id', '=', 'sign_attempts.sign_request_id'),
+    )
+    .executeTakeFirst()
+  if (running) throw new Failure('conflict', 'an attempt is under way; ask again in a moment', { retryAfter: 5 })
 }
 
 /** Stores the next attempt of a request in `signing`; undefined where a person uploads the certificate. */

@@ -116,6 +116,7 @@ async function requireNoAttempt(db: Database, held: Held, at: Date): Promise<voi
     .where('sign_request_id', '=', held.request.id)
     .where('number', '=', held.request.attempt)
     .where('lease_until', '>', at.getTime())
+    .where('lease_owner', '<>', '')
     .executeTakeFirst()
   if (!attempt) return
   const retryAfter = Math.max(1, Math.ceil((attempt.lease_until - at.getTime()) / 1000))

@@ -295,7 +295,7 @@ async function noteTrouble(
   // A pause before the next attempt: it grows with their number, to ten minutes.
   await tables
     .updateTable('sign_attempts')
-    .set({ lease_until: at.getTime() + Math.min(600_000, 2_000 * 2 ** Math.min(attempt.number, 9)) })
+    .set({ lease_owner: '', lease_until: at.getTime() + Math.min(600_000, 2_000 * 2 ** Math.min(attempt.number, 9)) })
     .where('sign_request_id', '=', id)
     .where('number', '=', attempt.number)
     .execute()

@@ -60,7 +60,9 @@ async function namesOf(
   const named =
     kind === 'sign'
       ? tables.selectFrom('sign_requests as asked').select(['authority_id', 'profile_id', 'source_address', 'asked.id'])
-      : tables.selectFrom('revoke_requests as asked').select(['authority_id', 'profile_id', 'source_address', 'asked.id'])
+      : tables
+          .selectFrom('revoke_requests as asked')
+          .select(['authority_id', 'profile_id', 'source_address', 'asked.id'])
   const row = await tables
     .selectFrom(named.where('asked.id', '=', request.id).as('asked'))
     .innerJoin('authorities', 'authorities.id', 'asked.authority_id')

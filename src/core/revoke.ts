@@ -22,8 +22,8 @@ import type { CoreTables } from './tables.ts'
 import { moveRevokeRequest } from './transition.ts'
 import { uuidv7 } from './uuid.ts'
 
-/** RFC 5280 section 5.3.1, less what makes no sense of a single certificate: removeFromCRL, and unspecified, which is no reason. */
-const reasons = Object.keys(reasonCodes).filter((name) => name !== 'removeFromCRL' && name !== 'unspecified')
+/** RFC 5280 section 5.3.1, less what only a delta CRL says. unspecified is accepted, and neither CRL nor OCSP repeats it. */
+const reasons = Object.keys(reasonCodes).filter((name) => name !== 'removeFromCRL')
 
 interface Revocation {
   draft: RevokeDraft

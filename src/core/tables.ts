@@ -217,7 +217,7 @@ interface DecisionsTable {
   sign_request_id: number | null
   revoke_request_id: number | null
   revision: number
-  /** auto, remembered, approved, denied, waiting, expired */
+  /** auto, remembered, approved, denied, waiting, expired, canceled */
   outcome: string
   rule: string
   rule_version: string
@@ -273,6 +273,7 @@ interface SignAttemptsTable {
   authority_certificate_id: number | null
   serial: string
   shard: number
+  /** Empty while nobody works on it: lease_until is then when the next attempt is due. */
   lease_owner: string
   lease_until: number
   created_at: number
