@@ -40,11 +40,6 @@ interface PartialIndex {
 /** `.addColumn('name', columns.text, notNull)` */
 export const notNull: Build = (column) => column.notNull()
 
-/** `.addColumn('order_id', columns.int, references('orders.id'))`: not null, and the row must exist. */
-export function references(target: string): Build {
-  return (column) => column.notNull().references(target)
-}
-
 export function columnsOf(dialect: Columns['dialect']): Columns {
   const sqlite = dialect === 'sqlite'
   const int = sqlite ? sql`integer` : sql`bigint`

@@ -81,6 +81,7 @@ export class GroupCommit {
 
   #drain(): void {
     try {
+      this.#clear()
       this.#control.begin.run()
     } catch (error) {
       this.#locked(error)
@@ -113,7 +114,7 @@ export class GroupCommit {
     const outcomes: Outcome[] = []
     let failure: DatabaseUnavailable | undefined
     try {
-      for (const { work } of group) outcomes.push(await this.#runOne(work, group.length === 1))
+      for (const { work } of group) outcomes.push(await this.#runOne(work))
       this.#finish(outcomes)
     } catch (error) {
       failure = this.#abandon(error)
@@ -129,18 +130,15 @@ export class GroupCommit {
     else this.#idle()
   }
 
-  /** A work that is alone in its group needs no savepoint: #finish rolls everything back. */
-  async #runOne(work: Waiting['work'], alone: boolean): Promise<Outcome> {
+  async #runOne(work: Waiting['work']): Promise<Outcome> {
     const session: Session = { open: true, failure: undefined }
-    if (!alone) this.#control.savepoint.run()
+    this.#control.savepoint.run()
     const outcome = await this.#settle(work, session)
     session.open = false
     // A full disk, for one, makes SQLite end the whole transaction by itself.
     if (!this.#parts.writer.inTransaction) throw session.failure ?? new Error('the transaction ended inside a work')
-    if (!alone) {
-      if (!outcome.ok) this.#control.undo.run()
-      this.#control.release.run()
-    }
+    if (!outcome.ok) this.#control.undo.run()
+    this.#control.release.run()
     return outcome
   }
 
@@ -169,8 +167,17 @@ export class GroupCommit {
   }
 
   #abandon(cause: unknown): DatabaseUnavailable {
-    if (this.#parts.writer.inTransaction) this.#control.rollback.run()
+    this.#clear()
     return new DatabaseUnavailable('the transaction could not be committed', cause)
+  }
+
+  /** Ends a transaction that could not be ended before. A disk that fails the commit may fail the rollback too. */
+  #clear(): void {
+    try {
+      if (this.#parts.writer.inTransaction) this.#control.rollback.run()
+    } catch {
+      // The next BEGIN says that the old transaction is still there, and its works are told that the database is unavailable.
+    }
   }
 
   /** The tick that a microtask asks for comes when no microtask is left: before any timer, and before any input or output. */

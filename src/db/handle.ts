@@ -14,7 +14,7 @@ export interface Database {
   readonly [inside]: Inside
 }
 
-export interface Inside {
+interface Inside {
   readonly kysely: Kysely<unknown>
   /** The only way to write; rejects when this handle is itself a transaction. */
   readonly transaction: Transact
@@ -22,7 +22,7 @@ export interface Inside {
   readonly counts: Counts
 }
 
-export type Transact = <R>(work: (db: Database) => Promise<R>) => Promise<R>
+type Transact = <R>(work: (db: Database) => Promise<R>) => Promise<R>
 
 /** How much was asked of the database since it was opened. A group commit counts as one commit. */
 export interface Counts {
