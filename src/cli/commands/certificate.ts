@@ -1,0 +1,125 @@
+import { writeFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import { pemDecode } from '../../pki/pem.ts'
+import { action, type Cli } from '../cli.ts'
+import * as operations from '../operations/certificate.ts'
+import { fields, several, table, time } from '../table.ts'
+import { pageOptions, positive } from './paging.ts'
+
+const what = 'id, uuid, serial number or SHA-256 fingerprint'
+
+/** What was issued. */
+export function define(certificate: Command): void {
+  const ls = certificate
+    .command('ls')
+    .description('list certificates, the newest first')
+    .option('--profile <name>', 'of one profile')
+    .option('--authority <name>', 'of one authority')
+    .option('--status <status>', 'issued, expired, hold or revoked')
+    .option('--search <text>', 'part of a name or of the subject')
+  action(pageOptions(ls), list)
+  action(named(certificate.command('show <id>').description(`one certificate (${what})`)), show)
+  action(
+    named(certificate.command('revoke <id>').description(`ask for its revocation, as yourself (${what})`))
+      .option(
+        '--reason <reason>',
+        'keyCompromise, affiliationChanged, superseded, cessationOfOperation, certificateHold …',
+      )
+      .option('--comment <text>', 'for the approvers'),
+    revoke,
+  )
+  action(
+    named(certificate.command('download <id>').description('the certificate as PEM'))
+      .option('--chain', 'with its issuers')
+      .option('--der', 'as DER; needs --out')
+      .option('--out <file>', 'write it there'),
+    download,
+  )
+}
+
+function named(command: Command): Command {
+  return command.option('--authority <name>', 'whose, for a serial number that two authorities gave')
+}
+
+interface ListOptions {
+  profile?: string
+  authority?: string
+  status?: string
+  search?: string
+  after?: string
+  limit?: string
+}
+
+async function list(cli: Cli, { after, limit, ...filter }: ListOptions): Promise<void> {
+  const page = await cli.call(operations.list, {
+    ...filter,
+    ...(after === undefined ? {} : { after: positive(after) }),
+    ...(limit === undefined ? {} : { limit: positive(limit) }),
+  })
+  const rows = page.rows.map((row) => [
+    row.id,
+    row.status,
+    several(row.names) || row.subject,
+    row.profile,
+    row.authority,
+    row.serial,
+    time(row.notAfter),
+    row.revocationReason,
+  ])
+  cli.show(page, table(['id', 'status', 'names', 'profile', 'authority', 'serial', 'ends', 'reason'], rows))
+  if (page.next !== undefined) cli.note(`more: --after ${page.next}`)
+}
+
+interface Named {
+  authority?: string
+}
+
+async function show(cli: Cli, id: string, { authority }: Named): Promise<void> {
+  const shown = await find(cli, id, authority)
+  const text = fields([
+    ['Certificate', `${shown.id} (${shown.uuid})`],
+    ['Status', shown.status],
+    ['Subject', shown.subject],
+    ['Names', shown.names],
+    ['Serial', shown.serial],
+    ['Key', shown.keyAlgorithm],
+    ['Profile', shown.profile],
+    ['Authority', shown.authority],
+    ['Begins', time(shown.notBefore)],
+    ['Ends', time(shown.notAfter)],
+    ['Revoked', time(shown.revokedAt)],
+    ['Reason', shown.revocationReason],
+    ['Renews', shown.renews],
+    ['SHA-256', shown.fingerprint],
+  ])
+  cli.show(shown, `${text}\n${shown.pem}`)
+}
+
+function find(cli: Cli, ref: string, authority: string | undefined) {
+  return cli.call(operations.show, { ref, ...(authority === undefined ? {} : { authority }) })
+}
+
+async function revoke(cli: Cli, ref: string, options: Named & { reason?: string; comment?: string }): Promise<void> {
+  const asked = await cli.call(operations.revoke, { ref, ...options })
+  const done =
+    asked.status === 'revoked'
+      ? `certificate ${asked.certificate} is revoked`
+      : `the revocation of certificate ${asked.certificate} is ${asked.status}`
+  cli.show(asked, `${done} (request r${asked.id})${asked.reason ? `: ${asked.reason}` : ''}\n`)
+  if (asked.status === 'denied') cli.fail()
+}
+
+interface DownloadOptions extends Named {
+  chain?: true
+  der?: true
+  out?: string
+}
+
+async function download(cli: Cli, id: string, { authority, chain, der, out }: DownloadOptions): Promise<void> {
+  const shown = await find(cli, id, authority)
+  const pem = chain ? shown.pem + shown.chain : shown.pem
+  if (out === undefined) return cli.show({ pem }, pem)
+  const [leaf] = pemDecode(shown.pem)
+  writeFileSync(out, der && leaf ? leaf.der : pem)
+  cli.show({ out }, `${out}\n`)
+}

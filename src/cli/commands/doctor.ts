@@ -1,0 +1,73 @@
+import type { Command } from 'commander'
+import { baseUrlsOf } from '../../config.ts'
+import { action, type Cli } from '../cli.ts'
+import { type Check, check, fail, ok, warn } from '../doctor/check.ts'
+import { folderChecks } from '../doctor/folder.ts'
+import { portChecks, resolverCheck } from '../doctor/network.ts'
+import { httpChecks } from '../doctor/overHttp.ts'
+import { tlsCheck } from '../doctor/tls.ts'
+import * as operations from '../operations/doctor.ts'
+import { callSocket } from '../socketClient.ts'
+import { socketPath } from '../socketPath.ts'
+import { visible } from '../visible.ts'
+
+/** Looks at everything that an installation stands on. */
+export function define(doctor: Command): void {
+  action(doctor, async (cli) => {
+    const checks = await examine(cli)
+    cli.show(
+      checks,
+      checks.map(({ state, name, detail }) => `${state.padEnd(4)}  ${visible(name)}: ${visible(detail)}\n`).join(''),
+    )
+    if (checks.some(({ state }) => state === 'fail')) cli.fail()
+  })
+}
+
+async function examine(cli: Cli): Promise<Check[]> {
+  const { config } = cli
+  const running = await isRunning(cli)
+  const checks = [
+    await check('server', () => (running ? ok('runs, and answers on its socket') : warn('does not run'))),
+    ...(await folderChecks(config)),
+    await databaseCheck(cli, running),
+  ]
+  checks.push(await resolverCheck(config), ...(await portChecks(config, running)))
+  if (running && config.listen.httpsPort > 0) checks.push(await tlsCheck(config, baseUrlsOf(config).baseUrl))
+  // A database that cannot be used fails here once, instead of at every question.
+  if (checks.some(({ name, state }) => name === 'database' && state === 'fail')) return checks
+  checks.push(...(await cli.call(operations.core, {})))
+  if (running) checks.push(...(await httpChecks(cli)))
+  return checks
+}
+
+async function isRunning({ config }: Cli): Promise<boolean> {
+  const path = socketPath(config.dataFolder)
+  return (await callSocket({ path, operation: operations.ping.name, input: {}, credentials: undefined })) !== undefined
+}
+
+/** A server that runs has migrated. Without one nothing is changed here: only the schema's bookkeeping is read. */
+function databaseCheck({ config }: Cli, running: boolean): Promise<Check> {
+  return check('database', async () => {
+    if (running) return ok('open in the server')
+    const { hasDatabase } = await import('../session.ts')
+    if (!hasDatabase(config)) return fail('there is none yet: start the server once (countersign serve)')
+    const pending = await pendingNames(config)
+    return pending.length === 0
+      ? ok('reachable, and up to date')
+      : fail(`lacks ${pending.join(', ')}: countersign migrate`)
+  })
+}
+
+async function pendingNames(config: Cli['config']): Promise<string[]> {
+  const [{ openConfigured }, { pendingMigrations }, { closeDatabase }] = await Promise.all([
+    import('../database.ts'),
+    import('../../db/migrate.ts'),
+    import('../../db/open.ts'),
+  ])
+  const db = openConfigured(config)
+  try {
+    return await pendingMigrations(db)
+  } finally {
+    await closeDatabase(db)
+  }
+}

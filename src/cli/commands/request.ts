@@ -1,0 +1,145 @@
+import type { Command } from 'commander'
+import { action, type Cli } from '../cli.ts'
+import { readText } from '../inputFile.ts'
+import * as operations from '../operations/request.ts'
+import { describeRequest, type ShownRequest, shortRef } from '../requestText.ts'
+import { several, table, time } from '../table.ts'
+import { pageOptions, positive } from './paging.ts'
+
+const ref = '12, r12 for one to revoke, or a uuid'
+
+/** Orders to sign and to revoke, and what people do with them. */
+export function define(request: Command): void {
+  const ls = request
+    .command('ls')
+    .description('list requests, the newest first')
+    .option('--revoke', 'those to revoke instead of those to sign')
+    .option('--status <status>', 'requested, signing, signed, denied, expired, canceled, failed; revoking, revoked')
+    .option('--profile <name>', 'of one profile')
+  action(pageOptions(ls), list)
+  action(request.command('show <id>').description(`all that an approver needs (${ref})`), show)
+  voting(request)
+  moving(request)
+  action(
+    request.command('comment <id> <text>').description('leave a word for the other approvers'),
+    async (cli, id: string, text: string) => {
+      await cli.call(operations.comment, { ref: id, text })
+      cli.show({}, `noted on request ${id}\n`)
+    },
+  )
+  action(
+    request
+      .command('upload <id>')
+      .description('hand in a certificate that was signed elsewhere, for an authority of the kind manual')
+      .requiredOption('--chain <file>', 'PEM, the certificate first'),
+    async (cli, id: string, { chain }: { chain: string }) =>
+      moved(cli, id, await cli.call(operations.upload, { ref: id, chain: readText(chain) })),
+  )
+}
+
+interface ListOptions {
+  revoke?: true
+  status?: string
+  profile?: string
+  after?: string
+  limit?: string
+}
+
+async function list(cli: Cli, { revoke, after, limit, ...filter }: ListOptions): Promise<void> {
+  const page = await cli.call(operations.list, {
+    kind: revoke ? 'revoke' : 'sign',
+    ...filter,
+    ...(after === undefined ? {} : { after: positive(after.replace(/^r/, '')) }),
+    ...(limit === undefined ? {} : { limit: positive(limit) }),
+  })
+  const rows = page.rows.map((row) => [
+    shortRef(row),
+    row.status,
+    several(row.names),
+    row.profile,
+    row.protocol,
+    row.requester,
+    row.source,
+    time(row.createdAt),
+    time(row.expiresAt),
+    row.reason ?? row.lastError,
+  ])
+  cli.show(
+    page,
+    table(['id', 'status', 'names', 'profile', 'protocol', 'requester', 'source', 'asked', 'expires', 'reason'], rows),
+  )
+  if (page.next !== undefined) cli.note(`more: --after ${page.next}`)
+}
+
+async function show(cli: Cli, id: string): Promise<void> {
+  const shown = await cli.call(operations.show, { ref: id })
+  cli.show(shown, describeRequest(shown))
+}
+
+interface VoteOptions {
+  hash?: string
+  reason?: string
+  override?: true
+  remember?: string
+}
+
+function voting(request: Command): void {
+  const approve = request
+    .command('approve <id>')
+    .description(`vote for a request, as yourself (${ref})`)
+    .option('--hash <hash>', 'vote only on what this hash stands for; without it, on what this command shows')
+    .option('--remember <time>', 'let the same order pass without asking for so long, like 30d, where the rule allows')
+    .option('--override', 'decide at once, against the steps: administrators only, with a reason')
+    .option('--reason <text>', 'why')
+  action(approve, async (cli, id: string, { hash, ...input }: VoteOptions) => {
+    const seen = await seenHash(cli, id, hash)
+    voted(cli, id, { verdict: 'approved', ...(await cli.call(operations.approve, { ref: id, hash: seen, ...input })) })
+  })
+  const deny = request
+    .command('deny <id>')
+    .description('vote against a request, as yourself: one denial ends it')
+    .requiredOption('--reason <text>', 'why; the requester reads it')
+    .option('--hash <hash>', 'as for approve')
+    .option('--override', 'as for approve')
+  action(deny, async (cli, id: string, { hash, reason = '', override }: VoteOptions) => {
+    const input = { ref: id, hash: await seenHash(cli, id, hash), reason, ...(override ? { override } : {}) }
+    voted(cli, id, { verdict: 'denied', ...(await cli.call(operations.deny, input)) })
+  })
+}
+
+/** The hash that the voter gives, or that of what he is shown here. */
+async function seenHash(cli: Cli, id: string, hash: string | undefined): Promise<string> {
+  if (hash !== undefined) return hash
+  const shown: ShownRequest = await cli.call(operations.show, { ref: id })
+  cli.note(describeRequest(shown))
+  return shown.review.hash
+}
+
+function voted(cli: Cli, id: string, { verdict, status }: { verdict: string; status: string }): void {
+  const waits = status === 'requested' ? ' and waits for more approvals' : ''
+  cli.show({ request: id, verdict, status }, `request ${id}: you ${verdict} it; it is ${status} now${waits}\n`)
+}
+
+function moving(request: Command): void {
+  action(
+    request.command('cancel <id>').description('withdraw a request').option('--reason <text>', 'why'),
+    async (cli, id: string, { reason }: { reason?: string }) =>
+      moved(cli, id, await cli.call(operations.cancel, { ref: id, ...(reason === undefined ? {} : { reason }) })),
+  )
+  action(
+    request.command('retry <id>').description('try a failed request again, or one in signing at once'),
+    async (cli, id: string) => moved(cli, id, await cli.call(operations.retry, { ref: id })),
+  )
+  action(
+    request
+      .command('mark-failed <id>')
+      .description('give up on a request')
+      .requiredOption('--reason <text>', 'why; the requester reads it'),
+    async (cli, id: string, { reason }: { reason: string }) =>
+      moved(cli, id, await cli.call(operations.markFailed, { ref: id, reason })),
+  )
+}
+
+function moved(cli: Cli, id: string, { status }: { status: string }): void {
+  cli.show({ request: id, status }, `request ${id} is ${status} now\n`)
+}

@@ -1,0 +1,27 @@
+import type { Operation } from './operation.ts'
+import * as alert from './operations/alert.ts'
+import * as audit from './operations/audit.ts'
+import * as authority from './operations/authority.ts'
+import * as certificate from './operations/certificate.ts'
+import * as doctor from './operations/doctor.ts'
+import * as profile from './operations/profile.ts'
+import * as request from './operations/request.ts'
+import * as token from './operations/token.ts'
+import * as user from './operations/user.ts'
+
+const nouns: Record<string, Operation>[] = [
+  alert,
+  audit,
+  authority,
+  certificate,
+  doctor,
+  profile,
+  request,
+  token,
+  user,
+].map((noun) => ({ ...noun }))
+
+/** Every operation by the name that its URL ends with. */
+export const operationTable: ReadonlyMap<string, Operation> = new Map(
+  nouns.flatMap((noun) => Object.values(noun)).map((operation) => [operation.name, operation]),
+)

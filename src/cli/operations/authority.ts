@@ -1,0 +1,100 @@
+import { z } from 'zod'
+import type { KeySpec } from '../../core/key.ts'
+import { pemEncode } from '../../pki/pem.ts'
+import { operation } from '../operation.ts'
+import { lengthOfTime, name } from './fields.ts'
+
+const keySpecs = ['P-256', 'P-384', 'P-521', 'RSA-2048', 'RSA-3072', 'RSA-4096', 'Ed25519'] as const satisfies KeySpec[]
+const belonging = { organization: name.optional(), owner: name.optional() }
+const pem = z.string().max(1_000_000)
+
+const subtree = z
+  .string()
+  .regex(
+    /^(dns|email|uri|ip):./,
+    'a name space is written dns:example.org, ip:10.0.0.0/8, email:example.org or uri:example.org',
+  )
+  .transform((text) => ({
+    type: text.slice(0, text.indexOf(':')) as 'dns' | 'email' | 'uri' | 'ip',
+    value: text.slice(text.indexOf(':') + 1),
+  }))
+
+export const list = operation({
+  name: 'authority.ls',
+  input: z.strictObject({}),
+  run: ({ door }) => door.admin.authorities(),
+})
+
+export const show = operation({
+  name: 'authority.show',
+  input: z.strictObject({ name }),
+  run: async ({ door }, { name }) => {
+    const { chain, ...view } = await door.admin.authority(name)
+    return { ...view, pem: chain.map((der) => pemEncode('CERTIFICATE', der)).join('') }
+  },
+})
+
+export const create = operation({
+  name: 'authority.create',
+  input: z.strictObject({
+    ...belonging,
+    name,
+    key: z.enum(keySpecs).default('P-256'),
+    subject: z.string().min(1).max(1000),
+    parent: name.optional(),
+    validity: lengthOfTime,
+    pathLength: z.int().min(0).max(10).optional(),
+    permit: z.array(subtree).max(100).default([]),
+    exclude: z.array(subtree).max(100).default([]),
+  }),
+  run: ({ door }, { permit, exclude, ...draft }) => {
+    const constraints =
+      permit.length + exclude.length === 0 ? {} : { nameConstraints: { permitted: permit, excluded: exclude } }
+    return door.admin.createAuthority({ ...draft, ...constraints })
+  },
+})
+
+export const importOne = operation({
+  name: 'authority.import',
+  input: z.strictObject({
+    ...belonging,
+    name,
+    pem: pem.optional(),
+    /** Base64. */
+    pkcs12: z.base64().max(2_000_000).optional(),
+    passphrase: z.string().max(1000).optional(),
+  }),
+  run: ({ door }, { pkcs12, ...draft }) =>
+    door.admin.importAuthority({
+      ...draft,
+      ...(pkcs12 === undefined ? {} : { pkcs12: Buffer.from(pkcs12, 'base64') }),
+    }),
+})
+
+export const addManual = operation({
+  name: 'authority.add-manual',
+  input: z.strictObject({ ...belonging, name, pem }),
+  run: ({ door }, draft) => door.admin.addManualAuthority(draft),
+})
+
+export const change = operation({
+  name: 'authority.change',
+  input: z.strictObject({
+    name,
+    enabled: z.boolean().optional(),
+    owner: name.optional(),
+    settings: z.unknown().optional(),
+  }),
+  run: ({ door }, { name, ...changes }) => door.admin.changeAuthority(name, changes),
+})
+
+export const crl = operation({
+  name: 'authority.crl',
+  input: z.strictObject({ name }),
+  run: async ({ door }, { name }) => {
+    // Also whether the requester sees the authority at all.
+    const { crlUrl } = await door.admin.authority(name)
+    const { der, number, thisUpdate, nextUpdate } = await door.crl({ authority: name })
+    return { number, thisUpdate, nextUpdate, url: crlUrl, pem: pemEncode('X509 CRL', der) }
+  },
+})

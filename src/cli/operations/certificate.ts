@@ -1,0 +1,75 @@
+import { z } from 'zod'
+import type { Certificate, CertificateRef } from '../../core/certificate.ts'
+import { Failure } from '../../core/failure.ts'
+import { pemEncode } from '../../pki/pem.ts'
+import { type OperationContext, operation } from '../operation.ts'
+import { certificateRef, name, page } from './fields.ts'
+
+export const list = operation({
+  name: 'certificate.ls',
+  input: z.strictObject({
+    profile: name.optional(),
+    authority: name.optional(),
+    status: name.optional(),
+    search: z.string().min(1).max(300).optional(),
+    ...page,
+  }),
+  run: ({ door }, filter) => door.list.certificates(filter),
+})
+
+const given = { ref: certificateRef, authority: name.optional() }
+
+export const show = operation({
+  name: 'certificate.show',
+  input: z.strictObject(given),
+  run: async (context, input) => {
+    const certificate = await find(context, input)
+    const { rows } = await context.door.list.certificates({ after: certificate.id + 1, limit: 1 })
+    const [row] = rows
+    if (row?.id !== certificate.id) throw notFound()
+    const { keyAlgorithm, fingerprint, spkiHash, renews } = certificate
+    const chain = await context.door.chain(certificate)
+    return {
+      ...row,
+      keyAlgorithm,
+      fingerprint,
+      spkiHash,
+      renews: renews ?? null,
+      pem: pemEncode('CERTIFICATE', certificate.der),
+      chain: chain.map((der) => pemEncode('CERTIFICATE', der)).join(''),
+    }
+  },
+})
+
+export const revoke = operation({
+  name: 'certificate.revoke',
+  person: 'asks for a revocation',
+  input: z.strictObject({ ...given, reason: z.string().max(50).optional(), comment: z.string().max(1000).optional() }),
+  run: async (context, { ref, authority, ...draft }) => {
+    const certificate = await find(context, { ref, ...(authority === undefined ? {} : { authority }) })
+    const request = await context.door.revoke({
+      protocol: 'cli',
+      certificate: certificate.id,
+      grounds: 'user',
+      ...draft,
+    })
+    const { id, uuid, status, reason } = request
+    return { id, uuid, status, reason: reason ?? null, certificate: certificate.id, serial: certificate.serial }
+  },
+})
+
+async function find(
+  { door }: OperationContext,
+  { ref, authority }: { ref: CertificateRef; authority?: string },
+): Promise<Certificate> {
+  const found = await door.findCertificate('serial' in ref && authority !== undefined ? { ...ref, authority } : ref)
+  if (!found) throw notFound()
+  return found
+}
+
+function notFound(): Failure {
+  return new Failure(
+    'notFound',
+    'there is no such certificate; a serial number that two authorities gave needs --authority',
+  )
+}

@@ -1,0 +1,61 @@
+import { z } from 'zod'
+import { readCertificate } from '../../pki/certificateReader.ts'
+import { parseOcspRequest } from '../../pki/ocsp.ts'
+import { crlCheck, ocspCheck, ocspQuestion } from '../doctor/answers.ts'
+import { type Check, check, fail, ok, warn } from '../doctor/check.ts'
+import { type OperationContext, operation } from '../operation.ts'
+
+const day = 86_400_000
+
+/** Says that a server answers on the socket. */
+export const ping = operation({
+  name: 'doctor.ping',
+  input: z.strictObject({}),
+  run: async () => ({ pid: process.pid }),
+})
+
+/** What only the core knows: its authorities, and whether its clock runs forward. */
+export const core = operation({
+  name: 'doctor.core',
+  input: z.strictObject({}),
+  run: async (context) => {
+    const checks = [await check('clock', () => clockCheck(context))]
+    for (const { name, kind, enabled } of await context.door.admin.authorities()) {
+      if (enabled) checks.push(...(await authorityChecks(context, name, kind)))
+    }
+    return checks
+  },
+})
+
+/** What was recorded lies in the past, unless the clock was set back since. */
+async function clockCheck({ door }: OperationContext) {
+  const now = new Date()
+  const { rows } = await door.list.requests({ kind: 'sign', limit: 1 })
+  const last = rows[0]?.createdAt
+  if (last && last.getTime() > now.getTime() + 5_000)
+    return fail(`it says ${now.toISOString()}, but the last request came at ${last.toISOString()}`)
+  return ok(now.toISOString())
+}
+
+async function authorityChecks({ door }: OperationContext, name: string, kind: string): Promise<Check[]> {
+  const { chain, notAfter } = await door.admin.authority(name)
+  const [der] = chain
+  const checks = [await check(`authority ${name}`, () => endCheck(notAfter))]
+  if (kind !== 'local' || !der) return checks
+  const issuer = readCertificate(der)
+  checks.push(
+    await check(`CRL of ${name}`, async () => crlCheck((await door.crl({ authority: name })).der, issuer, new Date())),
+    await check(`OCSP of ${name}`, async () =>
+      ocspCheck(await door.ocsp(parseOcspRequest(ocspQuestion(issuer))), issuer),
+    ),
+  )
+  return checks
+}
+
+function endCheck(notAfter: Date | null) {
+  if (!notAfter) return warn('it has no certificate yet')
+  const left = Math.floor((notAfter.getTime() - Date.now()) / day)
+  const text = `its certificate ends on ${notAfter.toISOString().slice(0, 10)}, in ${left} days`
+  if (left < 0) return fail('its certificate has ended')
+  return left < 90 ? warn(text) : ok(text)
+}

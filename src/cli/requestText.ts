@@ -1,0 +1,86 @@
+import type { ApprovalStep } from '../core/rule.ts'
+import type { Output } from './operation.ts'
+import type { show } from './operations/request.ts'
+import { fields, lengthText, time } from './table.ts'
+
+export type ShownRequest = Output<typeof show>
+
+/** How a request is given back to the command line: 12 to sign, r12 to revoke. */
+export function shortRef({ kind, id }: { kind: string; id: number }): string {
+  return kind === 'revoke' ? `r${id}` : String(id)
+}
+
+/** Everything that an approver decides on, in the order in which he asks. */
+export function describeRequest(shown: ShownRequest): string {
+  const { review, certificate } = shown
+  return fields([
+    ['Request', `${shortRef(shown)} (${shown.uuid})`],
+    ['Status', shown.status],
+    ['Asks to', shown.action],
+    ['Names', shown.wanted ? shown.wanted.identifiers.map(({ type, value }) => `${type} ${value}`) : shown.names],
+    ...wantedLines(shown),
+    ['Revoke for', shown.kind === 'revoke' ? (shown.code ?? 'no reason given') : null],
+    [
+      'Certificate',
+      certificate
+        ? `${certificate.id}, serial ${certificate.serial}, ${certificate.status}, until ${time(certificate.notAfter)}`
+        : null,
+    ],
+    ['Renews', shown.renews],
+    ['Profile', shown.profile],
+    ['Authority', shown.authority],
+    ['Over', shown.protocol],
+    ['Requester', `${shown.requester} (${shown.requesterKind})`],
+    ['From', shown.source],
+    ['Asked', time(shown.createdAt)],
+    ['Expires', time(shown.expiresAt)],
+    ['Reason', shown.reason],
+    ['Last error', shown.lastError],
+    ['Findings', shown.findings.map(({ by, check, detail }) => `${by}/${check}: ${detail}`)],
+    ['Decision', review.outcome],
+    ['Rule', review.rule],
+    ['Steps', review.steps.map((step, index) => stepLine(step, index, review))],
+    ['May approve', mayApprove(shown)],
+    ['Votes', review.votes.map(voteLine)],
+    ['Comments', review.comments.map(({ user, text, at }) => `${time(at)} ${user}: ${text}`)],
+    ['Hash', review.hash],
+  ])
+}
+
+function wantedLines({ wanted, key }: ShownRequest): [string, string | null][] {
+  if (!wanted) return []
+  return [
+    ['Subject', wanted.subject],
+    [
+      'Type',
+      `${wanted.type}${wanted.mustStaple ? ', must staple' : ''}${wanted.pathLength === null ? '' : `, path length ${wanted.pathLength}`}`,
+    ],
+    ['Constraints', wanted.nameConstraints ? JSON.stringify(wanted.nameConstraints) : null],
+    [
+      'Valid',
+      `${wanted.notBefore ? `from ${time(wanted.notBefore)} ` : ''}${wanted.notAfter ? `until ${time(wanted.notAfter)}` : `for ${lengthText(wanted.validity)}`}`,
+    ],
+    ['Key', key ? `${key.algorithm} ${key.curve ?? key.size}, SHA-256 ${key.spkiHash}` : null],
+  ]
+}
+
+function stepLine(step: ApprovalStep, index: number, { step: present, outcome }: ShownRequest['review']): string {
+  const who = [
+    ...step.users,
+    ...step.roles.map((role) => `role ${role}`),
+    ...(step.owner ? ["the authority's owner"] : []),
+  ]
+  const state = outcome !== 'waiting' ? '' : index < present ? ' (done)' : index === present ? ' (waits)' : ''
+  return `${index + 1}. ${step.quorum} of ${who.join(', ')}, within ${step.expires}${state}`
+}
+
+function mayApprove({ review, status }: ShownRequest): string | null {
+  if (review.outcome !== 'waiting' || status !== 'requested') return null
+  return review.mayApprove.length > 0
+    ? review.mayApprove.join(', ')
+    : 'nobody: an administrator can override, or change the rule'
+}
+
+function voteLine({ user, step, verdict, override, reason, at }: ShownRequest['review']['votes'][number]): string {
+  return `${time(at)} ${user}: ${verdict}${override ? ' by override' : ''}, step ${step + 1}${reason ? `: ${reason}` : ''}`
+}
