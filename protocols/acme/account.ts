@@ -26,7 +26,7 @@ const registration = z.object({
   contact: z.array(z.string()).default([]),
   termsOfServiceAgreed: z.boolean().optional(),
 })
-const update = z.object({ contact: z.array(z.string()).optional(), status: z.unknown() })
+const update = z.object({ contact: z.array(z.string()).optional(), status: z.unknown().optional() })
 
 /** RFC 8555 sections 7.3 and 7.3.1. For a key that has an account, nothing else in the request counts. */
 export async function newAccount(request: KeyRequest): Promise<Answer> {

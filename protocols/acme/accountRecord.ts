@@ -69,6 +69,11 @@ export function refuseEnded({ status }: Account): void {
   }
 }
 
+/** `requesterKey` of what the account has ordered. */
+export function ownerKey({ uuid }: Account): string {
+  return `acme-account:${uuid}`
+}
+
 /** The account as the core knows it. */
 export function accountRequester({ uuid, thumbprint, contact }: Account, source: string | undefined): Requester {
   const [first] = contact

@@ -1,7 +1,7 @@
-import { requesterKey } from '../../src/core/requester.ts'
 import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { PkiError } from '../../src/pki/error.ts'
 import { pemEncode } from '../../src/pki/pem.ts'
+import { ownerKey } from './accountRecord.ts'
 import type { Answer } from './answer.ts'
 import { isId } from './id.ts'
 import { type AccountRequest, notFound, requirePostAsGet } from './signed.ts'
@@ -9,10 +9,10 @@ import { type AccountRequest, notFound, requirePostAsGet } from './signed.ts'
 /** RFC 8555 section 7.4.2: the chain, for the account that ordered the certificate. */
 export async function certificate(request: AccountRequest): Promise<Answer> {
   requirePostAsGet(request)
-  const { door, requester, param } = request
+  const { door, account, param } = request
   const uuid = param('id')
   const found = isId(uuid) ? await door.findCertificate({ uuid }) : undefined
-  if (found?.requesterKey !== requesterKey(requester)) throw notFound('certificate')
+  if (found?.requesterKey !== ownerKey(account)) throw notFound('certificate')
   const issuers = (await door.chain(found)).map(issuer)
   return {
     status: 200,

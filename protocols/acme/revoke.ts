@@ -3,8 +3,8 @@ import { z } from 'zod'
 import type { Certificate } from '../../src/core/certificate.ts'
 import type { Door } from '../../src/core/core.ts'
 import type { RevokeDraft, RevokeRequest } from '../../src/core/request.ts'
-import { requesterKey } from '../../src/core/requester.ts'
 import { withTables } from '../../src/db/tables.ts'
+import { ownerKey } from './accountRecord.ts'
 import type { Answer } from './answer.ts'
 import { decodeBase64url } from './base64url.ts'
 import { AcmeError } from './errors.ts'
@@ -70,7 +70,7 @@ async function groundsOf(request: RevocationRequest, certificate: Certificate): 
     if (request.key.spkiHash === certificate.spkiHash) return 'key'
     throw new AcmeError('unauthorized', 'the "jwk" is not the key of this certificate')
   }
-  if (certificate.requesterKey === requesterKey(request.requester)) return 'account'
+  if (certificate.requesterKey === ownerKey(request.account)) return 'account'
   if (await holdsAllNames(request, certificate)) return 'names'
   throw new AcmeError(
     'unauthorized',

@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { requestId } from '../../src/http/requestId.ts'
 import type { Host, NodeBindings } from '../../src/protocol.ts'
 import { account, newAccount } from './account.ts'
 import { type Answer, send, sendProblem } from './answer.ts'
@@ -128,7 +129,7 @@ function preflight(get: boolean): Response {
 async function problem(server: AcmeServer, c: AcmeContext, thrown: unknown): Promise<Response> {
   const { log, baseUrl } = server.host
   const error = asAcmeError(thrown)
-  if (error.status >= 500) log.error({ err: thrown, method: c.req.method, path: c.req.path }, 'an ACME request failed')
+  if (error.status >= 500) log.error({ err: thrown, request: requestId(c.env.incoming) }, 'an ACME request failed')
   const profile = /^\/acme\/([a-z0-9][a-z0-9-]{0,62})\//.exec(c.req.path)?.[1]
   return sendProblem(error, {
     root: profile === undefined ? undefined : `${baseUrl}/acme/${profile}`,
