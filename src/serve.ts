@@ -91,7 +91,7 @@ async function open(opening: Opening): Promise<string> {
   let tls = await ownTls(it, authority, hosts)
   const hostOf = hosting(opening)
   server.open({ host: hostOf, tls, ready: () => canIssue(it) })
-  const socket = await startOperationsSocket({ core, it, path: join(config.dataFolder, 'countersign.sock') })
+  const socket = await startOperationsSocket({ core, it, path: join(config.dataFolder, 'countersign.sock'), config })
   closing.unshift(() => socket.close())
   const renewTls = async () => {
     if (it.clock() < tls.renewAt) return

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { Config } from '../config.ts'
 import type { Core, Door } from '../core/core.ts'
 import { Failure, type Problem } from '../core/failure.ts'
 import type { Requester } from '../core/requester.ts'
@@ -8,6 +9,8 @@ export interface OperationContext {
   core: Core
   requester: Requester
   door: Door
+  /** Of the process that runs the operation. */
+  config: Config
 }
 
 /** One thing that a command does. `I` and `O` are what callers give and get; nothing holds their values. */

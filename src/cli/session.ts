@@ -31,7 +31,7 @@ export function openSession(config: Config, credentials: () => Promise<Credentia
       own ??= composeHere(config, operation.name.startsWith('profile.'))
       const { core } = await own
       const requester = await requesterOf(core, asking)
-      const output = await operation.execute({ core, requester, door: core.as(requester) }, asWire(input))
+      const output = await operation.execute({ core, requester, door: core.as(requester), config }, asWire(input))
       return asWire<O>(output)
     },
     async close() {

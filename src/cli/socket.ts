@@ -1,6 +1,7 @@
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
+import type { Config } from '../config.ts'
 import type { Core } from '../core/core.ts'
 import { Failure } from '../core/failure.ts'
 import type { Log } from '../log.ts'
@@ -13,6 +14,7 @@ export interface OperationsSocket {
   core: Core
   /** Where the socket is made, mode 0600. */
   path: string
+  config: Config
   /** For what is a bug: it leaves as `internal` without its detail. */
   it: { log: Log }
 }
@@ -24,13 +26,18 @@ const largestBody = 8 * 1024 * 1024
  * and password, or without either as the local operator. Answers {"output": …} or {"error": {code, detail}}. A socket file that a
  * crash left is replaced; one that a server answers on is Failure('conflict').
  */
-export async function startOperationsSocket({ core, path, it }: OperationsSocket): Promise<{ close(): Promise<void> }> {
+export async function startOperationsSocket({
+  core,
+  config,
+  path,
+  it,
+}: OperationsSocket): Promise<{ close(): Promise<void> }> {
   const where = shortPath(path)
   if (await answers(where))
     throw new Failure('conflict', `another server runs on this data folder: it answers on ${path}`)
   rmSync(where, { force: true })
   const server = createServer((request, response) => {
-    handle(core, request).then(
+    handle({ core, config }, request).then(
       (output) => send(response, 200, { output: output ?? null }),
       (error: unknown) => {
         const failure =
@@ -78,7 +85,10 @@ function answers(path: string): Promise<boolean> {
   })
 }
 
-async function handle(core: Core, request: IncomingMessage): Promise<unknown> {
+async function handle(
+  { core, config }: Pick<OperationsSocket, 'core' | 'config'>,
+  request: IncomingMessage,
+): Promise<unknown> {
   const [, name] = /^\/operations\/([a-z.-]{1,50})$/.exec(request.url ?? '') ?? []
   const operation = name === undefined ? undefined : operationTable.get(name)
   const input = await readInput(request)
@@ -90,7 +100,7 @@ async function handle(core: Core, request: IncomingMessage): Promise<unknown> {
   }
   if (request.method !== 'POST') throw new Failure('malformed', 'an operation is a POST')
   const requester = await requesterOf(core, credentialsOf(request.headers.authorization))
-  return operation.execute({ core, requester, door: core.as(requester) }, input)
+  return operation.execute({ core, requester, door: core.as(requester), config }, input)
 }
 
 /** Throws Failure('unauthenticated') for a header that is neither Bearer nor Basic. */

@@ -6,6 +6,7 @@ import { folderChecks } from '../doctor/folder.ts'
 import { portChecks, resolverCheck } from '../doctor/network.ts'
 import { httpChecks } from '../doctor/overHttp.ts'
 import { tlsCheck } from '../doctor/tls.ts'
+import type { Output } from '../operation.ts'
 import * as operations from '../operations/doctor.ts'
 import { callSocket } from '../socketClient.ts'
 import { socketPath } from '../socketPath.ts'
@@ -24,10 +25,13 @@ export function define(doctor: Command): void {
 }
 
 async function examine(cli: Cli): Promise<Check[]> {
-  const { config } = cli
-  const running = await isRunning(cli)
+  const server = await runningServer(cli)
+  const running = server !== undefined
+  const config = { ...cli.config, ...server }
   const checks = [
-    await check('server', () => (running ? ok('runs, and answers on its socket') : warn('does not run'))),
+    await check('server', () =>
+      running ? ok(`runs as process ${server?.pid}, and answers on its socket`) : warn('does not run'),
+    ),
     ...(await folderChecks(config)),
     await databaseCheck(cli, running),
   ]
@@ -40,9 +44,10 @@ async function examine(cli: Cli): Promise<Check[]> {
   return checks
 }
 
-async function isRunning({ config }: Cli): Promise<boolean> {
+async function runningServer({ config }: Cli): Promise<Output<typeof operations.server> | undefined> {
   const path = socketPath(config.dataFolder)
-  return (await callSocket({ path, operation: operations.ping.name, input: {}, credentials: undefined })) !== undefined
+  const answer = await callSocket({ path, operation: operations.server.name, input: {}, credentials: undefined })
+  return answer?.output as Output<typeof operations.server> | undefined
 }
 
 /** A server that runs has migrated. Without one nothing is changed here: only the schema's bookkeeping is read. */

@@ -7,11 +7,11 @@ import { type OperationContext, operation } from '../operation.ts'
 
 const day = 86_400_000
 
-/** Says that a server answers on the socket. */
-export const ping = operation({
-  name: 'doctor.ping',
+/** Where the server that answers on the socket listens: its settings may be others than those that the command line reads. */
+export const server = operation({
+  name: 'doctor.server',
   input: z.strictObject({}),
-  run: async () => ({ pid: process.pid }),
+  run: async ({ config: { listen, baseUrls, validation } }) => ({ pid: process.pid, listen, baseUrls, validation }),
 })
 
 /** What only the core knows: its authorities, and whether its clock runs forward. */
