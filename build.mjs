@@ -14,5 +14,7 @@ await build({
   sourcemap: true,
   logLevel: 'warning',
   external: ['better-sqlite3', '@node-rs/argon2', 'pg-native'],
-  banner: { js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);" },
+  banner: {
+    js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
+  },
 })

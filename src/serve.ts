@@ -10,10 +10,11 @@ import { ownAuthority, ownTls, rootOf } from './core/ownTls.ts'
 import { canIssue } from './core/ready.ts'
 import { endLeases } from './core/resume.ts'
 import { startUpkeep } from './core/upkeep.ts'
+import { type Database, statementCount } from './db/open.ts'
 import { greet } from './greeting.ts'
 import { type SourceAddress, sourceAddressReader } from './http/sourceAddress.ts'
 import type { Log } from './log.ts'
-import { createMetrics } from './metrics.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
 import { pemEncode } from './pki/pem.ts'
 import type { Host, Protocol } from './protocol.ts'
 import { createServer, type Server } from './server.ts'
@@ -30,7 +31,8 @@ export interface RunningServer {
  */
 export async function startServer(config: Config, protocols: Protocol[], log: Log): Promise<RunningServer> {
   const sourceAddress = sourceAddressReader(config.trustedProxies)
-  const server = createServer({ ...config, protocols, log, metrics: createMetrics(), sourceAddress })
+  const metrics = createMetrics()
+  const server = createServer({ ...config, protocols, log, metrics, sourceAddress })
   const closing: (() => Promise<void>)[] = []
   try {
     const ports = await server.listen()
@@ -38,12 +40,18 @@ export async function startServer(config: Config, protocols: Protocol[], log: Lo
     const urls = baseUrlsOf(config, ports)
     const composition = await compose({ ...config, httpBaseUrl: urls.httpBaseUrl }, log, checkOptions(protocols))
     closing.push(composition.close)
+    countDatabase(metrics, composition.it.db)
     const greeting = await open({ config, urls, composition, protocols, log, closing, server, sourceAddress })
     return { greeting, stop: () => closeAll(closing) }
   } catch (error) {
     await closeAll(closing)
     throw error
   }
+}
+
+function countDatabase(metrics: Metrics, db: Database): void {
+  metrics.derived('database_statements_total', 'SQL statements run', () => statementCount(db).statements)
+  metrics.derived('database_commits_total', 'Transactions committed', () => statementCount(db).commits)
 }
 
 /** Whether the options of protocols on a profile are what their adapters take: throws Failure('malformed') naming the first that is not. */
