@@ -20,7 +20,7 @@ interface ClientOptions {
 /** Debian's certbot with folders of its own and an account of its own. */
 export interface Certbot {
   folder: string
-  /** certonly --standalone for these names. */
+  /** certonly for these names, standalone unless `more` says --webroot. */
   certonly(names: string[], more?: string[]): Promise<Ended>
   /** As certonly, without waiting for its end. */
   begin(names: string[], more?: string[]): RunningProgram
@@ -34,10 +34,10 @@ export function certbotOf(server: ServerProcess, { directory = server.directory 
   const folder = mkdtempSync(join(server.workFolder, 'certbot-'))
   const env = { REQUESTS_CA_BUNDLE: server.rootPem }
   const common = ['--non-interactive', '--config-dir', folder, '--work-dir', folder, '--logs-dir', folder]
-  const ports = ['--http-01-address', '127.0.0.1', '--http-01-port', String(server.http01Port)]
+  const ports = ['--standalone', '--http-01-address', '127.0.0.1', '--http-01-port', String(server.http01Port)]
   const account = ['--agree-tos', '--register-unsafely-without-email', '--server', directory]
   const certonly = (names: string[], more: string[]) => [
-    ...['certonly', '--standalone', ...common, ...ports, ...account, ...more],
+    ...['certonly', ...common, ...(more.includes('--webroot') ? [] : ports), ...account, ...more],
     ...names.flatMap((name) => ['-d', name]),
   ]
   return {

@@ -26,6 +26,11 @@ export interface RunningProgram {
   ended: Promise<Ended>
 }
 
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
 /** Starts a program without a shell. It outlives neither its timeout nor this process. */
 export function start(program: string, args: readonly string[], options: ProgramOptions = {}): RunningProgram {
   const { cwd, env = {}, input, timeout = 120_000 } = options
@@ -37,8 +42,7 @@ export function start(program: string, args: readonly string[], options: Program
   // A program that reads nothing may have ended before it was told anything.
   child.stdin.on('error', () => {})
   child.stdin.end(input ?? '')
-  const orphaned = () => child.kill('SIGKILL')
-  process.once('exit', orphaned)
+  running.add(child)
   const ended = new Promise<Ended>((resolve, reject) => {
     const said = () => `${program} ${args.join(' ')}\n${text.stdout}${text.stderr}`
     const timer = setTimeout(() => {
@@ -46,12 +50,13 @@ export function start(program: string, args: readonly string[], options: Program
       reject(new Error(`after ${timeout} ms still running: ${said()}`))
     }, timeout)
     child.once('error', (error) => {
+      running.delete(child)
       clearTimeout(timer)
       reject(error)
     })
     child.once('close', (code, signal) => {
       clearTimeout(timer)
-      process.off('exit', orphaned)
+      running.delete(child)
       resolve({ code, signal, ...text })
     })
   })
