@@ -87,6 +87,9 @@ export interface TestServer {
 }
 
 interface TestServerOptions {
+  /** Instead of the echo, over this host. */
+  protocols?: readonly Protocol[]
+  host?: Omit<Host, 'sourceAddress'>
   mounts?: Protocol['mounts']
   listen?: Partial<ListenConfig>
   limits?: Partial<Limits>
@@ -110,7 +113,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const sourceAddress = sourceAddressReader(options.trustedProxies ?? [])
   const server = createServer({
     listen: { address: '127.0.0.1', httpsPort: 0, mtlsPort: 0, httpPort: 0, ...options.listen },
-    protocols: [echo.protocol],
+    protocols: options.protocols ?? [echo.protocol],
     log,
     metrics: createMetrics(),
     sourceAddress,
@@ -121,7 +124,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const ports = await server.listen()
   const ready = { now: true }
   // The echo asks nothing else of its host.
-  const host = { sourceAddress } as Partial<Host> as Host
+  const host = { ...options.host, sourceAddress } as Partial<Host> as Host
   const tls = serverCertificate('first')
   if (!options.closed) server.open({ host: () => host, tls, ready: async () => ready.now })
   return { server, ports, echo, lines, ready }
