@@ -34,9 +34,8 @@ describe('text from strangers', () => {
   test('JSON reads back as what it was', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
-        expect(JSON.parse(visibleJson(value))).toEqual(JSON.parse(JSON.stringify(value))
+        expect(JSON.parse(visibleJson(value))).toEqual(JSON.parse(JSON.stringify(value)))
       }),
-      ),
     )
   })
 })
