@@ -5,9 +5,11 @@ import { type CertificateFields, readCertificate } from '../pki/certificateReade
 import type { CrlDraft } from '../pki/crl.ts'
 import { issuerHashes } from '../pki/ocsp.ts'
 import { pemDecode } from '../pki/pem.ts'
+import { type Signer, signerFor } from '../pki/signer.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
 import { createCache } from './installation.ts'
+import { loadKey } from './key.ts'
 import { duration } from './profile.ts'
 import type { CoreTables } from './tables.ts'
 
@@ -54,10 +56,10 @@ export interface Authority {
   signCrl?(draft: Omit<CrlDraft, 'signer'>): Promise<Buffer>
 }
 
-/** Makes the signing part of an authority from its active certificate's key. */
+/** Makes the signing part of an authority from its active certificate and the signer over its key; absent: the key is elsewhere. */
 export type AuthorityMakers = Record<
   AuthorityKind,
-  (it: Installation, issuer: Issuer | undefined, keyId: number | null) => Promise<Authority>
+  (issuer: Issuer | undefined, signer: Signer | undefined) => Authority
 >
 
 /** An authority as the core works with it. */
@@ -114,6 +116,8 @@ async function readAuthority(it: Installation, id: number): Promise<LoadedAuthor
     .executeTakeFirst()
   const kind = z.enum(authorityKinds).parse(row.kind)
   const issuer = active && toIssuer(active)
+  const keyId = active?.key_id ?? null
+  const signer = keyId === null ? undefined : signerFor(await loadKey(it.db, it.vault, keyId))
   return {
     id: row.id,
     uuid: row.uuid,
@@ -124,7 +128,7 @@ async function readAuthority(it: Installation, id: number): Promise<LoadedAuthor
     enabled: row.enabled === 1,
     settings: authoritySettings.parse(JSON.parse(row.settings)),
     issuer,
-    signs: await it.makers[kind](it, issuer, active?.key_id ?? null),
+    signs: it.makers[kind](issuer, signer),
   }
 }
 
