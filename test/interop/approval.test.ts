@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Certbot, certbotOf, requireSuccess } from '../helpers/acmeClients.ts'
 import {
+  administrator,
   type CliUser,
   cliJson,
   type ListedRequest,
@@ -103,6 +104,17 @@ describe('approval by people, while certbot waits', () => {
     const asked = await waiting('more.localhost', wider)
     requireSuccess(await server.cli(['request', 'deny', String(asked.id), '--reason', 'no'], { token: alice.token }))
     expect((await wider.ended).code).not.toBe(0)
+  })
+
+  it('gets it by the administrator of the first start alone, who gives a reason', async () => {
+    const admin = await administrator(server)
+    const client = certbot.begin(['urgent.localhost'])
+    const { id } = await waiting('urgent.localhost', client)
+    expect((await approve(bob, id, '--override', '--reason', 'I want it')).code).not.toBe(0)
+    expect((await approve(admin, id, '--override')).code, 'without a reason').not.toBe(0)
+    requireSuccess(await approve(admin, id, '--override', '--reason', 'the old one expires tonight'))
+    requireSuccess(await client.ended)
+    expect(await verifyChain(server, certbot.files('urgent.localhost'), 'urgent.localhost')).toContain('OK')
   })
 
   it('does not let a user approve the revocation that he asked for', async () => {
