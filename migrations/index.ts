@@ -1,6 +1,13 @@
 import { core } from './0001-core.ts'
 import { acme } from './0002-acme.ts'
+import { credentials } from './0004-credentials.ts'
+import { acmeRenewal } from './0005-acme-renewal.ts'
 import type { Migration } from './columns.ts'
 
 /** All migrations, by name; they run in the order of their names. */
-export const migrations: Record<string, Migration> = { '0001-core': core, '0002-acme': acme }
+export const migrations: Record<string, Migration> = {
+  '0001-core': core,
+  '0002-acme': acme,
+  '0004-credentials': credentials,
+  '0005-acme-renewal': acmeRenewal,
+}

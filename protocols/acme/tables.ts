@@ -25,6 +25,12 @@ interface AccountsTable {
   /** The terms of service that were agreed to; null where none were shown. */
   terms_agreed: string | null
   created_at: number
+  /** The credential of the core that the account is bound to (RFC 8555 section 7.3.4). */
+  credential_id: number | null
+  /** JSON of the verified externalAccountBinding, as the client sent it. */
+  binding: string | null
+  /** JSON of the ids of the users behind the account: whoever made that credential. */
+  people: string | null
 }
 
 interface OrdersTable {
@@ -39,6 +45,12 @@ interface OrdersTable {
    * before, it is that of the authorizations.
    */
   finalized_at: number | null
+  /** The named variant of the profile that was chosen (draft-ietf-acme-profiles). */
+  variant: string | null
+  /** RFC 9773 section 5: as the client wrote it, the certificate's id, and how many orders have replaced it before. */
+  replaces: string | null
+  replaces_id: number | null
+  replaces_turn: number | null
   created_at: number
 }
 
@@ -48,6 +60,8 @@ interface OrderIdentifiersTable {
   position: number
   type: string
   value: string
+  /** RFC 9444 section 4.3: as the client wrote it. */
+  ancestor: string | null
   authorization_id: number
 }
 
@@ -76,6 +90,10 @@ interface AuthorizationsTable {
   validated_at: number | null
   /** Why it became invalid: JSON of a problem document. */
   error: string | null
+  /** 1: counts for every name below as well (RFC 9444). */
+  subdomains: Generated<number>
+  /** 1: asked for by newAuthz, so that every later order may use it. */
+  preauthorized: Generated<number>
   created_at: number
 }
 

@@ -24,9 +24,12 @@ export interface CoreTables {
   capabilities: CapabilitiesTable
   tokens: TokensTable
   setup_links: { id: Generated<number>; user_id: number; hash: string; expires_at: number; used_at: number | null }
+  credentials: CredentialsTable
   sealed_keys: SealedKeysTable
   authorities: AuthoritiesTable
   authority_certificates: AuthorityCertificatesTable
+  authority_chains: AuthorityChainsTable
+  renewal_windows: RenewalWindowsTable
   responders: RespondersTable
   crls: CrlsTable
   ra_profiles: RaProfilesTable
@@ -80,6 +83,32 @@ interface TokensTable {
   revoked_at: number | null
 }
 
+interface CredentialsTable {
+  id: Generated<number>
+  uuid: string
+  /** eab (a MAC key), challenge (a SCEP password) or enrolment (a name with a password). */
+  kind: string
+  /** Public, and unique with the kind within the profile: the kid of a MAC key, the name that goes with a password. */
+  name: string
+  /** Sealed as private keys are. */
+  sealed: Buffer
+  profile_id: number
+  organization_id: number
+  /** JSON of CredentialNames; null: whatever the profile certifies. */
+  identifiers: string | null
+  single_use: number
+  note: string | null
+  /** The user who made it: he is behind whatever is asked with it. */
+  created_by: number
+  created_at: number
+  /** Until when it can be used to enrol. */
+  expires_at: number | null
+  /** When it was used last, and the requesterKey of who did. */
+  used_at: number | null
+  used_by: string | null
+  revoked_at: number | null
+}
+
 interface SealedKeysTable {
   id: Generated<number>
   uuid: string
@@ -120,6 +149,32 @@ interface AuthorityCertificatesTable {
   not_after: number
   /** 1 for the one that signs now. */
   active: number
+  created_at: number
+}
+
+/** Another way up from a certificate of an authority: same subject, same key, other issuers. */
+interface AuthorityChainsTable {
+  id: Generated<number>
+  authority_certificate_id: number
+  /** PEM, the cross-signed certificate first, its issuers above it, nearest first. */
+  chain: string
+  /** The first end of a certificate in it. */
+  not_after: number
+  created_at: number
+}
+
+/** When certificates should be renewed instead of when they otherwise would. Null: any. The newest that fits counts. */
+interface RenewalWindowsTable {
+  id: Generated<number>
+  organization_id: number | null
+  authority_id: number | null
+  profile_id: number | null
+  certificate_id: number | null
+  /** Certificates stored before this moment. */
+  issued_before: number
+  window_start: number
+  window_end: number
+  explanation_url: string | null
   created_at: number
 }
 
