@@ -18,6 +18,8 @@ export interface Facts {
   action: Action
   protocol: string
   profile: string
+  /** The profile's variant that was chosen; absent: none. */
+  variant?: string
   requester: { kind: string; ref: string; name: string }
   /** Empty when unknown. */
   source: string

@@ -36,6 +36,7 @@ const variableTypes = {
   action: 'string',
   protocol: 'string',
   profile: 'string',
+  variant: 'string',
   requester: 'Requester',
   source: 'string',
   identifiers: 'list<Identifier>',
@@ -91,6 +92,7 @@ export function conditionContext(facts: Facts): ConditionContext {
   const { key, certificate, requester } = facts
   return {
     ...facts,
+    variant: facts.variant ?? '',
     [TYPE_VARIABLE]: facts.type,
     requester: Object.assign(new Requester(), requester),
     identifiers: facts.identifiers.map((identifier) => Object.assign(new Identifier(), identifier)),

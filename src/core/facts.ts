@@ -26,6 +26,7 @@ export function signFacts(
     action: draft.action,
     protocol: draft.protocol,
     profile: draft.profile.name,
+    ...(draft.profile.variant === undefined ? {} : { variant: draft.profile.variant }),
     requester: { kind: requester.kind, ref: requester.ref, name: requester.name },
     source: requester.source ?? '',
     identifiers,

@@ -40,40 +40,83 @@ const nameRules = z
 
 export const certificateTypes = ['server', 'client', 'dual_purpose', 'ca'] as const
 
-const certificateProfile = z
-  .strictObject({
-    type: z.enum([...certificateTypes, 'ocsp']).default('server'),
-    /** default: given when nothing is asked; max: the most that may be asked; backdate: how far notBefore lies back. */
-    validity: z
-      .strictObject({
-        default: duration.prefault('90d'),
-        max: duration.prefault('90d'),
-        backdate: duration.prefault('1m'),
-      })
-      .prefault({}),
-    keys: keyRules.prefault({}),
-    names: nameRules,
-    /** Subject attributes; `{name}` stands for the first name asked and `{csr.O}` for the CSR's O. Empty: no subject. */
-    subject: z.record(z.string(), z.string().max(200)).default({ CN: '{name}' }),
-    mustStaple: z.enum(['refuse', 'honour']).default('honour'),
-    /** What to do with extensions of a CSR that the profile does not issue. */
-    extraExtensions: z.enum(['refuse', 'ignore']).default('refuse'),
-    pathLength: z.int().min(0).max(10).optional(),
-    /** What a requester may choose himself. */
-    overrides: z.array(z.enum(['validity', 'subject'])).default(['validity']),
+const certificateFields = z.strictObject({
+  type: z.enum([...certificateTypes, 'ocsp']).default('server'),
+  /** default: given when nothing is asked; max: the most that may be asked; backdate: how far notBefore lies back. */
+  validity: z
+    .strictObject({
+      default: duration.prefault('90d'),
+      max: duration.prefault('90d'),
+      backdate: duration.prefault('1m'),
+    })
+    .prefault({}),
+  keys: keyRules.prefault({}),
+  names: nameRules,
+  /** Subject attributes; `{name}` stands for the first name asked and `{csr.O}` for the CSR's O. Empty: no subject. */
+  subject: z.record(z.string(), z.string().max(200)).default({ CN: '{name}' }),
+  mustStaple: z.enum(['refuse', 'honour']).default('honour'),
+  /** What to do with extensions of a CSR that the profile does not issue. */
+  extraExtensions: z.enum(['refuse', 'ignore']).default('refuse'),
+  pathLength: z.int().min(0).max(10).optional(),
+  /** What a requester may choose himself. */
+  overrides: z.array(z.enum(['validity', 'subject'])).default(['validity']),
+})
+
+const certificateProfile = certificateFields.prefault({})
+
+/** How a variant is written: what it changes of the profile's certificate, and what its users read about it. */
+const variantDraft = z.looseObject({ description: z.string().min(1).max(500) })
+
+/** Whole ones, as overlaid makes them. The names are those of the ACME profiles extension: compared as they are. */
+const variants = z.record(
+  z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'a variant is named by letters, digits, dots, dashes, underscores'),
+  z.strictObject({ description: z.string().min(1).max(500), certificate: certificateProfile }),
+)
+
+/** What a variant does not say of these it takes from the profile, setting by setting. */
+const overlaidParts = new Set(['validity', 'keys', 'names'])
+
+/** Variants as written, each with the profile's certificate below what it changes. What cannot be read is left for the schema to refuse. */
+function overlaid(settings: unknown): unknown {
+  if (!isObject(settings) || !isObject(settings.variants)) return settings
+  const base = isObject(settings.certificate) ? settings.certificate : {}
+  const whole = Object.entries(settings.variants).map(([name, draft]) => {
+    const read = variantDraft.safeParse(draft)
+    if (!read.success) return [name, draft]
+    const { description, ...changes } = read.data
+    return [name, { description, certificate: { ...base, ...changes, ...parts(base, changes) } }]
   })
-  .prefault({})
+  return { ...settings, variants: Object.fromEntries(whole) }
+}
+
+function parts(base: Record<string, unknown>, changes: Record<string, unknown>): Record<string, unknown> {
+  const both = Object.entries(changes).flatMap(([name, change]) => {
+    const below = base[name]
+    return overlaidParts.has(name) && isObject(below) && isObject(change) ? [[name, { ...below, ...change }]] : []
+  })
+  return Object.fromEntries(both)
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
 
 export const policyNames = ['keyAlgorithm', 'names', 'nameCount', 'validity', 'mustStaple', 'extensions'] as const
 export type PolicyName = (typeof policyNames)[number]
 
-export const profileSettings = z.strictObject({
+const settingsFields = z.strictObject({
   certificate: certificateProfile,
+  /** Named kinds of certificate that a client may choose instead, each by what it changes of `certificate`. */
+  variants: variants.default({}),
   /** A policy that is broken refuses (hard) or warns and goes on (soft). Default: hard. */
   enforcement: z.partialRecord(z.enum(policyNames), z.enum(['hard', 'soft'])).default({}),
   /** How long after its end an order is answered again when its client repeats it. */
   repeatWindow: duration.prefault('72h'),
 })
+
+export const profileSettings = z.preprocess(overlaid, settingsFields)
 
 export type ProfileSettings = z.output<typeof profileSettings>
 export type CertificateProfile = ProfileSettings['certificate']
@@ -89,6 +132,8 @@ export interface RaProfile {
   enabled: boolean
   builtin: boolean
   version: number
+  /** Which of its variants this is; absent: none, as the profile was written (variant.ts). */
+  variant?: string
   settings: ProfileSettings
   /** By protocol name: its options, as its adapter's schema made them; absent means that the protocol is off. */
   protocols: Record<string, unknown>

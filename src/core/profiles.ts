@@ -5,7 +5,7 @@ import { audit } from './audit.ts'
 import { checkRules } from './decide.ts'
 import { Failure } from './failure.ts'
 import { createCache } from './installation.ts'
-import { type ProfileSettings, profileSettings, type RaProfile } from './profile.ts'
+import { type CertificateProfile, type ProfileSettings, profileSettings, type RaProfile } from './profile.ts'
 import type { Requester } from './requester.ts'
 import { type ApprovalRules, approvalRules } from './rule.ts'
 import type { CoreTables } from './tables.ts'
@@ -121,16 +121,19 @@ export async function saveProfile(
 function checkProfile(draft: ProfileDraft): { settings: unknown; rules: ApprovalRules } {
   if (!draft.builtin) read(slug, draft.name, 'name')
   const settings: ProfileSettings = read(profileSettings, draft.settings, 'settings')
-  const { certificate } = settings
-  const { validity } = certificate
-  if (validity.default > validity.max)
-    throw new Failure('malformed', 'settings: the default validity is longer than the longest')
-  if (!draft.builtin && certificate.type === 'ocsp')
-    throw new Failure('malformed', 'settings: the type ocsp is the installation’s own')
+  checkCertificate(settings.certificate, 'settings', draft.builtin)
+  for (const [name, { certificate }] of Object.entries(settings.variants))
+    checkCertificate(certificate, `settings.variants.${name}`, draft.builtin)
   const rules = read(approvalRules, draft.rules, 'rules')
   checkRules(rules)
   // Stored as written: lengths of time and defaults are read again at each load.
   return { settings: draft.settings, rules }
+}
+
+function checkCertificate({ validity, type }: CertificateProfile, at: string, builtin: boolean): void {
+  if (validity.default > validity.max)
+    throw new Failure('malformed', `${at}: the default validity is longer than the longest`)
+  if (!builtin && type === 'ocsp') throw new Failure('malformed', `${at}: the type ocsp is the installation’s own`)
 }
 
 function read<T extends z.ZodType>(schema: T, value: unknown, at: string): z.output<T> {
