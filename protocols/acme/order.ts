@@ -38,7 +38,9 @@ export async function newOrder(request: AccountRequest): Promise<Answer> {
     names.map(({ identifier }) => identifier),
     period,
   )
-  const order = await store(request, { profile, names, ...period })
+  const uuid = newId(request.now)
+  await foresee(request, { uuid, profile, names, ...period })
+  const order = await store(request, { uuid, profile, names, ...period })
   return answerOrder(request, order, { status: 'pending' }, 201)
 }
 
@@ -51,15 +53,28 @@ export async function accountProfile({ door, account }: AccountRequest): Promise
 }
 
 interface Ordered {
+  uuid: string
   profile: RaProfile
   names: OrderName[]
   notBefore?: Date
   notAfter?: Date
 }
 
+/** What the rules can say without the CSR is said now: a denial, or the question to people. */
+async function foresee({ door }: AccountRequest, { uuid, profile, names, ...period }: Ordered): Promise<void> {
+  await door.foresee({
+    profile,
+    protocol: 'acme',
+    action: 'issue',
+    origin: { protocol: 'acme', ref: uuid },
+    identifiers: names.map(({ identifier }) => identifier),
+    ...period,
+  })
+}
+
 async function store(
   { server, account, now }: AccountRequest,
-  { profile, names, notBefore, notAfter }: Ordered,
+  { uuid, profile, names, notBefore, notAfter }: Ordered,
 ): Promise<Order> {
   const options = optionsOf(profile)
   const at = now.getTime()
@@ -78,7 +93,7 @@ async function store(
     created_at: at,
   }))
   const row = {
-    uuid: newId(now),
+    uuid,
     account_id: account.id,
     not_before: notBefore?.getTime() ?? null,
     not_after: notAfter?.getTime() ?? null,

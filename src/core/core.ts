@@ -3,10 +3,13 @@ import type { Identifier } from '../pki/identifier.ts'
 import type { OcspRequest } from '../pki/ocsp.ts'
 import type { Admin } from './admin.ts'
 import type { Approvals } from './approval.ts'
+import type { AccountEvent } from './audit.ts'
 import type { Authentication } from './authentication.ts'
 import type { CaChain } from './authority.ts'
 import type { Certificate, CertificateRef } from './certificate.ts'
+import type { Credential, CredentialKind } from './credential.ts'
 import type { CrlRef } from './crl.ts'
+import type { ForeseenDraft } from './foresee.ts'
 import type { Listing } from './listing.ts'
 import type { RaProfile } from './profile.ts'
 import type { Origin, RequestRef, RevokeDraft, RevokeRequest, SignDraft, SignRequest } from './request.ts'
@@ -39,6 +42,11 @@ export interface Door {
    * or denied. Throws badCsr, badKey, rejectedIdentifier, malformed where nothing is stored (DESIGN: refusal).
    */
   sign(draft: SignDraft, claim?: Claim): Promise<SignAnswer>
+  /**
+   * Lets the rules decide an order before its CSR is there (an ACME newOrder): throws forbidden where they deny, asks
+   * people now where they must be asked. `sign` with the same origin then goes on from there.
+   */
+  foresee(draft: ForeseenDraft): Promise<void>
   /** As sign; `revoked` in the answer means that OCSP says so already. Throws alreadyRevoked, badReason, notFound, forbidden. */
   revoke(draft: RevokeDraft, claim?: Claim): Promise<RevokeRequest>
   /** The newest generation of an origin. */
@@ -64,6 +72,20 @@ export interface Door {
     identifiers: readonly Identifier[],
     period?: { notBefore?: Date; notAfter?: Date },
   ): void
+  /**
+   * What a name, said to be known here, can be proved against; undefined where the profile has no such credential.
+   * Its state is told by redeemCredential, after the proof.
+   */
+  credential(profile: RaProfile, kind: CredentialKind, name: string): Promise<Credential | undefined>
+  /** Uses a credential, in the caller's transaction or claim, for this requester. Throws forbidden with the reason. */
+  redeemCredential(db: Database, id: number): Promise<void>
+  /**
+   * Whether one who enrolled with a credential may order these names; `bound`: it was made for these. Throws forbidden
+   * when it was revoked, rejectedIdentifier with a problem for each name that it is not for.
+   */
+  admitCredential(db: Database, id: number, identifiers: readonly Identifier[]): Promise<{ bound: boolean }>
+  /** An audit row about an account of the protocol's own, by this requester, in the caller's transaction. */
+  record(db: Database, event: AccountEvent): Promise<void>
   approvals: Approvals
   admin: Admin
   list: Listing

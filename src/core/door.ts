@@ -2,14 +2,17 @@ import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import { createAdmin } from './adminDoor.ts'
 import { createApprovals } from './approvals.ts'
+import { auditAccount } from './audit.ts'
 import { createAuthentication } from './authentication.ts'
 import { loadIssuer, readChain } from './authority.ts'
 import { hasCapability } from './capability.ts'
 import { type Certificate, findCertificate } from './certificate.ts'
 import type { Core, Door } from './core.ts'
+import { admitCredential, findCredential, redeemCredential } from './credential.ts'
 import { currentCrl } from './crl.ts'
 import { Failure } from './failure.ts'
 import { afterApproval, afterRetry } from './follow.ts'
+import { foresee } from './foresee.ts'
 import { actingUser } from './held.ts'
 import type { Installation } from './installation.ts'
 import { createListing } from './lists.ts'
@@ -41,6 +44,10 @@ function openDoor(it: Installation, requester: Requester, checkProtocols: CheckP
       await maySign(it, requester, draft.profile)
       return sign(it, requester, draft, claim)
     },
+    foresee: async (draft) => {
+      await maySign(it, requester, draft.profile)
+      return foresee(it, requester, draft)
+    },
     revoke: async (draft, claim) => {
       await mayAskRevocation(it, requester, draft.certificate)
       return revoke(it, requester, draft, claim)
@@ -60,6 +67,10 @@ function openDoor(it: Installation, requester: Requester, checkProtocols: CheckP
     ocsp: (request) => answerOcsp(it, request),
     answered: (ref) => markAnswered(it, ref),
     admitNames: (profile, identifiers, period = {}) => admitNames(it, profile, identifiers, period),
+    credential: (profile, kind, name) => findCredential(it, profile, kind, name),
+    redeemCredential: (db, id) => redeemCredential(db, { actor: requester, at: it.clock() }, id),
+    admitCredential: (db, id, identifiers) => admitCredential(db, id, identifiers),
+    record: (db, event) => auditAccount(db, requester, it.clock(), event),
     get approvals() {
       return createApprovals({
         db,

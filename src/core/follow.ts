@@ -53,6 +53,8 @@ async function refuseWhileRunning(db: Database, id: number, now: Date): Promise<
 /** Stores the next attempt of a request in `signing`; undefined where a person uploads the certificate. */
 async function nextAttempt(db: Database, it: Installation, id: number): Promise<Afterwards | undefined> {
   const request = await readSignRequest(db, id)
+  // Approved before its order was finalized: it waits for the CSR.
+  if (!request.csr) return undefined
   const attempt = await storeNext(db, it, {
     id,
     attempt: request.attempt,

@@ -3,7 +3,7 @@ import { withTables } from '../db/tables.ts'
 import type { Csr } from '../pki/csr.ts'
 import type { LoadedAuthority } from './authority.ts'
 import type { Admission } from './policy.ts'
-import type { SignDraft, SignRequest, SignStatus } from './request.ts'
+import type { SignDraft, SignRequest, SignStatus, WantedCertificate } from './request.ts'
 import { type Requester, requesterKey } from './requester.ts'
 import type { CoreTables } from './tables.ts'
 import { uuidv7 } from './uuid.ts'
@@ -27,8 +27,27 @@ interface NewRecord {
 }
 
 /** The row of a new request; undefined when another transaction has just made one for the same origin. */
-export async function insertSignRequest(db: Database, order: Order, made: NewRecord): Promise<SignRequest | undefined> {
+export function insertSignRequest(db: Database, order: Order, made: NewRecord): Promise<SignRequest | undefined> {
   const { draft, csr, requester, admission, now } = order
+  return insertRequestRow(db, { draft, csr, requester, wanted: admission.wanted, now }, made)
+}
+
+/** What a row needs of an order; without a CSR while it is only foreseen. */
+interface Ordered {
+  draft: Pick<SignDraft, 'profile' | 'protocol' | 'action' | 'origin' | 'renews'>
+  csr?: Csr
+  requester: Requester
+  wanted: WantedCertificate
+  now: Date
+}
+
+/** As insertSignRequest. */
+export async function insertRequestRow(
+  db: Database,
+  order: Ordered,
+  made: NewRecord,
+): Promise<SignRequest | undefined> {
+  const { draft, csr, requester, wanted, now } = order
   const { profile } = draft
   const uuid = uuidv7(now)
   const ended = made.status === 'denied' ? now : undefined
@@ -48,9 +67,9 @@ export async function insertSignRequest(db: Database, order: Order, made: NewRec
       requester: JSON.stringify(requester),
       requester_key: requesterKey(requester),
       source_address: requester.source ?? null,
-      csr: csr.der,
-      spki_hash: csr.publicKey.spkiHash,
-      wanted: JSON.stringify(admission.wanted),
+      csr: csr?.der ?? null,
+      spki_hash: csr?.publicKey.spkiHash ?? null,
+      wanted: JSON.stringify(wanted),
       findings: JSON.stringify(made.findings),
       renews_id: draft.renews ?? null,
       attempt: made.attempt,
@@ -77,8 +96,8 @@ export async function insertSignRequest(db: Database, order: Order, made: NewRec
     protocol: draft.protocol,
     ...(draft.origin ? { origin: draft.origin } : {}),
     requester,
-    csr: csr.der,
-    wanted: admission.wanted,
+    ...(csr ? { csr: csr.der } : {}),
+    wanted,
     findings: made.findings,
     ...(draft.renews === undefined ? {} : { renews: draft.renews }),
     attempt: made.attempt,
@@ -88,3 +107,6 @@ export async function insertSignRequest(db: Database, order: Order, made: NewRec
     ...(ended ? { endedAt: ended } : {}),
   }
 }
+
+/** Thrown to undo a record when another transaction took what it was built on: the origin, a vote, an approval good for once. */
+export class Raced extends Error {}

@@ -13,9 +13,10 @@ import { decide } from './decide.ts'
 import { openDecision, requestHash } from './decision.ts'
 import { signFacts } from './facts.ts'
 import { Failure } from './failure.ts'
+import { takeForeseen } from './foreseen.ts'
 import type { Installation } from './installation.ts'
 import { type Attempt, refuseBlockedKey, runAttempt, storeAttempt } from './issue.ts'
-import { insertSignRequest, type Order } from './newRequest.ts'
+import { insertSignRequest, type Order, Raced } from './newRequest.ts'
 import { admit, type Refusal } from './policy.ts'
 import { findByOrigin } from './records.ts'
 import { refuse } from './refusal.ts'
@@ -72,9 +73,6 @@ async function record(it: Installation, order: Order, verdict: Verdict, claim: C
   throw new Failure('unavailable', 'the same order arrives many times at once; ask again')
 }
 
-/** Thrown to undo a record when another transaction took what it was built on: the origin, or an approval good for once. */
-class Raced extends Error {}
-
 function whenRaced(error: unknown): 'raced' {
   if (error instanceof Raced) return 'raced'
   throw error
@@ -94,7 +92,10 @@ interface Deciding {
 async function makeRecord(db: Database, it: Installation, order: Order, { verdict, claim }: Deciding): Promise<Made> {
   const { draft, now } = order
   const known = draft.origin && (await findByOrigin(db, draft.origin))
-  if (known && (await stands(db, known.request, order))) return { request: known.request, repeat: true }
+  if (known && !known.request.csr) {
+    const foreseen = await takeForeseen(db, it, order, { request: known.request, verdict, claim })
+    if (foreseen) return foreseen
+  } else if (known && (await stands(db, known.request, order))) return { request: known.request, repeat: true }
   await claim?.(db)
   const { outcome } = verdict
   const findings = [...order.admission.findings, ...verdict.findings]

@@ -12,7 +12,7 @@ const commonNameBound = 64
  */
 export function subjectOf(
   profile: CertificateProfile,
-  csr: Csr,
+  csr: Pick<Csr, 'subject'>,
   identifiers: readonly Identifier[],
   asked?: Name,
 ): Name {

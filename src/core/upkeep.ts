@@ -4,6 +4,7 @@ import { raiseAlert } from './alert.ts'
 import { loadAuthority } from './authority.ts'
 import { currentCrl } from './crl.ts'
 import { expireWaiting } from './expire.ts'
+import { abandonForeseen } from './foresee.ts'
 import type { Installation } from './installation.ts'
 import { type JobHandlers, runDueJobs } from './jobs.ts'
 import { currentResponder } from './responder.ts'
@@ -34,6 +35,7 @@ export function startUpkeep(
     { name: 'audit chain', every: 500, run: () => sealAll(it) },
     { name: 'resume signing', every: 1_000, run: () => resumeSigning(it) },
     { name: 'expire requests', every: 5_000, run: () => expireWaiting(db, clock()) },
+    { name: 'withdraw approvals without an order', every: 600_000, run: () => abandonForeseen(db, clock()) },
     { name: 'renew CRLs and responders', every: 600_000, run: () => renewRevocationAnswers(it) },
     ...(options.more ?? []),
   ]
