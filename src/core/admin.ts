@@ -1,5 +1,6 @@
 import type { NameConstraints } from '../pki/nameConstraints.ts'
 import type { Capability } from './capability.ts'
+import type { CredentialKind } from './credential.ts'
 import type { KeySpec } from './key.ts'
 import type { ApprovalRules } from './rule.ts'
 
@@ -90,6 +91,39 @@ export interface TokenView {
   revokedAt: Date | null
 }
 
+/** A credential with which clients may enrol under a profile. */
+export interface CredentialDraft {
+  kind: CredentialKind
+  profile: string
+  /** Public; absent: its uuid. */
+  name?: string
+  /** CredentialNames as people write them; absent: whatever the profile certifies. */
+  identifiers?: unknown
+  /** Good for one enrolment; else for any number. */
+  singleUse?: boolean
+  /** Until when clients can enrol with it. */
+  expiresAt?: Date
+  note?: string
+}
+
+export interface CredentialView {
+  uuid: string
+  kind: CredentialKind
+  name: string
+  profile: string
+  /** As written; null: whatever the profile certifies. */
+  identifiers: unknown
+  singleUse: boolean
+  note: string | null
+  createdBy: string
+  createdAt: Date
+  expiresAt: Date | null
+  usedAt: Date | null
+  /** requesterKey of whoever used it last. */
+  usedBy: string | null
+  revokedAt: Date | null
+}
+
 export interface AlertView {
   id: number
   kind: string
@@ -160,6 +194,13 @@ export interface Admin {
   createToken(draft: { user: string; name: string; expiresAt?: Date }): Promise<{ text: string; view: TokenView }>
   tokens(user?: string): Promise<TokenView[]>
   revokeToken(uuid: string): Promise<void>
+
+  /** `secret`: 64 octets in base64url, shown once. Its maker, a user, approves nothing that is asked with it. */
+  createCredential(draft: CredentialDraft): Promise<{ secret: string; view: CredentialView }>
+  /** Those of the profiles that the requester manages, newest first. */
+  credentials(filter?: { profile?: string; kind?: CredentialKind }): Promise<CredentialView[]>
+  /** Nobody enrols with it any more, and who did orders nothing more. */
+  revokeCredential(uuid: string): Promise<void>
 
   alerts(): Promise<AlertView[]>
   closeAlert(id: number): Promise<void>

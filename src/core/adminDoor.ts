@@ -3,6 +3,7 @@ import { type AdminContext, actorOf, requireSuperuser } from './adminActor.ts'
 import { closeAlert, openAlerts } from './alertAdmin.ts'
 import { changeAuthority, importedAuthority, manualAuthority, newAuthority } from './authorityChange.ts'
 import { listAuthorities, showAuthority } from './authorityView.ts'
+import { endCredential, newCredential, viewCredentials } from './credentialAdmin.ts'
 import { addToRole, grant, removeFromRole, ungrant } from './grantAdmin.ts'
 import type { Installation } from './installation.ts'
 import { listProfiles, replaceProfile, showProfile } from './profileAdmin.ts'
@@ -43,6 +44,9 @@ export function createAdmin(
     createToken: (draft) => newToken(context, draft),
     tokens: (user) => viewTokens(context, user),
     revokeToken: (uuid) => endToken(context, uuid),
+    createCredential: (draft) => newCredential(context, draft),
+    credentials: (filter = {}) => viewCredentials(context, filter),
+    revokeCredential: (uuid) => endCredential(context, uuid),
     alerts: () => openAlerts(context),
     closeAlert: (id) => closeAlert(context, id),
     verifyAudit: async () => {

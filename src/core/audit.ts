@@ -12,6 +12,8 @@ export type AuditSubject =
   | 'user'
   | 'token'
   | 'key'
+  | 'credential'
+  | 'account'
   | 'installation'
 
 export interface AuditEntry {
@@ -23,6 +25,26 @@ export interface AuditEntry {
   status?: string
   /** Small and readable: never a key, password or token. */
   details?: Record<string, unknown>
+}
+
+/** What an adapter changed in its own tables that people must be able to trace: the accounts of its clients. */
+export interface AccountEvent {
+  change: 'created' | 'changed' | 'key_changed' | 'deactivated'
+  protocol: string
+  profile: { name: string; organizationId: number }
+  /** The adapter's own id of the account. */
+  id: number
+  details?: Record<string, unknown>
+}
+
+/** See Door.record. */
+export async function auditAccount(db: Database, actor: Requester, at: Date, event: AccountEvent): Promise<void> {
+  await audit(db, actor, at, {
+    action: `account.${event.change}`,
+    organizationId: event.profile.organizationId,
+    subject: { kind: 'account', id: event.id },
+    details: { protocol: event.protocol, profile: event.profile.name, ...event.details },
+  })
 }
 
 /** Writes one audit row. Call it in the transaction of the change itself; the sealer chains it within a second. */
