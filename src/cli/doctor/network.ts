@@ -23,36 +23,40 @@ export function resolverCheck({ validation }: Config): Promise<Check> {
   })
 }
 
+type State = Omit<Check, 'name'>
+
 /** While the server runs its ports answer; otherwise they are free for it. */
 export async function portChecks({ listen }: Config, running: boolean): Promise<Check[]> {
   const ports = { https: listen.httpsPort, mtls: listen.mtlsPort, http: listen.httpPort }
   const checks: Check[] = []
   for (const [name, port] of Object.entries(ports)) {
     if (port === 0) continue
+    // A listener that no protocol asks for is not opened; so far that can only be the one with client certificates.
+    const silent = name === 'mtls' ? warn : fail
     checks.push(
       await check(`port ${port} (${name})`, () =>
-        running ? answersOn(listen.address, port) : freeOn(listen.address, port),
+        running ? answersOn(listen.address, port, silent) : freeOn(listen.address, port),
       ),
     )
   }
   return checks
 }
 
-function answersOn(address: string, port: number) {
-  return new Promise<ReturnType<typeof ok> | ReturnType<typeof fail>>((resolve) => {
+function answersOn(address: string, port: number, silent: typeof warn | typeof fail): Promise<State> {
+  return new Promise((resolve) => {
     const socket = connect({ host: here(address), port, timeout: patience })
-    const settle = (result: ReturnType<typeof ok> | ReturnType<typeof fail>) => {
+    const settle = (state: State) => {
       socket.destroy()
-      resolve(result)
+      resolve(state)
     }
     socket.once('connect', () => settle(ok(`answers on ${address}`)))
     socket.once('timeout', () => settle(fail(`does not answer on ${address}`)))
-    socket.once('error', (error) => settle(fail(error.message)))
+    socket.once('error', (error) => settle(silent(error.message)))
   })
 }
 
-function freeOn(address: string, port: number) {
-  return new Promise<ReturnType<typeof ok> | ReturnType<typeof fail>>((resolve) => {
+function freeOn(address: string, port: number): Promise<State> {
+  return new Promise((resolve) => {
     const server = createServer()
     server.once('error', (error) => resolve(fail(error.message)))
     server.listen({ host: address, port, exclusive: true }, () => server.close(() => resolve(ok(`free on ${address}`))))
