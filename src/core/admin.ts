@@ -1,5 +1,6 @@
 import type { NameConstraints } from '../pki/nameConstraints.ts'
 import type { Capability } from './capability.ts'
+import type { CertificateRef } from './certificate.ts'
 import type { CredentialKind } from './credential.ts'
 import type { KeySpec } from './key.ts'
 import type { ApprovalRules } from './rule.ts'
@@ -21,6 +22,32 @@ export interface AuthorityView {
   crlUrl: string | null
   ocspUrl: string | null
   settings: unknown
+}
+
+/** Another way up from an authority's certificate. */
+export interface ChainView {
+  id: number
+  /** RFC 4514 text; the certificate that stands for the authority's own first. */
+  subjects: string[]
+  /** Who issued the last of them: what clients choose a chain by. */
+  topIssuer: string
+  /** The first end of one of them. */
+  notAfter: Date
+}
+
+/** When certificates are to be renewed, set by hand. Null: any. */
+export interface RenewalWindowView {
+  id: number
+  organization: string | null
+  authority: string | null
+  profile: string | null
+  serial: string | null
+  /** Certificates issued before this. */
+  issuedBefore: Date
+  start: Date
+  end: Date
+  explanationUrl: string | null
+  createdAt: Date
 }
 
 export interface ProfileView {
@@ -166,6 +193,36 @@ export interface Admin {
     name: string,
     change: { enabled?: boolean; owner?: string; settings?: unknown },
   ): Promise<AuthorityView>
+
+  /** Chains beside its own, oldest first. */
+  chains(authority: string): Promise<ChainView[]>
+  /**
+   * PEM of a certificate for the authority's subject and key that another one signed, then that one's issuers. Clients
+   * may choose it from then on. Throws malformed for what does not fit, conflict for a chain that it has.
+   */
+  addChain(authority: string, pem: string): Promise<ChainView[]>
+  removeChain(authority: string, chain: number): Promise<ChainView[]>
+
+  /** The newest first. Of windows that fit one certificate the newest counts. */
+  renewalWindows(): Promise<RenewalWindowView[]>
+  /**
+   * Moves the renewal window (RFC 9773) of the certificates of a profile, an authority, or both; of those named; or of
+   * all. Certificates issued later, as the renewed ones are, keep theirs. Needs manage there; `all` an administrator.
+   */
+  setRenewalWindow(draft: {
+    profile?: string
+    authority?: string
+    certificates?: CertificateRef[]
+    all?: boolean
+    /** With `all`; absent: the administrator's own, a superuser's every one. */
+    organization?: string
+    /** Absent: now. */
+    issuedBefore?: Date
+    start: Date
+    end: Date
+    explanationUrl?: string
+  }): Promise<RenewalWindowView[]>
+  removeRenewalWindow(id: number): Promise<void>
 
   profiles(): Promise<ProfileView[]>
   profile(name: string): Promise<ProfileView>

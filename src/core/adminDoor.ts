@@ -3,10 +3,12 @@ import { type AdminContext, actorOf, requireSuperuser } from './adminActor.ts'
 import { closeAlert, openAlerts } from './alertAdmin.ts'
 import { changeAuthority, importedAuthority, manualAuthority, newAuthority } from './authorityChange.ts'
 import { listAuthorities, showAuthority } from './authorityView.ts'
+import { addChain, listChains, removeChain } from './chainAdmin.ts'
 import { endCredential, newCredential, viewCredentials } from './credentialAdmin.ts'
 import { addToRole, grant, removeFromRole, ungrant } from './grantAdmin.ts'
 import type { Installation } from './installation.ts'
 import { listProfiles, replaceProfile, showProfile } from './profileAdmin.ts'
+import { listRenewalWindows, removeRenewalWindow, setRenewalWindow } from './renewalAdmin.ts'
 import type { Requester } from './requester.ts'
 import { verifyAudit } from './seal.ts'
 import { endToken, newToken, viewTokens } from './tokenAdmin.ts'
@@ -30,6 +32,12 @@ export function createAdmin(
     importAuthority: (draft) => importedAuthority(context, draft),
     addManualAuthority: (draft) => manualAuthority(context, draft),
     changeAuthority: (name, change) => changeAuthority(context, name, change),
+    chains: (authority) => listChains(context, authority),
+    addChain: (authority, pem) => addChain(context, authority, pem),
+    removeChain: (authority, chain) => removeChain(context, authority, chain),
+    renewalWindows: () => listRenewalWindows(context),
+    setRenewalWindow: (draft) => setRenewalWindow(context, draft),
+    removeRenewalWindow: (id) => removeRenewalWindow(context, id),
     profiles: () => listProfiles(context),
     profile: (name) => showProfile(context, name),
     saveProfile: (draft) => replaceProfile({ ...context, checkProtocols }, draft),

@@ -152,7 +152,8 @@ async function ordered(it: Installation, own: Buffer, all: Buffer[]): Promise<Ma
   return { certificate, chain }
 }
 
-function checkCa(fields: CertificateFields, now: Date): void {
+/** Throws Failure('malformed'). */
+export function checkCa(fields: CertificateFields, now: Date): void {
   if (!fields.isCa) throw new Failure('malformed', 'the certificate is not one of a CA (basicConstraints)')
   if (fields.keyUsage && !fields.keyUsage.includes('keyCertSign'))
     throw new Failure('malformed', 'the CA may not sign certificates (keyUsage)')
@@ -165,7 +166,8 @@ function checkName(name: string): void {
   if (!parsed.success) throw new Failure('malformed', `name: ${parsed.error.issues[0]?.message}`)
 }
 
-function asMalformed<T>(read: () => T): T {
+/** What the pki calls a fault of its input is one of the caller's. */
+export function asMalformed<T>(read: () => T): T {
   const rethrow = (error: unknown): never => {
     throw error instanceof PkiError ? new Failure('malformed', error.message, { cause: error }) : error
   }

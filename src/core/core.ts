@@ -2,6 +2,7 @@ import type { Database } from '../db/open.ts'
 import type { Identifier } from '../pki/identifier.ts'
 import type { OcspRequest } from '../pki/ocsp.ts'
 import type { Admin } from './admin.ts'
+import type { AlternateChain } from './alternateChain.ts'
 import type { Approvals } from './approval.ts'
 import type { AccountEvent } from './audit.ts'
 import type { Authentication } from './authentication.ts'
@@ -12,6 +13,7 @@ import type { CrlRef } from './crl.ts'
 import type { ForeseenDraft } from './foresee.ts'
 import type { Listing } from './listing.ts'
 import type { RaProfile } from './profile.ts'
+import type { CertId, RenewalWindow } from './renewal.ts'
 import type { Origin, RequestRef, RevokeDraft, RevokeRequest, SignDraft, SignRequest } from './request.ts'
 import type { Requester } from './requester.ts'
 
@@ -37,6 +39,8 @@ export interface SignedCrl {
 export interface Door {
   /** The enabled profile of that name that serves that protocol. Throws notFound alike for none, disabled and built-in. */
   profile(name: string, protocol: string): Promise<RaProfile>
+  /** The profile with the certificate settings of its variant of that name. Throws notFound. */
+  variant(profile: RaProfile, name: string): RaProfile
   /**
    * Policy, rules, and, where the rules say auto, the certificate: the returned request is signed, signing, requested
    * or denied. Throws badCsr, badKey, rejectedIdentifier, malformed where nothing is stored (DESIGN: refusal).
@@ -54,6 +58,12 @@ export interface Door {
   findCertificate(ref: CertificateRef): Promise<Certificate | undefined>
   /** The issuers above a certificate's own, nearest first, root last, as DER. */
   chain(certificate: Certificate): Promise<Buffer[]>
+  /** Chains beside `chain` that a certificate also has. */
+  alternateChains(certificate: Certificate): Promise<AlternateChain[]>
+  /** The certificate that a client of RFC 9773 means. */
+  findByCertId(id: CertId): Promise<Certificate | undefined>
+  /** When a certificate should be renewed (RFC 9773). */
+  renewalWindow(certificate: Certificate): Promise<RenewalWindow>
   /** The certificates of an authority that clients may need: the active one with its chain, and earlier ones. */
   authorityChain(authority: string): Promise<CaChain>
   /** A certificate signed elsewhere, leaf first, for a request that waits in `signing`. */

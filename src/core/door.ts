@@ -1,6 +1,7 @@
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import { createAdmin } from './adminDoor.ts'
+import { alternateChains } from './alternateChain.ts'
 import { createApprovals } from './approvals.ts'
 import { auditAccount } from './audit.ts'
 import { createAuthentication } from './authentication.ts'
@@ -22,11 +23,13 @@ import type { RaProfile } from './profile.ts'
 import { loadProfile } from './profiles.ts'
 import { findByOrigin, readSignRequest } from './records.ts'
 import { rememberForNextOrder } from './remember.ts'
+import { findByCertId, renewalWindow } from './renewal.ts'
 import type { Requester } from './requester.ts'
 import { revoke } from './revoke.ts'
 import { sign } from './sign.ts'
 import type { CoreTables } from './tables.ts'
 import { upload } from './upload.ts'
+import { variantOf } from './variant.ts'
 
 /** Checks the options of protocols on a profile by the adapters' own schemas; throws Failure('malformed'). */
 export type CheckProtocols = (protocols: Record<string, unknown>) => void
@@ -40,6 +43,7 @@ function openDoor(it: Installation, requester: Requester, checkProtocols: CheckP
   const { db } = it
   return {
     profile: (name, protocol) => servingProfile(it, name, protocol),
+    variant: variantOf,
     sign: async (draft, claim) => {
       await maySign(it, requester, draft.profile)
       return sign(it, requester, draft, claim)
@@ -58,6 +62,12 @@ function openDoor(it: Installation, requester: Requester, checkProtocols: CheckP
       return certificate && (await maySee(it, requester, certificate.organizationId)) ? certificate : undefined
     },
     chain: (certificate) => chainOf(it, certificate),
+    alternateChains: async ({ authorityCertificateId: id }) => (id === undefined ? [] : alternateChains(it, id)),
+    findByCertId: async (id) => {
+      const certificate = await findByCertId(it, id)
+      return certificate && (await maySee(it, requester, certificate.organizationId)) ? certificate : undefined
+    },
+    renewalWindow: (certificate) => renewalWindow(db, certificate),
     authorityChain: (authority) => readChain(it, authority),
     upload: async (ref, chain) => {
       await mayUpload(it, requester, ref)
