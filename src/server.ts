@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { answerBadRequest } from './badRequest.ts'
 import type { ListenConfig } from './config.ts'
 import { createHandler, type Serving } from './exchange.ts'
@@ -100,6 +101,10 @@ async function listenAll(listeners: Listener[], listen: ListenConfig): Promise<P
   }
 }
 
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`
+}
+
 /** What is under way may end; connections without a request close at once, the others after their answer. */
 async function drain(listeners: readonly Listener[], state: Serving, drainTimeout: number): Promise<void> {
   state.draining = true
@@ -107,7 +112,9 @@ async function drain(listeners: readonly Listener[], state: Serving, drainTimeou
   const closed = Promise.all(
     listeners.map(({ server }) => new Promise<void>((resolve) => void server.close(() => resolve()))),
   )
-  for (const { server } of listeners) server.closeIdleConnections()
+  const busy = new Set([...state.active].map(({ socket }) => socket && peerOf(socket)))
+  // By the peer's port: a TLS socket and the TCP socket beneath it are two objects.
+  for (const { sockets } of listeners) for (const socket of sockets) if (!busy.has(peerOf(socket))) socket.destroy()
   const timer = setTimeout(() => {
     for (const { sockets } of listeners) for (const socket of sockets) socket.destroy()
   }, drainTimeout)

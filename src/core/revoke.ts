@@ -91,6 +91,8 @@ async function makeRequest(
   // A proof by the key itself does not wait behind a request that waits for people.
   if (open && !(verdict.outcome.kind === 'auto' && (await cancelFor(db, open.id, revocation))))
     return readRevokeRequest(db, open.id)
+  const denied = await recentDenial(db, revocation)
+  if (denied) return denied
   await claim?.(db)
   const { outcome } = verdict
   const status = statusFor(outcome, authority)
@@ -112,6 +114,23 @@ async function makeRequest(
     },
   })
   return opened
+}
+
+/** A program that asks again reads why it was denied, for the profile's repeatWindow, in place of asking people anew. */
+async function recentDenial(db: Database, revocation: Revocation): Promise<RevokeRequest | undefined> {
+  const { certificate, requester, verdict, profile, draft, now } = revocation
+  if (verdict.outcome.kind !== 'require' || draft.grounds === 'user') return undefined
+  const row = await withTables<CoreTables>(db)
+    .selectFrom('revoke_requests')
+    .select('id')
+    .where('certificate_id', '=', certificate.id)
+    .where('requester_key', '=', requesterKey(requester))
+    .where('status', '=', 'denied')
+    .where('code', draft.reason === undefined ? 'is' : '=', draft.reason ?? null)
+    .where('ended_at', '>', now.getTime() - profile.settings.repeatWindow)
+    .orderBy('id', 'desc')
+    .executeTakeFirst()
+  return row && readRevokeRequest(db, row.id)
 }
 
 function statusFor(outcome: Outcome, authority: LoadedAuthority): RevokeStatus {

@@ -86,8 +86,9 @@ export const revokeStatusTable = {
   requested: { status: 403, error: 'unauthorized', retryAfter: true },
   revoking: { status: 403, error: 'unauthorized', retryAfter: true },
   revoked: { status: 400, error: 'alreadyRevoked', retryAfter: false },
+  // The reason is told, for the profile's repeatWindow.
+  denied: { status: 403, error: 'unauthorized', retryAfter: false },
   // These have ended and left the certificate valid: asking again is a new request, which the same rule has wait.
-  denied: { status: 403, error: 'unauthorized', retryAfter: true },
   expired: { status: 403, error: 'unauthorized', retryAfter: true },
   canceled: { status: 403, error: 'unauthorized', retryAfter: true },
   failed: { status: 403, error: 'unauthorized', retryAfter: true },
