@@ -31,6 +31,12 @@ export async function closeAlert({ it, requester }: AdminContext, id: number): P
     const actor = await actorOf(db, requester)
     const row = await alertRows(db).where('id', '=', id).where('closed_at', 'is', null).executeTakeFirst()
     if (!row || !administers(actor, row.organization_id)) throw new Failure('notFound', `there is no open alert ${id}`)
+    if (row.kind === 'local_operator' && !actor.user) {
+      throw new Failure(
+        'forbidden',
+        'an alert about the local operator is closed by an administrator, with his own token',
+      )
+    }
     await withTables<CoreTables>(db)
       .updateTable('alerts')
       .set({ closed_at: at.getTime() })

@@ -118,6 +118,12 @@ describe.each(databases)('users, administered, on $name', ({ open }) => {
         expect.objectContaining({ actor: expect.objectContaining({ kind: 'system', ref: 'cli' }) }),
       )
     })
+    test('alert is closed by no local operator', async () => {
+      const alerts = await people.operator.admin.alerts()
+      const alert = alerts.find(({ kind }) => kind === 'local_operator')
+      await expect(people.operator.admin.closeAlert(alert?.id ?? 0)).rejects.toMatchObject(failure('forbidden'))
+      await people.as(people.chief).admin.closeAlert(alert?.id ?? 0)
+    })
     test('of a user who is disabled is a conflict', async () => {
       await people.operator.admin.createUser({ name: 'frank' })
       await people.operator.admin.changeUser('frank', { enabled: false })
