@@ -14,6 +14,7 @@ import {
 import { type Answer, link } from './answer.ts'
 import { checkContacts } from './contact.ts'
 import { AcmeError } from './errors.ts'
+import { type Binding, readBinding } from './externalAccount.ts'
 import { newId } from './id.ts'
 import { optionsOf } from './options.ts'
 import { type AccountRequest, type KeyRequest, keyHolder, notFound, readPayload } from './signed.ts'
@@ -33,7 +34,8 @@ export async function newAccount(request: KeyRequest): Promise<Answer> {
   const { server, key, source } = request
   const { db, core } = server.host
   readPayload(request, anything)
-  const profile = await core.as(keyHolder(key.thumbprint, source)).profile(request.profile, 'acme')
+  const door = core.as(keyHolder(key.thumbprint, source))
+  const profile = await door.profile(request.profile, 'acme')
   const found = await findAccountByKey(db, profile.id, key.thumbprint)
   if (found) return returnExisting(request, found)
   if (readPayload(request, existing).onlyReturnExisting)
@@ -42,7 +44,13 @@ export async function newAccount(request: KeyRequest): Promise<Answer> {
   const { termsOfService } = optionsOf(profile)
   if (termsOfService !== undefined && termsOfServiceAgreed !== true) throw mustAgree(termsOfService)
   checkContacts(contact)
-  const { account, created } = await store(request, { profileId: profile.id, contact, termsAgreed: termsOfService })
+  const binding = await readBinding(request, profile, door)
+  const { account, created } = await store(request, {
+    profileId: profile.id,
+    contact,
+    termsAgreed: termsOfService,
+    binding,
+  })
   if (!created) return returnExisting(request, account)
   return { status: 201, location: urls.account(request.root, account.uuid), json: accountObject(request.root, account) }
 }
@@ -67,11 +75,13 @@ interface Registration {
   profileId: number
   contact: string[]
   termsAgreed: string | undefined
+  binding: Binding | undefined
 }
 
-/** Of several requests with one key at once, one creates the account and all get it. */
-function store({ server, now, profile, key }: KeyRequest, { profileId, contact, termsAgreed }: Registration) {
-  return transaction(server.host.db, async (db) => {
+/** Of several requests with one key at once, one creates the account and all get it. Only who creates it uses his credential. */
+function store({ server: { host }, now, profile, key, source }: KeyRequest, registration: Registration) {
+  const { profileId, contact, termsAgreed, binding } = registration
+  return transaction(host.db, async (db) => {
     const row = await withTables<AcmeTables>(db)
       .insertInto('acme_accounts')
       .values({
@@ -84,11 +94,20 @@ function store({ server, now, profile, key }: KeyRequest, { profileId, contact, 
         contact: JSON.stringify(contact),
         terms_agreed: termsAgreed ?? null,
         created_at: now.getTime(),
+        credential_id: binding?.credentialId ?? null,
+        binding: binding ? JSON.stringify(binding.sent) : null,
+        people: binding ? JSON.stringify(binding.people) : null,
       })
       .onConflict((conflict) => conflict.columns(['profile_id', 'thumbprint']).doNothing())
       .returningAll()
       .executeTakeFirst()
-    if (row) return { account: toAccount(row), created: true }
+    if (row) {
+      const made = toAccount(row)
+      const door = host.core.as(accountRequester(made, source))
+      if (binding) await door.redeemCredential(db, binding.credentialId)
+      await door.record(db, { change: 'created', ...recorded(made) })
+      return { account: made, created: true }
+    }
     const account = await findAccountByKey(db, profileId, key.thumbprint)
     if (!account) throw new Failure('internal', 'an account that was there is not')
     return { account, created: false }
@@ -113,10 +132,13 @@ export async function account(request: AccountRequest): Promise<Answer> {
   return { status: 200, json: accountObject(root, changed) }
 }
 
-async function storeChange(
-  { server: { host } }: AccountRequest,
-  { id, uuid, contact, status }: Account,
-): Promise<void> {
+function recorded({ id, uuid, profileId, thumbprint, contact, credentialId }: Account) {
+  const details = { account: uuid, thumbprint, contact, ...(credentialId === undefined ? {} : { credentialId }) }
+  return { protocol: 'acme', profileId, id, details }
+}
+
+async function storeChange({ server: { host }, door }: AccountRequest, changed: Account): Promise<void> {
+  const { id, uuid, contact, status } = changed
   await transaction(host.db, async (db) => {
     const { numUpdatedRows } = await withTables<AcmeTables>(db)
       .updateTable('acme_accounts')
@@ -125,16 +147,21 @@ async function storeChange(
       .where('status', '=', 'valid')
       .executeTakeFirst()
     if (numUpdatedRows === 0n) throw new AcmeError('unauthorized', 'this account was ended meanwhile', { status: 401 })
+    await door.record(db, { change: status === 'deactivated' ? status : 'changed', ...recorded(changed) })
     if (status === 'deactivated') await host.enqueue(db, 'acme.cancel', uuid)
   })
 }
 
-/** Section 7.1.2. What the client sent beside it is never reflected. */
-function accountObject(root: string, { uuid, status, contact, termsAgreed }: Account): Record<string, unknown> {
+/** Section 7.1.2. What the client sent beside it is never reflected, a binding only when it was verified. */
+export function accountObject(
+  root: string,
+  { uuid, status, contact, termsAgreed, binding }: Account,
+): Record<string, unknown> {
   return {
     status,
     ...(contact.length > 0 ? { contact } : {}),
     ...(termsAgreed === undefined ? {} : { termsOfServiceAgreed: true }),
+    ...(binding === undefined ? {} : { externalAccountBinding: binding }),
     orders: urls.orders(root, uuid),
   }
 }

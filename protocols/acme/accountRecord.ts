@@ -18,6 +18,11 @@ export interface Account {
   status: AccountStatus
   contact: string[]
   termsAgreed: string | undefined
+  /** The core's credential that it is bound to, by the externalAccountBinding that the client sent. */
+  credentialId: number | undefined
+  binding: unknown
+  /** The users behind it: whoever made that credential. */
+  people: number[]
 }
 
 export function toAccount(row: Selectable<AcmeTables['acme_accounts']>): Account {
@@ -31,6 +36,9 @@ export function toAccount(row: Selectable<AcmeTables['acme_accounts']>): Account
     status: row.status as AccountStatus,
     contact: JSON.parse(row.contact),
     termsAgreed: row.terms_agreed ?? undefined,
+    credentialId: row.credential_id ?? undefined,
+    binding: row.binding === null ? undefined : JSON.parse(row.binding),
+    people: row.people === null ? [] : JSON.parse(row.people),
   }
 }
 
@@ -75,13 +83,16 @@ export function ownerKey({ uuid }: Account): string {
 }
 
 /** The account as the core knows it. */
-export function accountRequester({ uuid, thumbprint, contact }: Account, source: string | undefined): Requester {
+export function accountRequester(
+  { uuid, thumbprint, contact, people }: Account,
+  source: string | undefined,
+): Requester {
   const [first] = contact
   return {
     kind: 'acme-account',
     ref: uuid,
     name: `ACME account ${thumbprint.slice(0, 8)}${first === undefined ? '' : ` (${first.replace(/^mailto:/i, '')})`}`,
-    people: [],
+    people,
     ...(source === undefined ? {} : { source }),
   }
 }

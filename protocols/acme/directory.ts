@@ -14,10 +14,13 @@ interface Asked {
 
 /** RFC 8555 section 7.1.1: what is served, and nothing that is not. */
 export async function directory({ host }: AcmeServer, { profile, root, source }: Asked): Promise<Answer> {
-  const { termsOfService, website } = optionsOf(await host.core.as(keyHolder('', source)).profile(profile, 'acme'))
+  const { termsOfService, website, externalAccountRequired } = optionsOf(
+    await host.core.as(keyHolder('', source)).profile(profile, 'acme'),
+  )
   const meta = {
     ...(termsOfService === undefined ? {} : { termsOfService }),
     ...(website === undefined ? {} : { website }),
+    ...(externalAccountRequired ? { externalAccountRequired } : {}),
   }
   return {
     status: 200,
@@ -26,6 +29,7 @@ export async function directory({ host }: AcmeServer, { profile, root, source }:
       newAccount: urls.newAccount(root),
       newOrder: urls.newOrder(root),
       revokeCert: urls.revokeCert(root),
+      keyChange: urls.keyChange(root),
       ...(Object.keys(meta).length > 0 ? { meta } : {}),
     },
     cacheControl: `public, max-age=${MAX_AGE_SECONDS}`,

@@ -12,6 +12,8 @@ export const acmeOptions = z.strictObject({
   /** Shown in the directory; clients must agree to it before they get an account. */
   termsOfService: httpUrl.optional(),
   website: httpUrl.optional(),
+  /** Only who holds a MAC key gets an account (RFC 8555 section 7.3.4); a binding that comes is verified in any case. */
+  externalAccountRequired: z.boolean().default(false),
   /** Which challenges are offered where the identifier allows them. */
   challenges: z
     .array(z.enum(challengeTypes))

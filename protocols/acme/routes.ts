@@ -9,6 +9,7 @@ import { challenge } from './challenge.ts'
 import { directory } from './directory.ts'
 import { AcmeError, asAcmeError } from './errors.ts'
 import { finalize } from './finalize.ts'
+import { keyChange } from './keyChange.ts'
 import { newNonce } from './newNonce.ts'
 import { newOrder, order } from './order.ts'
 import { orders } from './orders.ts'
@@ -56,6 +57,7 @@ export function acmeRoutes(host: Host): Hono<{ Bindings: NodeBindings }> {
   resource('/authz/:id', signed(readAccountRequest, authorization))
   resource('/challenge/:id/:type', signed(readAccountRequest, challenge))
   resource('/certificate/:id', signed(readAccountRequest, certificate))
+  resource('/key-change', signed(readAccountRequest, keyChange))
   resource('/revoke-cert', signed(readEitherRequest, revokeCert))
 
   app.onError((error, c) => problem(server, c, error))

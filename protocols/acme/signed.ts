@@ -23,6 +23,8 @@ export interface SignedRequest {
   profile: string
   /** The profile's base URL: see urls.ts. */
   root: string
+  /** That was signed, and that of this request. */
+  url: string
   payload: Buffer
   source: string | undefined
   /** A part of the path, or empty. */
@@ -80,6 +82,7 @@ async function readRequest(server: AcmeServer, c: AcmeContext): Promise<{ reques
     now: host.clock(),
     profile,
     root: rootOf(server, profile),
+    url: jws.url,
     payload: jws.payload,
     source: host.sourceAddress(incoming),
     param: (name) => c.req.param(name) ?? '',
@@ -116,6 +119,11 @@ function isJose(contentType: string | undefined): boolean {
 }
 
 function byKey(request: SignedRequest, jws: Jws): KeyRequest {
+  return { ...request, key: keyOfJws(jws) }
+}
+
+/** The key that a JWS holds and is signed with. Throws AcmeError: malformed, badPublicKey. */
+export function keyOfJws(jws: Jws): JwsKey {
   if (!jws.jwk)
     throw new AcmeError('malformed', 'this request is signed with a key that it holds as "jwk", not with a "kid"')
   const key = readJwk(jws.jwk)
@@ -125,7 +133,7 @@ function byKey(request: SignedRequest, jws: Jws): KeyRequest {
       `the "jwk" is no key for ${jws.alg}; it signs with ${key.algorithms.join(', ')}`,
     )
   verifyJws(jws, key)
-  return { ...request, key }
+  return key
 }
 
 async function byAccount(request: SignedRequest, jws: Jws): Promise<AccountRequest> {

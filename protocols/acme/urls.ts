@@ -4,6 +4,7 @@ export const urls = {
   newNonce: (root: string) => `${root}/new-nonce`,
   newAccount: (root: string) => `${root}/new-account`,
   newOrder: (root: string) => `${root}/new-order`,
+  keyChange: (root: string) => `${root}/key-change`,
   revokeCert: (root: string) => `${root}/revoke-cert`,
   account: (root: string, id: string) => `${root}/account/${id}`,
   orders: (root: string, id: string, cursor?: string) =>

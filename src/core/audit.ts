@@ -31,7 +31,7 @@ export interface AuditEntry {
 export interface AccountEvent {
   change: 'created' | 'changed' | 'key_changed' | 'deactivated'
   protocol: string
-  profile: { name: string; organizationId: number }
+  profileId: number
   /** The adapter's own id of the account. */
   id: number
   details?: Record<string, unknown>
@@ -39,11 +39,16 @@ export interface AccountEvent {
 
 /** See Door.record. */
 export async function auditAccount(db: Database, actor: Requester, at: Date, event: AccountEvent): Promise<void> {
+  const profile = await withTables<CoreTables>(db)
+    .selectFrom('ra_profiles')
+    .select(['name', 'organization_id'])
+    .where('id', '=', event.profileId)
+    .executeTakeFirstOrThrow()
   await audit(db, actor, at, {
     action: `account.${event.change}`,
-    organizationId: event.profile.organizationId,
+    organizationId: profile.organization_id,
     subject: { kind: 'account', id: event.id },
-    details: { protocol: event.protocol, profile: event.profile.name, ...event.details },
+    details: { protocol: event.protocol, profile: profile.name, ...event.details },
   })
 }
 
