@@ -1,5 +1,6 @@
 import { core } from './0001-core.ts'
 import { acme } from './0002-acme.ts'
+import { acmeChecks } from './0003-acme-checks.ts'
 import { credentials } from './0004-credentials.ts'
 import { acmeRenewal } from './0005-acme-renewal.ts'
 import type { Migration } from './columns.ts'
@@ -8,6 +9,7 @@ import type { Migration } from './columns.ts'
 export const migrations: Record<string, Migration> = {
   '0001-core': core,
   '0002-acme': acme,
+  '0003-acme-checks': acmeChecks,
   '0004-credentials': credentials,
   '0005-acme-renewal': acmeRenewal,
 }

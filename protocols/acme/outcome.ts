@@ -6,10 +6,13 @@ export type ValidationErrorType =
   | 'incorrectResponse'
   | 'unauthorized'
   | 'malformed'
+  | 'badCSR'
+  | 'caa'
   | 'serverInternal'
 
 export type ValidationResult =
-  | { ok: true; address?: string }
+  /** Epoch milliseconds: `until`, after which the proof must not count; `caaCheckedAt`, when CAA was found to allow it. */
+  | { ok: true; address?: string; until?: number; caaCheckedAt?: number }
   | { ok: false; error: { type: ValidationErrorType; detail: string }; retry: boolean }
 
 /** `retry`: the cause is of the passing kind (RFC 8555 section 8.2), so that asking again may succeed. */

@@ -6,6 +6,7 @@ export interface AcmeTables {
   acme_orders: OrdersTable
   acme_order_identifiers: OrderIdentifiersTable
   acme_authorizations: AuthorizationsTable
+  acme_account_keys: AccountKeysTable
   acme_nonces: NoncesTable
 }
 
@@ -94,7 +95,19 @@ interface AuthorizationsTable {
   subdomains: Generated<number>
   /** 1: asked for by newAuthz, so that every later order may use it. */
   preauthorized: Generated<number>
+  /** Issuer domain names that a dns-persist-01 challenge offered, or that CAA is checked for, separated by spaces; null without either. */
+  issuers: string | null
+  /** 1: CAA is to be checked before the authorization becomes valid. When it was last found to allow a certificate. */
+  caa: Generated<number>
+  caa_checked_at: number | null
   created_at: number
+}
+
+/** Keys that an account had before: dns-persist-01 records made with them still count (draft-ietf-acme-dns-persist-02 section 4.2). */
+interface AccountKeysTable {
+  account_id: number
+  thumbprint: string
+  retired_at: number
 }
 
 /** PostgreSQL only, unlogged: nonces that were spent, and under the empty key the epoch. */
