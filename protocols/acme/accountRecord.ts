@@ -77,9 +77,17 @@ export function refuseEnded({ status }: Account): void {
   }
 }
 
+const ORDERED = 'acme-account:'
+
 /** `requesterKey` of what the account has ordered. */
 export function ownerKey({ uuid }: Account): string {
-  return `acme-account:${uuid}`
+  return `${ORDERED}${uuid}`
+}
+
+/** The people behind what an account ordered; none when something else ordered it. */
+export async function peopleBehind(db: Database, requesterKey: string): Promise<number[]> {
+  if (!requesterKey.startsWith(ORDERED)) return []
+  return (await findAccount(db, requesterKey.slice(ORDERED.length)))?.people ?? []
 }
 
 /** The account as the core knows it. */

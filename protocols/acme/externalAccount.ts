@@ -1,17 +1,19 @@
 import { z } from 'zod'
 import type { Door } from '../../src/core/core.ts'
 import type { RaProfile } from '../../src/core/profile.ts'
+import type { Database } from '../../src/db/open.ts'
+import type { Identifier } from '../../src/pki/identifier.ts'
 import { decodeBase64url } from './base64url.ts'
 import { AcmeError } from './errors.ts'
 import { readJwk } from './jwk.ts'
 import { jsonObject, type OpenedJws, openJws } from './jws.ts'
 import { optionsOf } from './options.ts'
-import { type KeyRequest, readPayload } from './signed.ts'
+import { type AccountRequest, type KeyRequest, readPayload } from './signed.ts'
 
 /** RFC 7518 section 3.2. */
 const macs = { HS256: 'sha256', HS384: 'sha384', HS512: 'sha512' } as const
 
-const registration = z.object({ externalAccountBinding: z.unknown() })
+const registration = z.object({ externalAccountBinding: z.unknown().optional() })
 
 /** A verified binding. */
 export interface Binding {
@@ -48,6 +50,19 @@ export async function readBinding(request: KeyRequest, profile: RaProfile, door:
   if (bound.thumbprint !== request.key.thumbprint)
     throw new AcmeError('unauthorized', 'the externalAccountBinding is for another key than the one that signs')
   return { credentialId: credential.id, people: credential.people, sent }
+}
+
+/**
+ * Whether the account may order these names as far as its credential goes; true says that the credential was made for
+ * them. Throws Failure: forbidden when it was revoked, rejectedIdentifier.
+ */
+export async function admitByBinding(
+  { account, door, server }: AccountRequest,
+  identifiers: readonly Identifier[],
+  db: Database = server.host.db,
+): Promise<boolean> {
+  if (account.credentialId === undefined) return false
+  return (await door.admitCredential(db, account.credentialId, identifiers)).bound
 }
 
 interface Inner {

@@ -9,6 +9,7 @@ import type { Answer } from './answer.ts'
 import { decodeBase64url } from './base64url.ts'
 import { checkCsrNames } from './csrNames.ts'
 import { AcmeError } from './errors.ts'
+import { admitByBinding } from './externalAccount.ts'
 import { optionsOf } from './options.ts'
 import { accountProfile, answerOrder, ownOrder, toldState } from './order.ts'
 import type { Order } from './orderRecord.ts'
@@ -29,6 +30,7 @@ export async function finalize(request: AccountRequest): Promise<Answer> {
   const identifiers = certifiedNames(own)
   const csr = readCsr(request, der, identifiers)
   const profile = await accountProfile(request)
+  const entitled = await admitByBinding(request, identifiers)
   const { request: signRequest, repeat: again } = await request.door.sign(
     {
       profile,
@@ -38,11 +40,15 @@ export async function finalize(request: AccountRequest): Promise<Answer> {
       csr,
       identifiers,
       validated: identifiers,
+      entitled,
       ...(own.notBefore === undefined ? {} : { notBefore: new Date(own.notBefore) }),
       ...(own.notAfter === undefined ? {} : { notAfter: new Date(own.notAfter) }),
       refusal: 'throw',
     },
-    (db) => takeReady(db, request, own),
+    async (db) => {
+      await admitByBinding(request, identifiers, db)
+      await takeReady(db, request, own)
+    },
   )
   if (again) return repeat(request, own, der)
   return answerOrder(request, own, await toldState(request, own, signRequest))

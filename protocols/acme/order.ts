@@ -5,6 +5,7 @@ import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import type { Answer } from './answer.ts'
 import { AcmeError } from './errors.ts'
+import { admitByBinding } from './externalAccount.ts'
 import { isId, newId, newToken } from './id.ts'
 import { challengesFor, type OrderName, readIdentifiers } from './identifiers.ts'
 import { milliseconds, optionsOf } from './options.ts'
@@ -33,14 +34,12 @@ export async function newOrder(request: AccountRequest): Promise<Answer> {
     ...(asked.notAfter === undefined ? {} : { notAfter: readTime(asked.notAfter, 'notAfter') }),
   }
   const profile = await accountProfile(request)
-  request.door.admitNames(
-    profile,
-    names.map(({ identifier }) => identifier),
-    period,
-  )
+  const identifiers = names.map(({ identifier }) => identifier)
+  request.door.admitNames(profile, identifiers, period)
+  const entitled = await admitByBinding(request, identifiers)
   const uuid = newId(request.now)
-  await foresee(request, { uuid, profile, names, ...period })
-  const order = await store(request, { uuid, profile, names, ...period })
+  await foresee(request, { uuid, profile, names, entitled, ...period })
+  const order = await store(request, { uuid, profile, names, entitled, ...period })
   return answerOrder(request, order, { status: 'pending' }, 201)
 }
 
@@ -56,6 +55,7 @@ interface Ordered {
   uuid: string
   profile: RaProfile
   names: OrderName[]
+  entitled: boolean
   notBefore?: Date
   notAfter?: Date
 }

@@ -4,7 +4,7 @@ import type { Certificate } from '../../src/core/certificate.ts'
 import type { Door } from '../../src/core/core.ts'
 import type { RevokeDraft, RevokeRequest } from '../../src/core/request.ts'
 import { withTables } from '../../src/db/tables.ts'
-import { ownerKey } from './accountRecord.ts'
+import { ownerKey, peopleBehind } from './accountRecord.ts'
 import type { Answer } from './answer.ts'
 import { decodeBase64url } from './base64url.ts'
 import { AcmeError } from './errors.ts'
@@ -41,7 +41,7 @@ export async function revokeCert(request: RevocationRequest): Promise<Answer> {
   const certificate = await door.findCertificate({ fingerprint: createHash('sha256').update(der).digest('hex') })
   if (certificate?.profileId !== profile.id) throw notFound('certificate')
   const grounds = await groundsOf(request, certificate)
-  const revocation = await door.revoke({
+  const revocation = await (await askingDoor(request, certificate)).revoke({
     protocol: 'acme',
     certificate: certificate.id,
     profile,
@@ -62,6 +62,14 @@ function readReason(code: number | undefined): string | undefined {
 function doorOf(request: RevocationRequest): Door {
   if ('door' in request) return request.door
   return request.server.host.core.as(keyHolder(request.key.spkiHash, request.source))
+}
+
+/** Whoever holds the certificate's key has it from the account that ordered: the people behind that are behind this too. */
+async function askingDoor(request: RevocationRequest, { requesterKey }: Certificate): Promise<Door> {
+  if ('door' in request) return request.door
+  const { host } = request.server
+  const people = await peopleBehind(host.db, requesterKey)
+  return host.core.as({ ...keyHolder(request.key.spkiHash, request.source), people })
 }
 
 /** Throws AcmeError('unauthorized'). */

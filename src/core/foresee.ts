@@ -19,7 +19,7 @@ import type { CoreTables } from './tables.ts'
 import { moveSignRequest } from './transition.ts'
 
 /** An order that will come, before its CSR is there. */
-export type ForeseenDraft = Pick<SignDraft, 'profile' | 'protocol' | 'action' | 'notBefore' | 'notAfter'> &
+export type ForeseenDraft = Pick<SignDraft, 'profile' | 'protocol' | 'action' | 'entitled' | 'notBefore' | 'notAfter'> &
   Required<Pick<SignDraft, 'origin' | 'identifiers'>>
 
 /** A variable of Facts that only a CSR can fill. A word in a literal counts too: then finalize decides, as ever. */
@@ -77,7 +77,7 @@ function foreseenFacts(requester: Requester, draft: ForeseenDraft, wanted: Wante
     // The order only comes to its end when all of them are proved.
     identifiers: wanted.identifiers.map((identifier) => ({ ...identifier, validated: true })),
     validated: wanted.identifiers.length > 0,
-    entitled: false,
+    entitled: draft.entitled ?? false,
     subject: {},
     key: { algorithm: '', size: 0, curve: '' },
     type: wanted.type,
