@@ -6,6 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { root } from '../helpers/bundle.ts'
 import { type CliInstallation, reviewRules, startInstallation } from '../helpers/installation.ts'
 
+/** Of Debian's essential package bsdutils: runs a program on a terminal of its own. */
+const pseudoTerminal = 'script'
+
 let at: CliInstallation
 let admin: { token: string }
 let alice: { token: string }
@@ -104,7 +107,7 @@ describe('people', () => {
   /** Through a pseudo-terminal; types once the prompt is there. */
   function atTerminal(line: string, prompt: string, typed: string): Promise<string> {
     const command = `${process.execPath} ${join(root, 'dist/cli.js')} ${line} --data ${at.server.dataFolder}`
-    const child = spawn('script', ['-qec', command, '/dev/null'], { cwd: at.server.workFolder })
+    const child = spawn(pseudoTerminal, ['-qec', command, '/dev/null'], { cwd: at.server.workFolder })
     let shown = ''
     let told = false
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
