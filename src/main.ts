@@ -11,7 +11,7 @@ export const checkProtocols = checkOptions(protocols)
 /** The server, until a signal ends it. Trouble with the configuration is one line, not a stack. */
 export async function run(argv: readonly string[]): Promise<void> {
   try {
-    const config = readConfig({ env: process.env, argv })
+    const config = readConfig({ env: process.env, argv, otherVariables: ['COUNTERSIGN_TOKEN'] })
     const log = createLog(config.logLevel)
     const running = await startServer(config, protocols, log)
     process.stdout.write(running.greeting)
