@@ -1,0 +1,106 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { certbotOf, requireSuccess } from '../helpers/acmeClients.ts'
+import { cutChain } from '../helpers/pemChain.ts'
+import { run, succeed } from '../helpers/program.ts'
+import { type ServerProcess, startServer } from '../helpers/serverProcess.ts'
+import { uacmeOf } from '../helpers/uacme.ts'
+import { expectGood, expectRevoked } from '../helpers/verdicts.ts'
+import { serveWebFolder, type WebFolder } from '../helpers/webFolder.ts'
+
+const requests = [
+  {
+    kind: 'a common name and another name',
+    stem: 'both',
+    subject: ['-subj', '/CN=tiny.localhost', '-addext', 'subjectAltName=DNS:also.tiny.localhost'],
+    names: ['tiny.localhost', 'also.tiny.localhost'],
+  },
+  { kind: 'a common name alone', stem: 'alone', subject: ['-subj', '/CN=alone.localhost'], names: ['alone.localhost'] },
+  {
+    kind: 'no common name',
+    stem: 'none',
+    subject: ['-subj', '/', '-addext', 'subjectAltName=DNS:none.localhost'],
+    names: ['none.localhost'],
+  },
+]
+
+/** It knows http-01 alone, cannot revoke, and takes an account key and a CSR that openssl has made. */
+describe('acme-tiny', () => {
+  let server: ServerProcess
+  let web: WebFolder
+  let folder: string
+  let accountKey: string
+
+  beforeAll(async () => {
+    server = await startServer()
+    folder = mkdtempSync(join(server.workFolder, 'acme-tiny-'))
+    web = await serveWebFolder(join(folder, 'tokens'), server.http01Port)
+    accountKey = join(folder, 'account.key')
+    await succeed('openssl', ['genrsa', '-out', accountKey, '4096'])
+  })
+  afterAll(async () => {
+    await web.close()
+    await server.stop()
+  })
+
+  const csr = async (stem: string, subject: string[]) => {
+    const [key, request] = [join(folder, `${stem}.key`), join(folder, `${stem}.csr`)]
+    const made = ['-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', request]
+    await succeed('openssl', ['req', '-new', ...made, ...subject])
+    return { key, request }
+  }
+  // Names below localhost mean this machine to the server, but not to the system's resolver: no check of its own.
+  const tiny = (request: string, more: string[] = []) =>
+    run(
+      'acme-tiny',
+      [
+        ...['--account-key', accountKey, '--csr', request, '--acme-dir', web.folder, '--disable-check'],
+        ...['--directory-url', server.directory, ...more],
+      ],
+      { env: { SSL_CERT_FILE: server.rootPem } },
+    )
+  const issue = async (stem: string, subject: string[], more: string[] = []) => {
+    const { key, request } = await csr(stem, subject)
+    const fullchain = join(folder, `${stem}.pem`)
+    writeFileSync(fullchain, requireSuccess(await tiny(request, more)).stdout)
+    return { files: cutChain(fullchain, key), request }
+  }
+
+  it.each(requests)('issues for a CSR with $kind', async ({ stem, subject, names }) => {
+    const { files } = await issue(stem, subject)
+    await expectGood(server, files, ...names)
+    expect(web.asked.length).toBeGreaterThan(0)
+  })
+
+  it('renews with the same CSR, once it has told its contact', async () => {
+    const { files, request } = await issue('again', ['-subj', '/CN=again.localhost'])
+    const serial = await expectGood(server, files, 'again.localhost')
+    const { stdout, stderr } = requireSuccess(await tiny(request, ['--contact', 'mailto:somebody@example.org']))
+    expect(stderr).toContain('Already registered!')
+    expect(stderr).toContain('Updated contact details:\nmailto:somebody@example.org')
+    expect(stderr).toMatch(/Already verified: again\.localhost|again\.localhost verified!/)
+    writeFileSync(join(folder, 'renewed.pem'), stdout)
+    const renewed = cutChain(join(folder, 'renewed.pem'), files.key)
+    expect(await expectGood(server, renewed, 'again.localhost')).not.toBe(serial)
+  })
+
+  it('has its certificates revoked by their keys, through uacme and certbot', async () => {
+    const one = await issue('one', ['-subj', '/CN=one.localhost'])
+    requireSuccess(await uacmeOf(server).run(['revoke', one.files.fullchain, one.files.key]))
+    await expectRevoked(server, one.files)
+
+    const two = await issue('two', ['-subj', '/CN=two.localhost'])
+    const proof = ['--cert-path', two.files.cert, '--key-path', two.files.key, '--server', server.directory]
+    requireSuccess(await certbotOf(server).run(['revoke', ...proof, '--no-delete-after-revoke']))
+    await expectRevoked(server, two.files)
+  })
+
+  it('is refused a CSR that asks for a name beside those of the order', async () => {
+    const names = 'subjectAltName=DNS:mixed.localhost,email:somebody@example.org'
+    const { request } = await csr('mixed', ['-subj', '/CN=mixed.localhost', '-addext', names])
+    const { code, stderr } = await tiny(request)
+    expect(code).not.toBe(0)
+    expect(stderr).toContain('urn:ietf:params:acme:error:badCSR')
+  })
+})
