@@ -1,0 +1,116 @@
+// npm run bench: complete ACME issuances against this server and, in turn, against another one. See docs/performance.md.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { root } from '../helpers/bundle.ts'
+import { startDnsServer } from '../helpers/dnsServer.ts'
+import { freePorts } from '../helpers/ports.ts'
+import type { Contestant, Surroundings } from './contestant.ts'
+import { startCountersign } from './countersign.ts'
+import type { Cost } from './measure.ts'
+import { startPebble } from './pebble.ts'
+import { kept, type Player, renewed } from './player.ts'
+import { ratioLine, ratios, summarize, table } from './report.ts'
+import { type Responder, startResponder } from './responder.ts'
+
+const { values: flags } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    quick: { type: 'boolean', default: false },
+    /** pebble, none, or the main.js of another build of this server. */
+    peer: { type: 'string', default: 'pebble' },
+    entry: { type: 'string', default: join(root, 'dist/main.js') },
+    /** Writes a CPU profile of this server to this folder; what it costs counts as the server's. */
+    profile: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+})
+
+const WARM_UP = flags.quick ? 500 : 3_000
+/** How many clients at once, and how many certificates they get. */
+const BATCHES = flags.quick
+  ? ([
+      [1, 100],
+      [8, 200],
+      [32, 200],
+    ] as const)
+  : ([
+      [1, 300],
+      [8, 500],
+      [32, 500],
+    ] as const)
+
+function note(text: string): void {
+  if (!flags.json) process.stderr.write(`${text}\n`)
+}
+
+async function players(around: Surroundings, responder: Responder): Promise<Player[]> {
+  const nodeArgs = flags.profile ? ['--cpu-prof', `--cpu-prof-dir=${resolve(flags.profile)}`] : []
+  const own = { name: 'countersign', entry: resolve(flags.entry), nodeArgs }
+  const started: Player[] = []
+  const add = async (contestant: Contestant) => {
+    note(`warming up ${contestant.name}: ${WARM_UP} certificates`)
+    started.push(await kept(contestant, responder, WARM_UP))
+  }
+  await add(await startCountersign(own, around))
+  if (flags.peer === 'pebble') started.push(renewed(() => startPebble(around), responder, 100))
+  else if (flags.peer !== 'none')
+    await add(await startCountersign({ name: 'other', entry: resolve(flags.peer) }, around))
+  return started
+}
+
+async function rounds(playing: readonly Player[]): Promise<Cost[]> {
+  const costs: Cost[] = []
+  const count = Number(flags.rounds)
+  for (let round = 0; round < count; round++) {
+    note(`round ${round + 1} of ${count}`)
+    for (const [concurrency, certificates] of BATCHES) {
+      // Whoever is first in one round is last in the next.
+      const order = round % 2 ? [...playing].reverse() : playing
+      for (const player of order) {
+        const cost = await player.batch(concurrency, certificates)
+        note(
+          `${player.name}, ${concurrency} at a time: ${cost.cpu.toFixed(2)} ms each, ${cost.rate.toFixed(0)} a second`,
+        )
+        costs.push(cost)
+      }
+    }
+  }
+  return costs
+}
+
+async function main(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-bench-'))
+  const [http01Port = 0] = await freePorts(1)
+  const names = await startDnsServer()
+  names.set('*.bench.test', { A: ['127.0.0.1'] })
+  const responder = await startResponder(http01Port)
+  let playing: Player[] = []
+  try {
+    playing = await players({ folder, resolver: names.address, http01Port }, responder)
+    print(await rounds(playing), playing)
+  } finally {
+    for (const { stop } of playing) await stop()
+    responder.close()
+    await names.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function print(costs: Cost[], playing: readonly Player[]): void {
+  const medians = summarize(costs)
+  const memory = playing.map(({ name, peak, lockUps }) => ({ name, peakMiB: Math.round(peak()), lockUps: lockUps() }))
+  const [own, peer] = playing
+  const found = own && peer ? ratios(costs, own.name, peer.name) : []
+  if (flags.json) {
+    process.stdout.write(`${JSON.stringify({ rounds: costs, medians, ratios: found, memory }, null, 2)}\n`)
+    return
+  }
+  process.stdout.write(`\nMedians of ${flags.rounds} rounds\n${table(medians)}`)
+  process.stdout.write(`peak memory: ${memory.map(({ name, peakMiB }) => `${name} ${peakMiB} MiB`).join(', ')}\n`)
+  for (const { name, lockUps } of memory) if (lockUps > 0) process.stdout.write(`${name} locked up ${lockUps} times\n`)
+  if (own && peer) process.stdout.write(ratioLine(found, own.name, peer.name))
+}
+
+await main()
