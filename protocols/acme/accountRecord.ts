@@ -18,6 +18,8 @@ export interface Account {
   status: AccountStatus
   contact: string[]
   termsAgreed: string | undefined
+  /** It has asked for authorizations before an order. */
+  preauthorizes: boolean
   /** The core's credential that it is bound to, by the externalAccountBinding that the client sent. */
   credentialId: number | undefined
   binding: unknown
@@ -36,6 +38,7 @@ export function toAccount(row: Selectable<AcmeTables['acme_accounts']>): Account
     status: row.status as AccountStatus,
     contact: JSON.parse(row.contact),
     termsAgreed: row.terms_agreed ?? undefined,
+    preauthorizes: row.preauthorizes === 1,
     credentialId: row.credential_id ?? undefined,
     binding: row.binding === null ? undefined : JSON.parse(row.binding),
     people: row.people === null ? [] : JSON.parse(row.people),

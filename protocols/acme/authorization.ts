@@ -18,9 +18,9 @@ const POLL = 1
 /** RFC 8555 sections 7.5 and 7.5.2. */
 export async function authorization(request: AccountRequest): Promise<Answer> {
   const own = await ownAuthorization(request)
-  if (request.payload.length === 0) return show(request, own)
+  if (request.payload.length === 0) return answerAuthorization(request, own)
   readPayload(request, deactivation)
-  return show(request, await deactivate(request, own))
+  return answerAuthorization(request, await deactivate(request, own))
 }
 
 /** The authorization that the URL names, if it is this account's. Throws AcmeError('malformed', 404). */
@@ -46,7 +46,8 @@ async function deactivate({ server, now }: AccountRequest, own: Authorization): 
   return (await findAuthorization(db, own.uuid)) ?? own
 }
 
-function show({ root, now }: AccountRequest, own: Authorization): Answer {
+/** The authorization as it is. */
+export function answerAuthorization({ root, now }: AccountRequest, own: Authorization): Answer {
   const status = authorizationStatus(own, now)
   return {
     status: 200,
@@ -56,6 +57,7 @@ function show({ root, now }: AccountRequest, own: Authorization): Answer {
       expires: writeTime(own.expiresAt),
       challenges: shownChallenges(own).map((type) => challengeObject(root, own, type)),
       ...(own.wildcard ? { wildcard: true } : {}),
+      ...(own.subdomains ? { subdomainAuthAllowed: true } : {}),
     },
     ...(status === 'pending' ? { retryAfter: POLL } : {}),
   }

@@ -25,6 +25,8 @@ export interface Authorization {
   queriedAt: number | undefined
   validatedAt: number | undefined
   error: ProblemDocument | undefined
+  /** Counts for every name below as well (RFC 9444). */
+  subdomains: boolean
 }
 
 export function toAuthorization(row: Selectable<AcmeTables['acme_authorizations']>): Authorization {
@@ -45,6 +47,7 @@ export function toAuthorization(row: Selectable<AcmeTables['acme_authorizations'
     queriedAt: row.queried_at ?? undefined,
     validatedAt: row.validated_at ?? undefined,
     error: row.error === null ? undefined : JSON.parse(row.error),
+    subdomains: row.subdomains === 1,
   }
 }
 
@@ -55,4 +58,37 @@ export async function findAuthorization(db: Database, uuid: string): Promise<Aut
     .where('uuid', '=', uuid)
     .executeTakeFirst()
   return row && toAuthorization(row)
+}
+
+interface Held {
+  /** Of their identifiers. */
+  values: string[]
+  /** Still good then: epoch milliseconds. */
+  until: number
+  /** Undefined: only those that were asked for before an order. */
+  validatedSince: number | undefined
+}
+
+/** Valid authorizations of an account that a new order may use, the latest first. */
+export async function findHeldAuthorizations(
+  db: Database,
+  accountId: number,
+  { values, until, validatedSince }: Held,
+): Promise<Authorization[]> {
+  const rows = await withTables<AcmeTables>(db)
+    .selectFrom('acme_authorizations')
+    .selectAll()
+    .where('account_id', '=', accountId)
+    .where('status', '=', 'valid')
+    .where('value', 'in', values)
+    .where('expires_at', '>', until)
+    .where(({ or, eb }) =>
+      or([
+        eb('preauthorized', '=', 1),
+        ...(validatedSince === undefined ? [] : [eb('validated_at', '>', validatedSince)]),
+      ]),
+    )
+    .orderBy('id', 'desc')
+    .execute()
+  return rows.map(toAuthorization)
 }

@@ -2,18 +2,24 @@ import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { PkiError } from '../../src/pki/error.ts'
 import { pemEncode } from '../../src/pki/pem.ts'
 import { ownerKey } from './accountRecord.ts'
-import type { Answer } from './answer.ts'
+import { type Answer, link } from './answer.ts'
 import { isId } from './id.ts'
 import { type AccountRequest, notFound, requirePostAsGet } from './signed.ts'
+import { urls } from './urls.ts'
 
-/** RFC 8555 section 7.4.2: the chain, for the account that ordered the certificate. */
+/** RFC 8555 section 7.4.2: a chain, for the account that ordered the certificate, with links to the others that there are. */
 export async function certificate(request: AccountRequest): Promise<Answer> {
   requirePostAsGet(request)
-  const { door, account, param } = request
+  const { door, account, param, root } = request
   const uuid = param('id')
   const found = isId(uuid) ? await door.findCertificate({ uuid }) : undefined
   if (found?.requesterKey !== ownerKey(account)) throw notFound('certificate')
-  const issuers = (await door.chain(found)).map(issuer)
+  const alternates = await door.alternateChains(found)
+  const asked = param('chain')
+  const alternate = alternates.find(({ id }) => String(id) === asked)
+  if (asked !== '' && !alternate) throw notFound('chain')
+  const issuers = (alternate?.chain ?? (await door.chain(found))).map(issuer)
+  const others = [undefined, ...alternates.map(({ id }) => id)].filter((id) => id !== alternate?.id)
   return {
     status: 200,
     pem:
@@ -21,6 +27,7 @@ export async function certificate(request: AccountRequest): Promise<Answer> {
       served(issuers)
         .map((each) => each.pem)
         .join(''),
+    links: others.map((id) => link(urls.certificate(root, uuid, id), 'alternate')),
   }
 }
 

@@ -4,6 +4,7 @@ import { DatabaseUnavailable } from '../../src/db/transaction.ts'
 /** Error types of RFC 8555 section 6.7 that we send, with the status of each (docs/protocols/acme.md says which the RFC fixes). */
 const statuses = {
   accountDoesNotExist: 400,
+  alreadyReplaced: 409,
   alreadyRevoked: 400,
   badCSR: 400,
   badNonce: 400,
@@ -17,6 +18,7 @@ const statuses = {
   externalAccountRequired: 403,
   incorrectResponse: 403,
   invalidContact: 400,
+  invalidProfile: 400,
   malformed: 400,
   onionCAARequired: 403,
   orderNotReady: 403,

@@ -7,6 +7,7 @@ import { PkiError } from '../../src/pki/error.ts'
 import type { Identifier } from '../../src/pki/identifier.ts'
 import type { Answer } from './answer.ts'
 import { decodeBase64url } from './base64url.ts'
+import { variantOfOrder } from './certificateProfile.ts'
 import { checkCsrNames } from './csrNames.ts'
 import { AcmeError } from './errors.ts'
 import { admitByBinding } from './externalAccount.ts'
@@ -14,6 +15,7 @@ import { optionsOf } from './options.ts'
 import { accountProfile, answerOrder, ownOrder, toldState } from './order.ts'
 import type { Order } from './orderRecord.ts'
 import { orderState } from './orderState.ts'
+import { renewalAtFinalize } from './replaces.ts'
 import { type AccountRequest, readPayload } from './signed.ts'
 import type { AcmeTables } from './tables.ts'
 
@@ -29,13 +31,13 @@ export async function finalize(request: AccountRequest): Promise<Answer> {
   requireReady(own, request.now)
   const identifiers = certifiedNames(own)
   const csr = readCsr(request, der, identifiers)
-  const profile = await accountProfile(request)
+  const profile = variantOfOrder(request, own, await accountProfile(request))
   const entitled = await admitByBinding(request, identifiers)
   const { request: signRequest, repeat: again } = await request.door.sign(
     {
       profile,
       protocol: 'acme',
-      action: 'issue',
+      ...(await renewalAtFinalize(request, own)),
       origin: { protocol: 'acme', ref: own.uuid },
       csr,
       identifiers,

@@ -1,6 +1,13 @@
 import { formatIp, type Identifier, isValidDnsName, parseIp } from '../../src/pki/identifier.ts'
 import { AcmeError, type AcmeIdentifier, type Subproblem } from './errors.ts'
 import { type AcmeOptions, type ChallengeType, challengeTypes } from './options.ts'
+import { readAncestor } from './subdomain.ts'
+
+/** As a client writes it. */
+export interface AskedIdentifier extends AcmeIdentifier {
+  /** RFC 9444 section 4.3. */
+  ancestorDomain?: string | undefined
+}
 
 /** A name of an order. */
 export interface OrderName {
@@ -11,13 +18,15 @@ export interface OrderName {
   /** What its authorization is for: without `*.`. */
   base: { type: 'dns' | 'ip'; value: string }
   wildcard: boolean
+  /** RFC 9444 section 4.3: a name that contains it, in lower case, for which the client could prove control. */
+  ancestor?: string
 }
 
 /**
  * Reads the identifiers of a newOrder (RFC 8555 section 7.1.3, RFC 8738), each name once, in the order of their first coming.
  * Throws AcmeError: unsupportedIdentifier, malformed; a subproblem for each name that is wrong.
  */
-export function readIdentifiers(asked: readonly AcmeIdentifier[]): OrderName[] {
+export function readIdentifiers(asked: readonly AskedIdentifier[]): OrderName[] {
   if (asked.length === 0) throw new AcmeError('malformed', 'an order needs at least one identifier')
   const names = new Map<string, OrderName>()
   const problems: Subproblem[] = []
@@ -38,7 +47,7 @@ function keyOf({ identifier: { type, value } }: OrderName): string {
   return `${type}:${value}`
 }
 
-function readIdentifier(asked: AcmeIdentifier): OrderName | Subproblem {
+function readIdentifier(asked: AskedIdentifier): OrderName | Subproblem {
   switch (asked.type) {
     case 'dns':
       return readDns(asked)
@@ -52,16 +61,19 @@ function readIdentifier(asked: AcmeIdentifier): OrderName | Subproblem {
   }
 }
 
-function readDns(asked: AcmeIdentifier): OrderName | Subproblem {
+function readDns(asked: AskedIdentifier): OrderName | Subproblem {
   if (!isValidDnsName(asked.value, { wildcard: true }))
     return { type: 'malformed', detail: `${quote(asked.value)} ${dnsFault(asked.value)}` }
   const value = asked.value.toLowerCase()
   const wildcard = value.startsWith('*.')
+  const above = asked.ancestorDomain === undefined ? {} : readAncestor(asked.ancestorDomain, value)
+  if ('detail' in above) return { type: 'malformed', detail: `${quote(asked.value)}: ${above.detail}` }
   return {
     asked: { type: 'dns', value: asked.value },
     identifier: { type: 'dns', value },
     base: { type: 'dns', value: wildcard ? value.slice(2) : value },
     wildcard,
+    ...above,
   }
 }
 
@@ -96,7 +108,10 @@ function quote(text: string): string {
  * The challenges that can prove a name: dns-01 alone proves a wildcard, since the others prove one host (section 7.1.3), and it does not
  * prove an address (RFC 8738 section 7). Throws AcmeError('rejectedIdentifier') when the profile offers none of them.
  */
-export function challengesFor({ asked, base, wildcard }: OrderName, { challenges }: AcmeOptions): ChallengeType[] {
+export function challengesFor(
+  { asked, base, wildcard }: Pick<OrderName, 'asked' | 'base' | 'wildcard'>,
+  { challenges }: AcmeOptions,
+): ChallengeType[] {
   const fit = challengeTypes.filter((type) => (type === 'dns-01' ? base.type === 'dns' : !wildcard))
   const offered = fit.filter((type) => challenges.includes(type))
   if (offered.length > 0) return offered

@@ -1,11 +1,23 @@
 import { z } from 'zod'
 import type { RaProfile } from '../../src/core/profile.ts'
+import { isValidDnsName } from '../../src/pki/identifier.ts'
 
-export const challengeTypes = ['http-01', 'dns-01', 'tls-alpn-01'] as const
+export const challengeTypes = [
+  'http-01',
+  'dns-01',
+  'tls-alpn-01',
+  'onion-csr-01',
+  'dns-account-01',
+  'dns-persist-01',
+] as const
 export type ChallengeType = (typeof challengeTypes)[number]
 
 const httpUrl = z.url({ protocol: /^https?$/ }).max(500)
 const duration = z.string().regex(/^[1-9][0-9]{0,5}(s|m|h|d|y)$/, 'a length of time is written like 90d, 12h or 30m')
+
+const issuerDomain = z
+  .string()
+  .refine((name) => isValidDnsName(name) && name === name.toLowerCase(), 'a domain name in lower case, as A-labels')
 
 /** ACME's settings on an RA profile. */
 export const acmeOptions = z.strictObject({
@@ -18,13 +30,22 @@ export const acmeOptions = z.strictObject({
   challenges: z
     .array(z.enum(challengeTypes))
     .min(1)
-    .default([...challengeTypes]),
+    .default(['http-01', 'dns-01', 'tls-alpn-01', 'onion-csr-01']),
+  /** Which domain names stand for this authority in CAA records (RFC 8659) and in dns-persist-01, and whether CAA is checked. */
+  caa: z.strictObject({ domains: z.array(issuerDomain).min(1).max(10), enforce: z.enum(['on', 'off']).default('on') }).optional(),
   /** For clients that poll by finalizing again: the same CSR gets the order as it is instead of orderNotReady. */
   idempotentFinalize: z.boolean().default(false),
   /** How long an order, and what is pending in it, waits to be finalized. */
   orderLifetime: duration.default('7d'),
   /** How long a proof of control counts. */
   authorizationLifetime: duration.default('7d'),
+  /** How long after its validation an authorization also counts for new orders of the account; off: each order proves its names anew. */
+  authorizationReuse: z.union([z.literal('off'), duration]).default('off'),
+  /** Whether proving a name can prove all names below it (RFC 9444): not at all, by a record in the DNS, or by any challenge. */
+  subdomainAuthorization: z.enum(['off', 'dns', 'any']).default('off'),
+}).refine(({ challenges, caa }) => caa !== undefined || !challenges.includes('dns-persist-01'), {
+  path: ['caa'],
+  message: 'dns-persist-01 needs domains that stand for this authority: caa.domains',
 })
 
 export type AcmeOptions = z.output<typeof acmeOptions>

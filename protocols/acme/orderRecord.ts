@@ -15,6 +15,11 @@ export interface Order {
   notAfter: number | undefined
   expiresAt: number
   finalizedAt: number | undefined
+  /** The variant of the profile. */
+  variant: string | undefined
+  /** RFC 9773 section 5: as asked, and the certificate's id. */
+  replaces: string | undefined
+  replacesId: number | undefined
   /** As asked, in that order. */
   names: OrderedName[]
 }
@@ -22,6 +27,8 @@ export interface Order {
 export interface OrderedName {
   type: string
   value: string
+  /** RFC 9444 section 4.3, as asked. */
+  ancestor: string | undefined
   authorization: { uuid: string; status: StoredStatus; expiresAt: number; error: ProblemDocument | undefined }
 }
 
@@ -46,7 +53,18 @@ export async function findOrders(db: Database, accountId: number, uuids: readonl
     .selectFrom('acme_orders as o')
     .innerJoin('acme_order_identifiers as i', 'i.order_id', 'o.id')
     .innerJoin('acme_authorizations as a', 'a.id', 'i.authorization_id')
-    .select(['o.id', 'o.uuid', 'o.not_before', 'o.not_after', 'o.expires_at', 'o.finalized_at', 'i.type', 'i.value'])
+    .select([
+      'o.id',
+      'o.uuid',
+      'o.not_before',
+      'o.not_after',
+      'o.expires_at',
+      'o.finalized_at',
+      'i.type',
+      'i.value',
+      'i.ancestor',
+    ])
+    .select(['o.variant', 'o.replaces', 'o.replaces_id'])
     .select(['a.uuid as authorization', 'a.status', 'a.expires_at as until', 'a.error'])
     .where('o.uuid', 'in', uuids)
     .where('o.account_id', '=', accountId)
@@ -61,12 +79,15 @@ export async function findOrders(db: Database, accountId: number, uuids: readonl
       notAfter: row.not_after ?? undefined,
       expiresAt: row.expires_at,
       finalizedAt: row.finalized_at ?? undefined,
+      variant: row.variant ?? undefined,
+      replaces: row.replaces ?? undefined,
+      replacesId: row.replaces_id ?? undefined,
       names: [],
     }
     orders.set(row.id, order)
     const error: ProblemDocument | undefined = row.error === null ? undefined : JSON.parse(row.error)
     const authorization = { uuid: row.authorization, status: row.status as StoredStatus, expiresAt: row.until, error }
-    order.names.push({ type: row.type, value: row.value, authorization })
+    order.names.push({ type: row.type, value: row.value, ancestor: row.ancestor ?? undefined, authorization })
   }
   return [...orders.values()]
 }

@@ -94,6 +94,10 @@ function invalid(type: AcmeErrorType, detail: string): OrderState {
   return { status: 'invalid', error: problemOf(new AcmeError(type, detail)) }
 }
 
+function shownIdentifier({ type, value, ancestor }: OrderedName): Record<string, string> {
+  return { type, value, ...(ancestor === undefined ? {} : { ancestorDomain: ancestor }) }
+}
+
 /** Section 7.1.3. Members without a value are left out: clients fail on null and on empty text. */
 export function orderObject(root: string, order: Order, state: OrderState): Record<string, unknown> {
   const { uuid, names, expiresAt, notBefore, notAfter } = order
@@ -101,7 +105,9 @@ export function orderObject(root: string, order: Order, state: OrderState): Reco
   return {
     status: state.status,
     expires: writeTime(expiresAt),
-    identifiers: names.map(({ type, value }) => ({ type, value })),
+    identifiers: names.map(shownIdentifier),
+    ...(order.variant === undefined ? {} : { profile: order.variant }),
+    ...(order.replaces === undefined ? {} : { replaces: order.replaces }),
     ...(notBefore === undefined ? {} : { notBefore: writeTime(notBefore) }),
     ...(notAfter === undefined ? {} : { notAfter: writeTime(notAfter) }),
     ...(state.status === 'invalid' ? { error: state.error } : {}),

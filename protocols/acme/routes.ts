@@ -10,9 +10,12 @@ import { directory } from './directory.ts'
 import { AcmeError, asAcmeError } from './errors.ts'
 import { finalize } from './finalize.ts'
 import { keyChange } from './keyChange.ts'
+import { newAuthz } from './newAuthz.ts'
 import { newNonce } from './newNonce.ts'
-import { newOrder, order } from './order.ts'
+import { newOrder } from './newOrder.ts'
+import { order } from './order.ts'
 import { orders } from './orders.ts'
+import { renewalInfo } from './renewalInfo.ts'
 import { revokeCert } from './revoke.ts'
 import { type AcmeServer, acmeServer } from './server.ts'
 import {
@@ -49,6 +52,7 @@ export function acmeRoutes(host: Host): Hono<{ Bindings: NodeBindings }> {
   resource('/directory', signed(readAccountRequest, directoryAgain), directoryNow(server))
   resource('/new-nonce', signed(readAccountRequest, nonceAgain), nonceNow(server))
   resource('/new-account', signed(readKeyRequest, newAccount))
+  resource('/new-authz', signed(readAccountRequest, newAuthz))
   resource('/new-order', signed(readAccountRequest, newOrder))
   resource('/account/:id', signed(readAccountRequest, account))
   resource('/account/:id/orders', signed(readAccountRequest, orders))
@@ -57,8 +61,15 @@ export function acmeRoutes(host: Host): Hono<{ Bindings: NodeBindings }> {
   resource('/authz/:id', signed(readAccountRequest, authorization))
   resource('/challenge/:id/:type', signed(readAccountRequest, challenge))
   resource('/certificate/:id', signed(readAccountRequest, certificate))
+  resource('/certificate/:id/:chain', signed(readAccountRequest, certificate))
   resource('/key-change', signed(readAccountRequest, keyChange))
   resource('/revoke-cert', signed(readEitherRequest, revokeCert))
+
+  const renewalInfoPath = '/acme/:profile/renewal-info/:certId'
+  app.get(renewalInfoPath, renewalInfoNow(server))
+  app.all(renewalInfoPath, () => {
+    throw onlyGet()
+  })
 
   app.onError((error, c) => problem(server, c, error))
   app.all('*', () => {
@@ -91,6 +102,15 @@ async function directoryAgain(request: AccountRequest): Promise<Answer> {
   return { ...(await directory(request.server, request)), cacheControl: 'no-store' }
 }
 
+/** RFC 9773 section 4.1. */
+function renewalInfoNow(server: AcmeServer): Handler {
+  return async (c) => {
+    const profile = profileOf(c.req.param('profile'))
+    const asked = { profile, certId: c.req.param('certId') ?? '', source: server.host.sourceAddress(c.env.incoming) }
+    return send(await renewalInfo(server, asked), { root: rootOf(server, profile), nonce: undefined })
+  }
+}
+
 function nonceNow(server: AcmeServer): Handler {
   return async (c) => {
     const root = rootOf(server, profileOf(c.req.param('profile')))
@@ -109,6 +129,10 @@ function notAllowed(get: boolean): AcmeError {
     ? 'this resource is read by GET'
     : 'this resource is read by POST-as-GET: a signed POST with an empty payload'
   return new AcmeError('malformed', detail, { status: 405, headers: { Allow: allowed(get) } })
+}
+
+function onlyGet(): AcmeError {
+  return new AcmeError('malformed', 'this resource is read by GET', { status: 405, headers: { Allow: 'GET, HEAD' } })
 }
 
 function allowed(get: boolean): string {

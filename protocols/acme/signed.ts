@@ -28,7 +28,7 @@ export interface SignedRequest {
   payload: Buffer
   source: string | undefined
   /** A part of the path, or empty. */
-  param(name: 'id' | 'type'): string
+  param(name: 'id' | 'type' | 'chain'): string
   query(name: 'cursor'): string | undefined
 }
 

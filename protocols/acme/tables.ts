@@ -25,6 +25,8 @@ interface AccountsTable {
   contact: string
   /** The terms of service that were agreed to; null where none were shown. */
   terms_agreed: string | null
+  /** 1 once it has asked for authorizations before an order: its orders then look for them. */
+  preauthorizes: Generated<number>
   created_at: number
   /** The credential of the core that the account is bound to (RFC 8555 section 7.3.4). */
   credential_id: number | null

@@ -3,6 +3,7 @@ export const urls = {
   directory: (root: string) => `${root}/directory`,
   newNonce: (root: string) => `${root}/new-nonce`,
   newAccount: (root: string) => `${root}/new-account`,
+  newAuthz: (root: string) => `${root}/new-authz`,
   newOrder: (root: string) => `${root}/new-order`,
   keyChange: (root: string) => `${root}/key-change`,
   revokeCert: (root: string) => `${root}/revoke-cert`,
@@ -13,5 +14,7 @@ export const urls = {
   finalize: (root: string, id: string) => `${root}/order/${id}/finalize`,
   authorization: (root: string, id: string) => `${root}/authz/${id}`,
   challenge: (root: string, authorization: string, type: string) => `${root}/challenge/${authorization}/${type}`,
-  certificate: (root: string, id: string) => `${root}/certificate/${id}`,
+  certificate: (root: string, id: string, chain?: number) =>
+    `${root}/certificate/${id}${chain === undefined ? '' : `/${chain}`}`,
+  renewalInfo: (root: string) => `${root}/renewal-info`,
 }

@@ -1,0 +1,60 @@
+import { z } from 'zod'
+import type { Answer } from './answer.ts'
+import { admitOrder, chosenProfile } from './certificateProfile.ts'
+import { admitByBinding } from './externalAccount.ts'
+import { newId } from './id.ts'
+import { readIdentifiers } from './identifiers.ts'
+import { accountProfile, answerOrder } from './order.ts'
+import { orderState } from './orderState.ts'
+import { type Ordered, storeOrder } from './orderStore.ts'
+import { readReplaced, renewalOf } from './replaces.ts'
+import { type AccountRequest, readPayload } from './signed.ts'
+import { readTime } from './time.ts'
+
+/** No profile takes more; a body of 64 KiB holds some two thousand. */
+const MAX_IDENTIFIERS = 1000
+
+const payload = z.object({
+  identifiers: z
+    .array(z.object({ type: z.string(), value: z.string(), ancestorDomain: z.string().optional() }))
+    .max(MAX_IDENTIFIERS),
+  notBefore: z.string().optional(),
+  notAfter: z.string().optional(),
+  profile: z.string().optional(),
+  replaces: z.string().optional(),
+})
+
+/** RFC 8555 section 7.4. What the profile would never certify is refused here and not at finalize. */
+export async function newOrder(request: AccountRequest): Promise<Answer> {
+  const asked = readPayload(request, payload)
+  const names = readIdentifiers(asked.identifiers)
+  const period = {
+    ...(asked.notBefore === undefined ? {} : { notBefore: readTime(asked.notBefore, 'notBefore') }),
+    ...(asked.notAfter === undefined ? {} : { notAfter: readTime(asked.notAfter, 'notAfter') }),
+  }
+  const profile = await accountProfile(request)
+  const chosen = chosenProfile(request.door, profile, asked.profile)
+  const identifiers = names.map(({ identifier }) => identifier)
+  admitOrder(request.door, { profile, chosen }, { identifiers, period })
+  const entitled = await admitByBinding(request, identifiers)
+  const { replaces } = asked
+  const replaced = replaces === undefined ? {} : { replaced: await readReplaced(request, replaces, { profile, names }) }
+  const ordered = { uuid: newId(request.now), profile: chosen, names, entitled, ...period, ...replaced }
+  await foresee(request, ordered)
+  const order = await storeOrder(request, ordered)
+  return answerOrder(request, order, orderState(order, undefined, request.now), 201)
+}
+
+/** What the rules can say without the CSR is said now: a denial, or the question to people. */
+async function foresee({ door, now }: AccountRequest, ordered: Ordered): Promise<void> {
+  const { uuid, profile, names, notBefore, notAfter, replaced } = ordered
+  await door.foresee({
+    profile,
+    protocol: 'acme',
+    ...renewalOf(replaced?.certificate, now),
+    origin: { protocol: 'acme', ref: uuid },
+    identifiers: names.map(({ identifier }) => identifier),
+    ...(notBefore ? { notBefore } : {}),
+    ...(notAfter ? { notAfter } : {}),
+  })
+}

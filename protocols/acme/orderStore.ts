@@ -1,0 +1,106 @@
+import type { Insertable } from 'kysely'
+import type { RaProfile } from '../../src/core/profile.ts'
+import { withTables } from '../../src/db/tables.ts'
+import { isUniqueViolation, transaction } from '../../src/db/transaction.ts'
+import { type NewAuthorization, type Planned, planAuthorizations } from './authorizationPlan.ts'
+import type { OrderName } from './identifiers.ts'
+import { milliseconds, optionsOf } from './options.ts'
+import type { Order, OrderedName } from './orderRecord.ts'
+import { alreadyReplaced, type Replaced } from './replaces.ts'
+import type { AccountRequest } from './signed.ts'
+import type { AcmeTables } from './tables.ts'
+
+/** An order that passed. */
+export interface Ordered {
+  uuid: string
+  /** With the variant that was chosen. */
+  profile: RaProfile
+  names: OrderName[]
+  /** By the credential that the account is bound to. */
+  entitled: boolean
+  notBefore?: Date
+  notAfter?: Date
+  replaced?: Replaced
+}
+
+/** Stores an order with the authorizations that it needs and the account does not hold. Throws AcmeError: rejectedIdentifier, alreadyReplaced. */
+export async function storeOrder(request: AccountRequest, ordered: Ordered): Promise<Order> {
+  const { account, now } = request
+  const { uuid, profile, names, notBefore, notAfter, replaced } = ordered
+  const options = optionsOf(profile)
+  const plan = await planAuthorizations(request, names, options)
+  const ends = plan.flatMap((planned) => ('held' in planned ? [planned.held.expiresAt] : []))
+  const row = {
+    uuid,
+    account_id: account.id,
+    not_before: notBefore?.getTime() ?? null,
+    not_after: notAfter?.getTime() ?? null,
+    // With the first of its authorizations an order ends too.
+    expires_at: Math.min(now.getTime() + milliseconds(options.orderLifetime), ...ends),
+    variant: profile.variant ?? null,
+    replaces: replaced?.text ?? null,
+    replaces_id: replaced?.certificate.id ?? null,
+    replaces_turn: replaced?.turn ?? null,
+    created_at: now.getTime(),
+  }
+  const id = await insert(request, row, plan)
+  return {
+    id,
+    uuid,
+    notBefore: notBefore?.getTime(),
+    notAfter: notAfter?.getTime(),
+    expiresAt: row.expires_at,
+    finalizedAt: undefined,
+    variant: profile.variant,
+    replaces: replaced?.text,
+    replacesId: replaced?.certificate.id,
+    names: plan.map(orderedName),
+  }
+}
+
+function orderedName(planned: Planned): OrderedName {
+  const { asked, ancestor } = planned.name
+  const authorization =
+    'held' in planned
+      ? { ...planned.held, error: undefined }
+      : {
+          uuid: planned.fresh.uuid,
+          status: 'pending' as const,
+          expiresAt: planned.fresh.expires_at,
+          error: undefined,
+        }
+  return { ...asked, ancestor, authorization }
+}
+
+async function insert(
+  { server }: AccountRequest,
+  row: Insertable<AcmeTables['acme_orders']>,
+  plan: Planned[],
+): Promise<number> {
+  const fresh = plan.flatMap((planned) => ('fresh' in planned ? [planned.fresh] : []))
+  const rows: NewAuthorization[] = [...new Set(fresh)]
+  try {
+    return await transaction(server.host.db, async (db) => {
+      const tables = withTables<AcmeTables>(db)
+      const stored =
+        rows.length === 0
+          ? []
+          : await tables.insertInto('acme_authorizations').values(rows).returning(['id', 'uuid']).execute()
+      const ids = new Map(stored.map((authorization) => [authorization.uuid, authorization.id]))
+      const order = await tables.insertInto('acme_orders').values(row).returning('id').executeTakeFirstOrThrow()
+      const links = plan.map((planned, position) => ({
+        order_id: order.id,
+        position,
+        ...planned.name.asked,
+        ancestor: planned.name.ancestor ?? null,
+        authorization_id: 'held' in planned ? planned.held.id : (ids.get(planned.fresh.uuid) ?? 0),
+      }))
+      await tables.insertInto('acme_order_identifiers').values(links).execute()
+      return order.id
+    })
+  } catch (error) {
+    // The turn is the only thing that two orders could both want.
+    if (isUniqueViolation(error)) throw alreadyReplaced()
+    throw error
+  }
+}
