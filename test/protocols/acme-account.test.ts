@@ -16,7 +16,6 @@ describe.each(databases)('ACME accounts on $name', ({ open }) => {
       contact: ['mailto:admin@example.org'],
       orders: 'https://elsewhere.test/',
       onlyReturnExisting: false,
-      externalAccountBinding: {},
       status: 'revoked',
       unknown: 1,
     })

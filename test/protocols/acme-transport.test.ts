@@ -60,6 +60,7 @@ describe('ACME transport', () => {
       newAccount: `${root}/new-account`,
       newOrder: `${root}/new-order`,
       revokeCert: `${root}/revoke-cert`,
+      keyChange: `${root}/key-change`,
     })
   })
 
@@ -98,7 +99,7 @@ describe('ACME transport', () => {
 
   it('items 2 and 51: an unknown path is a problem document with a nonce', async () => {
     const client = await acme.app.client()
-    for (const path of ['', 'nothing', 'new-order/', 'key-change', 'new-authz', 'order', 'challenge/x'])
+    for (const path of ['', 'nothing', 'new-order/', 'key-changes', 'new-authz', 'order', 'challenge/x'])
       expectProblem(await client.post(`${root}/${path}`, {}), 404, 'malformed')
   })
 
