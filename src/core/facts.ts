@@ -72,7 +72,8 @@ export function revokeFacts(
   }
 }
 
-function certificateFacts(
+/** What rules see of a certificate that is renewed or revoked. */
+export function certificateFacts(
   certificate: Certificate | undefined,
   asked: readonly Identifier[],
   now: Date,
