@@ -47,13 +47,14 @@ export async function newOrder(request: AccountRequest): Promise<Answer> {
 
 /** What the rules can say without the CSR is said now: a denial, or the question to people. */
 async function foresee({ door, now }: AccountRequest, ordered: Ordered): Promise<void> {
-  const { uuid, profile, names, notBefore, notAfter, replaced } = ordered
+  const { uuid, profile, names, entitled, notBefore, notAfter, replaced } = ordered
   await door.foresee({
     profile,
     protocol: 'acme',
     ...renewalOf(replaced?.certificate, now),
     origin: { protocol: 'acme', ref: uuid },
     identifiers: names.map(({ identifier }) => identifier),
+    entitled,
     ...(notBefore ? { notBefore } : {}),
     ...(notAfter ? { notAfter } : {}),
   })

@@ -3,8 +3,10 @@ import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import type { Facts, Outcome } from './approval.ts'
 import { audit } from './audit.ts'
+import { type Certificate, findCertificate } from './certificate.ts'
 import { decide } from './decide.ts'
 import { findDecision, openDecision, requestHash } from './decision.ts'
+import { certificateFacts } from './facts.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
 import { insertRequestRow } from './newRequest.ts'
@@ -19,7 +21,10 @@ import type { CoreTables } from './tables.ts'
 import { moveSignRequest } from './transition.ts'
 
 /** An order that will come, before its CSR is there. */
-export type ForeseenDraft = Pick<SignDraft, 'profile' | 'protocol' | 'action' | 'entitled' | 'notBefore' | 'notAfter'> &
+export type ForeseenDraft = Pick<
+  SignDraft,
+  'profile' | 'protocol' | 'action' | 'entitled' | 'notBefore' | 'notAfter' | 'renews'
+> &
   Required<Pick<SignDraft, 'origin' | 'identifiers'>>
 
 /** A variable of Facts that only a CSR can fill. A word in a literal counts too: then finalize decides, as ever. */
@@ -43,7 +48,8 @@ export async function foresee(it: Installation, requester: Requester, draft: For
   const { rules, all } = decidableRules(profile.rules[draft.action])
   const now = it.clock()
   const wanted = foreseenCertificate(profile, draft)
-  const { outcome, findings } = decide(rules, foreseenFacts(requester, draft, wanted, now))
+  const renewed = draft.renews === undefined ? undefined : await findCertificate(it.db, { id: draft.renews })
+  const { outcome, findings } = decide(rules, foreseenFacts(requester, draft, { wanted, renewed, now }))
   if (!all && outcome.rule === 'default') return
   if (outcome.kind === 'auto') return
   if (outcome.kind === 'deny') throw new Failure('forbidden', outcome.message)
@@ -65,13 +71,20 @@ function foreseenCertificate({ settings }: RaProfile, draft: ForeseenDraft): Wan
   }
 }
 
-function foreseenFacts(requester: Requester, draft: ForeseenDraft, wanted: WantedCertificate, now: Date): Facts {
+interface Foreseen {
+  wanted: WantedCertificate
+  renewed: Certificate | undefined
+  now: Date
+}
+
+function foreseenFacts(requester: Requester, draft: ForeseenDraft, { wanted, renewed, now }: Foreseen): Facts {
   const begin = wanted.notBefore ?? now.getTime()
   const end = wanted.notAfter ?? begin + wanted.validity
   return {
     action: draft.action,
     protocol: draft.protocol,
     profile: draft.profile.name,
+    ...(draft.profile.variant === undefined ? {} : { variant: draft.profile.variant }),
     requester: { kind: requester.kind, ref: requester.ref, name: requester.name },
     source: requester.source ?? '',
     // The order only comes to its end when all of them are proved.
@@ -83,7 +96,7 @@ function foreseenFacts(requester: Requester, draft: ForeseenDraft, wanted: Wante
     type: wanted.type,
     days: Math.ceil((end - begin) / 86_400_000),
     mustStaple: false,
-    certificate: { present: false, serial: '', sameNames: false, ageDays: 0, daysLeft: 0 },
+    certificate: certificateFacts(renewed, wanted.identifiers, now),
     reason: '',
     grounds: '',
     capable: false,

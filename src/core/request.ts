@@ -53,7 +53,7 @@ export interface SignDraft {
   /** For a CA certificate, narrower than the profile's. */
   pathLength?: number
   nameConstraints?: NameConstraints
-  /** Id of the certificate that this one renews, whose key authenticated the order. */
+  /** Id of the certificate that this one renews: its key authenticated the order, or whoever ordered it did. */
   renews?: number
   /** What becomes of an order that a hard policy refuses: thrown back (the client's record lives on) or stored as denied. */
   refusal: 'throw' | 'store'
