@@ -6,7 +6,7 @@ import type { Identifier } from '../../src/pki/identifier.ts'
 import { decodeBase64url } from './base64url.ts'
 import { AcmeError } from './errors.ts'
 import { readJwk } from './jwk.ts'
-import { jsonObject, type OpenedJws, openJws } from './jws.ts'
+import { jsonObject, type OpenedJws, openFlattened } from './jws.ts'
 import { optionsOf } from './options.ts'
 import { type AccountRequest, type KeyRequest, readPayload } from './signed.ts'
 
@@ -14,6 +14,8 @@ import { type AccountRequest, type KeyRequest, readPayload } from './signed.ts'
 const macs = { HS256: 'sha256', HS384: 'sha384', HS512: 'sha512' } as const
 
 const registration = z.object({ externalAccountBinding: z.unknown().optional() })
+/** Nothing nested: the account object will show it. */
+const texts = z.record(z.string(), z.string())
 
 /** A verified binding. */
 export interface Binding {
@@ -21,7 +23,7 @@ export interface Binding {
   /** Whoever made the MAC key. */
   people: number[]
   /** As the client sent it: the account object shows it. */
-  sent: unknown
+  sent: Record<string, string>
 }
 
 /**
@@ -38,7 +40,9 @@ export async function readBinding(request: KeyRequest, profile: RaProfile, door:
       'an account here needs an externalAccountBinding: ask for a key identifier and its MAC key',
     )
   }
-  const inner = named(() => openJws(Buffer.from(JSON.stringify(sent))))
+  const flattened = texts.safeParse(sent)
+  if (!flattened.success) throw malformed('it must be a flattened JWS: "protected", "payload" and "signature" as text')
+  const inner = named(() => openFlattened(flattened.data))
   const { hash, kid, payload, mac } = readInner(inner, request.url)
   const credential = await door.credential(profile, 'eab', kid)
   if (!credential?.verifyMac(hash, Buffer.from(inner.signingInput, 'latin1'), mac))
@@ -49,7 +53,7 @@ export async function readBinding(request: KeyRequest, profile: RaProfile, door:
   const bound = readJwk(named(() => jsonObject(payload, 'the payload')))
   if (bound.thumbprint !== request.key.thumbprint)
     throw new AcmeError('unauthorized', 'the externalAccountBinding is for another key than the one that signs')
-  return { credentialId: credential.id, people: credential.people, sent }
+  return { credentialId: credential.id, people: credential.people, sent: flattened.data }
 }
 
 /**

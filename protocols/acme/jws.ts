@@ -58,7 +58,11 @@ const names = Object.keys(algorithms) as JwsAlgorithm[]
 
 /** Reads the outer shape, so that the nonce can be spent whatever else is wrong. Throws AcmeError('malformed'). */
 export function openJws(body: Buffer): OpenedJws {
-  const outer = jsonObject(body, 'the body')
+  return openFlattened(jsonObject(body, 'the body'))
+}
+
+/** As openJws, from the object. */
+export function openFlattened(outer: Record<string, unknown>): OpenedJws {
   const { protected: header, payload, signature } = outer
   if (Object.hasOwn(outer, 'signatures')) throw malformed('a JWS in flattened serialization has no "signatures"')
   if (Object.hasOwn(outer, 'header')) throw malformed('a JWS here has no unprotected "header"')
