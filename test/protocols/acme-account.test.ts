@@ -28,7 +28,7 @@ describe.each(databases)('ACME accounts on $name', ({ open }) => {
     })
   })
 
-  it('item 23: a known key gets its account back, 200, whatever else it asks (section 7.3.1)', async () => {
+  it('wire 23: a known key gets its account back, 200, whatever else it asks (section 7.3.1)', async () => {
     const client = await acme.app.client()
     for (const payload of [{}, { onlyReturnExisting: true, contact: ['tel:1'] }, { contact: 'no list' }]) {
       const reply = await client.post(newAccount, payload, { key: client.key })
@@ -38,7 +38,7 @@ describe.each(databases)('ACME accounts on $name', ({ open }) => {
     }
   })
 
-  it('item 23: onlyReturnExisting makes no account', async () => {
+  it('wire 23: onlyReturnExisting makes no account', async () => {
     const client = await acme.app.client({ register: false })
     for (let again = 0; again < 2; again++)
       expectProblem(await client.register({ onlyReturnExisting: true }), 400, 'accountDoesNotExist')
@@ -52,7 +52,7 @@ describe.each(databases)('ACME accounts on $name', ({ open }) => {
     expect(new Set(replies.map(({ headers }) => headers.get('location'))).size).toBe(1)
   })
 
-  it('item 19: accounts of one key under two profiles are two', async () => {
+  it('wire 19: accounts of one key under two profiles are two', async () => {
     await acme.app.world.save('second', {})
     const client = await acme.app.client()
     const second = await acme.app.client({ key: client.key, profile: 'second' })
@@ -71,14 +71,14 @@ describe.each(databases)('ACME accounts on $name', ({ open }) => {
     ['admin@example.org', 'invalidContact'],
     [`mailto:${'a'.repeat(400)}@example.org`, 'invalidContact'],
     ['', 'invalidContact'],
-  ])('item 24: the contact %j is %s', async (contact, type) => {
+  ])('wire 24: the contact %j is %s', async (contact, type) => {
     const client = await acme.app.client({ register: false })
     expectProblem(await client.register({ contact: [contact] }), 400, type)
     const known = await acme.app.client()
     expectProblem(await known.post(known.kid ?? '', { contact: [contact] }), 400, type)
   })
 
-  it('item 24: an update changes the contacts and nothing else (section 7.3.2)', async () => {
+  it('wire 24: an update changes the contacts and nothing else (section 7.3.2)', async () => {
     const client = await acme.app.client()
     const url = client.kid ?? ''
     const orders = `${url}/orders`
@@ -90,7 +90,7 @@ describe.each(databases)('ACME accounts on $name', ({ open }) => {
     expectProblem(await client.post(url, { contact: 'x' }), 400, 'malformed', /contact/)
   })
 
-  it('item 37: another account is not found', async () => {
+  it('wire 37: another account is not found', async () => {
     const [client, other] = [await acme.app.client(), await acme.app.client()]
     expectProblem(await client.post(other.kid ?? ''), 404, 'malformed')
     expectProblem(await client.post(`${other.kid}/orders`), 404, 'malformed')
@@ -98,7 +98,7 @@ describe.each(databases)('ACME accounts on $name', ({ open }) => {
     expect((await other.post(other.kid ?? '')).json).toMatchObject({ status: 'valid' })
   })
 
-  it('item 25: terms of service must be agreed to, once', async () => {
+  it('wire 25: terms of service must be agreed to, once', async () => {
     await acme.app.world.save('terms', { protocols: { acme: { termsOfService: 'https://ca.test/terms' } } })
     const client = await acme.app.client({ profile: 'terms', register: false })
     for (const payload of [{}, { termsOfServiceAgreed: false }]) {
@@ -111,7 +111,7 @@ describe.each(databases)('ACME accounts on $name', ({ open }) => {
     expect((await client.register({})).status).toBe(200)
   })
 
-  it('items 16 and 24: a deactivated account is unauthorized, 401, for all and for ever (section 7.3.6)', async () => {
+  it('wire 16 and 24: a deactivated account is unauthorized, 401, for all and for ever (section 7.3.6)', async () => {
     const client = await acme.app.client()
     const order = await client.order(['a.localhost'])
     const reply = await client.post(client.kid ?? '', { status: 'deactivated' })
@@ -144,7 +144,7 @@ describe.each(databases)('ACME accounts on $name', ({ open }) => {
     expect(request).toMatchObject({ status: 'canceled', reason: 'the ACME account was deactivated' })
   })
 
-  it('item 26: the orders list has the open and the valid ones, newest first, by pages (section 7.1.2.1)', async () => {
+  it('wire 26: the orders list has the open and the valid ones, newest first, by pages (section 7.1.2.1)', async () => {
     const client = await acme.app.client()
     const urls: string[] = []
     for (let at = 0; at < 52; at++) urls.push((await client.order([`n${at}.localhost`])).url)

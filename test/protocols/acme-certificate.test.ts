@@ -16,7 +16,7 @@ describe('ACME certificates (RFC 8555 section 7.4.2)', () => {
     return { client, url: String(done.json.certificate) }
   }
 
-  it('item 39: the chain is leaf first, LF only, without other text, and without the root', async () => {
+  it('wire 39: the chain is leaf first, LF only, without other text, and without the root', async () => {
     const { client, url } = await issued()
     const { status, headers, text } = await client.post(url)
     expect(status).toBe(200)
@@ -29,7 +29,7 @@ describe('ACME certificates (RFC 8555 section 7.4.2)', () => {
     expect(issuer && leaf?.checkIssued(issuer)).toBe(true)
   })
 
-  it('item 39: where the root signs itself, it comes along, since some clients need two', async () => {
+  it('wire 39: where the root signs itself, it comes along, since some clients need two', async () => {
     const { it: installation, profile, save } = acme.app.world
     const { organizationId } = await profile()
     const ownerId = null
@@ -51,7 +51,7 @@ describe('ACME certificates (RFC 8555 section 7.4.2)', () => {
     expect(root && leaf?.verify(root.publicKey)).toBe(true)
   })
 
-  it('items 20, 36 and 37: read by POST-as-GET, by the account that ordered it', async () => {
+  it('wire 20, 36 and 37: read by POST-as-GET, by the account that ordered it', async () => {
     const { client, url } = await issued()
     expectProblem(await client.post(url, {}), 400, 'malformed', /POST-as-GET/)
     const other = await acme.app.client()

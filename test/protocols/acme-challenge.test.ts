@@ -20,7 +20,7 @@ describe.each(databases)('ACME authorizations and challenges on $name', ({ open 
   /** What http-01 finds at a name: a path for each token. */
   const page = (token: string) => `/.well-known/acme-challenge/${token}`
 
-  it('items 43 and 47: each kind of name has its challenges, all pending, with one token of 128 bits at least', async () => {
+  it('wire 43 and 47: each kind of name has its challenges, all pending, with one token of 128 bits at least', async () => {
     const client = await acme.app.client()
     const kinds = [
       ['a.localhost', ['http-01', 'dns-01', 'tls-alpn-01']],
@@ -46,7 +46,7 @@ describe.each(databases)('ACME authorizations and challenges on $name', ({ open 
     }
   })
 
-  it('item 42: a validation that is quick settles in the answer; afterwards nothing is tried again', async () => {
+  it('wire 42: a validation that is quick settles in the answer; afterwards nothing is tried again', async () => {
     const client = await acme.app.client()
     acme.app.serveChallenges(client)
     const { url, challenges } = await offered(client, 'quick.localhost')
@@ -66,7 +66,7 @@ describe.each(databases)('ACME authorizations and challenges on $name', ({ open 
     expectProblem(await client.post(challengeUrl(url, 'dns-01'), {}), 404, 'malformed')
   })
 
-  it('item 46: a wrong answer makes it invalid for good, with an error that says what was seen', async () => {
+  it('wire 46: a wrong answer makes it invalid for good, with an error that says what was seen', async () => {
     const client = await acme.app.client()
     const { order, url, challenges } = await offered(client, 'wrong.localhost')
     const [http] = challenges
@@ -89,7 +89,7 @@ describe.each(databases)('ACME authorizations and challenges on $name', ({ open 
     })
   })
 
-  it('items 40 and 42: a slow one is processing with Retry-After, and is finished without the client', async () => {
+  it('wire 40 and 42: a slow one is processing with Retry-After, and is finished without the client', async () => {
     const client = await acme.app.client()
     const { url, challenges } = await offered(client, 'slow.localhost')
     const [http] = challenges
@@ -136,7 +136,7 @@ describe.each(databases)('ACME authorizations and challenges on $name', ({ open 
     expect(queries).toBe(1)
   })
 
-  it('item 48: deactivation always answers 200 and shows what became of it (section 7.5.2)', async () => {
+  it('wire 48: deactivation always answers 200 and shows what became of it (section 7.5.2)', async () => {
     const client = await acme.app.client()
     acme.app.serveChallenges(client)
     const { url, challenges } = await offered(client, 'off.localhost')
@@ -152,7 +152,7 @@ describe.each(databases)('ACME authorizations and challenges on $name', ({ open 
     expect((await client.post(valid.order.url)).json.status).toBe('invalid')
   })
 
-  it('item 20: other objects sent to an authorization are malformed', async () => {
+  it('wire 20: other objects sent to an authorization are malformed', async () => {
     const client = await acme.app.client()
     const { url } = await offered(client, 'other.localhost')
     for (const payload of [{}, { status: 'valid' }, { status: null }, { status: ['deactivated'] }])
@@ -160,7 +160,7 @@ describe.each(databases)('ACME authorizations and challenges on $name', ({ open 
     expect((await client.post(url, { status: 'deactivated', resource: 'authz' })).status).toBe(200)
   })
 
-  it('item 20: members of the answer to a challenge that nobody knows are ignored', async () => {
+  it('wire 20: members of the answer to a challenge that nobody knows are ignored', async () => {
     const client = await acme.app.client()
     acme.app.serveChallenges(client)
     const { challenges } = await offered(client, 'old.localhost')

@@ -13,7 +13,7 @@ import { newCsr } from '../helpers/world.ts'
 const der = async (...names: string[]) => (await newCsr(names)).der
 const P256 = ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256']
 
-describe('CSRs of ACME orders (item 38)', () => {
+describe('CSRs of ACME orders (wire 38)', () => {
   const acme = useAcme(openSqlite)
 
   const goodCsrs: [string, string[], () => Promise<Buffer> | Buffer][] = [

@@ -46,7 +46,7 @@ describe.each(databases)('ACME external account binding on $name', ({ open }) =>
     expect(await meta('default')).toBeUndefined()
   })
 
-  it('item 27: without a binding there is no account, 403 externalAccountRequired', async () => {
+  it('wire 27: without a binding there is no account, 403 externalAccountRequired', async () => {
     const client = await newClient()
     expectProblem(await client.register({}), 403, 'externalAccountRequired')
     expectProblem(await client.register({ onlyReturnExisting: true }), 400, 'accountDoesNotExist')
@@ -75,7 +75,7 @@ describe.each(databases)('ACME external account binding on $name', ({ open }) =>
     expect((await register(client, jws)).status).toBe(201)
   })
 
-  it('item 27: the keys are compared by their members, not as text', async () => {
+  it('wire 27: the keys are compared by their members, not as text', async () => {
     const client = await newClient()
     const members = Object.entries({ ...client.key.jwk, use: 'sig', kid: 'mine' }).reverse()
     const payload = JSON.stringify(Object.fromEntries(members), undefined, 2)
@@ -103,7 +103,7 @@ describe.each(databases)('ACME external account binding on $name', ({ open }) =>
       ['a critical extension', (client, key) => bindingOf(client, key, { header: { crit: ['b64'] } })],
       ['an unencoded payload', (client, key) => bindingOf(client, key, { header: { b64: false } })],
       ['no alg', (client, key) => bindingOf(client, key, { header: { alg: undefined } })],
-    ])('item 27: %s is malformed, 400, and does not use it up', async (_what, make) => {
+    ])('wire 27: %s is malformed, 400, and does not use it up', async (_what, make) => {
       const key = await macKey({ singleUse: true })
       const client = await newClient()
       expectProblem(await register(client, make(client, key)), 400, 'malformed', /externalAccountBinding/)
@@ -111,7 +111,7 @@ describe.each(databases)('ACME external account binding on $name', ({ open }) =>
       expect((await register(client, bindingOf(client, key))).status).toBe(201)
     })
 
-    it.each(['ES256', 'none', 'HS1', 'constructor'])('item 27: the algorithm %s is refused, 400', async (alg) => {
+    it.each(['ES256', 'none', 'HS1', 'constructor'])('wire 27: the algorithm %s is refused, 400', async (alg) => {
       const key = await macKey({ singleUse: true })
       const client = await newClient()
       const reply = await register(client, bindingOf(client, key, { alg }))
@@ -129,7 +129,7 @@ describe.each(databases)('ACME external account binding on $name', ({ open }) =>
         (client, key) => mixed(bindingOf(client, key), bindingOf(client, key, { alg: 'HS512' })),
       ],
       ['another account key', (client, key) => bindingOf(client, key, { payload: newKey().jwk })],
-    ])('item 27: %s is unauthorized, 403, and does not use it up', async (_what, make) => {
+    ])('wire 27: %s is unauthorized, 403, and does not use it up', async (_what, make) => {
       const key = await macKey({ singleUse: true })
       const client = await newClient()
       expectProblem(await register(client, make(client, key)), 403, 'unauthorized')
@@ -173,7 +173,7 @@ describe.each(databases)('ACME external account binding on $name', ({ open }) =>
     expect(one.kid).not.toBe(two.kid)
   })
 
-  it('item 27: a key of another profile is unknown', async () => {
+  it('wire 27: a key of another profile is unknown', async () => {
     const client = await newClient()
     const key = await macKey({ profile: 'other' })
     expectProblem(await register(client, bindingOf(client, key)), 403, 'unauthorized', /unknown/)
@@ -191,7 +191,7 @@ describe.each(databases)('ACME external account binding on $name', ({ open }) =>
     expectProblem(await register(client, bindingOf(client, guessed)), 403, 'unauthorized', /unknown here, or/)
   })
 
-  it('item 23: a known key gets its account without a binding, or with a wrong one, which uses nothing up', async () => {
+  it('wire 23: a known key gets its account without a binding, or with a wrong one, which uses nothing up', async () => {
     const client = await bindNew(await macKey())
     const { kid, directory } = client
     const next = await macKey({ singleUse: true })

@@ -3,7 +3,7 @@ import { AcmeError, asAcmeError, problemOf } from '../../protocols/acme/errors.t
 import { Failure, type FailureCode } from '../../src/core/failure.ts'
 import { DatabaseUnavailable } from '../../src/db/transaction.ts'
 
-/** Written apart from the table in errors.ts, after wire item 52. */
+/** Written apart from the table in errors.ts, after wire wire 52. */
 const expected: Record<FailureCode, [type: string, status: number]> = {
   malformed: ['malformed', 400],
   unauthenticated: ['unauthorized', 403],
@@ -24,7 +24,7 @@ const expected: Record<FailureCode, [type: string, status: number]> = {
   internal: ['serverInternal', 500],
 }
 
-describe('problem documents of ACME (RFC 8555 section 6.7, items 51 and 52)', () => {
+describe('problem documents of ACME (RFC 8555 section 6.7, wire 51 and 52)', () => {
   it.each(Object.entries(expected))('the core’s %s leaves as %j', (code, [type, status]) => {
     const error = asAcmeError(new Failure(code as FailureCode, 'what to do'))
     const document = problemOf(error)
@@ -72,7 +72,7 @@ describe('problem documents of ACME (RFC 8555 section 6.7, items 51 and 52)', ()
     }
   })
 
-  it('a database that does not answer is 503 with a time to come back (item 41)', () => {
+  it('a database that does not answer is 503 with a time to come back (wire 41)', () => {
     const error = asAcmeError(new DatabaseUnavailable('it is closed'))
     expect([error.type, error.status, error.options.retryAfter]).toEqual(['serverInternal', 503, 5])
   })

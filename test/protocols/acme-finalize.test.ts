@@ -11,7 +11,7 @@ const der = async (...names: string[]) => (await newCsr(names)).der
 describe.each(databases)('ACME finalize on $name', ({ open }) => {
   const acme = useAcme(open)
 
-  it('items 34 and 35: many at once give one certificate, and the order is there for those who lost', async () => {
+  it('wire 34 and 35: many at once give one certificate, and the order is there for those who lost', async () => {
     const { client, order } = await acme.app.ready(['race.localhost'])
     const bodies: string[] = []
     for (let at = 0; at < 12; at++) {
@@ -30,7 +30,7 @@ describe.each(databases)('ACME finalize on $name', ({ open }) => {
     expect((await client.post(order.url)).json.status).toBe('valid')
   })
 
-  it('item 34: an order that is pending, invalid, expired or finalized is orderNotReady (section 7.4)', async () => {
+  it('wire 34: an order that is pending, invalid, expired or finalized is orderNotReady (section 7.4)', async () => {
     const client = await acme.app.client()
     const pending = await client.order(['pending.localhost'])
     const csr = await der('pending.localhost')
@@ -50,7 +50,7 @@ describe.each(databases)('ACME finalize on $name', ({ open }) => {
     expectProblem(await client.finalize(late.order, await der('late.localhost')), 403, 'orderNotReady', /invalid/)
   })
 
-  it('item 34: with idempotentFinalize the same CSR gets the order, another one orderNotReady', async () => {
+  it('wire 34: with idempotentFinalize the same CSR gets the order, another one orderNotReady', async () => {
     await acme.app.world.save('again', { protocols: { acme: { idempotentFinalize: true } } })
     const { client, order } = await acme.app.ready(['again.localhost'], { profile: 'again' })
     const csr = await der('again.localhost')
@@ -59,14 +59,14 @@ describe.each(databases)('ACME finalize on $name', ({ open }) => {
     expectProblem(await client.finalize(order, await der('again.localhost')), 403, 'orderNotReady')
   })
 
-  it('item 38: a CSR that is refused leaves the order ready', async () => {
+  it('wire 38: a CSR that is refused leaves the order ready', async () => {
     const { client, order } = await acme.app.ready(['stay.localhost'])
     expectProblem(await client.finalize(order, await der('other.localhost')), 400, 'badCSR')
     expect((await client.post(order.url)).json.status).toBe('ready')
     expect((await client.finalize(order, await der('stay.localhost'))).json.status).toBe('valid')
   })
 
-  it('item 54: notBefore and notAfter are issued as they were asked', async () => {
+  it('wire 54: notBefore and notAfter are issued as they were asked', async () => {
     const client = await acme.app.client()
     acme.app.serveChallenges(client)
     const at = (ms: number) => `${new Date(acme.app.world.time.now.getTime() + ms).toISOString().slice(0, 19)}Z`

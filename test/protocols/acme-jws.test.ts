@@ -25,29 +25,29 @@ describe('JWS of ACME requests (RFC 8555 section 6.2)', () => {
   })
 
   const malformed: [string, Tampering][] = [
-    ['item 15: signatures', { members: { signatures: [] } }],
-    ['item 15: an unprotected header', { members: { header: {} } }],
-    ['item 15: an empty signature', { members: { signature: '' } }],
-    ['item 15: no signature', { members: { signature: undefined } }],
-    ['item 15: a detached payload', { members: { payload: undefined } }],
-    ['item 15: a payload that is no text', { members: { payload: {} } }],
-    ['item 15: no protected header', { members: { protected: undefined } }],
-    ['item 15: a protected header that is no JSON', { members: { protected: 'AAAA' } }],
-    ['item 15: a protected header that is a list', { members: { protected: encode([]) } }],
-    ['item 15: crit', { header: { crit: ['exp'] } }],
-    ['item 15: b64 false', { header: { b64: false } }],
+    ['wire 15: signatures', { members: { signatures: [] } }],
+    ['wire 15: an unprotected header', { members: { header: {} } }],
+    ['wire 15: an empty signature', { members: { signature: '' } }],
+    ['wire 15: no signature', { members: { signature: undefined } }],
+    ['wire 15: a detached payload', { members: { payload: undefined } }],
+    ['wire 15: a payload that is no text', { members: { payload: {} } }],
+    ['wire 15: no protected header', { members: { protected: undefined } }],
+    ['wire 15: a protected header that is no JSON', { members: { protected: 'AAAA' } }],
+    ['wire 15: a protected header that is a list', { members: { protected: encode([]) } }],
+    ['wire 15: crit', { header: { crit: ['exp'] } }],
+    ['wire 15: b64 false', { header: { b64: false } }],
     ['section 6.1: padding in the signature', { members: { signature: `${'A'.repeat(86)}==` } }],
     ['section 6.1: padding in the header', { members: { protected: `${encode({})}==` } }],
     ['section 6.1: base64 in place of base64url', { members: { payload: '+/+/' } }],
-    ['item 15: no alg', { header: { alg: undefined } }],
-    ['item 15: no url', { header: { url: undefined } }],
-    ['item 15: a url that is no text', { header: { url: 5 } }],
-    ['item 15: a nonce that is no text', { header: { nonce: 5 } }],
+    ['wire 15: no alg', { header: { alg: undefined } }],
+    ['wire 15: no url', { header: { url: undefined } }],
+    ['wire 15: a url that is no text', { header: { url: 5 } }],
+    ['wire 15: a nonce that is no text', { header: { nonce: 5 } }],
     ['section 6.5.2: a nonce that is not base64url', { header: { nonce: 'a+b/c=' } }],
-    ['item 15: kid and jwk', { header: { jwk: newKey().jwk } }],
-    ['item 15: neither kid nor jwk', { header: { kid: undefined } }],
-    ['item 16: jwk where an account must sign', { header: { kid: undefined, jwk: newKey().jwk } }],
-    ['item 15: a kid that is no text', { header: { kid: 5 } }],
+    ['wire 15: kid and jwk', { header: { jwk: newKey().jwk } }],
+    ['wire 15: neither kid nor jwk', { header: { kid: undefined } }],
+    ['wire 16: jwk where an account must sign', { header: { kid: undefined, jwk: newKey().jwk } }],
+    ['wire 15: a kid that is no text', { header: { kid: 5 } }],
     ['a signature by another key', { key: newKey(), header: { jwk: undefined, kid: 'set below' } }],
   ]
   it.each(malformed)('refuses as malformed: %s', async (_name, { header, ...rest }) => {
@@ -56,7 +56,7 @@ describe('JWS of ACME requests (RFC 8555 section 6.2)', () => {
     expectProblem(await send({ ...rest, ...(changed ? { header: changed } : {}) }, client), 400, 'malformed')
   })
 
-  it('refuses a signature over another payload, and one that is not r and s of full length (item 18)', async () => {
+  it('refuses a signature over another payload, and one that is not r and s of full length (wire 18)', async () => {
     const client = await acme.app.client()
     expectProblem(
       await send({ members: { payload: encode({ identifiers: [] }) } }, client),
@@ -73,7 +73,7 @@ describe('JWS of ACME requests (RFC 8555 section 6.2)', () => {
   })
 
   it.each(['none', 'HS256', 'HS512', 'ES256K', 'RS1', 'es256', ''])(
-    'item 17: alg %j is badSignatureAlgorithm with the list',
+    'wire 17: alg %j is badSignatureAlgorithm with the list',
     async (alg) => {
       const reply = await send({ header: { alg } })
       expectProblem(reply, 400, 'badSignatureAlgorithm')
@@ -81,7 +81,7 @@ describe('JWS of ACME requests (RFC 8555 section 6.2)', () => {
     },
   )
 
-  it('item 17: the algorithm must be one of the account’s key', async () => {
+  it('wire 17: the algorithm must be one of the account’s key', async () => {
     const reply = await send({ header: { alg: 'RS256' } })
     expectProblem(reply, 400, 'badSignatureAlgorithm')
     expect(reply.json.algorithms).toEqual(['ES256'])
@@ -94,11 +94,11 @@ describe('JWS of ACME requests (RFC 8555 section 6.2)', () => {
     newOrder.replace('acme.test', 'ACME.test'),
     `${root}/order/x`,
     '/acme/default/new-order',
-  ])('item 10: a signed url of %s is unauthorized (section 6.4)', async (url) => {
+  ])('wire 10: a signed url of %s is unauthorized (section 6.4)', async (url) => {
     expectProblem(await send({ header: { url } }), 403, 'unauthorized', /"url"/)
   })
 
-  it('item 16: a kid that is not the URL of an account here is accountDoesNotExist', async () => {
+  it('wire 16: a kid that is not the URL of an account here is accountDoesNotExist', async () => {
     const client = await acme.app.client()
     const kid = client.kid ?? ''
     await acme.app.world.save('other', {})
@@ -123,7 +123,7 @@ describe('JWS of ACME requests (RFC 8555 section 6.2)', () => {
     )
   })
 
-  it('item 16: newAccount wants a jwk', async () => {
+  it('wire 16: newAccount wants a jwk', async () => {
     const client = await acme.app.client()
     expectProblem(await client.post(`${root}/new-account`, {}), 400, 'malformed', /jwk/)
   })
@@ -135,7 +135,7 @@ describe('JWS of ACME requests (RFC 8555 section 6.2)', () => {
     ['no JSON', Buffer.from('{')],
     ['no UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])],
     ['a byte order mark', Buffer.from('\ufeff{}')],
-  ])('item 21: a payload of %s is malformed, at each resource that takes an object', async (_name, bytes) => {
+  ])('wire 21: a payload of %s is malformed, at each resource that takes an object', async (_name, bytes) => {
     const client = await acme.app.client()
     const raw = { members: { payload: bytes.toString('base64url') } }
     const order = await client.order(['payload.localhost'])
@@ -160,7 +160,7 @@ describe('JWS of ACME requests (RFC 8555 section 6.2)', () => {
   })
 })
 
-describe('keys of ACME requests (item 17)', () => {
+describe('keys of ACME requests (wire 17)', () => {
   const acme = useAcme(openSqlite)
   const good = newKey()
   const rsa = newKey('RS256')
@@ -201,7 +201,7 @@ describe('keys of ACME requests (item 17)', () => {
     expectProblem(reply, 400, 'badPublicKey')
   })
 
-  it('item 19: the same key in another spelling is the same account', async () => {
+  it('wire 19: the same key in another spelling is the same account', async () => {
     const client = await acme.app.client({ key: newKey() })
     const { kty, crv, x, y } = client.key.jwk
     const jwk = { use: 'sig', y, x, kty, crv, alg: 'ES256', kid: 'mine' }

@@ -19,7 +19,7 @@ const pass = (seconds: number) => {
 }
 
 function behaves(make: () => Nonces) {
-  it('item 3: is base64url with at least 128 bits, and never the same', async () => {
+  it('wire 3: is base64url with at least 128 bits, and never the same', async () => {
     const nonces = make()
     const issued = await Promise.all(Array.from({ length: 500 }, () => nonces.issue()))
     for (const nonce of issued) expect(nonce).toMatch(/^[A-Za-z0-9_-]{36,}$/)
@@ -148,7 +148,7 @@ describe('nonces of requests (RFC 8555 section 6.5)', () => {
   const url = `${BASE_URL}/acme/default/new-order`
   const payload = { identifiers: [{ type: 'dns', value: 'nonce.test' }] }
 
-  it('item 4: missing, unknown and spent ones are badNonce with a fresh one that works', async () => {
+  it('wire 4: missing, unknown and spent ones are badNonce with a fresh one that works', async () => {
     const client = await acme.app.client()
     const spent = await client.nonce()
     expect((await client.post(url, payload, { header: { nonce: spent } })).status).toBe(201)
@@ -160,7 +160,7 @@ describe('nonces of requests (RFC 8555 section 6.5)', () => {
     }
   })
 
-  it('item 3: one is spent by a request that is refused, whatever for', async () => {
+  it('wire 3: one is spent by a request that is refused, whatever for', async () => {
     const client = await acme.app.client()
     const refused = [
       { header: { alg: 'none' } },

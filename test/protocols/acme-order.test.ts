@@ -27,7 +27,7 @@ describe.each(databases)('ACME orders on $name', ({ open }) => {
     })
   })
 
-  it('item 30: a wildcard stands with *. in the order and without it in its authorization, beside the base name', async () => {
+  it('wire 30: a wildcard stands with *. in the order and without it in its authorization, beside the base name', async () => {
     const client = await acme.app.client()
     const order = await client.order(['*.wild.test', 'wild.test'])
     expect(order.identifiers).toEqual([dns('*.wild.test'), dns('wild.test')])
@@ -39,7 +39,7 @@ describe.each(databases)('ACME orders on $name', ({ open }) => {
     expect(base).not.toHaveProperty('wildcard')
   })
 
-  it('item 29: repeated names come once, in the order of their first coming, as they were written', async () => {
+  it('wire 29: repeated names come once, in the order of their first coming, as they were written', async () => {
     const client = await acme.app.client()
     const order = await client.order(['Two.localhost', 'one.localhost', 'two.localhost', 'ONE.localhost'])
     expect(order.identifiers).toEqual([dns('Two.localhost'), dns('one.localhost')])
@@ -47,7 +47,7 @@ describe.each(databases)('ACME orders on $name', ({ open }) => {
     expect((await client.post(order.authorizations[0] ?? '')).json.identifier).toEqual(dns('two.localhost'))
   })
 
-  it('item 37: orders, authorizations and challenges of another account are not found, as what does not exist', async () => {
+  it('wire 37: orders, authorizations and challenges of another account are not found, as what does not exist', async () => {
     const [client, other] = [await acme.app.client(), await acme.app.client()]
     const order = await client.order(['mine.localhost'])
     const [authorization = ''] = order.authorizations
@@ -64,13 +64,13 @@ describe.each(databases)('ACME orders on $name', ({ open }) => {
     expect((await client.post(order.url)).json.status).toBe('pending')
   })
 
-  it('item 20: an order is read by POST-as-GET only', async () => {
+  it('wire 20: an order is read by POST-as-GET only', async () => {
     const client = await acme.app.client()
     const order = await client.order(['a.localhost'])
     expectProblem(await client.post(order.url, {}), 400, 'malformed', /POST-as-GET/)
   })
 
-  it('item 32: the order is ready when the last authorization is valid, in the same moment', async () => {
+  it('wire 32: the order is ready when the last authorization is valid, in the same moment', async () => {
     const client = await acme.app.client()
     acme.app.serveChallenges(client)
     const order = await client.order(['r1.localhost', 'r2.localhost'])
@@ -81,7 +81,7 @@ describe.each(databases)('ACME orders on $name', ({ open }) => {
     expect((await client.post(order.url)).json.status).toBe('ready')
   })
 
-  it('items 33 and 36: an authorization that ends makes the order invalid, with an error that names it', async () => {
+  it('wire 33 and 36: an authorization that ends makes the order invalid, with an error that names it', async () => {
     const client = await acme.app.client()
     const order = await client.order(['gone.localhost', 'stays.localhost'])
     await client.post(order.authorizations[0] ?? '', { status: 'deactivated' })
@@ -99,7 +99,7 @@ describe.each(databases)('ACME orders on $name', ({ open }) => {
     expect(json.authorizations).toEqual(order.authorizations)
   })
 
-  it('item 33: an order that is not finalized in time is invalid, and so is one whose proof is too old', async () => {
+  it('wire 33: an order that is not finalized in time is invalid, and so is one whose proof is too old', async () => {
     await acme.app.world.save('short', { protocols: { acme: { orderLifetime: '2h', authorizationLifetime: '1h' } } })
     const client = await acme.app.client({ profile: 'short' })
     acme.app.serveChallenges(client)
@@ -123,7 +123,7 @@ describe.each(databases)('ACME orders on $name', ({ open }) => {
     expect((await client.post(late.authorizations[0] ?? '')).json.status).toBe('expired')
   })
 
-  it('item 54: times are echoed to the second; what cannot be issued as asked is refused', async () => {
+  it('wire 54: times are echoed to the second; what cannot be issued as asked is refused', async () => {
     const client = await acme.app.client()
     const at = (milliseconds: number) =>
       `${new Date(acme.app.world.time.now.getTime() + milliseconds).toISOString().slice(0, 19)}Z`
@@ -150,7 +150,7 @@ describe.each(databases)('ACME orders on $name', ({ open }) => {
   })
 })
 
-describe('identifiers of ACME orders (item 29)', () => {
+describe('identifiers of ACME orders (wire 29)', () => {
   const acme = useAcme(openSqlite)
   const long = `${'a'.repeat(63)}.`.repeat(4)
 

@@ -53,7 +53,7 @@ describe('retries of ACME validations', () => {
     expect(await acme.app.runJobs()).toBe(0)
   })
 
-  it('item 42: a second POST while it is processing asks for the next query at once', async () => {
+  it('wire 42: a second POST while it is processing asks for the next query at once', async () => {
     const client = await acme.app.client()
     const { challenges } = await offered(client, 'again.localhost')
     const [http] = challenges

@@ -9,7 +9,7 @@ import { AcmeClient } from '../helpers/acmeClient.ts'
 import { type KeyKind, newKey } from '../helpers/acmeKeys.ts'
 import { databases } from '../helpers/databases.ts'
 
-describe.each(databases)('ACME revocation on $name (RFC 8555 section 7.6, item 49)', ({ open }) => {
+describe.each(databases)('ACME revocation on $name (RFC 8555 section 7.6, wire 49)', ({ open }) => {
   const acme = useAcme(open)
 
   async function issued(names: string[], options: { profile?: string; kind?: KeyKind } = {}) {

@@ -24,7 +24,7 @@ const posts = resources.slice(2)
 describe('ACME transport', () => {
   const acme = useAcme(openSqlite)
 
-  it('item 1: newNonce answers HEAD with 200 and GET with 204, uncached, without a body (RFC 8555 section 7.2)', async () => {
+  it('wire 1: newNonce answers HEAD with 200 and GET with 204, uncached, without a body (RFC 8555 section 7.2)', async () => {
     const client = await acme.app.client({ register: false })
     for (const [method, status] of [
       ['HEAD', 200],
@@ -39,7 +39,7 @@ describe('ACME transport', () => {
     }
   })
 
-  it('item 1: POST-as-GET reads newNonce and the directory (RFC 8555 section 6.3)', async () => {
+  it('wire 1: POST-as-GET reads newNonce and the directory (RFC 8555 section 6.3)', async () => {
     const client = await acme.app.client()
     expect((await client.post(`${root}/new-nonce`)).status).toBe(200)
     const directory = await client.post(`${root}/directory`)
@@ -48,7 +48,7 @@ describe('ACME transport', () => {
     expectProblem(await client.post(`${root}/new-nonce`, {}), 400, 'malformed', /POST-as-GET/)
   })
 
-  it('item 12: the directory holds what is served and nothing else, on absolute https URLs (section 7.1.1, item 10)', async () => {
+  it('wire 12: the directory holds what is served and nothing else, on absolute https URLs (section 7.1.1, wire 10)', async () => {
     const client = await acme.app.client({ register: false })
     const { headers, json, status } = await client.get(`${root}/directory`)
     expect(status).toBe(200)
@@ -64,7 +64,7 @@ describe('ACME transport', () => {
     })
   })
 
-  it('item 12: meta shows terms of service and website where the profile has them', async () => {
+  it('wire 12: meta shows terms of service and website where the profile has them', async () => {
     const options = { termsOfService: 'https://ca.test/terms', website: 'https://ca.test/' }
     await acme.app.world.save('terms', { protocols: { acme: options } })
     const client = await acme.app.client({ profile: 'terms', register: false })
@@ -83,7 +83,7 @@ describe('ACME transport', () => {
     }
   })
 
-  it('items 2 and 22: GET, PUT and DELETE of what is read by POST-as-GET are 405 with Allow (section 6.3)', async () => {
+  it('wire 2 and 22: GET, PUT and DELETE of what is read by POST-as-GET are 405 with Allow (section 6.3)', async () => {
     const client = await acme.app.client({ register: false })
     for (const path of posts) {
       for (const method of ['GET', 'PUT', 'DELETE', 'PATCH']) {
@@ -97,13 +97,13 @@ describe('ACME transport', () => {
     expect(reply.headers.get('allow')).toBe('GET, HEAD, POST, OPTIONS')
   })
 
-  it('items 2 and 51: an unknown path is a problem document with a nonce', async () => {
+  it('wire 2 and 51: an unknown path is a problem document with a nonce', async () => {
     const client = await acme.app.client()
     for (const path of ['', 'nothing', 'new-order/', 'key-changes', 'new-authz', 'order', 'challenge/x'])
       expectProblem(await client.post(`${root}/${path}`, {}), 404, 'malformed')
   })
 
-  it('item 7: another content type is 415, whatever the resource; parameters and letter case do not matter', async () => {
+  it('wire 7: another content type is 415, whatever the resource; parameters and letter case do not matter', async () => {
     const client = await acme.app.client()
     for (const path of posts) {
       const url = `${root}/${path}`
@@ -119,7 +119,7 @@ describe('ACME transport', () => {
     expect(reply.status).toBe(201)
   })
 
-  it('item 14: an empty body is malformed, one over 64 KiB is 413', async () => {
+  it('wire 14: an empty body is malformed, one over 64 KiB is 413', async () => {
     const client = await acme.app.client()
     for (const path of posts) {
       expectProblem(await client.send(`${root}/${path}`, ''), 400, 'malformed')
@@ -129,7 +129,7 @@ describe('ACME transport', () => {
     }
   })
 
-  it('item 13: browsers may call: CORS headers on answers and a preflight (section 6.1)', async () => {
+  it('wire 13: browsers may call: CORS headers on answers and a preflight (section 6.1)', async () => {
     const client = await acme.app.client()
     const preflight = await client.get(`${root}/new-order`, 'OPTIONS')
     expect(preflight.status).toBe(204)
@@ -140,7 +140,7 @@ describe('ACME transport', () => {
     }
   })
 
-  it('items 5, 6 and 31: each answer of an issuance has its links, its location and no empty members', async () => {
+  it('wire 5, 6 and 31: each answer of an issuance has its links, its location and no empty members', async () => {
     const client = await acme.app.client()
     acme.app.serveChallenges(client)
     const index = `<${root}/directory>;rel="index"`

@@ -57,7 +57,7 @@ describe('ACME over a real HTTPS listener', () => {
     expect(chain.headers.get('content-type')).toBe('application/pem-certificate-chain')
   })
 
-  it('item 5: several links are several header lines', async () => {
+  it('wire 5: several links are several header lines', async () => {
     const by = await client()
     const order = await by.order(['links.localhost'])
     const { json } = await by.post(order.authorizations[0] ?? '')
@@ -74,7 +74,7 @@ describe('ACME over a real HTTPS listener', () => {
     ])
   })
 
-  it('item 1: newNonce answers before the framework exactly as its route does', async () => {
+  it('wire 1: newNonce answers before the framework exactly as its route does', async () => {
     for (const [method, status] of [
       ['HEAD', 200],
       ['GET', 204],
@@ -90,7 +90,7 @@ describe('ACME over a real HTTPS listener', () => {
     }
   })
 
-  it('item 14: no more is read than the limit, announced or chunked, and the connection ends', async () => {
+  it('wire 14: no more is read than the limit, announced or chunked, and the connection ends', async () => {
     const head = ['POST /acme/default/new-order HTTP/1.1', 'Content-Type: application/jose+json']
     const announced = await raw([...head, 'Content-Length: 1000000000'], 'x'.repeat(1000))
     const chunk = `${(100_000).toString(16)}\r\n${'x'.repeat(100_000)}\r\n`
@@ -116,7 +116,7 @@ describe('ACME over a real HTTPS listener', () => {
     expect((await client()).kid).toBeTruthy()
   })
 
-  it('item 10: URLs come from the configuration, whatever Host says', async () => {
+  it('wire 10: URLs come from the configuration, whatever Host says', async () => {
     const answer = await exchange(
       port,
       'GET /acme/default/directory HTTP/1.1\r\nHost: evil.test\r\nConnection: close\r\n\r\n',
