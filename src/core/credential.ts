@@ -45,6 +45,9 @@ export interface Credential {
   verifyMac(hash: 'sha256' | 'sha384' | 'sha512', input: Buffer, mac: Buffer): boolean
 }
 
+/** RFC 8555 section 7.3.4: ASCII. Neither white space nor quotes, since people copy it into files. */
+export const credentialName = /^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,98}$/
+
 /** The additional data of the seal: a sealed secret opens in its own row alone. */
 export function sealPurpose(kind: CredentialKind): string {
   return `credential ${kind}`
@@ -60,6 +63,7 @@ export async function findCredential(
   kind: CredentialKind,
   name: string,
 ): Promise<Credential | undefined> {
+  if (!credentialName.test(name)) return undefined
   const row = await withTables<CoreTables>(db)
     .selectFrom('credentials')
     .select(['id', 'uuid', 'sealed', 'created_by'])

@@ -6,7 +6,7 @@ import type { CredentialDraft, CredentialView } from './admin.ts'
 import { type Actor, type AdminContext, actorOf, requireCapability, seesOrganization } from './adminActor.ts'
 import { audit } from './audit.ts'
 import { hasCapability } from './capability.ts'
-import { type CredentialKind, credentialNames, sealPurpose } from './credential.ts'
+import { type CredentialKind, credentialName, credentialNames, sealPurpose } from './credential.ts'
 import { Failure } from './failure.ts'
 import { findProfileRow } from './profileAdmin.ts'
 import type { CoreTables } from './tables.ts'
@@ -77,9 +77,8 @@ function newSecret(): string {
   }
 }
 
-/** RFC 8555 section 7.3.4: ASCII. Neither white space nor quotes, since people copy it into files. */
 function checkedName(name: string): string {
-  if (/^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,98}$/.test(name)) return name
+  if (credentialName.test(name)) return name
   throw new Failure('malformed', 'the name of a credential has 1 to 99 letters, digits and . _ : @ / -')
 }
 
