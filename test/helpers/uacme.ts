@@ -10,6 +10,8 @@ export interface Uacme {
   folder: string
   run(args: string[], env?: Record<string, string>): Promise<Ended>
   files(name: string): CertificateFiles
+  /** By its account, or by the key of the certificate, which needs none. It renames what it is given: a copy. */
+  revoke(files: CertificateFiles, by: 'account' | 'key', reason?: number): Promise<Ended>
 }
 
 /**
@@ -25,11 +27,17 @@ export function uacmeOf(server: ServerProcess, { directory = server.directory } 
   copyFileSync(server.rootPem, join(trust, 'root.pem'))
   const space = process.getuid?.() === 0 ? ['--mount'] : ['--mount', '--map-root-user']
   const state = join(folder, 'state')
+  const launch: Uacme['run'] = (args, env = {}) => {
+    const own = ['--yes', '--acme-url', directory, '--confdir', state, ...args]
+    return run('unshare', [...space, 'sh', '-c', trusting, 'sh', trust, ...own], { env })
+  }
   return {
     folder,
-    run: (args, env = {}) => {
-      const own = ['--yes', '--acme-url', directory, '--confdir', state, ...args]
-      return run('unshare', [...space, 'sh', '-c', trusting, 'sh', trust, ...own], { env })
+    run: launch,
+    revoke(files, by, reason = 0) {
+      const copy = join(folder, 'revoke.pem')
+      copyFileSync(files.cert, copy)
+      return launch(['--reason', String(reason), 'revoke', copy, ...(by === 'key' ? [files.key] : [])])
     },
     files: (name) => cutChain(join(state, name, 'cert.pem'), join(state, 'private', name, 'key.pem')),
   }

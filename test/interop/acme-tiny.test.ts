@@ -87,7 +87,7 @@ describe('acme-tiny', () => {
 
   it('has its certificates revoked by their keys, through uacme and certbot', async () => {
     const one = await issue('one', ['-subj', '/CN=one.localhost'])
-    requireSuccess(await uacmeOf(server).run(['revoke', one.files.fullchain, one.files.key]))
+    requireSuccess(await uacmeOf(server).revoke(one.files, 'key'))
     await expectRevoked(server, one.files)
 
     const two = await issue('two', ['-subj', '/CN=two.localhost'])

@@ -1,7 +1,6 @@
-import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type CertificateFiles, requireSuccess } from '../helpers/acmeClients.ts'
+import { requireSuccess } from '../helpers/acmeClients.ts'
 import { writeHook } from '../helpers/hooks.ts'
 import { serialOf } from '../helpers/openssl.ts'
 import { succeed } from '../helpers/program.ts'
@@ -51,13 +50,6 @@ describe('uacme', () => {
     await zone.close()
   })
 
-  /** uacme renames what it revokes: a copy. */
-  const revoke = (client: Uacme, { cert }: CertificateFiles, { key = [] as string[], more = [] as string[] } = {}) => {
-    const copy = join(uacme.folder, 'revoke.pem')
-    copyFileSync(cert, copy)
-    return client.run([...more, 'revoke', copy, ...key])
-  }
-
   it('makes an account, and changes and removes its contact', async () => {
     requireSuccess(await uacme.run(['--type', 'EC', 'new', 'somebody@example.org']))
     requireSuccess(await uacme.run(['update', 'other@example.org']))
@@ -97,9 +89,9 @@ describe('uacme', () => {
 
   it('revokes by its account', async () => {
     const files = uacme.files('web.localhost')
-    requireSuccess(await revoke(uacme, files, { more: ['--reason', '4'] }))
+    requireSuccess(await uacme.revoke(files, 'account', 4))
     await expectRevoked(server, files)
-    const again = await revoke(uacme, files)
+    const again = await uacme.revoke(files, 'account')
     expect(again.code).not.toBe(0)
     expect(again.stderr).toContain('urn:ietf:params:acme:error:alreadyRevoked')
   })
@@ -107,7 +99,7 @@ describe('uacme', () => {
   it('notices by OCSP that a certificate is revoked, and gets another one without --force', async () => {
     const files = uacme.files('alpn.localhost')
     const serial = await serialOf(files.cert)
-    requireSuccess(await revoke(uacme, files))
+    requireSuccess(await uacme.revoke(files, 'account'))
     await expectRevoked(server, files)
     requireSuccess(await uacme.run([...byTls, 'issue', 'alpn.localhost', 'alpn2.localhost']))
     expect(await expectGood(server, uacme.files('alpn.localhost'), 'alpn.localhost')).not.toBe(serial)
@@ -119,7 +111,7 @@ describe('uacme', () => {
     expect(code).not.toBe(0)
     expect(stderr).toContain('urn:ietf:params:acme:error:unauthorized')
     const files = uacme.files('wild.test')
-    requireSuccess(await revoke(uacmeOf(server), files, { key: [files.key], more: ['--reason', '1'] }))
+    requireSuccess(await uacmeOf(server).revoke(files, 'key', 1))
     await expectRevoked(server, files)
   })
 })
