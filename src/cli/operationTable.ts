@@ -5,6 +5,7 @@ import * as authority from './operations/authority.ts'
 import * as certificate from './operations/certificate.ts'
 import * as doctor from './operations/doctor.ts'
 import * as profile from './operations/profile.ts'
+import * as renewal from './operations/renewal.ts'
 import * as request from './operations/request.ts'
 import * as token from './operations/token.ts'
 import * as user from './operations/user.ts'
@@ -16,6 +17,7 @@ const nouns: Record<string, Operation>[] = [
   certificate,
   doctor,
   profile,
+  renewal,
   request,
   token,
   user,

@@ -7,6 +7,7 @@ import { readBytes, readSecret, readText, readYaml } from '../inputFile.ts'
 import type { Wire } from '../operation.ts'
 import * as operations from '../operations/authority.ts'
 import { fields, table, time } from '../table.ts'
+import { define as defineChains } from './chain.ts'
 
 interface Belonging {
   organization?: string
@@ -27,6 +28,7 @@ export function define(authority: Command): void {
       present(cli, await cli.call(operations.addManual, { name, pem: readText(pem), ...place })),
   )
   changing(authority)
+  defineChains(authority)
   action(
     authority
       .command('crl <name>')

@@ -5,6 +5,7 @@ import { action, type Cli } from '../cli.ts'
 import * as operations from '../operations/certificate.ts'
 import { fields, several, table, time } from '../table.ts'
 import { pageOptions, positive } from './paging.ts'
+import { define as defineRenewal } from './renewal.ts'
 
 const what = 'id, uuid, serial number or SHA-256 fingerprint'
 
@@ -35,6 +36,7 @@ export function define(certificate: Command): void {
       .option('--out <file>', 'write it there'),
     download,
   )
+  defineRenewal(certificate)
 }
 
 function named(command: Command): Command {

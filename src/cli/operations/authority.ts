@@ -98,3 +98,21 @@ export const crl = operation({
     return { number, thisUpdate, nextUpdate, url: crlUrl, pem: pemEncode('X509 CRL', der) }
   },
 })
+
+export const chains = operation({
+  name: 'authority.chains',
+  input: z.strictObject({ name }),
+  run: ({ door }, { name }) => door.admin.chains(name),
+})
+
+export const addChain = operation({
+  name: 'authority.add-chain',
+  input: z.strictObject({ name, pem }),
+  run: ({ door }, { name, pem }) => door.admin.addChain(name, pem),
+})
+
+export const removeChain = operation({
+  name: 'authority.remove-chain',
+  input: z.strictObject({ name, chain: z.int().min(1) }),
+  run: ({ door }, { name, chain }) => door.admin.removeChain(name, chain),
+})

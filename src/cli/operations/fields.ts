@@ -50,4 +50,7 @@ export const certificateRef = z
       }),
   )
 
+/** A time of ISO 8601 with its offset. */
+export const moment = z.iso.datetime({ offset: true }).transform((text) => new Date(text))
+
 export const page = { after: z.int().min(1).optional(), limit: z.int().min(1).max(200).optional() }
