@@ -1,9 +1,11 @@
 import { z } from 'zod'
 import type { Answer } from './answer.ts'
+import { planAuthorizations } from './authorizationPlan.ts'
 import { admitOrder, chosenProfile } from './certificateProfile.ts'
 import { admitByBinding } from './externalAccount.ts'
 import { newId } from './id.ts'
 import { readIdentifiers } from './identifiers.ts'
+import { optionsOf } from './options.ts'
 import { accountProfile, answerOrder } from './order.ts'
 import { orderState } from './orderState.ts'
 import { type Ordered, storeOrder } from './orderStore.ts'
@@ -39,7 +41,8 @@ export async function newOrder(request: AccountRequest): Promise<Answer> {
   const entitled = await admitByBinding(request, identifiers)
   const { replaces } = asked
   const replaced = replaces === undefined ? {} : { replaced: await readReplaced(request, replaces, { profile, names }) }
-  const ordered = { uuid: newId(request.now), profile: chosen, names, entitled, ...period, ...replaced }
+  const plan = await planAuthorizations(request, names, optionsOf(profile))
+  const ordered = { uuid: newId(request.now), profile: chosen, names, plan, entitled, ...period, ...replaced }
   await foresee(request, ordered)
   const order = await storeOrder(request, ordered)
   return answerOrder(request, order, orderState(order, undefined, request.now), 201)

@@ -2,7 +2,7 @@ import type { Insertable } from 'kysely'
 import type { RaProfile } from '../../src/core/profile.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { isUniqueViolation, transaction } from '../../src/db/transaction.ts'
-import { type NewAuthorization, type Planned, planAuthorizations } from './authorizationPlan.ts'
+import type { NewAuthorization, Planned } from './authorizationPlan.ts'
 import type { OrderName } from './identifiers.ts'
 import { milliseconds, optionsOf } from './options.ts'
 import type { Order, OrderedName } from './orderRecord.ts'
@@ -16,6 +16,7 @@ export interface Ordered {
   /** With the variant that was chosen. */
   profile: RaProfile
   names: OrderName[]
+  plan: Planned[]
   /** By the credential that the account is bound to. */
   entitled: boolean
   notBefore?: Date
@@ -23,12 +24,11 @@ export interface Ordered {
   replaced?: Replaced
 }
 
-/** Stores an order with the authorizations that it needs and the account does not hold. Throws AcmeError: rejectedIdentifier, alreadyReplaced. */
+/** Stores an order with the authorizations that are new. Throws AcmeError('alreadyReplaced'). */
 export async function storeOrder(request: AccountRequest, ordered: Ordered): Promise<Order> {
   const { account, now } = request
-  const { uuid, profile, names, notBefore, notAfter, replaced } = ordered
-  const options = optionsOf(profile)
-  const plan = await planAuthorizations(request, names, options)
+  const { uuid, profile, plan, notBefore, notAfter, replaced } = ordered
+  const { orderLifetime } = optionsOf(profile)
   const ends = plan.flatMap((planned) => ('held' in planned ? [planned.held.expiresAt] : []))
   const row = {
     uuid,
@@ -36,7 +36,7 @@ export async function storeOrder(request: AccountRequest, ordered: Ordered): Pro
     not_before: notBefore?.getTime() ?? null,
     not_after: notAfter?.getTime() ?? null,
     // With the first of its authorizations an order ends too.
-    expires_at: Math.min(now.getTime() + milliseconds(options.orderLifetime), ...ends),
+    expires_at: Math.min(now.getTime() + milliseconds(orderLifetime), ...ends),
     variant: profile.variant ?? null,
     replaces: replaced?.text ?? null,
     replaces_id: replaced?.certificate.id ?? null,

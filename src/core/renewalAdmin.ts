@@ -101,10 +101,14 @@ function readWindow({ start, end, explanationUrl }: Draft) {
 /** Exactly one kind of choice. Throws Failure('malformed' | 'notFound'). */
 async function scopesOf(db: Database, actor: Actor, draft: Draft): Promise<Scope[]> {
   const { profile, authority, certificates, all } = draft
-  const kinds = [profile ?? authority, certificates, all || undefined].filter((kind) => kind !== undefined)
-  if (kinds.length !== 1)
+  // Beside serial numbers an authority says whose they are.
+  const kinds = [profile ?? (certificates ? undefined : authority), certificates, all || undefined]
+  if (kinds.filter((kind) => kind !== undefined).length !== 1)
     throw new Failure('malformed', 'say for which certificates: of a profile or an authority, by serial number, or all')
-  if (certificates) return certificateScopes(db, actor, certificates)
+  if (certificates) {
+    const refs = certificates.map((ref) => ('serial' in ref && authority !== undefined ? { ...ref, authority } : ref))
+    return certificateScopes(db, actor, refs)
+  }
   if (all) return [{ ...none, organization_id: await organizationOrAll(db, actor, draft.organization) }]
   const byAuthority = authority === undefined ? undefined : await findAuthorityRow(db, actor, authority)
   const byProfile = profile === undefined ? undefined : await findProfileRow(db, actor, profile)
