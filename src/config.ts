@@ -67,6 +67,7 @@ const schema = z.strictObject({
   validation: z
     .strictObject({
       resolver: fields.resolver.optional(),
+      resolverValidates: fields.flag.prefault(true),
       http01Port: fields.port(1).prefault(80),
       tlsAlpn01Port: fields.port(1).prefault(443),
       networks: fields.validationNetworks.optional(),
@@ -89,6 +90,7 @@ const keys = {
   COUNTERSIGN_LOG_LEVEL: 'logLevel',
   COUNTERSIGN_ACCESS_LOG: 'accessLog',
   COUNTERSIGN_RESOLVER: 'validation.resolver',
+  COUNTERSIGN_RESOLVER_VALIDATES: 'validation.resolverValidates',
   COUNTERSIGN_HTTP01_PORT: 'validation.http01Port',
   COUNTERSIGN_TLSALPN01_PORT: 'validation.tlsAlpn01Port',
   COUNTERSIGN_VALIDATION_NETWORKS: 'validation.networks',
@@ -226,6 +228,7 @@ function toConfig(settings: z.output<typeof schema>, dataFolder: string): Config
   const alone = isLoopback(listen) && trustedProxies.length === 0 && Object.values(baseUrls).every(isLoopbackUrl)
   const {
     resolver,
+    resolverValidates,
     http01Port,
     tlsAlpn01Port,
     networks = alone ? 'public,private,loopback' : 'public,private',
@@ -236,7 +239,13 @@ function toConfig(settings: z.output<typeof schema>, dataFolder: string): Config
     ...(keySecret === undefined ? {} : { keySecret }),
     listen: { address: listen, httpsPort, mtlsPort, httpPort },
     baseUrls,
-    validation: { ...(resolver === undefined ? {} : { resolver }), http01Port, tlsAlpn01Port, networks },
+    validation: {
+      ...(resolver === undefined ? {} : { resolver }),
+      resolverValidates,
+      http01Port,
+      tlsAlpn01Port,
+      networks,
+    },
     trustedProxies,
     metricsNetworks: settings.metricsNetworks,
     logLevel: settings.logLevel,

@@ -11,6 +11,8 @@ export type ListenerName = 'https' | 'mtls' | 'http'
 export interface ValidationConfig {
   /** address:port of the resolver; absent: the system's. */
   resolver?: string
+  /** Whether the resolver is trusted to validate DNSSEC, over a path that nobody else can write on (RFC 8657 section 5.6). Absent: it is. */
+  resolverValidates?: boolean
   http01Port: number
   tlsAlpn01Port: number
   /** Which networks challenges may reach, in the notation of protocols/acme/networks.ts. */

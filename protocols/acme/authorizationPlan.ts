@@ -1,4 +1,5 @@
 import { type Authorization, findHeldAuthorizations } from './authorizationRecord.ts'
+import { storedChecks } from './caaCheck.ts'
 import type { AcmeIdentifier } from './errors.ts'
 import { newId, newToken } from './id.ts'
 import { challengesFor, type OrderName } from './identifiers.ts'
@@ -88,18 +89,20 @@ export function newAuthorization({ account, now }: AccountRequest, need: Need, o
   const challenges = subdomains
     ? options.challenges.filter((type) => provesSubdomains(type, options))
     : options.challenges
+  const offered = challengesFor(need, { ...options, challenges }).join(' ')
   return {
     uuid: newId(now),
     account_id: account.id,
     ...base,
     wildcard: wildcard ? 1 : 0,
     token: newToken(),
-    offered: challengesFor(need, { ...options, challenges }).join(' '),
+    offered,
     status: 'pending' satisfies StoredStatus,
     expires_at: now.getTime() + milliseconds(options.orderLifetime),
     lifetime: milliseconds(options.authorizationLifetime),
     queries: 0,
     subdomains: subdomains ? 1 : 0,
+    ...storedChecks({ base, subdomains, offered }, options),
     created_at: now.getTime(),
   }
 }

@@ -27,6 +27,11 @@ export interface Authorization {
   error: ProblemDocument | undefined
   /** Counts for every name below as well (RFC 9444). */
   subdomains: boolean
+  /** Issuer domain names: what dns-persist-01 offers and CAA is compared with. */
+  issuers: string[]
+  /** CAA has to allow the name before the authorization becomes valid. */
+  checksCaa: boolean
+  createdAt: number
 }
 
 export function toAuthorization(row: Selectable<AcmeTables['acme_authorizations']>): Authorization {
@@ -48,6 +53,9 @@ export function toAuthorization(row: Selectable<AcmeTables['acme_authorizations'
     validatedAt: row.validated_at ?? undefined,
     error: row.error === null ? undefined : JSON.parse(row.error),
     subdomains: row.subdomains === 1,
+    issuers: row.issuers?.split(' ') ?? [],
+    checksCaa: row.caa === 1,
+    createdAt: row.created_at,
   }
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { type Answer, link } from './answer.ts'
 import { ownAuthorization, shownChallenges } from './authorization.ts'
 import type { Authorization } from './authorizationRecord.ts'
+import { decodeBase64url } from './base64url.ts'
 import { challengeObject, challengeStatus } from './challengeObject.ts'
 import { AcmeError } from './errors.ts'
 import type { ChallengeType } from './options.ts'
@@ -11,6 +12,8 @@ import { urls } from './urls.ts'
 import { respond, secondsToNextQuery } from './validation.ts'
 
 const response = z.looseObject({})
+/** RFC 9799 section 3.2. */
+const onionResponse = z.object({ csr: z.string() })
 
 /** RFC 8555 section 7.5.1: `{}` says that the challenge is ready to be validated; POST-as-GET shows it. */
 export async function challenge(request: AccountRequest): Promise<Answer> {
@@ -22,7 +25,15 @@ export async function challenge(request: AccountRequest): Promise<Answer> {
   if (authorizationStatus(own, request.now) !== 'pending') return show(request, own, type)
   if (own.challenge !== undefined && own.challenge !== type)
     throw new AcmeError('malformed', `${own.challenge} of this authorization is being validated: wait for its result`)
-  return show(request, await respond(request, own, type), type)
+  const csr = type === 'onion-csr-01' ? readOnionCsr(request) : undefined
+  return show(request, await respond(request, own, { type, ...(csr ? { csr } : {}) }), type)
+}
+
+/** DER. Throws AcmeError('malformed'). */
+function readOnionCsr(request: AccountRequest): Buffer {
+  const csr = decodeBase64url(readPayload(request, onionResponse).csr)
+  if (!csr) throw new AcmeError('malformed', 'csr: the DER of the request, in base64url without padding')
+  return csr
 }
 
 function show({ root, now }: AccountRequest, own: Authorization, type: ChallengeType): Answer {

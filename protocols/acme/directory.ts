@@ -1,6 +1,6 @@
 import type { Answer } from './answer.ts'
 import { advertisedProfiles } from './certificateProfile.ts'
-import { optionsOf } from './options.ts'
+import { type AcmeOptions, optionsOf } from './options.ts'
 import type { AcmeServer } from './server.ts'
 import { keyHolder } from './signed.ts'
 import { urls } from './urls.ts'
@@ -16,7 +16,8 @@ interface Asked {
 /** RFC 8555 section 7.1.1: what is served, and nothing that is not. */
 export async function directory({ host }: AcmeServer, { profile, root, source }: Asked): Promise<Answer> {
   const raProfile = await host.core.as(keyHolder('', source)).profile(profile, 'acme')
-  const { termsOfService, website, externalAccountRequired, subdomainAuthorization } = optionsOf(raProfile)
+  const options = optionsOf(raProfile)
+  const { termsOfService, website, externalAccountRequired, subdomainAuthorization } = options
   const profiles = advertisedProfiles(raProfile)
   const meta = {
     ...(termsOfService === undefined ? {} : { termsOfService }),
@@ -24,6 +25,7 @@ export async function directory({ host }: AcmeServer, { profile, root, source }:
     ...(externalAccountRequired ? { externalAccountRequired } : {}),
     ...(subdomainAuthorization === 'off' ? {} : { subdomainAuthAllowed: true }),
     ...(profiles === undefined ? {} : { profiles }),
+    ...issuerMeta(root, options),
   }
   return {
     status: 200,
@@ -39,5 +41,21 @@ export async function directory({ host }: AcmeServer, { profile, root, source }:
     },
     cacheControl: `public, max-age=${MAX_AGE_SECONDS}`,
     noIndex: true,
+  }
+}
+
+/**
+ * caaIdentities (RFC 8555 section 7.1.1) where CAA is checked; what dns-persist-01 is prepared with (draft-ietf-acme-dns-persist-02 sections 3.2
+ * and 4.1); RFC 9799 section 6.4.1: the CAA records of hidden services are not fetched here.
+ */
+function issuerMeta(root: string, { caa, challenges }: AcmeOptions): Record<string, unknown> {
+  if (!caa) return {}
+  const checked = caa.enforce === 'on'
+  return {
+    ...(checked ? { caaIdentities: caa.domains } : {}),
+    ...(checked && challenges.includes('onion-csr-01') ? { inBandOnionCAARequired: true } : {}),
+    ...(challenges.includes('dns-persist-01')
+      ? { issuerDomainNames: caa.domains, accountHashPrefix: urls.accountHash(root) }
+      : {}),
   }
 }

@@ -7,10 +7,12 @@ import { PkiError } from '../../src/pki/error.ts'
 import type { Identifier } from '../../src/pki/identifier.ts'
 import type { Answer } from './answer.ts'
 import { decodeBase64url } from './base64url.ts'
+import { requireCaa } from './caaCheck.ts'
 import { variantOfOrder } from './certificateProfile.ts'
 import { checkCsrNames } from './csrNames.ts'
 import { AcmeError } from './errors.ts'
 import { admitByBinding } from './externalAccount.ts'
+import { refuseOnionKey } from './onionCsr01.ts'
 import { optionsOf } from './options.ts'
 import { accountProfile, answerOrder, ownOrder, toldState } from './order.ts'
 import type { Order } from './orderRecord.ts'
@@ -32,6 +34,7 @@ export async function finalize(request: AccountRequest): Promise<Answer> {
   const identifiers = certifiedNames(own)
   const csr = readCsr(request, der, identifiers)
   const profile = variantOfOrder(request, own, await accountProfile(request))
+  await requireCaa(request, own, optionsOf(profile))
   const entitled = await admitByBinding(request, identifiers)
   const { request: signRequest, repeat: again } = await request.door.sign(
     {
@@ -72,6 +75,7 @@ function certifiedNames({ names }: Order): Identifier[] {
 function readCsr({ key }: AccountRequest, der: Buffer, identifiers: readonly Identifier[]): Csr {
   const csr = parse(der)
   checkCsrNames(csr, identifiers)
+  refuseOnionKey(csr.publicKey, identifiers)
   // Section 11.1: whoever holds the one key would hold the other.
   if (csr.publicKey.spkiHash === key.spkiHash)
     throw new AcmeError('badCSR', 'the CSR has the key of the account: make another one')

@@ -1,5 +1,6 @@
 import { formatIp, type Identifier, isValidDnsName, parseIp } from '../../src/pki/identifier.ts'
 import { AcmeError, type AcmeIdentifier, type Subproblem } from './errors.ts'
+import { isOnion, readOnion } from './onionName.ts'
 import { type AcmeOptions, type ChallengeType, challengeTypes } from './options.ts'
 import { readAncestor } from './subdomain.ts'
 
@@ -66,6 +67,8 @@ function readDns(asked: AskedIdentifier): OrderName | Subproblem {
     return { type: 'malformed', detail: `${quote(asked.value)} ${dnsFault(asked.value)}` }
   const value = asked.value.toLowerCase()
   const wildcard = value.startsWith('*.')
+  const onion = isOnion(value) ? readOnion(value) : undefined
+  if (onion && 'fault' in onion) return { type: 'rejectedIdentifier', detail: `${quote(asked.value)} ${onion.fault}` }
   const above = asked.ancestorDomain === undefined ? {} : readAncestor(asked.ancestorDomain, value)
   if ('detail' in above) return { type: 'malformed', detail: `${quote(asked.value)}: ${above.detail}` }
   return {
@@ -105,18 +108,34 @@ function quote(text: string): string {
 }
 
 /**
- * The challenges that can prove a name: dns-01 alone proves a wildcard, since the others prove one host (section 7.1.3), and it does not
- * prove an address (RFC 8738 section 7). Throws AcmeError('rejectedIdentifier') when the profile offers none of them.
+ * The challenges that can prove a name: what stands in the DNS also proves a wildcard, while the others prove one host (section 7.1.3), and
+ * proves no address (RFC 8738 section 7). A hidden service is proved by its own key (RFC 9799): it is not in the DNS, and nothing here goes
+ * through Tor. Throws AcmeError('rejectedIdentifier') when the profile offers none of them.
  */
 export function challengesFor(
   { asked, base, wildcard }: Pick<OrderName, 'asked' | 'base' | 'wildcard'>,
   { challenges }: AcmeOptions,
 ): ChallengeType[] {
-  const fit = challengeTypes.filter((type) => (type === 'dns-01' ? base.type === 'dns' : !wildcard))
+  const fit = challengeTypes.filter((type) => fits(type, { base, wildcard }))
   const offered = fit.filter((type) => challenges.includes(type))
   if (offered.length > 0) return offered
   const detail = `${asked.value} can only be proved by ${fit.join(' or ')}, which this profile does not offer`
   throw new AcmeError('rejectedIdentifier', detail, {
     subproblems: [{ type: 'rejectedIdentifier', detail, identifier: asked }],
   })
+}
+
+function fits(type: ChallengeType, { base, wildcard }: Pick<OrderName, 'base' | 'wildcard'>): boolean {
+  const onion = base.type === 'dns' && isOnion(base.value)
+  switch (type) {
+    case 'onion-csr-01':
+      return onion
+    case 'dns-01':
+    case 'dns-account-01':
+    case 'dns-persist-01':
+      return base.type === 'dns' && !onion
+    case 'http-01':
+    case 'tls-alpn-01':
+      return !wildcard && !onion
+  }
 }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { accountObject } from './account.ts'
+import { retireKey } from './accountKeys.ts'
 import { type Account, findAccountByKey } from './accountRecord.ts'
 import type { Answer } from './answer.ts'
 import { AcmeError } from './errors.ts'
@@ -58,7 +59,7 @@ function isKeyOf({ thumbprint }: Account, jwk: Record<string, unknown>): boolean
   }
 }
 
-function exchange({ server, account, door }: AccountRequest, key: JwsKey): Promise<void> {
+function exchange({ server, account, door, now }: AccountRequest, key: JwsKey): Promise<void> {
   return transaction(server.host.db, async (db) => {
     const { numUpdatedRows } = await withTables<AcmeTables>(db)
       .updateTable('acme_accounts')
@@ -69,6 +70,7 @@ function exchange({ server, account, door }: AccountRequest, key: JwsKey): Promi
       .executeTakeFirst()
     if (numUpdatedRows === 0n)
       throw new AcmeError('unauthorized', 'the account was ended, or was given another key, meanwhile')
+    await retireKey(db, { accountId: account.id, thumbprint: account.thumbprint, at: now })
     await door.record(db, {
       change: 'key_changed',
       protocol: 'acme',

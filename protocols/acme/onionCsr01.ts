@@ -11,8 +11,11 @@ import {
   type Tlv,
 } from '../../src/pki/der.ts'
 import { PkiError } from '../../src/pki/error.ts'
+import type { Identifier } from '../../src/pki/identifier.ts'
 import { OID } from '../../src/pki/oid.ts'
-import { readOnion } from './onionName.ts'
+import type { PublicKeyInfo } from '../../src/pki/publicKey.ts'
+import { AcmeError } from './errors.ts'
+import { isOnion, readOnion } from './onionName.ts'
 import { failed, ValidationFailure, type ValidationResult } from './outcome.ts'
 
 /** What the client must have signed, RFC 9799 section 3.2. */
@@ -70,6 +73,18 @@ function check({ name, csr, nonce, nonceAt, now }: OnionProof): void {
   const own = attributes.get(APPLICANT_NONCE)
   if (!own || own.length < MIN_NONCE_OCTETS)
     throw new ValidationFailure('unauthorized', 'the CSR needs an applicantSigningNonce of at least 64 bits')
+}
+
+/** Section 3.2: the key of a hidden service is not the key of its certificate. Throws AcmeError('badCSR'). */
+export function refuseOnionKey({ spki }: PublicKeyInfo, identifiers: readonly Identifier[]): void {
+  for (const { value } of identifiers) {
+    const onion = isOnion(value) ? readOnion(value) : undefined
+    if (onion && 'publicKey' in onion && spki.equals(Buffer.concat([ED25519_SPKI, onion.publicKey])))
+      throw new AcmeError(
+        'badCSR',
+        `the CSR has the key of ${onion.address} itself: make another one (RFC 9799 section 3.2)`,
+      )
+  }
 }
 
 /** As node:crypto takes it; 32 octets of Ed25519. */

@@ -29,7 +29,23 @@ export interface OrderedName {
   value: string
   /** RFC 9444 section 4.3, as asked. */
   ancestor: string | undefined
-  authorization: { uuid: string; status: StoredStatus; expiresAt: number; error: ProblemDocument | undefined }
+  authorization: {
+    uuid: string
+    status: StoredStatus
+    expiresAt: number
+    error: ProblemDocument | undefined
+    /** Absent right after the order was made. */
+    proof?: Proof
+  }
+}
+
+/** What an authorization is for, and how it was proved. */
+export interface Proof {
+  /** Without `*.`. */
+  value: string
+  wildcard: boolean
+  challenge: string | undefined
+  caaCheckedAt: number | undefined
 }
 
 export function authorizationStatus(
@@ -66,6 +82,7 @@ export async function findOrders(db: Database, accountId: number, uuids: readonl
     ])
     .select(['o.variant', 'o.replaces', 'o.replaces_id'])
     .select(['a.uuid as authorization', 'a.status', 'a.expires_at as until', 'a.error'])
+    .select(['a.value as base', 'a.wildcard', 'a.challenge', 'a.caa_checked_at'])
     .where('o.uuid', 'in', uuids)
     .where('o.account_id', '=', accountId)
     .orderBy('i.position')
@@ -86,7 +103,14 @@ export async function findOrders(db: Database, accountId: number, uuids: readonl
     }
     orders.set(row.id, order)
     const error: ProblemDocument | undefined = row.error === null ? undefined : JSON.parse(row.error)
-    const authorization = { uuid: row.authorization, status: row.status as StoredStatus, expiresAt: row.until, error }
+    const proof: Proof = {
+      value: row.base,
+      wildcard: row.wildcard === 1,
+      challenge: row.challenge ?? undefined,
+      caaCheckedAt: row.caa_checked_at ?? undefined,
+    }
+    const status = row.status as StoredStatus
+    const authorization = { uuid: row.authorization, status, expiresAt: row.until, error, proof }
     order.names.push({ type: row.type, value: row.value, ancestor: row.ancestor ?? undefined, authorization })
   }
   return [...orders.values()]

@@ -1,5 +1,6 @@
 import type { Host } from '../../src/protocol.ts'
 import type { Authorization } from './authorizationRecord.ts'
+import { createDnsClient, type DnsClient } from './dnsClient.ts'
 import { type JwsKey, restoreKey } from './jwk.ts'
 import { parseNetworkPolicy } from './networks.ts'
 import { localNonces, type Nonces } from './nonce.ts'
@@ -11,6 +12,8 @@ export interface AcmeServer {
   host: Host
   nonces: Nonces
   validator: Validator
+  /** Made when CAA is first looked for. */
+  dns(): DnsClient
   /** By id of the authorization: the query that runs in this process. */
   queries: Map<number, Promise<Authorization | undefined>>
   /** The account's key, ready to verify with. */
@@ -29,6 +32,7 @@ export function acmeServer(host: Host): AcmeServer {
   const known = servers.get(host)
   if (known) return known
   const { db, clock, secret, validation } = host
+  let dns: DnsClient | undefined
   const server: AcmeServer = {
     host,
     nonces: db.dialect === 'sqlite' ? localNonces(clock) : sharedNonces(db, secret, clock),
@@ -41,6 +45,10 @@ export function acmeServer(host: Host): AcmeServer {
       userAgent: 'countersign ACME validation',
       localhostIsLoopback: true,
     }),
+    dns: () => {
+      dns ??= createDnsClient(validation.resolver, VALIDATION_TIMEOUT_MS)
+      return dns
+    },
     queries: new Map(),
     accountKey: keptKeys(),
   }

@@ -8,6 +8,8 @@ export const urls = {
   keyChange: (root: string) => `${root}/key-change`,
   revokeCert: (root: string) => `${root}/revoke-cert`,
   account: (root: string, id: string) => `${root}/account/${id}`,
+  /** accountHashPrefix of the directory (draft-ietf-acme-dns-persist-02 section 4.1): text, nothing is served there. */
+  accountHash: (root: string) => `${root}/account-hash/`,
   orders: (root: string, id: string, cursor?: string) =>
     `${root}/account/${id}/orders${cursor === undefined ? '' : `?cursor=${cursor}`}`,
   order: (root: string, id: string) => `${root}/order/${id}`,

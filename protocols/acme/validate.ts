@@ -1,14 +1,18 @@
 import { isValidDnsName, parseIp } from '../../src/pki/identifier.ts'
 import { createDeadline, type Deadline } from './deadline.ts'
 import { validateDns01 } from './dns01.ts'
+import { validateDnsAccount01 } from './dnsAccount01.ts'
+import { type PersistTerms, validateDnsPersist01 } from './dnsPersist01.ts'
 import { validateHttp01 } from './http01.ts'
 import type { NetworkPolicy } from './networks.ts'
+import { isOnion } from './onionName.ts'
 import { failed, ValidationFailure, type ValidationResult } from './outcome.ts'
 import type { Reach } from './reach.ts'
 import { createLookup } from './resolver.ts'
 import { validateTlsAlpn01 } from './tlsAlpn01.ts'
 
-export type ChallengeType = 'http-01' | 'dns-01' | 'tls-alpn-01'
+/** Those that are validated over the network; onion-csr-01 is not (onionCsr01.ts). */
+export type ChallengeType = 'http-01' | 'dns-01' | 'tls-alpn-01' | 'dns-account-01' | 'dns-persist-01'
 
 export interface ValidationSettings {
   /** 'address:port', several separated by commas; the name servers of the system when absent. */
@@ -31,6 +35,10 @@ export interface ValidationChallenge {
   identifier: { type: 'dns' | 'ip'; value: string }
   token: string
   keyAuthorization: string
+  /** For dns-account-01. */
+  accountUrl?: string
+  /** For dns-persist-01. */
+  persist?: PersistTerms
 }
 
 export interface Validator {
@@ -52,8 +60,7 @@ export function createValidator(settings: ValidationSettings): Validator {
       try {
         checkChallenge(challenge)
         const via = { lookup, networks, localhostIsLoopback, deadline }
-        const address = await deadline.within(persist(() => once(challenge, settings, via), deadline))
-        return address === undefined ? { ok: true } : { ok: true, address }
+        return { ok: true, ...(await deadline.within(persist(() => once(challenge, settings, via), deadline))) }
       } catch (error) {
         return failed(error)
       } finally {
@@ -63,21 +70,35 @@ export function createValidator(settings: ValidationSettings): Validator {
   }
 }
 
-function once(challenge: ValidationChallenge, settings: ValidationSettings, via: Reach): Promise<string | undefined> {
-  const { type, identifier, token, keyAuthorization } = challenge
+/** What is to be kept of a proof: where it was found, and until when it counts at most. */
+type Proof = Pick<Extract<ValidationResult, { ok: true }>, 'address' | 'until'>
+
+async function once(challenge: ValidationChallenge, settings: ValidationSettings, via: Reach): Promise<Proof> {
+  const { type, identifier, token, keyAuthorization, accountUrl, persist: terms } = challenge
   const { http01Port, tlsAlpn01Port, userAgent } = settings
   switch (type) {
     case 'http-01': {
       const extraPorts = [http01Port, tlsAlpn01Port]
-      return validateHttp01(
+      const address = await validateHttp01(
         { host: identifier.value, token, keyAuthorization, port: http01Port, extraPorts, userAgent },
         via,
       )
+      return { address }
     }
     case 'tls-alpn-01':
-      return validateTlsAlpn01({ identifier, keyAuthorization, port: tlsAlpn01Port }, via)
+      return { address: await validateTlsAlpn01({ identifier, keyAuthorization, port: tlsAlpn01Port }, via) }
     case 'dns-01':
-      return validateDns01(identifier.value, keyAuthorization, via).then(() => undefined)
+      await validateDns01(identifier.value, keyAuthorization, via)
+      return {}
+    case 'dns-account-01':
+      if (accountUrl === undefined) throw new TypeError('dns-account-01 without an account')
+      await validateDnsAccount01(identifier.value, { keyAuthorization, accountUrl }, via)
+      return {}
+    case 'dns-persist-01': {
+      if (!terms) throw new TypeError('dns-persist-01 without its terms')
+      const { until } = await validateDnsPersist01(identifier.value, terms, via)
+      return until === undefined ? {} : { until }
+    }
   }
 }
 
@@ -102,6 +123,9 @@ function checkChallenge({ type, identifier, token }: ValidationChallenge): void 
     throw new ValidationFailure('malformed', 'the identifier is no IP address')
   if (identifier.type === 'dns' && !isValidDnsName(identifier.value))
     throw new ValidationFailure('malformed', 'the identifier is no DNS name')
-  if (identifier.type === 'ip' && type === 'dns-01')
-    throw new ValidationFailure('malformed', 'dns-01 is not for IP addresses (RFC 8738 section 7)')
+  if (identifier.type === 'ip' && type.startsWith('dns-'))
+    throw new ValidationFailure('malformed', `${type} is not for IP addresses (RFC 8738 section 7)`)
+  // RFC 9799 sections 3.1 and 8.2: what is asked of the DNS, or connected to without Tor, says nothing about a hidden service.
+  if (identifier.type === 'dns' && isOnion(identifier.value))
+    throw new ValidationFailure('malformed', `${type} is not for .onion names`)
 }

@@ -2,14 +2,18 @@ import type { Database } from '../../src/db/open.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import type { Host } from '../../src/protocol.ts'
+import { retiredKeys } from './accountKeys.ts'
 import { type Authorization, findAuthorization, toAuthorization } from './authorizationRecord.ts'
+import { checkAfterProof } from './caaCheck.ts'
 import { AcmeError, problemOf } from './errors.ts'
+import { onionNonce, validateOnionCsr01 } from './onionCsr01.ts'
 import type { ChallengeType } from './options.ts'
 import { authorizationStatus, type StoredStatus } from './orderRecord.ts'
 import type { ValidationResult } from './outcome.ts'
 import { type AcmeServer, acmeServer, VALIDATION_TIMEOUT_MS } from './server.ts'
-import type { AccountRequest } from './signed.ts'
+import { type AccountRequest, rootOf } from './signed.ts'
 import type { AcmeTables } from './tables.ts'
+import { urls } from './urls.ts'
 
 /** How long the answer to the client waits for the result: most settle, which saves two round trips. */
 const PATIENCE_MS = 1_000
@@ -26,22 +30,34 @@ interface Query {
   type: ChallengeType
   /** Of the account's key. */
   thumbprint: string
+  /** The profile's base URL, and the account's own. */
+  root: string
+  accountUrl: string
+  /** What onion-csr-01 was answered with. */
+  csr?: Buffer
+}
+
+/** What the client answered a challenge with. */
+export interface Response {
+  type: ChallengeType
+  csr?: Buffer
 }
 
 /** Validates now, within the request if that is quick. Answers the authorization as it then is; still pending: the rest is done without the client. */
 export async function respond(
-  { server, account, now }: AccountRequest,
+  { server, account, root, now }: AccountRequest,
   own: Authorization,
-  type: ChallengeType,
+  response: Response,
 ): Promise<Authorization> {
   const running = server.queries.get(own.id)
   if (!running && own.queriedAt !== undefined && now.getTime() - own.queriedAt < RETRY_GAP_MS) return own
-  const query = { own, type, thumbprint: account.thumbprint }
+  const { thumbprint, uuid } = account
+  const query = { own, ...response, thumbprint, root, accountUrl: urls.account(root, uuid) }
   const settled = await within(PATIENCE_MS, running ?? start(server, query))
   if (settled) return settled
   if (!running) await noteProcessing(server.host, query)
   const current = (await findAuthorization(server.host.db, own.uuid)) ?? own
-  return current.status === 'pending' ? { ...current, challenge: type } : current
+  return current.status === 'pending' ? { ...current, challenge: response.type } : current
 }
 
 /** Job: the query that an earlier process left undone, or that is due after a pause. `ref`: uuid of the authorization, a dot, its number. */
@@ -49,14 +65,24 @@ export async function validate(host: Host, ref: string): Promise<void> {
   const [uuid = '', number] = ref.split('.')
   const server = acmeServer(host)
   const own = await findAuthorization(host.db, uuid)
-  if (!own?.challenge || own.queries !== Number(number) || authorizationStatus(own, host.clock()) !== 'pending') return
+  // The proof for onion-csr-01 came with the request, and will come with the next.
+  if (
+    !own?.challenge ||
+    own.challenge === 'onion-csr-01' ||
+    own.queries !== Number(number) ||
+    authorizationStatus(own, host.clock()) !== 'pending'
+  )
+    return
   const account = await withTables<AcmeTables>(host.db)
     .selectFrom('acme_accounts')
-    .select(['thumbprint', 'status'])
+    .select(['thumbprint', 'status', 'uuid', 'profile'])
     .where('id', '=', own.accountId)
     .executeTakeFirst()
   if (account?.status !== 'valid') return
-  await (server.queries.get(own.id) ?? start(server, { own, type: own.challenge, thumbprint: account.thumbprint }))
+  const root = rootOf(server, account.profile)
+  const { thumbprint } = account
+  const query = { own, type: own.challenge, thumbprint, root, accountUrl: urls.account(root, account.uuid) }
+  await (server.queries.get(own.id) ?? start(server, query))
 }
 
 /** Whole seconds until asking again makes sense. */
@@ -79,11 +105,39 @@ function start(server: AcmeServer, query: Query): Promise<Authorization | undefi
   return promise
 }
 
-async function run({ host, validator }: AcmeServer, query: Query): Promise<Authorization | undefined> {
-  const { own, type, thumbprint } = query
-  const { identifier, token } = own
-  const result = await validator.validate({ type, identifier, token, keyAuthorization: `${token}.${thumbprint}` })
-  return (await settle(host, query, result)) ?? findAuthorization(host.db, own.uuid)
+async function run(server: AcmeServer, query: Query): Promise<Authorization | undefined> {
+  const { host } = server
+  const result = await checkAfterProof(server, query, await prove(server, query))
+  return (await settle(host, query, result)) ?? findAuthorization(host.db, query.own.uuid)
+}
+
+async function prove(server: AcmeServer, query: Query): Promise<ValidationResult> {
+  const { own, type, thumbprint, root, accountUrl, csr = Buffer.alloc(0) } = query
+  const { identifier, token, createdAt } = own
+  const now = server.host.clock()
+  const keyAuthorization = `${token}.${thumbprint}`
+  switch (type) {
+    case 'onion-csr-01': {
+      const nonce = onionNonce(token)
+      return validateOnionCsr01({ name: identifier.value, csr, nonce, nonceAt: createdAt, now: now.getTime() })
+    }
+    case 'dns-persist-01': {
+      const persist = {
+        issuers: own.issuers,
+        accountUrl,
+        prefix: urls.accountHash(root),
+        thumbprints: [thumbprint, ...(await retiredKeys(server.host.db, own.accountId))],
+        wildcard: own.wildcard || own.subdomains,
+        now,
+      }
+      return server.validator.validate({ type, identifier, token, keyAuthorization, persist })
+    }
+    case 'http-01':
+    case 'dns-01':
+    case 'tls-alpn-01':
+    case 'dns-account-01':
+      return server.validator.validate({ type, identifier, token, keyAuthorization, accountUrl })
+  }
 }
 
 /** Stores a result, unless the authorization was decided meanwhile; undefined then. */
@@ -107,6 +161,7 @@ interface Outcome {
   queries?: number
   validated_at?: number
   expires_at?: number
+  caa_checked_at?: number | null
   error?: string
 }
 
@@ -115,7 +170,11 @@ function outcome(
   result: ValidationResult,
   { now, final }: { now: number; final: boolean },
 ): Outcome {
-  if (result.ok) return { status: 'valid', validated_at: now, expires_at: now + lifetime }
+  if (result.ok) {
+    const { until = Number.POSITIVE_INFINITY, caaCheckedAt = null } = result
+    const expires_at = Math.min(now + lifetime, until)
+    return { status: 'valid', validated_at: now, expires_at, caa_checked_at: caaCheckedAt }
+  }
   if (!final) return { status: 'pending', queries: queries + 1 }
   const { type, detail } = result.error
   return { status: 'invalid', queries: queries + 1, error: JSON.stringify(problemOf(new AcmeError(type, detail))) }

@@ -30,7 +30,7 @@ describe('without any configuration', () => {
       dataFolder: `${process.cwd()}/data`,
       listen: { address: '127.0.0.1', httpsPort: 8443, mtlsPort: 9443, httpPort: 8080 },
       baseUrls: {},
-      validation: { http01Port: 80, tlsAlpn01Port: 443, networks: 'public,private,loopback' },
+      validation: { resolverValidates: true, http01Port: 80, tlsAlpn01Port: 443, networks: 'public,private,loopback' },
       trustedProxies: [],
       metricsNetworks: ['127.0.0.0/8', '::1'],
       logLevel: 'info',
