@@ -3,6 +3,7 @@ import { acme } from './0002-acme.ts'
 import { acmeChecks } from './0003-acme-checks.ts'
 import { credentials } from './0004-credentials.ts'
 import { acmeRenewal } from './0005-acme-renewal.ts'
+import { limits } from './0006-limits.ts'
 import type { Migration } from './columns.ts'
 
 /** All migrations, by name; they run in the order of their names. */
@@ -12,4 +13,5 @@ export const migrations: Record<string, Migration> = {
   '0003-acme-checks': acmeChecks,
   '0004-credentials': credentials,
   '0005-acme-renewal': acmeRenewal,
+  '0006-limits': limits,
 }

@@ -159,6 +159,38 @@ export interface AlertView {
   createdAt: Date
 }
 
+/** Which bucket of a limit; see limit.ts. */
+export interface LimitRef {
+  profile: string
+  limit: string
+  key: string
+}
+
+export interface LimitFilter {
+  profile?: string
+  limit?: string
+  /** A part of the key. */
+  key?: string
+}
+
+export interface OverrideDraft extends LimitRef {
+  /** `rate`: 3000/3h, unlimited or blocked. Without `until`, it counts until it is removed. */
+  override: { rate: string; until?: Date; note?: string }
+}
+
+export interface LimitView extends LimitRef {
+  /** The rate that was applied last, or the override. */
+  rate: string
+  /** How many of it are used. */
+  used: number
+  /** When all of it will have come back. */
+  freeAt: Date | null
+  overridden: boolean
+  /** Null: no end. */
+  until: Date | null
+  note: string | null
+}
+
 export interface AuditReport {
   /** Events proved by the chain. */
   sealed: number
@@ -258,6 +290,18 @@ export interface Admin {
   credentials(filter?: { profile?: string; kind?: CredentialKind }): Promise<CredentialView[]>
   /** Nobody enrols with it any more, and who did orders nothing more. */
   revokeCredential(uuid: string): Promise<void>
+
+  /** What is used or overridden in the profiles that the requester manages, at most 200, the most used first. */
+  limits(filter?: LimitFilter): Promise<LimitView[]>
+  /** Another rate for one key, which begins with nothing used. Needs manage on the profile, as all of these. */
+  overrideLimit(draft: OverrideDraft): Promise<LimitView>
+  /** The profile's rate counts again, with nothing used. */
+  removeOverride(ref: LimitRef): Promise<void>
+  /**
+   * Nothing is used of a key's limits, of one or of all, and none is blocked; overrides with a rate stay. Answers how many
+   * there were. Throws notFound when nothing is counted for the key.
+   */
+  resetLimit(ref: { profile: string; limit?: string; key: string }): Promise<number>
 
   alerts(): Promise<AlertView[]>
   closeAlert(id: number): Promise<void>

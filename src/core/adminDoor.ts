@@ -7,6 +7,7 @@ import { addChain, listChains, removeChain } from './chainAdmin.ts'
 import { endCredential, newCredential, viewCredentials } from './credentialAdmin.ts'
 import { addToRole, grant, removeFromRole, ungrant } from './grantAdmin.ts'
 import type { Installation } from './installation.ts'
+import { overrideLimit, removeOverride, resetLimit, viewLimits } from './limitAdmin.ts'
 import { listProfiles, replaceProfile, showProfile } from './profileAdmin.ts'
 import { listRenewalWindows, removeRenewalWindow, setRenewalWindow } from './renewalAdmin.ts'
 import type { Requester } from './requester.ts'
@@ -55,6 +56,10 @@ export function createAdmin(
     createCredential: (draft) => newCredential(context, draft),
     credentials: (filter = {}) => viewCredentials(context, filter),
     revokeCredential: (uuid) => endCredential(context, uuid),
+    limits: (filter = {}) => viewLimits(context, filter),
+    overrideLimit: (draft) => overrideLimit(context, draft),
+    removeOverride: (ref) => removeOverride(context, ref),
+    resetLimit: (ref) => resetLimit(context, ref),
     alerts: () => openAlerts(context),
     closeAlert: (id) => closeAlert(context, id),
     verifyAudit: async () => {

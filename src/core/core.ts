@@ -11,6 +11,7 @@ import type { Certificate, CertificateRef } from './certificate.ts'
 import type { Credential, CredentialKind } from './credential.ts'
 import type { CrlRef } from './crl.ts'
 import type { ForeseenDraft } from './foresee.ts'
+import type { Limits } from './limits.ts'
 import type { Listing } from './listing.ts'
 import type { RaProfile } from './profile.ts'
 import type { CertId, RenewalWindow } from './renewal.ts'
@@ -96,6 +97,7 @@ export interface Door {
   admitCredential(db: Database, id: number, identifiers: readonly Identifier[]): Promise<{ bound: boolean }>
   /** An audit row about an account of the protocol's own, by this requester, in the caller's transaction. */
   record(db: Database, event: AccountEvent): Promise<void>
+  limits: Limits
   approvals: Approvals
   admin: Admin
   list: Listing

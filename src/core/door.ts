@@ -16,6 +16,7 @@ import { afterApproval, afterRetry } from './follow.ts'
 import { foresee } from './foresee.ts'
 import { actingUser } from './held.ts'
 import type { Installation } from './installation.ts'
+import { createLimits } from './limits.ts'
 import { createListing } from './lists.ts'
 import { answerOcsp } from './ocsp.ts'
 import { orderProblems } from './policy.ts'
@@ -81,6 +82,9 @@ function openDoor(it: Installation, requester: Requester, checkProtocols: CheckP
     redeemCredential: (db, id) => redeemCredential(db, { actor: requester, at: it.clock() }, id),
     admitCredential: (db, id, identifiers) => admitCredential(db, id, identifiers),
     record: (db, event) => auditAccount(db, requester, it.clock(), event),
+    get limits() {
+      return createLimits(it, requester)
+    },
     get approvals() {
       return createApprovals({
         db,

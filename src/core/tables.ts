@@ -33,6 +33,7 @@ export interface CoreTables {
   responders: RespondersTable
   crls: CrlsTable
   ra_profiles: RaProfilesTable
+  limit_buckets: LimitBucketsTable
   blocked_keys: { spki_hash: string; reason: string; created_at: number }
   sign_requests: SignRequestsTable
   revoke_requests: RevokeRequestsTable
@@ -214,4 +215,22 @@ interface RaProfilesTable {
   rules: string
   created_at: number
   updated_at: number
+}
+
+/** GCRA: one row stands for how much of a limit somebody has used (limit.ts). */
+interface LimitBucketsTable {
+  profile_id: number
+  /** Of the limit. */
+  name: string
+  /** Whose: an account, an address, an account and a name. */
+  key: string
+  /** Epoch microseconds: when all that was taken will have been given back; at or before now, nothing is used. */
+  arrival: number
+  /** The rate that was applied last, or the override: microseconds for one to come back, and how many there are. */
+  spacing: number
+  burst: number
+  /** 0: the rate is the caller's. Else it is an override, and counts before this moment. */
+  overridden_until: Generated<number>
+  /** Why it was overridden. */
+  note: Generated<string | null>
 }

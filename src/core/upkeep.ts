@@ -7,6 +7,7 @@ import { expireWaiting } from './expire.ts'
 import { abandonForeseen } from './foresee.ts'
 import type { Installation } from './installation.ts'
 import { type JobHandlers, runDueJobs } from './jobs.ts'
+import { pruneLimits } from './limit.ts'
 import { currentResponder } from './responder.ts'
 import { resumeSigning } from './resume.ts'
 import { sealAudit } from './seal.ts'
@@ -36,6 +37,7 @@ export function startUpkeep(
     { name: 'resume signing', every: 1_000, run: () => resumeSigning(it) },
     { name: 'expire requests', every: 5_000, run: () => expireWaiting(db, clock()) },
     { name: 'withdraw approvals without an order', every: 600_000, run: () => abandonForeseen(db, clock()) },
+    { name: 'prune limits', every: 600_000, run: () => transaction(db, (db) => pruneLimits(db, clock())) },
     { name: 'renew CRLs and responders', every: 600_000, run: () => renewRevocationAnswers(it) },
     ...(options.more ?? []),
   ]
