@@ -6,7 +6,7 @@ import { afterAll, beforeAll } from 'vitest'
 import { acme } from '../../protocols/acme/index.ts'
 import { enqueueJob, runDueJobs } from '../../src/core/jobs.ts'
 import type { Database } from '../../src/db/open.ts'
-import type { Host, NodeBindings } from '../../src/protocol.ts'
+import type { Host, NodeBindings, ValidationConfig } from '../../src/protocol.ts'
 import { AcmeClient, type AcmeOrder, type Transport } from './acmeClient.ts'
 import type { ClientKey } from './acmeKeys.ts'
 import { databases } from './databases.ts'
@@ -37,7 +37,7 @@ interface Ordered {
   order: AcmeOrder
 }
 
-export async function createAcmeApp(db: Database): Promise<AcmeApp> {
+export async function createAcmeApp(db: Database, validation: Partial<ValidationConfig> = {}): Promise<AcmeApp> {
   const world = await createWorld(db)
   const pages: AcmeApp['pages'] = new Map()
   const thumbprints = new Set<string>()
@@ -60,7 +60,12 @@ export async function createAcmeApp(db: Database): Promise<AcmeApp> {
     httpBaseUrl: it.httpBaseUrl,
     clock: it.clock,
     log: it.log,
-    validation: { http01Port: (web.address() as AddressInfo).port, tlsAlpn01Port: 1, networks: 'loopback' },
+    validation: {
+      http01Port: (web.address() as AddressInfo).port,
+      tlsAlpn01Port: 1,
+      networks: 'loopback',
+      ...validation,
+    },
     secret: randomBytes(32),
     sourceAddress: () => '192.0.2.7',
   }

@@ -32,6 +32,9 @@ export interface AskedQuestion {
   type: string
   transport: 'udp' | 'tcp'
   fromPort: number
+  /** Bits of the query: AD of the header, DO of EDNS. */
+  ad: boolean
+  dnssecOk: boolean
 }
 
 export interface DnsServer {
@@ -63,7 +66,8 @@ export async function startDnsServer(options: DnsServerOptions = {}): Promise<Dn
   const answer: Responder = (message, { transport, fromPort }, send) => {
     const query = readQuery(message)
     const type = typeName(query.type)
-    const question: AskedQuestion = { name: query.name, type, transport, fromPort }
+    const { ad, dnssecOk } = query
+    const question: AskedQuestion = { name: query.name, type, transport, fromPort, ad, dnssecOk }
     asked.push(question)
     const zone = find(zones, query.name, question)
     if (zone?.drop === true || (Array.isArray(zone?.drop) && zone.drop.includes(type as RecordType))) return

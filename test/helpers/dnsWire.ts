@@ -31,6 +31,8 @@ export interface Query {
   recursionDesired: boolean
   /** Largest answer over UDP, by EDNS. */
   udpSize: number
+  ad: boolean
+  dnssecOk: boolean
 }
 
 export function readQuery(message: Buffer): Query {
@@ -51,6 +53,8 @@ export function readQuery(message: Buffer): Query {
     question: message.subarray(12, end),
     recursionDesired: (message.readUInt8(2) & 1) === 1,
     udpSize: hasEdns ? message.readUInt16BE(end + 3) : 512,
+    ad: (message.readUInt8(3) & 0x20) !== 0,
+    dnssecOk: hasEdns && (message.readUInt16BE(end + 7) & 0x8000) !== 0,
   }
 }
 
