@@ -29,9 +29,14 @@ const hour = 3_600_000
  * was issued together. Pure.
  */
 export function ordinaryWindow({ notBefore, notAfter }: Pick<Certificate, 'notBefore' | 'notAfter'>): RenewalWindow {
-  const end = notAfter.getTime()
+  const end = lastSecond(notAfter)
   const lifetime = end - notBefore.getTime()
   return whole(end - lifetime / 3, end - lifetime / 4)
+}
+
+/** The record knows the moment to the millisecond, the certificate holds whole seconds. */
+function lastSecond(notAfter: Date): number {
+  return Math.floor(notAfter.getTime() / second) * second
 }
 
 function whole(start: number, end: number): RenewalWindow {
@@ -49,7 +54,7 @@ export async function renewalWindow(db: Database, certificate: Certificate): Pro
   const revoked = certificate.status === 'revoked' ? certificate.revokedAt?.getTime() : undefined
   if (revoked !== undefined) return { ...whole(revoked - hour, revoked - second), ...why }
   if (!set) return ordinaryWindow(certificate)
-  return { ...whole(set.window_start, Math.min(set.window_end, certificate.notAfter.getTime())), ...why }
+  return { ...whole(set.window_start, Math.min(set.window_end, lastSecond(certificate.notAfter))), ...why }
 }
 
 function findWindow(db: Database, { id, organizationId, authorityId, profileId, notAfter }: Certificate) {
@@ -61,7 +66,7 @@ function findWindow(db: Database, { id, organizationId, authorityId, profileId, 
     .where(({ or, eb }) => or([eb('w.organization_id', '=', organizationId), eb('w.organization_id', 'is', null)]))
     .where(({ or, eb }) => or([eb('w.authority_id', '=', authorityId), eb('w.authority_id', 'is', null)]))
     .where(({ or, eb }) => or([eb('w.profile_id', '=', profileId ?? -1), eb('w.profile_id', 'is', null)]))
-    .where('w.window_start', '<', notAfter.getTime())
+    .where('w.window_start', '<', lastSecond(notAfter))
     .where(
       'w.issued_before',
       '>',
