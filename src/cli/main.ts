@@ -17,6 +17,7 @@ const nouns: Record<string, Noun> = {
   request: { about: 'orders to sign and to revoke, and votes on them', load: () => import('./commands/request.ts') },
   certificate: { about: 'what was issued', load: () => import('./commands/certificate.ts') },
   user: { about: 'people, roles and capabilities', load: () => import('./commands/user.ts') },
+  eab: { about: 'keys with which ACME clients get accounts', load: () => import('./commands/eab.ts') },
   token: { about: 'what lets a program speak for a user', load: () => import('./commands/token.ts') },
   audit: { about: 'the audit trail', load: () => import('./commands/audit.ts') },
   alert: { about: 'what a person should look at', load: () => import('./commands/alert.ts') },

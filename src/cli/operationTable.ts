@@ -4,6 +4,7 @@ import * as audit from './operations/audit.ts'
 import * as authority from './operations/authority.ts'
 import * as certificate from './operations/certificate.ts'
 import * as doctor from './operations/doctor.ts'
+import * as eab from './operations/eab.ts'
 import * as profile from './operations/profile.ts'
 import * as renewal from './operations/renewal.ts'
 import * as request from './operations/request.ts'
@@ -16,6 +17,7 @@ const nouns: Record<string, Operation>[] = [
   authority,
   certificate,
   doctor,
+  eab,
   profile,
   renewal,
   request,
