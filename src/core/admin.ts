@@ -2,6 +2,7 @@ import type { NameConstraints } from '../pki/nameConstraints.ts'
 import type { Capability } from './capability.ts'
 import type { CertificateRef } from './certificate.ts'
 import type { CredentialKind } from './credential.ts'
+import type { CredentialDraft, CredentialView } from './credentialAdmin.ts'
 import type { KeySpec } from './key.ts'
 import type { ApprovalRules } from './rule.ts'
 
@@ -115,39 +116,6 @@ export interface TokenView {
   name: string
   createdAt: Date
   expiresAt: Date | null
-  revokedAt: Date | null
-}
-
-/** A credential with which clients may enrol under a profile. */
-export interface CredentialDraft {
-  kind: CredentialKind
-  profile: string
-  /** Public; absent: its uuid. */
-  name?: string
-  /** CredentialNames as people write them; absent: whatever the profile certifies. */
-  identifiers?: unknown
-  /** Good for one enrolment; else for any number. */
-  singleUse?: boolean
-  /** Until when clients can enrol with it. */
-  expiresAt?: Date
-  note?: string
-}
-
-export interface CredentialView {
-  uuid: string
-  kind: CredentialKind
-  name: string
-  profile: string
-  /** As written; null: whatever the profile certifies. */
-  identifiers: unknown
-  singleUse: boolean
-  note: string | null
-  createdBy: string
-  createdAt: Date
-  expiresAt: Date | null
-  usedAt: Date | null
-  /** requesterKey of whoever used it last. */
-  usedBy: string | null
   revokedAt: Date | null
 }
 

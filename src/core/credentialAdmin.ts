@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
-import type { CredentialDraft, CredentialView } from './admin.ts'
 import { type Actor, type AdminContext, actorOf, requireCapability, seesOrganization } from './adminActor.ts'
 import { audit } from './audit.ts'
 import { hasCapability } from './capability.ts'
@@ -11,6 +10,39 @@ import { Failure } from './failure.ts'
 import { findProfileRow } from './profileAdmin.ts'
 import type { CoreTables } from './tables.ts'
 import { uuidv7 } from './uuid.ts'
+
+/** A credential with which clients may enrol under a profile. */
+export interface CredentialDraft {
+  kind: CredentialKind
+  profile: string
+  /** Public; absent: its uuid. */
+  name?: string
+  /** CredentialNames as people write them; absent: whatever the profile certifies. */
+  identifiers?: unknown
+  /** Good for one enrolment; else for any number. */
+  singleUse?: boolean
+  /** Until when clients can enrol with it. */
+  expiresAt?: Date
+  note?: string
+}
+
+export interface CredentialView {
+  uuid: string
+  kind: CredentialKind
+  name: string
+  profile: string
+  /** As written; null: whatever the profile certifies. */
+  identifiers: unknown
+  singleUse: boolean
+  note: string | null
+  createdBy: string
+  createdAt: Date
+  expiresAt: Date | null
+  usedAt: Date | null
+  /** requesterKey of whoever used it last. */
+  usedBy: string | null
+  revokedAt: Date | null
+}
 
 /** RFC 7518 section 3.2: as long as the hash of HS512, so that it is long enough for all. */
 const MAC_KEY_OCTETS = 64

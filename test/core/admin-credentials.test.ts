@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { CredentialDraft } from '../../src/core/admin.ts'
 import type { Credential } from '../../src/core/credential.ts'
+import type { CredentialDraft } from '../../src/core/credentialAdmin.ts'
 import { asRequester } from '../../src/core/identity.ts'
 import type { RaProfile } from '../../src/core/profile.ts'
 import { system } from '../../src/core/requester.ts'

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { CredentialDraft } from '../../src/core/admin.ts'
 import type { Credential } from '../../src/core/credential.ts'
+import type { CredentialDraft } from '../../src/core/credentialAdmin.ts'
 import type { RaProfile } from '../../src/core/profile.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
 import type { Database } from '../../src/db/open.ts'
