@@ -2,7 +2,7 @@ import { type Authorization, findHeldAuthorizations } from './authorizationRecor
 import { storedChecks } from './caaCheck.ts'
 import type { AcmeIdentifier } from './errors.ts'
 import { newId, newToken } from './id.ts'
-import { challengesFor, type OrderName } from './identifiers.ts'
+import { challengesFor, fits, type OrderName } from './identifiers.ts'
 import { type AcmeOptions, milliseconds } from './options.ts'
 import type { StoredStatus } from './orderRecord.ts'
 import type { AccountRequest } from './signed.ts'
@@ -78,9 +78,17 @@ function counts(held: Authorization, { base, wildcard }: OrderName, options: Acm
 
 function needOf({ asked, base, wildcard, ancestor }: OrderName, options: AcmeOptions): Need {
   const own = { asked, base, wildcard, subdomains: false }
-  if (ancestor === undefined || wildcard || !options.challenges.some((type) => provesSubdomains(type, options)))
-    return own
-  return { ...own, base: { type: 'dns', value: ancestor }, subdomains: true }
+  if (ancestor === undefined || wildcard) return own
+  const above = { type: 'dns', value: ancestor } as const
+  return provableBelow(above, options) ? { ...own, base: above, subdomains: true } : own
+}
+
+/** Whether the profile offers a challenge for this name that would count for those below it as well. */
+export function provableBelow(base: OrderName['base'], options: AcmeOptions): boolean {
+  return (
+    base.type === 'dns' &&
+    options.challenges.some((type) => fits(type, { base, wildcard: false }) && provesSubdomains(type, options))
+  )
 }
 
 /** Throws AcmeError('rejectedIdentifier') when no challenge of the profile can prove it. */

@@ -125,7 +125,8 @@ export function challengesFor(
   })
 }
 
-function fits(type: ChallengeType, { base, wildcard }: Pick<OrderName, 'base' | 'wildcard'>): boolean {
+/** Whether a kind of challenge can prove such a name at all. */
+export function fits(type: ChallengeType, { base, wildcard }: Pick<OrderName, 'base' | 'wildcard'>): boolean {
   const onion = base.type === 'dns' && isOnion(base.value)
   switch (type) {
     case 'onion-csr-01':
