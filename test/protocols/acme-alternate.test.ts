@@ -29,7 +29,7 @@ describe.each(databases)('alternate chains (RFC 8555 section 7.4.2) on $name', (
     return [...(headers.get('link') ?? '').matchAll(/<([^>]+)>;rel="alternate"/g)].map(([, link]) => link ?? '')
   }
 
-  it('item 39: without further chains there is no such link', async () => {
+  it('wire 39: without further chains there is no such link', async () => {
     const issued = await issue(acme.app, ['plain.localhost'])
     expect(await links(issued, issued.url)).toEqual([])
     expectProblem(await issued.client.post(`${issued.url}/1`), 404, 'malformed')

@@ -23,7 +23,7 @@ describe.each(databases)('ACME orders that replace a certificate (RFC 9773 secti
   const revoke = ({ client, der }: Issued) =>
     client.post(client.directory.revokeCert ?? '', { certificate: der.toString('base64url') })
 
-  it('item 50: replaces is echoed in every order object, and the order is a renewal of the certificate', async () => {
+  it('wire 50: replaces is echoed in every order object, and the order is a renewal of the certificate', async () => {
     const first = await issue(acme.app, ['renewed.localhost'])
     const { client, certId } = first
     const next = await issue(acme.app, ['renewed.localhost', 'more.localhost'], { client, more: { replaces: certId } })
@@ -43,7 +43,7 @@ describe.each(databases)('ACME orders that replace a certificate (RFC 9773 secti
     expect(reply.json).toMatchObject({ status: 'pending', replaces: first.certId })
   })
 
-  it('item 50: 409 alreadyReplaced while another order stands, be it pending or valid; not once that is invalid', async () => {
+  it('wire 50: 409 alreadyReplaced while another order stands, be it pending or valid; not once that is invalid', async () => {
     const first = await issue(acme.app, ['twice.localhost'])
     const pending = expectStatus(await newOrder(first, ['twice.localhost'], first.certId), 201)
     expectProblem(await newOrder(first, ['twice.localhost'], first.certId), 409, 'alreadyReplaced')

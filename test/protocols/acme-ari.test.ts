@@ -65,7 +65,7 @@ describe.each(databases)('ACME renewal information (RFC 9773) on $name', ({ open
     expect(reply.json).toMatchObject({ type: 'urn:ietf:params:acme:error:malformed' })
   })
 
-  it('item 50: what cannot name a certificate is 400, what names none of this profile 404', async () => {
+  it('wire 50: what cannot name a certificate is 400, what names none of this profile 404', async () => {
     const { certId } = await issue(acme.app, ['strict.localhost'])
     const [key = '', serial = ''] = certId.split('.')
     const octets = Buffer.from(serial, 'base64url')

@@ -17,7 +17,7 @@ describe.each(databases)('ACME pre-authorization (RFC 8555 section 7.4.1) on $na
     expect((await client.post(url)).json.status).toBe('valid')
   }
 
-  it('item 11: 201 with Location and a pending authorization, which reads back the same', async () => {
+  it('wire 11: 201 with Location and a pending authorization, which reads back the same', async () => {
     const client = await acme.app.client()
     const reply = expectStatus(await newAuthz(client, { identifier: dns('Pre.localhost') }), 201)
     const location = reply.headers.get('location') ?? ''
@@ -98,7 +98,7 @@ describe.each(databases)('ACME pre-authorization (RFC 8555 section 7.4.1) on $na
     expectProblem(await newAuthz(await acme.app.client(), payload), 400, 'malformed')
   })
 
-  it('item 37: another account does not find it', async () => {
+  it('wire 37: another account does not find it', async () => {
     const client = await acme.app.client()
     const reply = await newAuthz(client, { identifier: dns('mine.localhost') })
     expectProblem(await (await acme.app.client()).post(reply.headers.get('location') ?? ''), 404, 'malformed')

@@ -43,7 +43,7 @@ describe.each(databases)('ACME profiles (draft-ietf-acme-profiles) on $name', ({
     expect((await plain.get(plain.directoryUrl)).json).not.toHaveProperty('meta')
   })
 
-  it('item 53: the chosen one makes the certificate and is echoed; without one the order has none', async () => {
+  it('wire 53: the chosen one makes the certificate and is echoed; without one the order has none', async () => {
     const client = await clientOf()
     const short = await issue(acme.app, ['a.localhost'], { client, more: { profile: 'shortlived' } })
     expect(short.order.profile).toBe('shortlived')
@@ -67,7 +67,7 @@ describe.each(databases)('ACME profiles (draft-ietf-acme-profiles) on $name', ({
     expectProblem(await order(['outside.test'], 'shortlived'), 403, 'rejectedIdentifier')
   })
 
-  it('item 53: one that is not offered is invalidProfile, compared as it is written', async () => {
+  it('wire 53: one that is not offered is invalidProfile, compared as it is written', async () => {
     const client = await clientOf()
     for (const profile of ['tlsserver', 'Shortlived', '', 'constructor', '__proto__', 'x'.repeat(5000)]) {
       const reply = await client.post(client.directory.newOrder ?? '', { identifiers: [dns('a.localhost')], profile })

@@ -20,7 +20,7 @@ describe.each(databases)('reuse of authorizations on $name', ({ open }) => {
     await client.get(client.directory.newNonce ?? '')
   }
 
-  it('item 32: an order whose names are all proved is ready at once, and finalizes without a challenge', async () => {
+  it('wire 32: an order whose names are all proved is ready at once, and finalizes without a challenge', async () => {
     const client = await clientOf()
     await issue(acme.app, ['a.localhost', 'b.localhost'], { client })
     const order = await client.order(['b.localhost'])
@@ -44,7 +44,7 @@ describe.each(databases)('reuse of authorizations on $name', ({ open }) => {
     expect((await client.post(order.url)).json.status).toBe('ready')
   })
 
-  it('item 31: an order ends no later than what it rests on', async () => {
+  it('wire 31: an order ends no later than what it rests on', async () => {
     const client = await clientOf({ authorizationLifetime: '2h' })
     const { order } = await issue(acme.app, ['ends.localhost'], { client })
     await pass(client, hour)
@@ -73,7 +73,7 @@ describe.each(databases)('reuse of authorizations on $name', ({ open }) => {
     expect((await client.order(['brief.localhost'])).status).toBe('pending')
   })
 
-  it('item 48: a deactivated authorization is not used again, and orders that rest on it become invalid', async () => {
+  it('wire 48: a deactivated authorization is not used again, and orders that rest on it become invalid', async () => {
     const client = await clientOf()
     const { order } = await issue(acme.app, ['dropped.localhost'], { client })
     const waiting = await client.order(['dropped.localhost'])

@@ -58,9 +58,11 @@ describe('ACME transport', () => {
     expect(json).toEqual({
       newNonce: `${root}/new-nonce`,
       newAccount: `${root}/new-account`,
+      newAuthz: `${root}/new-authz`,
       newOrder: `${root}/new-order`,
       revokeCert: `${root}/revoke-cert`,
       keyChange: `${root}/key-change`,
+      renewalInfo: `${root}/renewal-info`,
     })
   })
 
