@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Failure } from '../../src/core/failure.ts'
+import type { Take } from '../../src/core/limit.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import type { Host } from '../../src/protocol.ts'
@@ -12,10 +13,12 @@ import {
   toAccount,
 } from './accountRecord.ts'
 import { type Answer, link } from './answer.ts'
+import { learnChaos } from './chaos.ts'
 import { checkContacts } from './contact.ts'
 import { AcmeError } from './errors.ts'
 import { type Binding, readBinding } from './externalAccount.ts'
 import { newId } from './id.ts'
+import { accountTake } from './limits.ts'
 import { optionsOf } from './options.ts'
 import { type AccountRequest, type KeyRequest, keyHolder, notFound, readPayload } from './signed.ts'
 import type { AcmeTables } from './tables.ts'
@@ -35,7 +38,7 @@ export async function newAccount(request: KeyRequest): Promise<Answer> {
   const { db, core } = server.host
   readPayload(request, anything)
   const door = core.as(keyHolder(key.thumbprint, source))
-  const profile = await door.profile(request.profile, 'acme')
+  const profile = learnChaos(server, await door.profile(request.profile, 'acme'))
   const found = await findAccountByKey(db, profile.id, key.thumbprint)
   if (found) return returnExisting(request, found)
   if (readPayload(request, existing).onlyReturnExisting)
@@ -45,11 +48,13 @@ export async function newAccount(request: KeyRequest): Promise<Answer> {
   if (termsOfService !== undefined && termsOfServiceAgreed !== true) throw mustAgree(termsOfService)
   checkContacts(contact)
   const binding = await readBinding(request, profile, door)
+  const charge = binding ? undefined : accountTake(profile, source)
   const { account, created } = await store(request, {
     profileId: profile.id,
     contact,
     termsAgreed: termsOfService,
     binding,
+    charge,
   })
   if (!created) return returnExisting(request, account)
   return { status: 201, location: urls.account(request.root, account.uuid), json: accountObject(request.root, account) }
@@ -76,11 +81,13 @@ interface Registration {
   contact: string[]
   termsAgreed: string | undefined
   binding: Binding | undefined
+  /** What it takes of a limit. */
+  charge: Take | undefined
 }
 
 /** Of several requests with one key at once, one creates the account and all get it. Only who creates it uses his credential. */
 function store({ server: { host }, now, profile, key, source }: KeyRequest, registration: Registration) {
-  const { profileId, contact, termsAgreed, binding } = registration
+  const { profileId, contact, termsAgreed, binding, charge } = registration
   return transaction(host.db, async (db) => {
     const row = await withTables<AcmeTables>(db)
       .insertInto('acme_accounts')
@@ -106,6 +113,7 @@ function store({ server: { host }, now, profile, key, source }: KeyRequest, regi
       const door = host.core.as(accountRequester(made, source))
       if (binding) await door.redeemCredential(db, binding.credentialId)
       await door.record(db, { change: 'created', ...recorded(made) })
+      if (charge) await door.limits.take(db, charge)
       return { account: made, created: true }
     }
     const account = await findAccountByKey(db, profileId, key.thumbprint)

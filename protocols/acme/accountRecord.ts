@@ -20,6 +20,8 @@ export interface Account {
   termsAgreed: string | undefined
   /** It has asked for authorizations before an order. */
   preauthorizes: boolean
+  /** When a validation of it failed last. */
+  failedAt: number | undefined
   /** The core's credential that it is bound to, by the externalAccountBinding that the client sent. */
   credentialId: number | undefined
   binding: unknown
@@ -39,6 +41,7 @@ export function toAccount(row: Selectable<AcmeTables['acme_accounts']>): Account
     contact: JSON.parse(row.contact),
     termsAgreed: row.terms_agreed ?? undefined,
     preauthorizes: row.preauthorizes === 1,
+    failedAt: row.failed_at ?? undefined,
     credentialId: row.credential_id ?? undefined,
     binding: row.binding === null ? undefined : JSON.parse(row.binding),
     people: row.people === null ? [] : JSON.parse(row.people),
@@ -51,6 +54,15 @@ export async function findAccount(db: Database, uuid: string): Promise<Account |
     .selectFrom('acme_accounts')
     .selectAll()
     .where('uuid', '=', uuid)
+    .executeTakeFirst()
+  return row && toAccount(row)
+}
+
+export async function findAccountById(db: Database, id: number): Promise<Account | undefined> {
+  const row = await withTables<AcmeTables>(db)
+    .selectFrom('acme_accounts')
+    .selectAll()
+    .where('id', '=', id)
     .executeTakeFirst()
   return row && toAccount(row)
 }

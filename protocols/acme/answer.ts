@@ -8,8 +8,8 @@ export interface Answer {
   /** application/pem-certificate-chain */
   pem?: string
   location?: string
-  /** Whole seconds: some clients cannot read a date (RFC 9110 section 10.2.3 allows both). */
-  retryAfter?: number
+  /** Whole seconds: some clients cannot read a date (RFC 9110 section 10.2.3 allows both), which only chaos sends. */
+  retryAfter?: number | string
   /** Link headers beside rel="index". */
   links?: string[]
   /** Default: no-store. */

@@ -1,5 +1,6 @@
 import type { Answer } from './answer.ts'
 import { advertisedProfiles } from './certificateProfile.ts'
+import { learnChaos } from './chaos.ts'
 import { type AcmeOptions, optionsOf } from './options.ts'
 import type { AcmeServer } from './server.ts'
 import { keyHolder } from './signed.ts'
@@ -14,8 +15,9 @@ interface Asked {
 }
 
 /** RFC 8555 section 7.1.1: what is served, and nothing that is not. */
-export async function directory({ host }: AcmeServer, { profile, root, source }: Asked): Promise<Answer> {
-  const raProfile = await host.core.as(keyHolder('', source)).profile(profile, 'acme')
+export async function directory(server: AcmeServer, { profile, root, source }: Asked): Promise<Answer> {
+  const door = server.host.core.as(keyHolder('', source))
+  const raProfile = learnChaos(server, await door.profile(profile, 'acme'))
   const options = optionsOf(raProfile)
   const { termsOfService, website, externalAccountRequired, subdomainAuthorization } = options
   const profiles = advertisedProfiles(raProfile)

@@ -5,11 +5,12 @@ import { admitOrder, chosenProfile } from './certificateProfile.ts'
 import { admitByBinding } from './externalAccount.ts'
 import { newId } from './id.ts'
 import { readIdentifiers } from './identifiers.ts'
+import { admitFresh, freshOf, orderTake } from './limits.ts'
 import { optionsOf } from './options.ts'
 import { accountProfile, answerOrder } from './order.ts'
 import { orderState } from './orderState.ts'
 import { type Ordered, storeOrder } from './orderStore.ts'
-import { readReplaced, renewalOf } from './replaces.ts'
+import { type Replaced, readReplaced, renewalOf } from './replaces.ts'
 import { type AccountRequest, readPayload } from './signed.ts'
 import { readTime } from './time.ts'
 
@@ -40,9 +41,12 @@ export async function newOrder(request: AccountRequest): Promise<Answer> {
   admitOrder(request.door, { profile, chosen }, { identifiers, period })
   const entitled = await admitByBinding(request, identifiers)
   const { replaces } = asked
-  const replaced = replaces === undefined ? {} : { replaced: await readReplaced(request, replaces, { profile, names }) }
+  const replaced: { replaced?: Replaced } =
+    replaces === undefined ? {} : { replaced: await readReplaced(request, replaces, { profile, names }) }
   const plan = await planAuthorizations(request, names, optionsOf(profile))
-  const ordered = { uuid: newId(request.now), profile: chosen, names, plan, entitled, ...period, ...replaced }
+  const charge = orderTake(request, profile, replaced.replaced)
+  await admitFresh(request, profile, { fresh: freshOf(plan), charge })
+  const ordered = { uuid: newId(request.now), profile: chosen, names, plan, entitled, charge, ...period, ...replaced }
   await foresee(request, ordered)
   const order = await storeOrder(request, ordered)
   return answerOrder(request, order, orderState(order, undefined, request.now), 201)

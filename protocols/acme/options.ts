@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import type { RaProfile } from '../../src/core/profile.ts'
 import { isValidDnsName } from '../../src/pki/identifier.ts'
+import { chaosOptions } from './chaosOptions.ts'
+import { limitOptions } from './limitOptions.ts'
 
 export const challengeTypes = [
   'http-01',
@@ -43,6 +45,9 @@ export const acmeOptions = z
     authorizationReuse: z.union([z.literal('off'), duration]).default('off'),
     /** Whether proving a name can prove all names below it (RFC 9444): not at all, by a record in the DNS, or by any challenge. */
     subdomainAuthorization: z.enum(['off', 'dns', 'any']).default('off'),
+    limits: limitOptions.prefault({}),
+    /** Only for those who test clients. */
+    chaos: chaosOptions.optional(),
   })
   .refine(({ challenges, caa }) => caa !== undefined || !challenges.includes('dns-persist-01'), {
     path: ['caa'],

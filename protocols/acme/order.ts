@@ -1,16 +1,18 @@
 import type { RaProfile } from '../../src/core/profile.ts'
 import type { SignRequest } from '../../src/core/request.ts'
 import type { Answer } from './answer.ts'
+import { delayedState, learnChaos } from './chaos.ts'
 import { AcmeError } from './errors.ts'
 import { isId } from './id.ts'
+import { refundOrder } from './limits.ts'
 import { findOrder, type Order } from './orderRecord.ts'
 import { type OrderState, orderObject, orderState } from './orderState.ts'
 import { type AccountRequest, notFound, requirePostAsGet } from './signed.ts'
 import { urls } from './urls.ts'
 
 /** The profile that the account belongs to, as it is now. A new one that took over its name is another. Throws Failure('notFound'). */
-export async function accountProfile({ door, account }: AccountRequest): Promise<RaProfile> {
-  const profile = await door.profile(account.profile, 'acme')
+export async function accountProfile({ server, door, account }: AccountRequest): Promise<RaProfile> {
+  const profile = learnChaos(server, await door.profile(account.profile, 'acme'))
   if (profile.id !== account.profileId)
     throw new AcmeError('accountDoesNotExist', 'the account belongs to a profile that is gone: register again')
   return profile
@@ -39,21 +41,25 @@ export async function currentState(request: AccountRequest, { finalizedAt, ...or
 
 /** A request that has failed is tried again by an administrator only as long as no client has read that it failed. */
 export async function toldState(
-  { door, now }: AccountRequest,
+  request: AccountRequest,
   order: Order,
   asked: SignRequest | undefined,
 ): Promise<OrderState> {
+  const { door, now } = request
   if (asked?.status !== 'failed') return orderState(order, asked, now)
   await door.answered(asked.id)
-  return orderState(order, await door.findSignRequest({ protocol: 'acme', ref: order.uuid }), now)
+  const told = await door.findSignRequest({ protocol: 'acme', ref: order.uuid })
+  if (told?.status === 'failed') await refundOrder(request, order)
+  return orderState(order, told, now)
 }
 
 export function answerOrder(
-  { root }: AccountRequest,
+  { root, server, profile, now }: AccountRequest,
   order: Order,
-  state: OrderState,
+  told: OrderState,
   status: 200 | 201 = 200,
 ): Answer {
+  const state = server.chaos.size === 0 ? told : delayedState(server, order, { profile, now, state: told })
   return {
     status,
     location: urls.order(root, order.uuid),

@@ -1,9 +1,11 @@
 import type { Insertable } from 'kysely'
+import type { Take } from '../../src/core/limit.ts'
 import type { RaProfile } from '../../src/core/profile.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { isUniqueViolation, transaction } from '../../src/db/transaction.ts'
-import type { NewAuthorization, Planned } from './authorizationPlan.ts'
+import type { Planned } from './authorizationPlan.ts'
 import type { OrderName } from './identifiers.ts'
+import { freshOf } from './limits.ts'
 import { milliseconds, optionsOf } from './options.ts'
 import type { Order, OrderedName } from './orderRecord.ts'
 import { alreadyReplaced, type Replaced } from './replaces.ts'
@@ -22,12 +24,14 @@ export interface Ordered {
   notBefore?: Date
   notAfter?: Date
   replaced?: Replaced
+  /** What it takes of a limit. */
+  charge: Take | undefined
 }
 
 /** Stores an order with the authorizations that are new. Throws AcmeError('alreadyReplaced'). */
 export async function storeOrder(request: AccountRequest, ordered: Ordered): Promise<Order> {
   const { account, now } = request
-  const { uuid, profile, plan, notBefore, notAfter, replaced } = ordered
+  const { uuid, profile, plan, notBefore, notAfter, replaced, charge } = ordered
   const { orderLifetime } = optionsOf(profile)
   const ends = plan.flatMap((planned) => ('held' in planned ? [planned.held.expiresAt] : []))
   const row = {
@@ -41,9 +45,10 @@ export async function storeOrder(request: AccountRequest, ordered: Ordered): Pro
     replaces: replaced?.text ?? null,
     replaces_id: replaced?.certificate.id ?? null,
     replaces_turn: replaced?.turn ?? null,
+    charged: charge ? 1 : 0,
     created_at: now.getTime(),
   }
-  const id = await insert(request, row, plan)
+  const id = await insert(request, row, ordered)
   return {
     id,
     uuid,
@@ -73,12 +78,11 @@ function orderedName(planned: Planned): OrderedName {
 }
 
 async function insert(
-  { server }: AccountRequest,
+  { server, door }: AccountRequest,
   row: Insertable<AcmeTables['acme_orders']>,
-  plan: Planned[],
+  { plan, charge }: Ordered,
 ): Promise<number> {
-  const fresh = plan.flatMap((planned) => ('fresh' in planned ? [planned.fresh] : []))
-  const rows: NewAuthorization[] = [...new Set(fresh)]
+  const rows = freshOf(plan)
   try {
     return await transaction(server.host.db, async (db) => {
       const tables = withTables<AcmeTables>(db)
@@ -96,11 +100,12 @@ async function insert(
         authorization_id: 'held' in planned ? planned.held.id : (ids.get(planned.fresh.uuid) ?? 0),
       }))
       await tables.insertInto('acme_order_identifiers').values(links).execute()
+      if (charge) await door.limits.take(db, charge)
       return order.id
     })
   } catch (error) {
-    // The turn is the only thing that two orders could both want.
-    if (isUniqueViolation(error)) throw alreadyReplaced()
+    // Two orders at once wanted the same turn.
+    if (row.replaces_id !== null && isUniqueViolation(error)) throw alreadyReplaced()
     throw error
   }
 }

@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { getPath } from 'hono/utils/url'
 import { requestId } from '../../src/http/requestId.ts'
 import type { Host, NodeBindings } from '../../src/protocol.ts'
 import { account, newAccount } from './account.ts'
@@ -6,6 +7,8 @@ import { type Answer, send, sendProblem } from './answer.ts'
 import { authorization } from './authorization.ts'
 import { certificate } from './certificate.ts'
 import { challenge } from './challenge.ts'
+import { chaoticAnswer, learnChaos } from './chaos.ts'
+import type { ChaosOptions } from './chaosOptions.ts'
 import { directory } from './directory.ts'
 import { AcmeError, asAcmeError } from './errors.ts'
 import { finalize } from './finalize.ts'
@@ -21,6 +24,7 @@ import { type AcmeServer, acmeServer } from './server.ts'
 import {
   type AccountRequest,
   type AcmeContext,
+  keyHolder,
   profileOf,
   readAccountRequest,
   readEitherRequest,
@@ -29,6 +33,7 @@ import {
   rootOf,
   type SignedRequest,
 } from './signed.ts'
+import { profileOfVaried, unvaried } from './variedUrl.ts'
 
 type Handler = (c: AcmeContext) => Promise<Response>
 /** Reads and checks a signed request; see signed.ts for what each demands. */
@@ -38,7 +43,7 @@ type Reader<R extends SignedRequest> = (server: AcmeServer, c: AcmeContext) => P
 export function acmeRoutes(host: Host): Hono<{ Bindings: NodeBindings }> {
   const server = acmeServer(host)
   const signed = signedBy(server)
-  const app = new Hono<{ Bindings: NodeBindings }>()
+  const app = new Hono<{ Bindings: NodeBindings }>({ getPath: plainPath(server) })
   const resource = (path: string, post: Handler, get?: Handler) => {
     const url = `/acme/:profile${path}`
     app.post(url, post)
@@ -72,7 +77,9 @@ export function acmeRoutes(host: Host): Hono<{ Bindings: NodeBindings }> {
   })
 
   app.onError((error, c) => problem(server, c, error))
-  app.all('*', () => {
+  app.all('*', async (c) => {
+    const profile = profileOfVaried(c.req.path)
+    if (profile !== undefined && (await variesUrls(server, profile))) return app.fetch(c.req.raw, c.env)
     throw new AcmeError('malformed', 'there is no such resource', { status: 404 })
   })
   return app
@@ -83,8 +90,31 @@ function signedBy(server: AcmeServer) {
     async (c) => {
       const request = await read(server, c)
       const answer = await operation(request)
-      return send(answer, { root: request.root, nonce: await server.nonces.issue() })
+      const chaos = chaosOf(server, request.profile)
+      const shown = chaos ? chaoticAnswer(answer, chaos, request) : answer
+      return send(shown, { root: request.root, nonce: await server.nonces.issue() })
     }
+}
+
+function chaosOf({ chaos }: AcmeServer, profile: string): ChaosOptions | undefined {
+  return chaos.size === 0 ? undefined : chaos.get(profile)
+}
+
+/** For a URL that only such a profile hands out: whether it is one, also just after a start. */
+async function variesUrls(server: AcmeServer, name: string): Promise<boolean> {
+  const door = server.host.core.as(keyHolder('', undefined))
+  learnChaos(server, await door.profile(name, 'acme'))
+  return chaosOf(server, name)?.varyUrls ?? false
+}
+
+/** Where a profile varies its URLs, what varies is left out. */
+function plainPath({ chaos }: AcmeServer) {
+  return (request: Request): string => {
+    const path = getPath(request)
+    if (chaos.size === 0) return path
+    const profile = profileOfVaried(path)
+    return profile !== undefined && chaos.get(profile)?.varyUrls ? unvaried(path) : path
+  }
 }
 
 /** A GET, which nobody signs: of the directory and of newNonce only (section 6.3). */
@@ -93,7 +123,10 @@ function directoryNow(server: AcmeServer): Handler {
     const profile = profileOf(c.req.param('profile'))
     const root = rootOf(server, profile)
     const source = server.host.sourceAddress(c.env.incoming)
-    return send(await directory(server, { profile, root, source }), { root, nonce: undefined })
+    const answer = await directory(server, { profile, root, source })
+    const chaos = chaosOf(server, profile)
+    const url = server.host.baseUrl + c.env.incoming.url
+    return send(chaos ? chaoticAnswer(answer, chaos, { root, url }) : answer, { root, nonce: undefined })
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Host } from '../../src/protocol.ts'
 import type { Authorization } from './authorizationRecord.ts'
+import type { KnownChaos } from './chaos.ts'
 import { createDnsClient, type DnsClient } from './dnsClient.ts'
 import { type JwsKey, restoreKey } from './jwk.ts'
 import { parseNetworkPolicy } from './networks.ts'
@@ -14,6 +15,8 @@ export interface AcmeServer {
   validator: Validator
   /** Made when CAA is first looked for. */
   dns(): DnsClient
+  /** By name of the profile; see chaos.ts. */
+  chaos: KnownChaos
   /** By id of the authorization: the query that runs in this process. */
   queries: Map<number, Promise<Authorization | undefined>>
   /** The account's key, ready to verify with. */
@@ -49,6 +52,7 @@ export function acmeServer(host: Host): AcmeServer {
       dns ??= createDnsClient(validation.resolver, VALIDATION_TIMEOUT_MS)
       return dns
     },
+    chaos: new Map(),
     queries: new Map(),
     accountKey: keptKeys(),
   }

@@ -5,6 +5,7 @@ import type { Requester } from '../../src/core/requester.ts'
 import { readBody } from '../../src/http/body.ts'
 import type { NodeBindings } from '../../src/protocol.ts'
 import { type Account, accountRequester, findAccount, refuseEnded } from './accountRecord.ts'
+import { rejectsNonce } from './chaos.ts'
 import { AcmeError } from './errors.ts'
 import { isId } from './id.ts'
 import { type JwsKey, readJwk } from './jwk.ts'
@@ -70,7 +71,7 @@ async function readRequest(server: AcmeServer, c: AcmeContext): Promise<{ reques
   const { incoming } = c.env
   const profile = profileOf(c.req.param('profile'))
   const body = await readBody(incoming, MAX_BODY)
-  const jws = await spendAndCheck(server, body, incoming.headers['content-type'])
+  const jws = await spendAndCheck(server, body, { contentType: incoming.headers['content-type'], profile })
   // Section 6.4: the text that was handed out, compared as text.
   if (jws.url !== host.baseUrl + incoming.url)
     throw new AcmeError(
@@ -92,14 +93,18 @@ async function readRequest(server: AcmeServer, c: AcmeContext): Promise<{ reques
 }
 
 /** Section 6.5: a nonce that has appeared in a request is spent, whatever becomes of the request. */
-async function spendAndCheck({ nonces }: AcmeServer, body: Buffer, contentType: string | undefined): Promise<Jws> {
+async function spendAndCheck(
+  server: AcmeServer,
+  body: Buffer,
+  { contentType, profile }: { contentType: string | undefined; profile: string },
+): Promise<Jws> {
   const refusal = isJose(contentType)
     ? undefined
     : new AcmeError('malformed', 'the content type of a POST must be application/jose+json', { status: 415 })
   const opened = attempt(() => openJws(body))
   if (!opened.ok) throw refusal ?? opened.error
   const { nonce } = opened.value.header
-  const good = typeof nonce === 'string' && (await nonces.spend(nonce))
+  const good = typeof nonce === 'string' && (await server.nonces.spend(nonce)) && !rejectsNonce(server, profile)
   if (refusal) throw refusal
   const jws = checkJws(opened.value)
   if (!good) throw new AcmeError('badNonce', jws.nonce === undefined ? `${BAD_NONCE}: it has none` : BAD_NONCE)

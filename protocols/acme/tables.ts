@@ -27,6 +27,8 @@ interface AccountsTable {
   terms_agreed: string | null
   /** 1 once it has asked for authorizations before an order: its orders then look for them. */
   preauthorizes: Generated<number>
+  /** When a validation failed last: its orders then look whether names are limited. */
+  failed_at: number | null
   created_at: number
   /** The credential of the core that the account is bound to (RFC 8555 section 7.3.4). */
   credential_id: number | null
@@ -54,6 +56,8 @@ interface OrdersTable {
   replaces: string | null
   replaces_id: number | null
   replaces_turn: number | null
+  /** 1: it has taken one of the account's orders, and has not given it back. */
+  charged: Generated<number>
   created_at: number
 }
 

@@ -3,9 +3,12 @@ import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import type { Host } from '../../src/protocol.ts'
 import { retiredKeys } from './accountKeys.ts'
+import { type Account, findAccountById } from './accountRecord.ts'
 import { type Authorization, findAuthorization, toAuthorization } from './authorizationRecord.ts'
 import { checkAfterProof } from './caaCheck.ts'
+import { validationDelay } from './chaos.ts'
 import { AcmeError, problemOf } from './errors.ts'
+import { count, counting } from './failures.ts'
 import { onionNonce, validateOnionCsr01 } from './onionCsr01.ts'
 import type { ChallengeType } from './options.ts'
 import { authorizationStatus, type StoredStatus } from './orderRecord.ts'
@@ -28,8 +31,7 @@ const GRACE_MS = 5_000
 interface Query {
   own: Authorization
   type: ChallengeType
-  /** Of the account's key. */
-  thumbprint: string
+  account: Account
   /** The profile's base URL, and the account's own. */
   root: string
   accountUrl: string
@@ -51,8 +53,7 @@ export async function respond(
 ): Promise<Authorization> {
   const running = server.queries.get(own.id)
   if (!running && own.queriedAt !== undefined && now.getTime() - own.queriedAt < RETRY_GAP_MS) return own
-  const { thumbprint, uuid } = account
-  const query = { own, ...response, thumbprint, root, accountUrl: urls.account(root, uuid) }
+  const query = { own, ...response, account, root, accountUrl: urls.account(root, account.uuid) }
   const settled = await within(PATIENCE_MS, running ?? start(server, query))
   if (settled) return settled
   if (!running) await noteProcessing(server.host, query)
@@ -73,15 +74,10 @@ export async function validate(host: Host, ref: string): Promise<void> {
     authorizationStatus(own, host.clock()) !== 'pending'
   )
     return
-  const account = await withTables<AcmeTables>(host.db)
-    .selectFrom('acme_accounts')
-    .select(['thumbprint', 'status', 'uuid', 'profile'])
-    .where('id', '=', own.accountId)
-    .executeTakeFirst()
+  const account = await findAccountById(host.db, own.accountId)
   if (account?.status !== 'valid') return
   const root = rootOf(server, account.profile)
-  const { thumbprint } = account
-  const query = { own, type: own.challenge, thumbprint, root, accountUrl: urls.account(root, account.uuid) }
+  const query = { own, type: own.challenge, account, root, accountUrl: urls.account(root, account.uuid) }
   await (server.queries.get(own.id) ?? start(server, query))
 }
 
@@ -107,12 +103,14 @@ function start(server: AcmeServer, query: Query): Promise<Authorization | undefi
 
 async function run(server: AcmeServer, query: Query): Promise<Authorization | undefined> {
   const { host } = server
+  if (server.chaos.size > 0) await validationDelay(server, query.account.profile)
   const result = await checkAfterProof(server, query, await prove(server, query))
   return (await settle(host, query, result)) ?? findAuthorization(host.db, query.own.uuid)
 }
 
 async function prove(server: AcmeServer, query: Query): Promise<ValidationResult> {
-  const { own, type, thumbprint, root, accountUrl, csr = Buffer.alloc(0) } = query
+  const { own, type, account, root, accountUrl, csr = Buffer.alloc(0) } = query
+  const { thumbprint } = account
   const { identifier, token, createdAt } = own
   const now = server.host.clock()
   const keyAuthorization = `${token}.${thumbprint}`
@@ -141,9 +139,14 @@ async function prove(server: AcmeServer, query: Query): Promise<ValidationResult
 }
 
 /** Stores a result, unless the authorization was decided meanwhile; undefined then. */
-function settle(host: Host, { own, type }: Query, result: ValidationResult): Promise<Authorization | undefined> {
+async function settle(
+  host: Host,
+  { own, type, account }: Query,
+  result: ValidationResult,
+): Promise<Authorization | undefined> {
   const now = host.clock().getTime()
   const pause = !result.ok && result.retry ? PAUSES_MS[own.queries] : undefined
+  const counted = pause === undefined ? await counting(host, account, own.identifier, result) : undefined
   return transaction(host.db, async (db) => {
     const row = await updatePending(db, own, now)
       .set({ challenge: type, queried_at: now })
@@ -152,6 +155,7 @@ function settle(host: Host, { own, type }: Query, result: ValidationResult): Pro
       .executeTakeFirst()
     if (row && pause !== undefined)
       await host.enqueue(db, 'acme.validate', `${own.uuid}.${own.queries + 1}`, { runAt: new Date(now + pause) })
+    if (row && counted) await count(db, counted, result)
     return row && toAuthorization(row)
   })
 }
