@@ -14,6 +14,7 @@ const nouns: Record<string, Noun> = {
   migrate: { about: 'bring the database up to date', load: () => import('./commands/migrate.ts') },
   authority: { about: 'certificate authorities', load: () => import('./commands/authority.ts') },
   profile: { about: 'what clients may get, and the approval rules', load: () => import('./commands/profile.ts') },
+  limit: { about: 'how often clients may ask', load: () => import('./commands/limit.ts') },
   request: { about: 'orders to sign and to revoke, and votes on them', load: () => import('./commands/request.ts') },
   certificate: { about: 'what was issued', load: () => import('./commands/certificate.ts') },
   user: { about: 'people, roles and capabilities', load: () => import('./commands/user.ts') },

@@ -5,6 +5,7 @@ import * as authority from './operations/authority.ts'
 import * as certificate from './operations/certificate.ts'
 import * as doctor from './operations/doctor.ts'
 import * as eab from './operations/eab.ts'
+import * as limit from './operations/limit.ts'
 import * as profile from './operations/profile.ts'
 import * as renewal from './operations/renewal.ts'
 import * as request from './operations/request.ts'
@@ -17,6 +18,7 @@ const nouns: Record<string, Operation>[] = [
   authority,
   certificate,
   doctor,
+  limit,
   eab,
   profile,
   renewal,
