@@ -11,6 +11,8 @@ export interface CaddySetup {
   challenge: 'http-01' | 'tls-alpn-01'
   /** How much of a certificate's lifetime is left when it is renewed. */
   renewalWindow?: number
+  /** Of its account to one that the server knows. */
+  binding?: { key_id: string; mac_key: string }
 }
 
 /** Debian's caddy as the web server of one name, with automatic HTTPS by our directory. */
@@ -50,12 +52,13 @@ export function caddyOf(server: ServerProcess, { directory = server.directory } 
 
 function configuration(
   server: ServerProcess,
-  { directory, folder, name, challenge, renewalWindow }: CaddySetup & { directory: string; folder: string },
+  { directory, folder, name, challenge, renewalWindow, binding }: CaddySetup & { directory: string; folder: string },
 ): unknown {
   const issuer = {
     module: 'acme',
     ca: directory,
     trusted_roots_pem_files: [server.rootPem],
+    ...(binding === undefined ? {} : { external_account: binding }),
     challenges: { [challenge === 'http-01' ? 'tls-alpn' : 'http']: { disabled: true } },
   }
   const policy = {
