@@ -2,11 +2,21 @@ import { realpathSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { protocols } from '../protocols/index.ts'
 import { ConfigError, readConfig } from './config.ts'
+import { Failure } from './core/failure.ts'
 import { createLog } from './log.ts'
-import { checkOptions, startServer } from './serve.ts'
+import type { Finding, ValidationConfig } from './protocol.ts'
+import { checkOptions, optionWarnings, startServer } from './serve.ts'
 
 /** Checks the options of protocols on a profile by the adapters' own schemas. Throws Failure('malformed'). */
 export const checkProtocols = checkOptions(protocols)
+
+/** What the adapters see of what they depend on. */
+export async function examineProtocols(validation: ValidationConfig): Promise<Finding[]> {
+  return (await Promise.all(protocols.map(({ examine }) => examine?.(validation) ?? []))).flat()
+}
+
+/** What an administrator should know of the options of protocols on a profile. */
+export const protocolWarnings = (options: Record<string, unknown>): string[] => optionWarnings(protocols, options)
 
 /** The server, until a signal ends it. Trouble with the configuration is one line, not a stack. */
 export async function run(argv: readonly string[]): Promise<void> {
@@ -29,12 +39,18 @@ export async function run(argv: readonly string[]): Promise<void> {
   }
 }
 
+/** For an administrator: what is wrong and why, a line each. The stack comes with COUNTERSIGN_LOG_LEVEL=debug. */
 function fail(error: unknown): never {
-  const known =
-    error instanceof ConfigError || (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')
-  const text = error instanceof Error ? (known ? error.message : (error.stack ?? error.message)) : String(error)
-  process.stderr.write(`countersign: ${text}\n`)
-  process.exit(known ? 2 : 1)
+  const reasons: string[] = []
+  for (let cause = error; cause !== undefined && reasons.length < 5; ) {
+    reasons.push(
+      cause instanceof Failure ? cause.detail : cause instanceof Error ? cause.message || cause.name : String(cause),
+    )
+    cause = cause instanceof Error ? cause.cause : undefined
+  }
+  process.stderr.write(`countersign: ${reasons.join('\n  because: ')}\n`)
+  if (process.env.COUNTERSIGN_LOG_LEVEL === 'debug' && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+  process.exit(error instanceof ConfigError ? 2 : 1)
 }
 
 const entry = process.argv[1]

@@ -39,6 +39,14 @@ export interface Host {
   sourceAddress(incoming: IncomingMessage): string | undefined
 }
 
+/** What was seen of something that a protocol depends on; `countersign doctor` shows it. */
+export interface Finding {
+  name: string
+  state: 'ok' | 'warn' | 'fail'
+  /** For the administrator: what was seen, and what to do. */
+  detail: string
+}
+
 /** One wire contract: all that src/ knows of it. */
 export interface Protocol {
   readonly name: string
@@ -47,6 +55,10 @@ export interface Protocol {
   readonly options: ZodType
   /** Durable jobs by kind. What one throws is logged, and it runs again later, with growing pauses. */
   readonly jobs?: Record<string, (host: Host, ref: string) => Promise<void>>
+  /** Looks at what is outside the server, and answers within seconds: for doctor, and for the log at each start. Never rejects. */
+  examine?(validation: ValidationConfig): Promise<Finding[]>
+  /** What an administrator should know of options that a profile has: for doctor, and for the log at each start. */
+  warn?(options: unknown): string[]
   /** One app for all mounts, given whole paths. It has its own onError and a last all('*'). */
   routes(host: Host): Hono<{ Bindings: NodeBindings }>
   /** Answers the cheapest requests before the framework; true: it will answer, maybe later. The routes answer them too, alike. */

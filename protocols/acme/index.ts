@@ -1,7 +1,9 @@
 import type { Protocol } from '../../src/protocol.ts'
 import { cancelOrders } from './account.ts'
+import { acmeWarnings } from './chaos.ts'
 import { fastNewNonce } from './newNonce.ts'
 import { acmeOptions } from './options.ts'
+import { examineResolver } from './resolverCheck.ts'
 import { acmeRoutes } from './routes.ts'
 import { acmeServer } from './server.ts'
 import { validate } from './validation.ts'
@@ -12,6 +14,8 @@ export const acme: Protocol = {
   mounts: [{ path: '/acme', listeners: ['https'] }],
   options: acmeOptions,
   jobs: { 'acme.validate': validate, 'acme.cancel': cancelOrders },
+  examine: examineResolver,
+  warn: acmeWarnings,
   routes: acmeRoutes,
   fast: (host) => fastNewNonce(acmeServer(host)),
 }

@@ -8,6 +8,7 @@ import { httpChecks } from '../doctor/overHttp.ts'
 import { tlsCheck } from '../doctor/tls.ts'
 import type { Output } from '../operation.ts'
 import * as operations from '../operations/doctor.ts'
+import * as profileOperations from '../operations/profile.ts'
 import { callSocket } from '../socketClient.ts'
 import { socketPath } from '../socketPath.ts'
 import { visible } from '../visible.ts'
@@ -35,11 +36,15 @@ async function examine(cli: Cli): Promise<Check[]> {
     ...(await folderChecks(config)),
     await databaseCheck(cli, running),
   ]
-  checks.push(await resolverCheck(config), ...(await portChecks(config, running)))
+  const { examineProtocols, protocolWarnings } = await import('../../main.ts')
+  checks.push(await resolverCheck(config), ...(await examineProtocols(config.validation)))
+  checks.push(...(await portChecks(config, running)))
   if (running && config.listen.httpsPort > 0) checks.push(await tlsCheck(config, baseUrlsOf(config).baseUrl))
   // A database that cannot be used fails here once, instead of at every question.
   if (checks.some(({ name, state }) => name === 'database' && state === 'fail')) return checks
   checks.push(...(await cli.call(operations.core, {})))
+  for (const { name, protocols } of await cli.call(profileOperations.list, {}))
+    for (const detail of protocolWarnings(protocols)) checks.push({ name: `profile ${name}`, ...warn(detail) })
   if (running) checks.push(...(await httpChecks(cli)))
   return checks
 }
