@@ -86,6 +86,10 @@ async function keyEncryptionKey(db: Database, { dataFolder, keySecret }: Composi
   }
   const file = join(dataFolder, 'key.secret')
   if (!existsSync(file)) {
+    if (await storedSetting(db, 'key_proof'))
+      throw new Error(
+        `${file} is missing: it holds the key that seals all private keys; bring it back from your backup`,
+      )
     writeFileSync(file, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600, flag: 'wx' })
   }
   chmodSync(file, 0o600)
@@ -105,11 +109,19 @@ async function proveSecret(db: Database, secret: Buffer): Promise<void> {
   }
 }
 
+async function storedSetting(db: Database, name: string): Promise<string | undefined> {
+  const row = await withTables<CoreTables>(db)
+    .selectFrom('settings')
+    .select('value')
+    .where('name', '=', name)
+    .executeTakeFirst()
+  return row?.value
+}
+
 /** A value that is made once for the installation and then stays. */
 async function setting(db: Database, name: string, make: () => string): Promise<string> {
-  const tables = withTables<CoreTables>(db)
-  const known = await tables.selectFrom('settings').select('value').where('name', '=', name).executeTakeFirst()
-  if (known) return known.value
+  const known = await storedSetting(db, name)
+  if (known !== undefined) return known
   return transaction(db, async (db) => {
     const tables = withTables<CoreTables>(db)
     await tables

@@ -8,6 +8,7 @@ import { firstStart } from './core/firstStart.ts'
 import { enqueueJob, type JobHandlers, releaseLeases } from './core/jobs.ts'
 import { ownAuthority, ownTls, rootOf } from './core/ownTls.ts'
 import { canIssue } from './core/ready.ts'
+import { system } from './core/requester.ts'
 import { endLeases } from './core/resume.ts'
 import { startUpkeep } from './core/upkeep.ts'
 import { type Database, statementCount } from './db/open.ts'
@@ -87,6 +88,9 @@ interface Opening {
 async function open(opening: Opening): Promise<string> {
   const { config, urls, composition, protocols, log, closing, server } = opening
   const { it, core } = composition
+  // Refuses at once where another server runs on this folder, before anything of that one's is touched.
+  const socket = await startOperationsSocket({ core, it, path: join(config.dataFolder, 'countersign.sock'), config })
+  closing.unshift(() => socket.close())
   if (it.db.dialect === 'sqlite') {
     // Nobody else runs on this file: what the last process held is free.
     await endLeases(it)
@@ -99,8 +103,6 @@ async function open(opening: Opening): Promise<string> {
   let tls = await ownTls(it, authority, hosts)
   const hostOf = hosting(opening)
   server.open({ host: hostOf, tls, ready: () => canIssue(it) })
-  const socket = await startOperationsSocket({ core, it, path: join(config.dataFolder, 'countersign.sock'), config })
-  closing.unshift(() => socket.close())
   const renewTls = async () => {
     if (it.clock() < tls.renewAt) return
     tls = await ownTls(it, authority, hosts)
@@ -110,7 +112,29 @@ async function open(opening: Opening): Promise<string> {
   const more = [{ name: 'renew the TLS certificate', every: 60_000, run: renewTls }]
   const upkeep = startUpkeep(it, { handlers: handlersOf(protocols, hostOf), more })
   closing.splice(closing.length - 1, 0, () => upkeep.stop())
+  void warnOfSurroundings(opening)
+  await warnOfProfiles(opening)
   return greeting(opening, await rootOf(it, authority), started?.setupSecret)
+}
+
+/** While the server already serves: what is looked at may be slow to answer. */
+async function warnOfSurroundings({ protocols, config, log }: Opening): Promise<void> {
+  for (const { name: protocol, examine } of protocols) {
+    for (const { name, state, detail } of (await examine?.(config.validation)) ?? [])
+      if (state !== 'ok') log.warn({ protocol, check: name }, detail)
+  }
+}
+
+async function warnOfProfiles({ protocols, composition, log }: Opening): Promise<void> {
+  for (const profile of await composition.core.as(system('start')).admin.profiles())
+    for (const detail of optionWarnings(protocols, profile.protocols)) log.warn({ profile: profile.name }, detail)
+}
+
+/** What an administrator should know of the options of protocols on a profile. */
+export function optionWarnings(protocols: Protocol[], options: Record<string, unknown>): string[] {
+  return protocols.flatMap(({ name, warn }) =>
+    warn && Object.hasOwn(options, name) ? warn(options[name]).map((text) => `${name}: ${text}`) : [],
+  )
 }
 
 async function closeAll(closing: (() => Promise<void>)[]): Promise<void> {

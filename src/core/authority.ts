@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
-import { type CertificateFields, readCertificate } from '../pki/certificateReader.ts'
+import { type CertificateFields, fingerprint, readCertificate } from '../pki/certificateReader.ts'
 import type { CrlDraft } from '../pki/crl.ts'
 import { issuerHashes } from '../pki/ocsp.ts'
 import { pemDecode } from '../pki/pem.ts'
@@ -73,6 +73,8 @@ export interface LoadedAuthority {
   enabled: boolean
   settings: AuthoritySettings
   issuer: Issuer | undefined
+  /** Its own certificate was revoked, by an authority of ours: nothing is issued any more. */
+  withdrawn: boolean
   signs: Authority
 }
 
@@ -128,8 +130,20 @@ async function readAuthority(it: Installation, id: number): Promise<LoadedAuthor
     enabled: row.enabled === 1,
     settings: authoritySettings.parse(JSON.parse(row.settings)),
     issuer,
+    withdrawn: active !== undefined && (await isRevoked(it.db, active)),
     signs: it.makers[kind](issuer, signer),
   }
+}
+
+async function isRevoked(db: Database, active: { certificate: Buffer; spki_hash: string }): Promise<boolean> {
+  const row = await withTables<CoreTables>(db)
+    .selectFrom('certificates')
+    .select('id')
+    .where('spki_hash', '=', active.spki_hash)
+    .where('fingerprint', '=', fingerprint(active.certificate))
+    .where('status', '<>', 'issued')
+    .executeTakeFirst()
+  return row !== undefined
 }
 
 function toIssuer(row: { id: number; certificate: Buffer; chain: string }): Issuer {

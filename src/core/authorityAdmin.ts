@@ -18,6 +18,7 @@ import { issueOwn } from './builtin.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
 import { generateKey, storeKey } from './key.ts'
+import { refuseWeakKey } from './policy.ts'
 import { slug } from './profiles.ts'
 import type { Requester } from './requester.ts'
 import type { CoreTables } from './tables.ts'
@@ -159,6 +160,10 @@ export function checkCa(fields: CertificateFields, now: Date): void {
     throw new Failure('malformed', 'the CA may not sign certificates (keyUsage)')
   if (fields.notAfter <= now)
     throw new Failure('malformed', `the CA certificate ended on ${fields.notAfter.toISOString()}`)
+  const { algorithm, size } = fields.publicKey
+  if (algorithm === 'RSA' && size < 2048)
+    throw new Failure('badKey', `the CA has an RSA key of ${size} bits: 2048 is the least`)
+  refuseWeakKey(fields.publicKey)
 }
 
 function checkName(name: string): void {

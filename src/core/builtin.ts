@@ -13,9 +13,11 @@ import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
 import type { RaProfile } from './profile.ts'
 import { loadProfile, saveProfile } from './profiles.ts'
+import type { SignRequest } from './request.ts'
 import { type Requester, system } from './requester.ts'
 import { sign } from './sign.ts'
 import type { CoreTables } from './tables.ts'
+import { moveSignRequest } from './transition.ts'
 
 export type BuiltinType = 'server' | 'ocsp' | 'ca'
 
@@ -100,10 +102,19 @@ export async function issueOwn(it: Installation, own: OwnCertificate): Promise<C
     refusal: 'throw',
   })
   const certificate = await findCertificate(it.db, { id: request.id })
-  if (!certificate)
-    throw new Failure(
-      'unavailable',
-      `a certificate for ${own.commonName} could not be issued: ${request.lastError ?? request.reason ?? request.status}`,
-    )
-  return certificate
+  if (certificate) return certificate
+  await giveUp(it, request)
+  throw new Failure(
+    'unavailable',
+    `a certificate for ${own.commonName} could not be issued: ${request.lastError ?? request.reason ?? request.status}`,
+  )
+}
+
+/** Whoever asked will ask again, with another key: this order must not be signed later. */
+async function giveUp(it: Installation, { id, status }: SignRequest): Promise<void> {
+  if (status !== 'signing') return
+  const set = { reason: 'the installation asks again by itself' }
+  await transaction(it.db, (db) =>
+    moveSignRequest(db, { id, from: 'signing', to: 'failed', actor: system('builtin'), at: it.clock(), set }),
+  )
 }

@@ -33,10 +33,15 @@ export async function currentCrl(it: Installation, ref: CrlRef): Promise<SignedC
   const revocations = await revocationCount(it.db, authority.id)
   const stored = await newestCrl(it.db, issuerId, shard)
   if (stored && stored.revocations >= revocations && !stale(stored, it.clock())) return stored
+  if (issuer.certificate.notAfter <= it.clock()) {
+    // Nothing that it signed is valid any more: the last one stands.
+    if (stored) return stored
+    throw new Failure('notFound', 'the certificate of this authority has ended, and it left no CRL')
+  }
   const key = `${it.node}:${issuerId}:${shard}:${revocations}`
   const under = building.get(key)
   if (under) return under
-  const built = buildCrl(it, { authority, issuerId, shard, revocations }).finally(() => building.delete(key))
+  const built = buildCrl(it, { authority, issuerId, shard }).finally(() => building.delete(key))
   building.set(key, built)
   return built
 }
@@ -83,17 +88,19 @@ interface CrlBuild {
   authority: LoadedAuthority
   issuerId: number
   shard: number
-  revocations: number
 }
 
-async function buildCrl(it: Installation, { authority, issuerId, shard, revocations }: CrlBuild): Promise<SignedCrl> {
+async function buildCrl(it: Installation, { authority, issuerId, shard }: CrlBuild): Promise<SignedCrl> {
   const { signs } = authority
   if (!signs.signCrl)
     throw new Failure('unsupported', `the CRL of ${authority.name} is published where that authority signs`)
   if (issuerId !== authority.issuer?.id) throw new Failure('notFound', 'the CRL of an earlier key is not made here')
   const { certificate } = authority.issuer
-  const entries = await revokedUnder(it.db, issuerId, shard)
-  const number = await transaction(it.db, (db) => nextNumber(db, authority.id))
+  // The number and what it covers are taken under one lock: a higher number never knows less.
+  const { number, revocations, entries } = await transaction(it.db, async (db) => ({
+    ...(await nextNumber(db, authority.id)),
+    entries: await revokedUnder(db, issuerId, shard),
+  }))
   const thisUpdate = it.clock()
   const nextUpdate = new Date(
     Math.min(thisUpdate.getTime() + authority.settings.crlValidity, certificate.notAfter.getTime()),
@@ -131,14 +138,14 @@ async function buildCrl(it: Installation, { authority, issuerId, shard, revocati
   return { der, number, thisUpdate, nextUpdate }
 }
 
-async function nextNumber(db: Database, authorityId: number): Promise<number> {
+async function nextNumber(db: Database, authorityId: number): Promise<{ number: number; revocations: number }> {
   const row = await withTables<CoreTables>(db)
     .updateTable('authorities')
     .set((eb) => ({ crl_number: eb('crl_number', '+', 1) }))
     .where('id', '=', authorityId)
-    .returning('crl_number')
+    .returning(['crl_number', 'revocations'])
     .executeTakeFirstOrThrow()
-  return row.crl_number
+  return { number: row.crl_number, revocations: row.revocations }
 }
 
 async function revokedUnder(db: Database, issuerId: number, shard: number) {

@@ -32,6 +32,7 @@ export async function firstStart(
     .where('name', '=', 'first_start')
     .executeTakeFirst()
   if (done) return undefined
+  if (!(await takeTurn(it))) return undefined
   const actor = system('first start')
   const change = () => ({ actor, at: it.clock() })
   const organization =
@@ -82,6 +83,39 @@ export async function firstStart(
     const { secret } = await createSetupLink(db, change(), administrator.id)
     return { setupSecret: secret }
   })
+}
+
+const turn = 30_000
+
+/**
+ * Of several nodes that begin on an empty database one does the work, and the others wait for it; one that died on the
+ * way is followed by the next. False: another has finished.
+ */
+async function takeTurn(it: Installation): Promise<boolean> {
+  for (;;) {
+    const now = it.clock().getTime()
+    const mine = await transaction(it.db, (db) =>
+      withTables<CoreTables>(db)
+        .insertInto('settings')
+        .values({ name: 'first_start_turn', value: `${now} ${it.node}` })
+        .onConflict((conflict) =>
+          conflict
+            .column('name')
+            .doUpdateSet({ value: `${now} ${it.node}` })
+            .where('settings.value', '<', String(now - turn)),
+        )
+        .returning('name')
+        .executeTakeFirst(),
+    )
+    if (mine) return true
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    const done = await withTables<CoreTables>(it.db)
+      .selectFrom('settings')
+      .select('value')
+      .where('name', '=', 'first_start')
+      .executeTakeFirst()
+    if (done) return false
+  }
 }
 
 async function exists(it: Installation, name: string): Promise<boolean> {

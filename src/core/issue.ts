@@ -135,7 +135,11 @@ async function signed(
   { authority, publicKey }: { authority: LoadedAuthority; publicKey: PublicKeyInfo },
 ): Promise<Signed> {
   const { issuer, signs, enabled } = authority
-  if (!enabled) throw new Failure('unavailable', `the authority ${authority.name} is switched off`)
+  // Responders and our own TLS go on: what was issued before must stay checkable.
+  const internal = request.protocol === 'internal' && request.wanted.type !== 'ca'
+  if (!enabled && !internal) throw new Failure('unavailable', `the authority ${authority.name} is switched off`)
+  if (authority.withdrawn)
+    throw new Failure('conflict', `the certificate of the authority ${authority.name} was revoked`)
   if (!issuer || !signs.algorithm || !signs.sign)
     throw new Failure('unavailable', `the authority ${authority.name} does not sign here`)
   const now = it.clock()

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import { type Identifier, parseIp } from '../pki/identifier.ts'
@@ -16,6 +17,7 @@ export interface OwnTls {
   cert: string
   /** From when on a new one should be asked for. */
   renewAt: Date
+  notAfter: Date
 }
 
 const requester = system('tls')
@@ -24,14 +26,24 @@ const requester = system('tls')
 export async function ownTls(it: Installation, authorityName: string, hosts: string[]): Promise<OwnTls> {
   const identifiers: Identifier[] = hosts.map((value) => ({ type: parseIp(value) ? 'ip' : 'dns', value }))
   const known = await findOwn(it, identifiers)
-  if (known) return known
+  if (known && it.clock() < known.renewAt) return known
+  try {
+    return await makeOwn(it, authorityName, hosts, identifiers)
+  } catch (error) {
+    if (!known || known.notAfter <= it.clock()) throw error
+    it.log.warn({ err: error }, 'the certificate of the listeners is due and could not be renewed')
+    return known
+  }
+}
+
+async function makeOwn(
+  it: Installation,
+  authorityName: string,
+  hosts: string[],
+  identifiers: Identifier[],
+): Promise<OwnTls> {
   const authority = await loadAuthority(it, authorityName)
-  const key = generateKey('P-256')
-  const organizationId = authority.organizationId
-  // The key first: a certificate whose key is lost could never be used.
-  const keyId = await transaction(it.db, (db) =>
-    storeKey(db, it.vault, { key, purpose: 'tls', organizationId }, { actor: requester, at: it.clock() }),
-  )
+  const { key, keyId } = await unusedKey(it, authority.organizationId)
   const certificate = await issueOwn(it, {
     authority,
     type: 'server',
@@ -41,6 +53,29 @@ export async function ownTls(it: Installation, authorityName: string, hosts: str
     requester,
   })
   return present(it, certificate, keyId)
+}
+
+/** The key first, since a certificate whose key is lost could never be used; one that was left without a certificate serves again. */
+async function unusedKey(it: Installation, organizationId: number): Promise<{ key: KeyObject; keyId: number }> {
+  const left = await withTables<CoreTables>(it.db)
+    .selectFrom('sealed_keys')
+    .select('id')
+    .where('purpose', '=', 'tls')
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('certificates').select('id').whereRef('certificates.spki_hash', '=', 'sealed_keys.spki_hash'),
+        ),
+      ),
+    )
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  if (left) return { key: await loadKey(it.db, it.vault, left.id), keyId: left.id }
+  const key = generateKey('P-256')
+  const stored = { key, purpose: 'tls', organizationId }
+  const keyId = await transaction(it.db, (db) => storeKey(db, it.vault, stored, { actor: requester, at: it.clock() }))
+  return { key, keyId }
 }
 
 async function findOwn(it: Installation, identifiers: Identifier[]): Promise<OwnTls | undefined> {
@@ -56,8 +91,7 @@ async function findOwn(it: Installation, identifiers: Identifier[]): Promise<Own
     .execute()
   const [row] = rows
   if (!row) return undefined
-  const own = await present(it, toCertificate(row), row.key_id)
-  return it.clock() < own.renewAt ? own : undefined
+  return present(it, toCertificate(row), row.key_id)
 }
 
 async function present(it: Installation, certificate: Certificate, keyId: number): Promise<OwnTls> {
@@ -73,6 +107,7 @@ async function present(it: Installation, certificate: Certificate, keyId: number
     key: key.export({ format: 'pem', type: 'pkcs8' }).toString(),
     cert: [certificate.der, ...chain].map((der) => pemEncode('CERTIFICATE', der)).join(''),
     renewAt: new Date(certificate.notAfter.getTime() - span / 3),
+    notAfter: certificate.notAfter,
   }
 }
 
@@ -82,13 +117,12 @@ export async function rootOf(it: Installation, authorityName: string): Promise<B
   return issuer && (issuer.chain.at(-1) ?? issuer.certificate.der)
 }
 
-/** Name of the authority that serves the installation itself: the one made at first start, else the oldest that signs here. */
+/** Name of the authority that serves the installation itself, switched off or not: the one made at first start, else the oldest that signs here. */
 export async function ownAuthority(it: Installation): Promise<string | undefined> {
   const rows = await withTables<CoreTables>(it.db)
     .selectFrom('authorities')
     .select('name')
     .where('kind', '=', 'local')
-    .where('enabled', '=', 1)
     .orderBy('id')
     .execute()
   const names = rows.map(({ name }) => name)

@@ -1,5 +1,6 @@
 import type { Csr } from '../pki/csr.ts'
 import type { Identifier } from '../pki/identifier.ts'
+import { type Name, nameProblems as subjectProblems } from '../pki/name.ts'
 import type { PublicKeyInfo } from '../pki/publicKey.ts'
 import { weakKeyFindings } from '../pki/weakKey.ts'
 import { extensionProblems, mustStapleAsked } from './csrExtensions.ts'
@@ -49,11 +50,13 @@ export function admit(settings: ProfileSettings, csr: Csr, asked: Asked, now: Da
       detail: 'this profile issues no must-staple certificates',
     })
   }
+  const subject = subjectOf(certificate, csr, identifiers, asked.subject)
+  refuseSubject(subject)
   const soft = (problem: Refusal) => settings.enforcement[problem.policy] === 'soft'
   return {
     wanted: {
       type,
-      subject: subjectOf(certificate, csr, identifiers, asked.subject),
+      subject,
       identifiers,
       ...(asked.notBefore ? { notBefore: asked.notBefore.getTime() } : {}),
       ...(asked.notAfter ? { notAfter: asked.notAfter.getTime() } : {}),
@@ -66,6 +69,14 @@ export function admit(settings: ProfileSettings, csr: Csr, asked: Asked, now: Da
     findings: problems.filter(soft).map(({ policy, detail }) => ({ by: 'policy', check: policy, detail })),
     refusals: problems.filter((problem) => !soft(problem)),
   }
+}
+
+/** RFC 5280 appendix A: what no certificate could carry is said now, and not after people have approved it. */
+function refuseSubject(subject: Name): void {
+  const [first, ...more] = subjectProblems(subject)
+  if (first === undefined) return
+  const problems = [first, ...more].map((detail) => ({ at: 'subject', code: 'badCsr' as const, detail }))
+  throw new Failure('badCsr', `the subject cannot be certified: ${first}`, { problems })
 }
 
 /** The part of policy that needs no key: names and times. What an ACME newOrder is held against. */

@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import type { ApprovalRules } from './rule.ts'
+import { text } from './text.ts'
 
 /** A length of time as people write it: 90d, 12h, 30m, 45s, 1y (365 days); read as milliseconds. */
 export const duration = z
   .string()
   .regex(/^[1-9][0-9]{0,5}(s|m|h|d|y)$/, 'a length of time is written like 90d, 12h or 30m')
-  .transform((text) => Number(text.slice(0, -1)) * unit[text.slice(-1) as keyof typeof unit])
+  .transform((given) => Number(given.slice(0, -1)) * unit[given.slice(-1) as keyof typeof unit])
 
 const unit = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, y: 31_536_000_000 }
 
@@ -29,11 +30,11 @@ const keyRules = z
  */
 const nameRules = z
   .strictObject({
-    dns: z.array(z.string().min(1).max(300)).default(['**']),
+    dns: z.array(text(300)).default(['**']),
     wildcards: z.boolean().default(true),
-    ip: z.array(z.string().min(1).max(60)).default(['0.0.0.0/0', '::/0']),
-    email: z.array(z.string().min(1).max(300)).default([]),
-    uri: z.array(z.string().min(1).max(300)).default([]),
+    ip: z.array(text(60)).default(['0.0.0.0/0', '::/0']),
+    email: z.array(text(300)).default([]),
+    uri: z.array(text(300)).default([]),
     max: z.int().min(1).max(1000).default(100),
   })
   .prefault({})
@@ -53,7 +54,7 @@ const certificateFields = z.strictObject({
   keys: keyRules.prefault({}),
   names: nameRules,
   /** Subject attributes; `{name}` stands for the first name asked and `{csr.O}` for the CSR's O. Empty: no subject. */
-  subject: z.record(z.string(), z.string().max(200)).default({ CN: '{name}' }),
+  subject: z.record(text(100), text(200)).default({ CN: '{name}' }),
   mustStaple: z.enum(['refuse', 'honour']).default('honour'),
   /** What to do with extensions of a CSR that the profile does not issue. */
   extraExtensions: z.enum(['refuse', 'ignore']).default('refuse'),
@@ -65,14 +66,14 @@ const certificateFields = z.strictObject({
 const certificateProfile = certificateFields.prefault({})
 
 /** How a variant is written: what it changes of the profile's certificate, and what its users read about it. */
-const variantDraft = z.looseObject({ description: z.string().min(1).max(500) })
+const variantDraft = z.looseObject({ description: text(500) })
 
 /** Whole ones, as overlaid makes them. The names are those of the ACME profiles extension: compared as they are. */
 const variants = z.record(
   z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'a variant is named by letters, digits, dots, dashes, underscores'),
-  z.strictObject({ description: z.string().min(1).max(500), certificate: certificateProfile }),
+  z.strictObject({ description: text(500), certificate: certificateProfile }),
 )
 
 /** What a variant does not say of these it takes from the profile, setting by setting. */

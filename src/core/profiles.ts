@@ -1,6 +1,8 @@
+import type { Kysely } from 'kysely'
 import { z } from 'zod'
 import type { Database } from '../db/open.ts'
-import { withTables } from '../db/tables.ts'
+import { statement, withTables } from '../db/tables.ts'
+import { nameProblems as subjectProblems } from '../pki/name.ts'
 import { audit } from './audit.ts'
 import { checkRules } from './decide.ts'
 import { Failure } from './failure.ts'
@@ -8,18 +10,23 @@ import { createCache } from './installation.ts'
 import { type CertificateProfile, type ProfileSettings, profileSettings, type RaProfile } from './profile.ts'
 import type { Requester } from './requester.ts'
 import { type ApprovalRules, approvalRules } from './rule.ts'
+import { subjectOf } from './subject.ts'
 import type { CoreTables } from './tables.ts'
 import { uuidv7 } from './uuid.ts'
 
 const caches = new WeakMap<Database, ReturnType<typeof createCache<string, RaProfile>>>()
 
+const versionByName = statement((tables: Kysely<CoreTables>, name: string) =>
+  tables.selectFrom('ra_profiles').select(['id', 'version']).where('name', '=', name),
+)
+const versionById = statement((tables: Kysely<CoreTables>, id: number) =>
+  tables.selectFrom('ra_profiles').select(['id', 'version']).where('id', '=', id),
+)
+
 /** Reads a profile by name or id; what has not changed since comes from memory. Throws Failure('notFound'). */
 export async function loadProfile(db: Database, ref: string | number): Promise<RaProfile> {
-  const row = await withTables<CoreTables>(db)
-    .selectFrom('ra_profiles')
-    .select(['id', 'version'])
-    .where(typeof ref === 'number' ? 'id' : 'name', '=', ref)
-    .executeTakeFirst()
+  const { rows } = await (typeof ref === 'number' ? versionById(db, ref) : versionByName(db, ref))
+  const [row] = rows
   if (!row) throw new Failure('notFound', 'there is no such profile')
   let cache = caches.get(db)
   if (!cache) {
@@ -130,10 +137,16 @@ function checkProfile(draft: ProfileDraft): { settings: unknown; rules: Approval
   return { settings: draft.settings, rules }
 }
 
-function checkCertificate({ validity, type }: CertificateProfile, at: string, builtin: boolean): void {
+function checkCertificate(certificate: CertificateProfile, at: string, builtin: boolean): void {
+  const { validity, type } = certificate
   if (validity.default > validity.max)
     throw new Failure('malformed', `${at}: the default validity is longer than the longest`)
   if (!builtin && type === 'ocsp') throw new Failure('malformed', `${at}: the type ocsp is the installation’s own`)
+  // What the template makes of a name, and of a CSR that says something harmless for every attribute.
+  const said = Object.keys(certificate.subject).map((type) => [{ type, value: type === 'C' ? 'AQ' : 'x' }])
+  const rendered = subjectOf(certificate, { subject: said }, [{ type: 'dns', value: 'www.example.org' }])
+  const [problem] = [...subjectProblems(said), ...subjectProblems(rendered)]
+  if (problem) throw new Failure('malformed', `${at}.subject: ${problem}`)
 }
 
 function read<T extends z.ZodType>(schema: T, value: unknown, at: string): z.output<T> {

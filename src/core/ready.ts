@@ -11,8 +11,8 @@ export async function canIssue(it: Installation): Promise<boolean> {
     .where('enabled', '=', 1)
     .execute()
   for (const { id } of rows) {
-    const { issuer, signs } = await loadAuthority(it, id)
-    if (issuer && signs.sign && issuer.certificate.notAfter > it.clock()) return true
+    const { issuer, signs, withdrawn } = await loadAuthority(it, id)
+    if (issuer && signs.sign && !withdrawn && issuer.certificate.notAfter > it.clock()) return true
   }
   return false
 }

@@ -65,7 +65,8 @@ export async function refuse(it: Installation, order: Order, claim: Claim | unde
       kind: 'policy_refusal',
       organizationId: draft.profile.organizationId,
       subject: { kind: 'profile', id: draft.profile.id },
-      detail: `${requester.name}: ${detail}`.slice(0, 500),
+      // Without what varies from try to try: one alert for one client and policy.
+      detail: `${requester.name}: orders refused by ${[...new Set(refusals.map(({ policy }) => policy))].join(', ')}`,
     })
     return stored
   })

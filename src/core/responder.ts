@@ -24,6 +24,9 @@ export interface Responder {
 
 const kept = createCache<string, Responder>(500)
 const making = new Map<string, Promise<Responder>>()
+/** By the same keys: when one that could not be made is tried again. */
+const failed = createCache<string, number>(500)
+const pauseAfterFailure = 60_000
 
 /** The responder that answers for this issuer now; made, and made anew in time, when asked for. Throws Failure('unavailable'). */
 export async function currentResponder(
@@ -37,12 +40,17 @@ export async function currentResponder(
   if (known && now < known.renewAt) return known
   const under = making.get(key)
   if (under) return under
+  if (now.getTime() < (failed.get(key) ?? 0)) {
+    if (known && now < known.notAfter) return known
+    throw new Failure('unavailable', 'the responder of this authority could not be made; it is tried again soon')
+  }
   const made = findOrMake(it, authority, issuer)
     .then((responder) => {
       kept.set(key, responder)
       return responder
     })
     .catch((error: unknown) => {
+      failed.set(key, it.clock().getTime() + pauseAfterFailure)
       // A responder that is due for renewal still answers truly until it ends.
       if (known && now < known.notAfter) return known
       throw error
@@ -64,14 +72,21 @@ async function findOrMake(it: Installation, authority: LoadedAuthority, issuer: 
     const span = { from: row.not_before, to: row.not_after }
     const responder = toResponder(row.certificate, signerFor(await loadKey(it.db, it.vault, row.key_id)), span)
     if (it.clock() < responder.renewAt) return responder
+    return makeResponder(it, authority, issuer).catch((error: unknown) => {
+      it.log.warn({ err: error, authority: authority.name }, 'an OCSP responder is due and could not be renewed')
+      if (it.clock() < responder.notAfter) return responder
+      throw error
+    })
   }
   return makeResponder(it, authority, issuer)
 }
 
 async function makeResponder(it: Installation, authority: LoadedAuthority, issuer: Issuer): Promise<Responder> {
   if (authority.issuer?.id !== issuer.id) throw new Failure('unavailable', 'this key of the authority no longer signs')
-  const key = generateKey('P-256')
   const now = it.clock()
+  if (issuer.certificate.notAfter <= now)
+    throw new Failure('unavailable', 'the certificate of this authority has ended')
+  const key = generateKey('P-256')
   const end = Math.min(now.getTime() + authority.settings.responderValidity, issuer.certificate.notAfter.getTime())
   const certificate = await issueOwn(it, {
     authority,

@@ -2,6 +2,7 @@ import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import { reasonCodes } from '../pki/crl.ts'
+import { raiseAlert } from './alert.ts'
 import type { Outcome, Verdict } from './approval.ts'
 import { audit } from './audit.ts'
 import { type LoadedAuthority, loadAuthority } from './authority.ts'
@@ -89,8 +90,8 @@ async function makeRequest(
     .where('status', 'in', ['requested', 'revoking'])
     .executeTakeFirst()
   // A proof by the key itself does not wait behind a request that waits for people.
-  if (open && !(verdict.outcome.kind === 'auto' && (await cancelFor(db, open.id, revocation))))
-    return readRevokeRequest(db, open.id)
+  const standing = open && (await resolveOpen(db, await readRevokeRequest(db, open.id), revocation))
+  if (standing) return standing
   const denied = await recentDenial(db, revocation)
   if (denied) return denied
   await claim?.(db)
@@ -139,10 +140,31 @@ function statusFor(outcome: Outcome, authority: LoadedAuthority): RevokeStatus {
   return authority.kind === 'manual' ? 'revoking' : 'revoked'
 }
 
+/**
+ * What an open request means for a new one: it answers it, or, where the new one needs no people or reports a compromised
+ * key, it makes way (undefined). A person who asks for something else learns of it: Failure('conflict').
+ */
+async function resolveOpen(
+  db: Database,
+  open: RevokeRequest,
+  revocation: Revocation,
+): Promise<RevokeRequest | undefined> {
+  const { draft, requester, verdict } = revocation
+  const graver = draft.reason === 'keyCompromise' && open.code !== 'keyCompromise'
+  if ((verdict.outcome.kind === 'auto' || graver) && (await cancelFor(db, open.id, revocation))) return undefined
+  const same = open.code === draft.reason && requesterKey(open.requester) === requesterKey(requester)
+  if (same || draft.grounds !== 'user') return open
+  const asked = `${open.requester.name} asked for it (r${open.id}, ${open.code ?? 'no reason'})`
+  throw new Failure(
+    'conflict',
+    `a revocation of this certificate is open: ${asked}; it must be decided or canceled first`,
+  )
+}
+
 async function cancelFor(db: Database, id: number, { requester, now }: Revocation): Promise<boolean> {
   const waiting = await readRevokeRequest(db, id)
   if (waiting.status !== 'requested') return false
-  const set = { reason: 'overtaken by a revocation that needed no approval' }
+  const set = { reason: 'overtaken by another request to revoke, which was graver or needed no approval' }
   await moveRevokeRequest(db, { id, from: 'requested', to: 'canceled', actor: requester, at: now, set })
   return true
 }
@@ -251,6 +273,7 @@ async function withdraw(
     .set((eb) => ({ revocations: eb('revocations', '+', 1) }))
     .where('id', '=', certificate.authorityId)
     .execute()
+  await withdrawAuthority(db, certificate, now)
   await audit(db, requester, now, {
     action: 'certificate.revoked',
     organizationId: certificate.organizationId,
@@ -264,6 +287,27 @@ async function withdraw(
       .values({ spki_hash: certificate.spkiHash, reason: 'keyCompromise', created_at: now.getTime() })
       .onConflict((conflict) => conflict.doNothing())
       .execute()
+  }
+}
+
+/** The certificate of an authority of ours: from the next look on nothing is issued under it (authority.ts, withdrawn). */
+async function withdrawAuthority(db: Database, certificate: Certificate, now: Date): Promise<void> {
+  const tables = withTables<CoreTables>(db)
+  const owners = await tables
+    .selectFrom('authority_certificates')
+    .select('authority_id')
+    .where('spki_hash', '=', certificate.spkiHash)
+    .where('active', '=', 1)
+    .execute()
+  for (const { authority_id: id } of owners) {
+    await tables
+      .updateTable('authorities')
+      .set((eb) => ({ version: eb('version', '+', 1) }))
+      .where('id', '=', id)
+      .execute()
+    const detail = `the certificate ${certificate.serial} of an authority was revoked: it issues nothing any more`
+    const { organizationId } = certificate
+    await raiseAlert(db, now, { kind: 'authority_revoked', organizationId, subject: { kind: 'authority', id }, detail })
   }
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { text } from './text.ts'
 
 export const actions = ['issue', 'renew', 'rekey', 'revoke', 'export'] as const
 export type Action = (typeof actions)[number]
@@ -9,8 +10,8 @@ const wait = z.string().regex(/^[1-9][0-9]{0,5}(s|m|h|d|y)$/, 'a length of time 
 /** Who decides one step: `quorum` different people among those named, and how long they have. */
 const approvalStep = z
   .strictObject({
-    users: z.array(z.string().min(1).max(100)).max(50).default([]),
-    roles: z.array(z.string().min(1).max(100)).max(50).default([]),
+    users: z.array(text(100)).max(50).default([]),
+    roles: z.array(text(100)).max(50).default([]),
     owner: z.boolean().default(false),
     quorum: z.int().min(1).max(20).default(1),
     expires: wait.default('7d'),
@@ -19,13 +20,13 @@ const approvalStep = z
 
 export type ApprovalStep = z.output<typeof approvalStep>
 
-const condition = { name: z.string().min(1).max(100), when: z.string().min(1).max(4000).default('true') }
+const condition = { name: text(100), when: z.string().min(1).max(4000).default('true') }
 
 /** `when` is a CEL expression (condition.ts lists what it sees). Exactly one outcome a rule. */
 export const approvalRule = z.union([
   z.strictObject({ ...condition, auto: z.literal(true) }),
-  z.strictObject({ ...condition, deny: z.string().min(1).max(500) }),
-  z.strictObject({ ...condition, warn: z.string().min(1).max(500) }),
+  z.strictObject({ ...condition, deny: text(500) }),
+  z.strictObject({ ...condition, warn: text(500) }),
   z.strictObject({
     ...condition,
     require: z.array(approvalStep).min(1).max(10),

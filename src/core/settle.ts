@@ -33,21 +33,37 @@ export async function settleApproval(
   if (input.override) return approve(db, context, ballot)
   if (!(await quorumReached(db, ballot))) return undefined
   const next = decision.steps[decision.step + 1]
-  if (!next) return approve(db, context, ballot)
+  if (!next) return finish(db, context, ballot)
   await settleDecision(db, decision.id, { step: decision.step + 1 })
   await setExpiry(db, ballot, stepExpiry(next, ballot.at))
   return undefined
 }
 
+/** Rights are looked at again before the last step ends: a step whose voters have lost theirs waits anew. */
+async function finish(db: Database, context: ApprovalContext, ballot: Ballot): Promise<Afterwards | undefined> {
+  const { decision, at } = ballot
+  for (const [step, asked] of decision.steps.entries()) {
+    if (await quorumReached(db, ballot, step)) continue
+    await settleDecision(db, decision.id, { step })
+    await setExpiry(db, ballot, stepExpiry(asked, at))
+    return undefined
+  }
+  return approve(db, context, ballot)
+}
+
 /** Only votes count whose voters could still give them now: rights may have been lost since. */
-async function quorumReached(db: Database, { held, decision }: Ballot): Promise<boolean> {
-  const step = decision.steps[decision.step]
-  if (!step) return false
+async function quorumReached(db: Database, ballot: Ballot, index = ballot.decision.step): Promise<boolean> {
+  const step = ballot.decision.steps[index]
+  return step !== undefined && (await countedVotes(db, ballot, index)).length >= step.quorum
+}
+
+async function countedVotes(db: Database, { held, decision }: Ballot, index: number) {
+  const step = decision.steps[index]
+  if (!step) return []
   const entitled = new Set((await eligibleUsers(db, step, held.request)).map(({ id }) => id))
-  const counted = (await votesOf(db, decision.id)).filter(
-    (vote) => vote.step === decision.step && vote.verdict === 'approve' && entitled.has(vote.userId),
+  return (await votesOf(db, decision.id)).filter(
+    (vote) => vote.step === index && vote.verdict === 'approve' && entitled.has(vote.userId),
   )
-  return counted.length >= step.quorum
 }
 
 async function setExpiry(db: Database, { held, at }: Ballot, expiry: Date): Promise<void> {
@@ -74,9 +90,11 @@ async function approve(db: Database, context: ApprovalContext, ballot: Ballot): 
 }
 
 /** Of those who wanted the approval remembered, the most careful one decides for how long. */
-async function remember(db: Database, { held, decision, at }: Ballot): Promise<void> {
+async function remember(db: Database, ballot: Ballot): Promise<void> {
+  const { held, decision, at } = ballot
   if (held.kind !== 'sign') return
-  const asked = (await votesOf(db, decision.id)).flatMap(({ remember }) => (remember === undefined ? [] : [remember]))
+  const counted = await Promise.all(decision.steps.map((_, step) => countedVotes(db, ballot, step)))
+  const asked = counted.flat().flatMap(({ remember }) => (remember === undefined ? [] : [remember]))
   if (asked.length === 0) return
   const { id: decisionId, ruleVersion } = decision
   await rememberApproval(db, held.request, { decisionId, ruleVersion, lasts: Math.min(...asked), at })

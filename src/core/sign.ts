@@ -36,6 +36,7 @@ export async function sign(
   if (!csr) throw new Failure('malformed', 'a certificate request is needed')
   const now = it.clock()
   const authority = await loadAuthority(it, profile.authorityId)
+  refuseEnded(authority, now)
   const admission = asBadCsr(() => admit(profile.settings, csr, draft, now))
   admission.refusals.push(...beyondIssuer(authority, draft))
   const order: Order = { draft, csr, requester, authority, admission, now }
@@ -53,6 +54,14 @@ async function factsOf(it: Installation, order: Order, renewed: Certificate | un
     person !== undefined &&
     (await hasCapability(it.db, person, 'create_cert', { organizationId, authorityId, profileId }))
   return signFacts(requester, draft, { csr, wanted: admission.wanted, ...(renewed ? { renewed } : {}), capable, now })
+}
+
+/** Said before anything is stored: such an order could only ever fail. */
+function refuseEnded({ name, issuer, withdrawn }: LoadedAuthority, now: Date): void {
+  if (withdrawn)
+    throw new Failure('unavailable', `the certificate of the authority ${name} was revoked: it issues nothing`)
+  if (issuer && issuer.certificate.notAfter <= now)
+    throw new Failure('unavailable', `the certificate of the authority ${name} has ended: it issues nothing`)
 }
 
 function beyondIssuer(authority: LoadedAuthority, { notAfter }: SignDraft): Refusal[] {

@@ -9,7 +9,10 @@ import { readSignRequest } from './records.ts'
 import type { SignRequest } from './request.ts'
 import { system } from './requester.ts'
 import type { CoreTables } from './tables.ts'
+import { storable } from './text.ts'
 import { moveSignRequest } from './transition.ts'
+
+const unforeseenAttempts = 8
 
 /** Trouble that may pass is noted and the lease given back; trouble that cannot ends the request. */
 export async function settleTrouble(
@@ -19,8 +22,8 @@ export async function settleTrouble(
   error: unknown,
 ): Promise<SignRequest> {
   const now = it.clock()
-  const passing = !(error instanceof Failure) || error.code === 'unavailable' || error.code === 'internal'
-  const detail = error instanceof Failure ? error.detail : 'signing failed; the log has the details'
+  const passing = mayPass(error, attempt)
+  const detail = error instanceof Failure ? storable(error.detail) : 'signing failed; the log has the details'
   it.log.error({ err: error, request: request.uuid, attempt: attempt.number }, 'an attempt at signing failed')
   await transaction(it.db, async (db) => {
     if (passing) return noteTrouble(db, request.id, attempt, { detail, at: now })
@@ -49,6 +52,12 @@ export async function settleTrouble(
     })
   })
   return readSignRequest(it.db, request.id)
+}
+
+/** What nobody foresaw may be a fault of the data: it is not tried for ever. */
+function mayPass(error: unknown, attempt: Attempt): boolean {
+  if (error instanceof Failure) return error.code === 'unavailable' || error.code === 'internal'
+  return attempt.number < unforeseenAttempts
 }
 
 async function noteTrouble(

@@ -81,11 +81,7 @@ async function sealAll(it: Installation): Promise<void> {
 
 /** Asks for every authority's CRL and responder, which makes the ones that are due, and warns of what will lapse. */
 export async function renewRevocationAnswers(it: Installation): Promise<void> {
-  const rows = await withTables<CoreTables>(it.db)
-    .selectFrom('authorities')
-    .select(['id', 'name'])
-    .where('enabled', '=', 1)
-    .execute()
+  const rows = await withTables<CoreTables>(it.db).selectFrom('authorities').select(['id', 'name']).execute()
   for (const { id, name } of rows) {
     try {
       const authority = await loadAuthority(it, id)

@@ -1,0 +1,211 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { loadAuthority } from '../../src/core/authority.ts'
+import { createAuthority } from '../../src/core/authorityAdmin.ts'
+import { findCertificate } from '../../src/core/certificate.ts'
+import { currentCrl } from '../../src/core/crl.ts'
+import { firstStart } from '../../src/core/firstStart.ts'
+import { answerOcsp } from '../../src/core/ocsp.ts'
+import { canIssue } from '../../src/core/ready.ts'
+import type { SignDraft } from '../../src/core/request.ts'
+import { system } from '../../src/core/requester.ts'
+import { resumeSigning } from '../../src/core/resume.ts'
+import { revoke } from '../../src/core/revoke.ts'
+import { sign } from '../../src/core/sign.ts'
+import type { CoreTables } from '../../src/core/tables.ts'
+import { withTables } from '../../src/db/tables.ts'
+import { transaction } from '../../src/db/transaction.ts'
+import { readCrl } from '../../src/pki/crlReader.ts'
+import type { CertId } from '../../src/pki/ocsp.ts'
+import { databases } from '../helpers/databases.ts'
+import { acmeAccount, createWorld, newCsr, openWorld, type World } from '../helpers/world.ts'
+
+describe.each(databases)('what a review found, on $name', ({ open }) => {
+  let world: World
+  let close: () => Promise<void>
+
+  beforeAll(async () => {
+    const opened = await open()
+    close = opened.close
+    world = await createWorld(opened.db)
+  })
+  afterAll(() => close())
+
+  const tables = () => withTables<CoreTables>(world.it.db)
+
+  async function order(name: string, more: Partial<SignDraft> = {}) {
+    const csr = await newCsr([name])
+    const { identifiers } = csr
+    const profile = await world.profile()
+    const draft = { profile, protocol: 'acme', action: 'issue', csr, identifiers, validated: identifiers } as const
+    return sign(world.it, acmeAccount(), { ...draft, refusal: 'throw', ...more })
+  }
+
+  async function newRoot(name: string): Promise<number> {
+    const { organizationId } = await world.profile()
+    const draft = {
+      name,
+      key: 'P-256',
+      subject: `CN=${name}`,
+      validity: 86_400_000,
+      organizationId,
+      ownerId: null,
+    } as const
+    return createAuthority(world.it, system('test'), draft)
+  }
+
+  async function questionTo(authority: string): Promise<CertId> {
+    const { issuer } = await loadAuthority(world.it, authority)
+    const { name, key } = issuer?.hashes.sha1 ?? { name: Buffer.alloc(0), key: Buffer.alloc(0) }
+    return { der: Buffer.alloc(0), hashOid: '', hash: 'sha1', issuerNameHash: name, issuerKeyHash: key, serial: '01' }
+  }
+
+  it('an authority that is switched off keeps its responder, and signs nothing else', async () => {
+    const id = await newRoot('off')
+    await transaction(world.it.db, (db) =>
+      withTables<CoreTables>(db)
+        .updateTable('authorities')
+        .set({ enabled: 0, version: 2 })
+        .where('id', '=', id)
+        .execute(),
+    )
+    const answer = await answerOcsp(world.it, { certIds: [await questionTo('off')], signed: false })
+    expect(answer.length).toBeGreaterThan(100)
+    const profile = await world.save('off', { authority: id })
+    const { request } = await order('off.example.org', { profile })
+    expect(request).toMatchObject({ status: 'signing', lastError: expect.stringContaining('switched off') })
+  })
+
+  it('questions to an authority that has ended store nothing', async () => {
+    await newRoot('ended')
+    const question = await questionTo('ended')
+    const now = world.time.now
+    world.time.pass(2 * 86_400_000)
+    const before = await tables().selectFrom('sign_requests').select('id').execute()
+    for (let i = 0; i < 5; i++) await answerOcsp(world.it, { certIds: [question], signed: false })
+    expect(await tables().selectFrom('sign_requests').select('id').execute()).toHaveLength(before.length)
+    await expect(currentCrl(world.it, { authority: 'ended' })).rejects.toMatchObject({ code: 'notFound' })
+    world.time.now = now
+  })
+
+  it('nothing is issued under a CA certificate that was revoked', async () => {
+    const { organizationId } = await world.profile()
+    const draft = { name: 'sub', key: 'P-256', subject: 'CN=sub', parent: 'root', validity: 86_400_000 } as const
+    const id = await createAuthority(world.it, system('test'), { ...draft, organizationId, ownerId: null })
+    const profile = await world.save('sub', { authority: id })
+    expect((await order('before.example.org', { profile })).request.status).toBe('signed')
+    const { issuer } = await loadAuthority(world.it, id)
+    const own = await findCertificate(world.it.db, { serial: issuer?.certificate.serial ?? '', authority: 'root' })
+    const rules = { revoke: [{ name: 'anybody', auto: true }] }
+    const anybody = await world.save('anybody', { rules })
+    await revoke(world.it, acmeAccount(), {
+      protocol: 'acme',
+      certificate: own?.id ?? 0,
+      profile: anybody,
+      grounds: 'user',
+    })
+    await expect(order('after.example.org', { profile })).rejects.toMatchObject({ code: 'unavailable' })
+    const alerts = await tables().selectFrom('alerts').select('kind').where('kind', '=', 'authority_revoked').execute()
+    expect(alerts).toHaveLength(1)
+    expect(await canIssue(world.it)).toBe(true)
+  })
+
+  it('a higher CRL number never lists less', async () => {
+    const serials: string[] = []
+    const crls: { number: number; serials: Set<string> }[] = []
+    const ids = await Promise.all(
+      Array.from({ length: 12 }, async (_, i) => (await order(`crl-${i}.example.org`)).request.id),
+    )
+    const look = async () => {
+      const { der, number } = await currentCrl(world.it, { authority: 'issuing' })
+      crls.push({ number, serials: new Set(readCrl(der).entries.map(({ serial }) => serial)) })
+    }
+    await Promise.all(
+      ids.flatMap((id) => [
+        look(),
+        revoke(world.it, acmeAccount(), { protocol: 'acme', certificate: id, grounds: 'account' }).then(async () => {
+          serials.push((await findCertificate(world.it.db, { id }))?.serial ?? '')
+          await look()
+        }),
+      ]),
+    )
+    await look()
+    crls.sort((a, b) => a.number - b.number)
+    for (const [i, crl] of crls.entries())
+      for (const earlier of crls.slice(0, i))
+        for (const serial of earlier.serials) expect(crl.serials).toContain(serial)
+    for (const serial of serials) expect(crls.at(-1)?.serials).toContain(serial)
+  })
+
+  it.each([
+    ['a control character in a rule', { rules: { issue: [{ name: 'a\0b', auto: true }] } }],
+    ['a control character in a message', { rules: { issue: [{ name: 'a', deny: 'a\nb' }] } }],
+    ['an attribute that there is not', { settings: { certificate: { subject: { FOO: 'x' } } } }],
+    ['a country of three letters', { settings: { certificate: { subject: { C: 'ABC' } } } }],
+    ['a control character in the subject', { settings: { certificate: { subject: { CN: 'a\0b' } } } }],
+  ])('%s is refused when the profile is saved', async (_, change) => {
+    await expect(world.save('broken', change)).rejects.toMatchObject({ code: 'malformed' })
+  })
+
+  it('a subject that no certificate could carry is badCsr, before anybody is asked', async () => {
+    const profile = await world.save('organization', { settings: { certificate: { subject: { O: '{csr.O}' } } } })
+    const csr = await newCsr(['o.example.org'], { subject: { O: 'x'.repeat(70) } })
+    await expect(order('o.example.org', { profile, csr })).rejects.toMatchObject({ code: 'badCsr' })
+  })
+
+  it('trouble that nobody foresaw does not go on for ever', async () => {
+    const id = await newRoot('broken')
+    const authority = await loadAuthority(world.it, id)
+    // What a fault of a library would look like from here.
+    authority.signs.sign = async () => {
+      throw new TypeError('a fault')
+    }
+    const profile = await world.save('faulty', { authority: id })
+    const { request } = await order('fault.example.org', { profile })
+    for (let i = 0; i < 12; i++) {
+      world.time.pass(700_000)
+      await resumeSigning(world.it)
+    }
+    const row = await tables()
+      .selectFrom('sign_requests')
+      .select('status')
+      .where('id', '=', request.id)
+      .executeTakeFirst()
+    expect(row?.status).toBe('failed')
+  })
+
+  it('refusals of one client by one policy are one alert', async () => {
+    const profile = await world.save('narrow', { settings: { certificate: { names: { dns: ['.example.net'] } } } })
+    for (let i = 0; i < 5; i++) await order(`n${i}.example.org`, { profile }).catch(() => {})
+    const alerts = await tables().selectFrom('alerts').select('id').where('kind', '=', 'policy_refusal').execute()
+    expect(alerts).toHaveLength(1)
+  })
+
+  it('a graver report takes over an open revocation, another wish is told of it', async () => {
+    const { request } = await order('grave.example.org')
+    const rules = { revoke: [{ name: 'people', require: [{ owner: true }] }] }
+    const profile = await world.save('people', { rules })
+    const ask = (requester: string, reason: string, grounds: 'account' | 'user') =>
+      revoke(world.it, acmeAccount(requester), { protocol: 'x', certificate: request.id, profile, reason, grounds })
+    const first = await ask('one', 'certificateHold', 'user')
+    await expect(ask('two', 'superseded', 'user')).rejects.toMatchObject({ code: 'conflict' })
+    const graver = await ask('two', 'keyCompromise', 'user')
+    expect(graver.id).not.toBe(first.id)
+    expect(graver).toMatchObject({ status: 'requested', code: 'keyCompromise' })
+  })
+})
+
+describe.each(databases)('two nodes that start at once on an empty $name', ({ name, open }) => {
+  it('make one installation', async () => {
+    const { db, close } = await open()
+    const secret = Buffer.alloc(32, 7)
+    const worlds = await Promise.all([openWorld(db, secret), openWorld(db, secret), openWorld(db, secret)])
+    expect(
+      worlds.filter(({ setupSecret }) => setupSecret !== ''),
+      name,
+    ).toHaveLength(1)
+    const authorities = await withTables<CoreTables>(db).selectFrom('authorities').select('name').execute()
+    expect(authorities.map((row) => row.name).sort()).toEqual(['issuing', 'root'])
+    expect(await firstStart(worlds[0].it, { protocols: ['acme'] })).toBeUndefined()
+    await close()
+  })
+})
