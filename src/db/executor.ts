@@ -10,9 +10,7 @@ import {
   type QueryResult,
 } from 'kysely'
 import { HandleMisused, UnstorableValue, usedKysely } from './errors.ts'
-
-/** Runs one compiled statement; SQLite answers at once. */
-export type Run = (query: CompiledQuery) => QueryResult<unknown> | Promise<QueryResult<unknown>>
+import type { Run } from './handle.ts'
 
 async function refuse(): Promise<never> {
   throw new HandleMisused(usedKysely)

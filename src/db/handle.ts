@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import type { CompiledQuery, Kysely, QueryResult } from 'kysely'
 
 export type Dialect = 'sqlite' | 'postgres'
 
@@ -16,11 +16,15 @@ export interface Database {
 
 interface Inside {
   readonly kysely: Kysely<unknown>
+  /** Runs one compiled statement, as `kysely` does. SQLite answers at once. */
+  readonly run: Run
   /** The only way to write; rejects when this handle is itself a transaction. */
   readonly transaction: Transact
   readonly close: () => Promise<void>
   readonly counts: Counts
 }
+
+export type Run = (query: CompiledQuery) => QueryResult<unknown> | Promise<QueryResult<unknown>>
 
 type Transact = <R>(work: (db: Database) => Promise<R>) => Promise<R>
 

@@ -2,9 +2,9 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { type CompiledQuery, type Kysely, PostgresDialect, type QueryResult } from 'kysely'
 import type pg from 'pg'
 import { DatabaseUnavailable, HandleMisused, usedLate, usedNested, usedOutside } from './errors.ts'
-import { kyselyOver, type Run } from './executor.ts'
+import { kyselyOver } from './executor.ts'
 import { closable } from './gate.ts'
-import { type Counts, type Database, inside, type Session } from './handle.ts'
+import { type Counts, type Database, inside, type Run, type Session } from './handle.ts'
 import { openPool, type RunOn, statementRunner } from './pool.ts'
 import { asPassing, isConflict, isLost, Passing, retried } from './retry.ts'
 
@@ -27,15 +27,15 @@ export function openPostgres(url: string, connections: number): Database {
   function refuseInside(detail: string): void {
     if (held.current.getStore()?.open) throw new HandleMisused(detail)
   }
-  const kysely = over((query) => {
+  const run: Run = async (query) => {
     refuseInside(usedOutside)
     return gate.pass(() => retried(() => readOnce(held, query)))
-  })
+  }
   async function transaction<R>(work: (db: Database) => Promise<R>): Promise<R> {
     refuseInside(usedNested)
     return gate.pass(() => retried(() => attempt(held, work)))
   }
-  return { dialect: 'postgres', [inside]: { kysely, transaction, close: gate.close, counts } }
+  return { dialect: 'postgres', [inside]: { kysely: over(run), run, transaction, close: gate.close, counts } }
 }
 
 async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
@@ -112,18 +112,21 @@ async function rollbackFails(client: pg.PoolClient): Promise<boolean> {
   }
 }
 
-function openHandle({ run, over, counts }: Held, client: pg.PoolClient, session: Session): Database {
-  const kysely = over(async (query) => {
+function openHandle({ run: runOn, over, counts }: Held, client: pg.PoolClient, session: Session): Database {
+  const run: Run = async (query) => {
     if (!session.open) throw new HandleMisused(usedLate)
     if (session.failure !== undefined) throw session.failure
     try {
-      return await run(client, query)
+      return await runOn(client, query)
     } catch (error) {
       session.failure ??= asError(error)
       throw error
     }
-  })
-  return { dialect: 'postgres', [inside]: { kysely, transaction: refuseNested, close: refuseNested, counts } }
+  }
+  return {
+    dialect: 'postgres',
+    [inside]: { kysely: over(run), run, transaction: refuseNested, close: refuseNested, counts },
+  }
 }
 
 async function refuseNested(): Promise<never> {

@@ -4,7 +4,7 @@ import { type CompiledQuery, type QueryResult, SqliteDialect } from 'kysely'
 import { DatabaseUnavailable, errorCode, HandleMisused, usedLate, usedNested, usedOutside } from './errors.ts'
 import { kyselyOver } from './executor.ts'
 import { GroupCommit } from './group.ts'
-import { type Counts, type Database, inside, type Session } from './handle.ts'
+import { type Counts, type Database, inside, type Run, type Session } from './handle.ts'
 import { preparedStatements } from './statements.ts'
 
 /** While the server starts nobody waits for the event loop: here a lock may be waited for synchronously. */
@@ -29,7 +29,13 @@ export function openSqlite(path: string, lockWait: number): Database {
   const group = new GroupCommit({ writer, counts, lockWait, openHandle })
   return {
     dialect: 'sqlite',
-    [inside]: { kysely: over(readOutside), transaction: (work) => group.transaction(work), close, counts },
+    [inside]: {
+      kysely: over(readOutside),
+      run: readOutside,
+      transaction: (work) => group.transaction(work),
+      close,
+      counts,
+    },
   }
 
   function readOutside(query: CompiledQuery): QueryResult<unknown> {
@@ -40,7 +46,7 @@ export function openSqlite(path: string, lockWait: number): Database {
   }
 
   function openHandle(session: Session): Database {
-    const kysely = over((query) => {
+    const run: Run = (query) => {
       if (!session.open) throw new HandleMisused(usedLate)
       if (session.failure !== undefined) throw session.failure
       counts.statements++
@@ -50,8 +56,11 @@ export function openSqlite(path: string, lockWait: number): Database {
         session.failure = error instanceof Error ? error : new Error(String(error))
         throw error
       }
-    })
-    return { dialect: 'sqlite', [inside]: { kysely, transaction: refuseNested, close: refuseNested, counts } }
+    }
+    return {
+      dialect: 'sqlite',
+      [inside]: { kysely: over(run), run, transaction: refuseNested, close: refuseNested, counts },
+    }
   }
 
   async function close(): Promise<void> {

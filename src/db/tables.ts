@@ -1,6 +1,8 @@
 import type { Kysely, SelectQueryBuilder } from 'kysely'
 import { type Database, inside } from './handle.ts'
 
+export { type Answered, statement } from './statement.ts'
+
 /** Names the tables that the caller owns: the core its own, an adapter its own. Only a type; nothing is made. */
 export function withTables<T>(db: Database): Kysely<T> {
   return db[inside].kysely as Kysely<T>
