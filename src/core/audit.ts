@@ -1,5 +1,6 @@
+import type { Insertable, Kysely } from 'kysely'
 import type { Database } from '../db/open.ts'
-import { withTables } from '../db/tables.ts'
+import { statement, withTables } from '../db/tables.ts'
 import type { Requester } from './requester.ts'
 import type { CoreTables } from './tables.ts'
 
@@ -52,20 +53,23 @@ export async function auditAccount(db: Database, actor: Requester, at: Date, eve
   })
 }
 
+type EventRow = Omit<Insertable<CoreTables['audit_events']>, 'id'>
+
+const insertEvent = statement((tables: Kysely<CoreTables>, row: EventRow) =>
+  tables.insertInto('audit_events').values(row),
+)
+
 /** Writes one audit row. Call it in the transaction of the change itself; the sealer chains it within a second. */
 export async function audit(db: Database, actor: Requester, at: Date, entry: AuditEntry): Promise<void> {
-  await withTables<CoreTables>(db)
-    .insertInto('audit_events')
-    .values({
-      at: at.getTime(),
-      organization_id: entry.organizationId,
-      action: entry.action,
-      subject_kind: entry.subject.kind,
-      subject_id: entry.subject.id,
-      status: entry.status ?? null,
-      actor: JSON.stringify({ kind: actor.kind, ref: actor.ref, name: actor.name }),
-      source_address: actor.source ?? null,
-      details: JSON.stringify(entry.details ?? {}),
-    })
-    .execute()
+  await insertEvent(db, {
+    at: at.getTime(),
+    organization_id: entry.organizationId,
+    action: entry.action,
+    subject_kind: entry.subject.kind,
+    subject_id: entry.subject.id,
+    status: entry.status ?? null,
+    actor: JSON.stringify({ kind: actor.kind, ref: actor.ref, name: actor.name }),
+    source_address: actor.source ?? null,
+    details: JSON.stringify(entry.details ?? {}),
+  })
 }

@@ -1,5 +1,6 @@
+import type { Kysely } from 'kysely'
 import type { Database } from '../db/open.ts'
-import { withTables } from '../db/tables.ts'
+import { statement, withTables } from '../db/tables.ts'
 import type { Identifier } from '../pki/identifier.ts'
 import type { CoreTables } from './tables.ts'
 
@@ -69,7 +70,11 @@ const selectable = [
 
 /** A query over certificates with all that a Certificate needs; add conditions, then map the rows with toCertificate. */
 export function selectCertificates(db: Database) {
-  return withTables<CoreTables>(db)
+  return certificatesOf(withTables<CoreTables>(db))
+}
+
+function certificatesOf(tables: Kysely<CoreTables>) {
+  return tables
     .selectFrom('certificates')
     .innerJoin('sign_requests', 'sign_requests.id', 'certificates.id')
     .select(selectable)
@@ -102,11 +107,18 @@ export function toCertificate(row: CertificateRow): Certificate {
   }
 }
 
+const byUuid = statement((tables: Kysely<CoreTables>, uuid: string) =>
+  certificatesOf(tables).where('sign_requests.uuid', '=', uuid),
+)
+
 /** Finds one certificate. A serial that two authorities share is found only with the authority's name. */
 export async function findCertificate(db: Database, ref: CertificateRef): Promise<Certificate | undefined> {
+  if ('uuid' in ref) {
+    const [found] = (await byUuid(db, ref.uuid)).rows
+    return found && toCertificate(found)
+  }
   let query = selectCertificates(db).limit(2)
   if ('id' in ref) query = query.where('certificates.id', '=', ref.id)
-  else if ('uuid' in ref) query = query.where('sign_requests.uuid', '=', ref.uuid)
   else if ('fingerprint' in ref) query = query.where('certificates.fingerprint', '=', ref.fingerprint)
   else {
     query = query.where('certificates.serial', '=', ref.serial)

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
-import type { Selectable } from 'kysely'
+import type { Insertable, Kysely, Selectable } from 'kysely'
 import type { Database } from '../db/open.ts'
-import { withTables } from '../db/tables.ts'
+import { statement, withTables } from '../db/tables.ts'
 import type { Outcome, RequestKind } from './approval.ts'
 import { canonicalJson } from './canonicalJson.ts'
 import { eligibleUsers } from './eligible.ts'
+import { Failure } from './failure.ts'
 import { duration } from './profile.ts'
 import { nobodyMayApprove, type Remembered, useRemembered } from './remember.ts'
 import type { Finding, WantedCertificate } from './request.ts'
@@ -72,14 +73,19 @@ export interface OpenedDecision {
   findings: Finding[]
 }
 
+type DecisionRow = Omit<Insertable<CoreTables['decisions']>, 'id'>
+
+const insertDecision = statement((tables: Kysely<CoreTables>, row: DecisionRow) =>
+  tables.insertInto('decisions').values(row).returning('id'),
+)
+
 /** Stores what the rules came to, in the transaction that creates or revises the request. */
 export async function openDecision(db: Database, decision: NewDecision): Promise<OpenedDecision> {
   const { outcome, at } = decision
   const steps = outcome.kind === 'require' ? outcome.steps : []
   const result = await outcomeName(db, decision)
-  const { id } = await withTables<CoreTables>(db)
-    .insertInto('decisions')
-    .values({
+  const [stored] = (
+    await insertDecision(db, {
       sign_request_id: decision.kind === 'sign' ? decision.requestId : null,
       revoke_request_id: decision.kind === 'revoke' ? decision.requestId : null,
       revision: decision.revision,
@@ -92,8 +98,9 @@ export async function openDecision(db: Database, decision: NewDecision): Promise
       created_at: at.getTime(),
       decided_at: result === 'waiting' ? null : at.getTime(),
     })
-    .returning('id')
-    .executeTakeFirstOrThrow()
+  ).rows
+  if (!stored) throw new Failure('internal', 'a decision was not stored')
+  const { id } = stored
   const [first] = steps
   if (result !== 'waiting' || !first) return { id, outcome: result, findings: [] }
   return { id, outcome: result, expiresAt: stepExpiry(first, at), findings: await lonelySteps(db, decision, steps) }

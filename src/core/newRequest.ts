@@ -1,5 +1,6 @@
+import type { Insertable, Kysely } from 'kysely'
 import type { Database } from '../db/open.ts'
-import { withTables } from '../db/tables.ts'
+import { statement } from '../db/tables.ts'
 import type { Csr } from '../pki/csr.ts'
 import type { LoadedAuthority } from './authority.ts'
 import type { Admission } from './policy.ts'
@@ -41,6 +42,16 @@ interface Ordered {
   now: Date
 }
 
+type RequestRow = Omit<Insertable<CoreTables['sign_requests']>, 'id' | 'answered'>
+
+const insertRow = statement((tables: Kysely<CoreTables>, row: RequestRow) =>
+  tables
+    .insertInto('sign_requests')
+    .values(row)
+    .onConflict((conflict) => conflict.doNothing())
+    .returning('id'),
+)
+
 /** As insertSignRequest. */
 export async function insertRequestRow(
   db: Database,
@@ -51,38 +62,34 @@ export async function insertRequestRow(
   const { profile } = draft
   const uuid = uuidv7(now)
   const ended = made.status === 'denied' ? now : undefined
-  const row = await withTables<CoreTables>(db)
-    .insertInto('sign_requests')
-    .values({
-      uuid,
-      organization_id: profile.organizationId,
-      profile_id: profile.id,
-      authority_id: profile.authorityId,
-      status: made.status,
-      revision: 1,
-      action: draft.action,
-      protocol: draft.protocol,
-      origin_ref: draft.origin?.ref ?? null,
-      origin_generation: made.generation,
-      requester: JSON.stringify(requester),
-      requester_key: requesterKey(requester),
-      source_address: requester.source ?? null,
-      csr: csr?.der ?? null,
-      spki_hash: csr?.publicKey.spkiHash ?? null,
-      wanted: JSON.stringify(wanted),
-      findings: JSON.stringify(made.findings),
-      renews_id: draft.renews ?? null,
-      attempt: made.attempt,
-      last_error: null,
-      reason: made.reason ?? null,
-      created_at: now.getTime(),
-      updated_at: now.getTime(),
-      expires_at: null,
-      ended_at: ended?.getTime() ?? null,
-    })
-    .onConflict((conflict) => conflict.doNothing())
-    .returning('id')
-    .executeTakeFirst()
+  const { rows } = await insertRow(db, {
+    uuid,
+    organization_id: profile.organizationId,
+    profile_id: profile.id,
+    authority_id: profile.authorityId,
+    status: made.status,
+    revision: 1,
+    action: draft.action,
+    protocol: draft.protocol,
+    origin_ref: draft.origin?.ref ?? null,
+    origin_generation: made.generation,
+    requester: JSON.stringify(requester),
+    requester_key: requesterKey(requester),
+    source_address: requester.source ?? null,
+    csr: csr?.der ?? null,
+    spki_hash: csr?.publicKey.spkiHash ?? null,
+    wanted: JSON.stringify(wanted),
+    findings: JSON.stringify(made.findings),
+    renews_id: draft.renews ?? null,
+    attempt: made.attempt,
+    last_error: null,
+    reason: made.reason ?? null,
+    created_at: now.getTime(),
+    updated_at: now.getTime(),
+    expires_at: null,
+    ended_at: ended?.getTime() ?? null,
+  })
+  const [row] = rows
   if (!row) return undefined
   return {
     id: row.id,

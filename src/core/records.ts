@@ -1,6 +1,6 @@
-import type { Selectable } from 'kysely'
+import { type Kysely, type Selectable, sql } from 'kysely'
 import type { Database } from '../db/open.ts'
-import { withTables } from '../db/tables.ts'
+import { statement, withTables } from '../db/tables.ts'
 import { Failure } from './failure.ts'
 import type { Origin, RequestRef, RevokeRequest, RevokeStatus, SignRequest, SignStatus } from './request.ts'
 import type { Action } from './rule.ts'
@@ -64,16 +64,20 @@ function times(row: { created_at: number; updated_at: number; expires_at: number
   }
 }
 
-/** The newest generation of an origin. */
-export async function findByOrigin(db: Database, { protocol, ref }: Origin) {
-  const row = await withTables<CoreTables>(db)
+// The limit is a literal, and the index's condition is said: else SQLite prepares the statement anew for each value of origin_ref.
+const newestOfOrigin = statement((tables: Kysely<CoreTables>, protocol: string, ref: string) =>
+  tables
     .selectFrom('sign_requests')
     .selectAll()
     .where('protocol', '=', protocol)
     .where('origin_ref', '=', ref)
     .orderBy('origin_generation', 'desc')
-    .limit(1)
-    .executeTakeFirst()
+    .limit(sql.lit(1)),
+)
+
+/** The newest generation of an origin. */
+export async function findByOrigin(db: Database, { protocol, ref }: Origin) {
+  const [row] = (await newestOfOrigin(db, protocol, ref)).rows
   return row && { request: toSignRequest(row), generation: row.origin_generation }
 }
 

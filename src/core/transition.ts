@@ -1,5 +1,6 @@
+import type { Kysely } from 'kysely'
 import type { Database } from '../db/open.ts'
-import { withTables } from '../db/tables.ts'
+import { type Answered, statement } from '../db/tables.ts'
 import { audit } from './audit.ts'
 import { Failure } from './failure.ts'
 import type { RevokeStatus, SignStatus } from './request.ts'
@@ -49,38 +50,46 @@ const open: ReadonlySet<string> = new Set(['draft', 'requested', 'signing', 'rev
  */
 export async function moveSignRequest(db: Database, move: Move<SignStatus>): Promise<void> {
   const allowed: readonly SignStatus[] = signMoves[move.from]
-  await update(db, 'sign_requests', 'sign_request', allowed.includes(move.to), move)
+  await update(db, updateSign, 'sign_request', allowed.includes(move.to), move)
 }
 
 /** As moveSignRequest, for a RevokeRequest. */
 export async function moveRevokeRequest(db: Database, move: Move<RevokeStatus>): Promise<void> {
   const allowed: readonly RevokeStatus[] = revokeMoves[move.from]
-  await update(db, 'revoke_requests', 'revoke_request', allowed.includes(move.to), move)
+  await update(db, updateRevoke, 'revoke_request', allowed.includes(move.to), move)
+}
+
+type Columns = Record<string, string | number | null>
+
+const updateSign = updateOf('sign_requests')
+const updateRevoke = updateOf('revoke_requests')
+
+/** Both columns and conditions come from this module's callers, never from a client. */
+function updateOf(table: 'sign_requests' | 'revoke_requests') {
+  return statement((tables: Kysely<CoreTables>, set: Columns, where: Columns) => {
+    let query = tables.updateTable(table).set(set)
+    for (const [column, value] of Object.entries(where)) query = query.where(column as 'id', '=', value as number)
+    return query.returning('organization_id')
+  })
 }
 
 async function update(
   db: Database,
-  table: 'sign_requests' | 'revoke_requests',
+  run: (db: Database, set: Columns, where: Columns) => Promise<Answered<{ organization_id: number }>>,
   kind: 'sign_request' | 'revoke_request',
   allowed: boolean,
   move: Move<string>,
 ): Promise<void> {
   if (!allowed) throw new Failure('conflict', `a request that is ${move.from} cannot become ${move.to}`)
   const at = move.at.getTime()
-  let query = withTables<CoreTables>(db)
-    .updateTable(table)
-    .set({
-      ...move.set,
-      status: move.to,
-      updated_at: at,
-      ended_at: open.has(move.to) ? null : at,
-      ...(move.to === 'requested' ? {} : { expires_at: null }),
-    })
-    .where('id', '=', move.id)
-    .where('status', '=', move.from)
-  for (const [column, value] of Object.entries(move.where ?? {}))
-    query = query.where(column as 'id', '=', value as number)
-  const moved = await query.returning('organization_id').executeTakeFirst()
+  const set = {
+    ...move.set,
+    status: move.to,
+    updated_at: at,
+    ended_at: open.has(move.to) ? null : at,
+    ...(move.to === 'requested' ? {} : { expires_at: null }),
+  }
+  const [moved] = (await run(db, set, { id: move.id, status: move.from, ...move.where })).rows
   if (!moved) throw new Failure('conflict', `the request is no longer ${move.from}; look at it again`)
   await audit(db, move.actor, move.at, {
     action: `${kind}.${move.to}`,
