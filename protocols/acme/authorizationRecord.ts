@@ -1,6 +1,6 @@
-import type { Selectable } from 'kysely'
+import type { Kysely, Selectable } from 'kysely'
 import type { Database } from '../../src/db/open.ts'
-import { withTables } from '../../src/db/tables.ts'
+import { statement, withTables } from '../../src/db/tables.ts'
 import type { ProblemDocument } from './errors.ts'
 import { type ChallengeType, challengeTypes } from './options.ts'
 import type { StoredStatus } from './orderRecord.ts'
@@ -59,12 +59,12 @@ export function toAuthorization(row: Selectable<AcmeTables['acme_authorizations'
   }
 }
 
+const byUuid = statement((tables: Kysely<AcmeTables>, uuid: string) =>
+  tables.selectFrom('acme_authorizations').selectAll().where('uuid', '=', uuid),
+)
+
 export async function findAuthorization(db: Database, uuid: string): Promise<Authorization | undefined> {
-  const row = await withTables<AcmeTables>(db)
-    .selectFrom('acme_authorizations')
-    .selectAll()
-    .where('uuid', '=', uuid)
-    .executeTakeFirst()
+  const [row] = (await byUuid(db, uuid)).rows
   return row && toAuthorization(row)
 }
 

@@ -1,5 +1,6 @@
+import type { Kysely } from 'kysely'
 import type { Database } from '../../src/db/open.ts'
-import { withTables } from '../../src/db/tables.ts'
+import { statement, withTables } from '../../src/db/tables.ts'
 import type { ProblemDocument } from './errors.ts'
 import type { AcmeTables } from './tables.ts'
 
@@ -63,9 +64,8 @@ export function authorizationStatus(
   }
 }
 
-/** Orders of an account with their authorizations, in one statement; those given by uuid, in no order. */
-export async function findOrders(db: Database, accountId: number, uuids: readonly string[]): Promise<Order[]> {
-  const rows = await withTables<AcmeTables>(db)
+function ordersOf(tables: Kysely<AcmeTables>, accountId: number) {
+  return tables
     .selectFrom('acme_orders as o')
     .innerJoin('acme_order_identifiers as i', 'i.order_id', 'o.id')
     .innerJoin('acme_authorizations as a', 'a.id', 'i.authorization_id')
@@ -83,10 +83,28 @@ export async function findOrders(db: Database, accountId: number, uuids: readonl
     .select(['o.variant', 'o.replaces', 'o.replaces_id'])
     .select(['a.uuid as authorization', 'a.status', 'a.expires_at as until', 'a.error'])
     .select(['a.value as base', 'a.wildcard', 'a.challenge', 'a.caa_checked_at'])
-    .where('o.uuid', 'in', uuids)
     .where('o.account_id', '=', accountId)
     .orderBy('i.position')
-    .execute()
+}
+
+type OrderRow = Awaited<ReturnType<ReturnType<typeof ordersOf>['execute']>>[number]
+
+const orderByUuid = statement((tables: Kysely<AcmeTables>, accountId: number, uuid: string) =>
+  ordersOf(tables, accountId).where('o.uuid', '=', uuid),
+)
+
+/** Orders of an account with their authorizations, in one statement; those given by uuid, in no order. */
+export async function findOrders(db: Database, accountId: number, uuids: readonly string[]): Promise<Order[]> {
+  return toOrders(await ordersOf(withTables<AcmeTables>(db), accountId).where('o.uuid', 'in', uuids).execute())
+}
+
+export async function findOrder(db: Database, accountId: number, uuid: string): Promise<Order | undefined> {
+  const [order] = toOrders((await orderByUuid(db, accountId, uuid)).rows)
+  return order
+}
+
+/** A row is one name of an order. */
+function toOrders(rows: readonly OrderRow[]): Order[] {
   const orders = new Map<number, Order>()
   for (const row of rows) {
     const order = orders.get(row.id) ?? {
@@ -114,9 +132,4 @@ export async function findOrders(db: Database, accountId: number, uuids: readonl
     order.names.push({ type: row.type, value: row.value, ancestor: row.ancestor ?? undefined, authorization })
   }
   return [...orders.values()]
-}
-
-export async function findOrder(db: Database, accountId: number, uuid: string): Promise<Order | undefined> {
-  const [order] = await findOrders(db, accountId, [uuid])
-  return order
 }
