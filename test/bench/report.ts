@@ -1,5 +1,10 @@
 import type { Cost } from './measure.ts'
 
+/** One batch of the run. */
+export interface Batch extends Cost {
+  round: number
+}
+
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   const middle = sorted.length >> 1
@@ -43,14 +48,16 @@ export interface Ratio {
 }
 
 /** CPU a certificate of `name` over that of `peer`, round by round: what disturbs one batch disturbs the one beside it. */
-export function ratios(costs: readonly Cost[], name: string, peer: string): Ratio[] {
+export function ratios(costs: readonly Batch[], name: string, peer: string): Ratio[] {
   const found = new Map<number, number[]>()
-  const own = costs.filter((cost) => cost.name === name)
-  const other = costs.filter((cost) => cost.name === peer)
-  own.forEach((cost, i) => {
-    const against = other[i]
-    if (against) found.set(cost.concurrency, [...(found.get(cost.concurrency) ?? []), cost.cpu / against.cpu])
-  })
+  for (const cost of costs) {
+    if (cost.name !== name) continue
+    const { round, concurrency } = cost
+    const against = costs.find(
+      (other) => other.name === peer && other.round === round && other.concurrency === concurrency,
+    )
+    if (against) found.set(concurrency, [...(found.get(concurrency) ?? []), cost.cpu / against.cpu])
+  }
   const ratio = (concurrency: Ratio['concurrency'], values: number[]): Ratio => ({
     concurrency,
     median: median(values),

@@ -8,10 +8,9 @@ import { startDnsServer } from '../helpers/dnsServer.ts'
 import { freePorts } from '../helpers/ports.ts'
 import type { Contestant, Surroundings } from './contestant.ts'
 import { startCountersign } from './countersign.ts'
-import type { Cost } from './measure.ts'
 import { startPebble } from './pebble.ts'
 import { kept, type Player, renewed } from './player.ts'
-import { ratioLine, ratios, summarize, table } from './report.ts'
+import { type Batch, ratioLine, ratios, summarize, table } from './report.ts'
 import { type Responder, startResponder } from './responder.ts'
 
 const { values: flags } = parseArgs({
@@ -54,14 +53,14 @@ async function players(around: Surroundings, responder: Responder): Promise<Play
     started.push(await kept(contestant, responder, WARM_UP))
   }
   await add(await startCountersign(own, around))
-  if (flags.peer === 'pebble') started.push(renewed(() => startPebble(around), responder, 100))
+  if (flags.peer === 'pebble') started.push(renewed(() => startPebble(around), responder, 30))
   else if (flags.peer !== 'none')
     await add(await startCountersign({ name: 'other', entry: resolve(flags.peer) }, around))
   return started
 }
 
-async function rounds(playing: readonly Player[]): Promise<Cost[]> {
-  const costs: Cost[] = []
+async function rounds(playing: readonly Player[]): Promise<Batch[]> {
+  const costs: Batch[] = []
   const count = Number(flags.rounds)
   for (let round = 0; round < count; round++) {
     note(`round ${round + 1} of ${count}`)
@@ -70,10 +69,11 @@ async function rounds(playing: readonly Player[]): Promise<Cost[]> {
       const order = round % 2 ? [...playing].reverse() : playing
       for (const player of order) {
         const cost = await player.batch(concurrency, certificates)
+        if (!cost) continue
         note(
           `${player.name}, ${concurrency} at a time: ${cost.cpu.toFixed(2)} ms each, ${cost.rate.toFixed(0)} a second`,
         )
-        costs.push(cost)
+        costs.push({ ...cost, round })
       }
     }
   }
@@ -98,7 +98,7 @@ async function main(): Promise<void> {
   }
 }
 
-function print(costs: Cost[], playing: readonly Player[]): void {
+function print(costs: Batch[], playing: readonly Player[]): void {
   const medians = summarize(costs)
   const memory = playing.map(({ name, peak, lockUps }) => ({ name, peakMiB: Math.round(peak()), lockUps: lockUps() }))
   const [own, peer] = playing
