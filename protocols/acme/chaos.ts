@@ -1,7 +1,7 @@
 import type { RaProfile } from '../../src/core/profile.ts'
 import type { Answer } from './answer.ts'
 import type { ChaosOptions } from './chaosOptions.ts'
-import { optionsOf } from './options.ts'
+import { acmeOptions, optionsOf } from './options.ts'
 import type { Order } from './orderRecord.ts'
 import type { OrderState } from './orderState.ts'
 import type { AcmeServer } from './server.ts'
@@ -103,8 +103,13 @@ function shuffled<T>(list: T[]): T[] {
   return list
 }
 
-/** What an operator is told at start-up and by doctor. */
-export function chaosWarning(chaos: ChaosOptions): string {
-  const on = Object.entries(chaos).filter(([, value]) => value !== false && value !== 0 && value !== undefined)
-  return `chaos is on (${on.map(([name]) => name).join(', ') || 'nothing of it'}): only for those who test clients`
+/** Of a profile's options as they are stored: see Protocol.warn. */
+export function acmeWarnings(options: unknown): string[] {
+  const { data } = acmeOptions.safeParse(options)
+  if (!data) return ['the options cannot be read: save the profile again']
+  if (!data.chaos) return []
+  const on = Object.entries(data.chaos).filter(([, value]) => value !== false && value !== 0 && value !== undefined)
+  return [
+    `chaos is on (${on.map(([name]) => name).join(', ')}): only for those who test clients, not for a CA that is used`,
+  ]
 }

@@ -9,8 +9,9 @@ import type { LimitOptions } from './limitOptions.ts'
 import { optionsOf } from './options.ts'
 import type { ValidationResult } from './outcome.ts'
 import type { AcmeTables } from './tables.ts'
+import { writeTime } from './time.ts'
 
-/** No limit looks back further. */
+/** No limit looks back further, and no pause lasts longer. */
 const MEMORY_MS = 30 * 86_400_000
 const FAILED = 'acme.failedValidations'
 const PAUSE = 'acme.failuresUntilPause'
@@ -87,14 +88,15 @@ export async function count(
   if (failuresUntilPause === 'off') return
   const pause = { ...bucket(account, PAUSE, identifier), rate: failuresUntilPause, what: '' }
   if (await door.limits.spend(db, pause)) return
-  await door.limits.block(db, bucket(account, FAILED, identifier), pausedNote(account, pause))
+  const until = new Date(host.clock().getTime() + MEMORY_MS)
+  await door.limits.block(db, bucket(account, FAILED, identifier), { until, note: pausedNote(account, pause, until) })
 }
 
-/** RFC 8555 section 6.6 has clients wait; this one would wait for ever, so it is told what to do. */
-function pausedNote({ profile }: Account, { rate, key }: Take): string {
+/** RFC 8555 section 6.6 has clients wait; this one would wait too long, so its people are told what to do. */
+function pausedNote({ profile }: Account, { rate, key }: Take, until: Date): string {
   const [count, period] = rate.split('/')
   return (
-    `it has failed more than ${count} times in ${period} without a success. Correct the cause, then ask the operator ` +
-    `of this CA to go on with it: countersign limit reset --profile ${profile} ${key}`
+    `it has failed more than ${count} times in ${period} without a success, and is paused until ${writeTime(until.getTime())}. ` +
+    `Correct the cause, then ask the operator of this CA to go on: countersign limit reset --profile ${profile} ${key}`
   )
 }

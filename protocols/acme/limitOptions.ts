@@ -28,7 +28,7 @@ export const limitOptions = z.strictObject({
   ordersByAccount: rate.default('50000/1d'),
   /** Authorizations of one name that ended invalid, for one account, since one of them was last valid. */
   failedValidations: rate.default('5/1h'),
-  /** Beyond so many of these the name is paused for the account until an administrator goes on with it. */
+  /** Beyond so many of these the name is paused for the account for 30 days, or until an administrator goes on with it. */
   failuresUntilPause: rate.default('100/7d'),
 })
 

@@ -4,15 +4,15 @@ import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import type { Answer } from './answer.ts'
 import { answerAuthorization } from './authorization.ts'
-import { type Need, newAuthorization } from './authorizationPlan.ts'
+import { type Need, newAuthorization, provableBelow } from './authorizationPlan.ts'
 import { toAuthorization } from './authorizationRecord.ts'
 import { AcmeError } from './errors.ts'
 import { admitByBinding } from './externalAccount.ts'
 import { type OrderName, readIdentifiers } from './identifiers.ts'
+import { admitFresh } from './limits.ts'
 import { optionsOf } from './options.ts'
 import { accountProfile } from './order.ts'
 import { type AccountRequest, readPayload } from './signed.ts'
-import { provesSubdomains } from './subdomain.ts'
 import type { AcmeTables } from './tables.ts'
 import { urls } from './urls.ts'
 
@@ -34,6 +34,7 @@ export async function newAuthz(request: AccountRequest): Promise<Answer> {
     await admitByBinding(request, [name.identifier])
   }
   const row = { ...newAuthorization(request, need, optionsOf(profile)), preauthorized: 1 }
+  await admitFresh(request, profile, { fresh: [row] })
   const stored = await transaction(request.server.host.db, async (db) => {
     const tables = withTables<AcmeTables>(db)
     await tables
@@ -50,8 +51,5 @@ export async function newAuthz(request: AccountRequest): Promise<Answer> {
 }
 
 function needOf({ asked, base, wildcard }: OrderName, profile: RaProfile, subdomains: boolean): Need {
-  const options = optionsOf(profile)
-  const allowed =
-    subdomains && base.type === 'dns' && options.challenges.some((type) => provesSubdomains(type, options))
-  return { asked, base, wildcard, subdomains: allowed }
+  return { asked, base, wildcard, subdomains: subdomains && provableBelow(base, optionsOf(profile)) }
 }

@@ -26,8 +26,8 @@ export interface Limits {
   refund(db: Database, take: Take): Promise<void>
   /** As if nothing had been taken from these; overrides stay. */
   clear(db: Database, buckets: readonly Bucket[]): Promise<void>
-  /** Stops it until an administrator goes on with it (Admin.resetLimit); writes an audit row and an alert. */
-  block(db: Database, bucket: Bucket, note: string): Promise<void>
+  /** Stops it until then, or until an administrator goes on with it (Admin.resetLimit); writes an audit row and an alert. */
+  block(db: Database, bucket: Bucket, stop: { until: Date; note: string }): Promise<void>
 }
 
 export function createLimits({ clock }: Installation, requester: Requester): Limits {
@@ -42,7 +42,7 @@ export function createLimits({ clock }: Installation, requester: Requester): Lim
     async clear(db, buckets) {
       for (const bucket of buckets) await empty(db, bucket)
     },
-    block: (db, bucket, note) => block(db, requester, clock(), { bucket, note }),
+    block: (db, bucket, stop) => block(db, requester, clock(), { bucket, ...stop }),
   }
 }
 
@@ -50,16 +50,16 @@ async function block(
   db: Database,
   requester: Requester,
   at: Date,
-  { bucket, note }: { bucket: Bucket; note: string },
+  { bucket, until, note }: { bucket: Bucket; until: Date; note: string },
 ): Promise<void> {
   const { profileId, limit, key } = bucket
-  if (!(await setOverride(db, bucket, { rate: 'blocked', note, onlyIfNone: true }, at))) return
+  if (!(await setOverride(db, bucket, { rate: 'blocked', note, until, onlyIfNone: true }, at))) return
   const { organization_id: organizationId } = await withTables<CoreTables>(db)
     .selectFrom('ra_profiles')
     .select('organization_id')
     .where('id', '=', profileId)
     .executeTakeFirstOrThrow()
   const about = { organizationId, subject: { kind: 'profile', id: profileId } } as const
-  await audit(db, requester, at, { action: 'limit.blocked', ...about, details: { limit, key, note } })
+  await audit(db, requester, at, { action: 'limit.blocked', ...about, details: { limit, key, until, note } })
   await raiseAlert(db, at, { kind: 'limit_blocked', ...about, detail: `${limit} of ${key}: ${note}` })
 }
