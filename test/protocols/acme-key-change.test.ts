@@ -56,7 +56,7 @@ describe.each(databases)('ACME account key rollover on $name', ({ open }) => {
     )
   })
 
-  it('item 28: the old key stops on every node', async () => {
+  it('wire 28: the old key stops on every node', async () => {
     const client = await acme.app.client()
     const transport = appTransport(protocol.routes({ ...acme.app.host }))
     const elsewhere = await withKey(client, client.key, transport)
@@ -107,7 +107,7 @@ describe.each(databases)('ACME account key rollover on $name', ({ open }) => {
     expect((await (await withKey(client, next)).post(order.url)).json.status).toBe('processing')
   })
 
-  it('item 28: the key of another account is refused with 409 and where that is', async () => {
+  it('wire 28: the key of another account is refused with 409 and where that is', async () => {
     const [client, other] = [await acme.app.client(), await acme.app.client()]
     const reply = await change(client, other.key)
     expectProblem(reply, 409, 'malformed')
@@ -220,7 +220,7 @@ describe.each(databases)('ACME account key rollover on $name', ({ open }) => {
     ['the new key as oldKey', (client, key) => inner(client, key, { account: client.kid, oldKey: key.jwk })],
     ['an oldKey that is none', (client, key) => inner(client, key, { account: client.kid, oldKey: { kty: 'EC' } })],
     ['an oldKey that is text', (client, key) => inner(client, key, { account: client.kid, oldKey: 'key' })],
-  ])('item 28: an inner JWS with %s is refused, 400', async (_what, make, type = 'malformed') => {
+  ])('wire 28: an inner JWS with %s is refused, 400', async (_what, make, type = 'malformed') => {
     const client = await acme.app.client()
     const next = newKey()
     expectProblem(await client.post(url, await make(client, next)), 400, type)
@@ -228,7 +228,7 @@ describe.each(databases)('ACME account key rollover on $name', ({ open }) => {
     expect((await change(client, next)).status).toBe(200)
   })
 
-  it('item 28: the old key is compared by its members, not as text', async () => {
+  it('wire 28: the old key is compared by its members, not as text', async () => {
     const client = await acme.app.client()
     const oldKey = Object.fromEntries(Object.entries({ ...client.key.jwk, kid: 'mine', use: 'sig' }).reverse())
     expect((await client.post(url, await inner(client, newKey(), { account: client.kid, oldKey }))).status).toBe(200)
