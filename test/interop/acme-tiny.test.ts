@@ -44,10 +44,9 @@ describe('acme-tiny', () => {
     await server.stop()
   })
 
-  const csr = async (stem: string, subject: string[]) => {
+  const csr = async (stem: string, subject: string[], kind = ['-newkey', 'rsa:2048']) => {
     const [key, request] = [join(folder, `${stem}.key`), join(folder, `${stem}.csr`)]
-    const made = ['-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', request]
-    await succeed('openssl', ['req', '-new', ...made, ...subject])
+    await succeed('openssl', ['req', '-new', ...kind, '-nodes', '-keyout', key, '-out', request, ...subject])
     return { key, request }
   }
   // Names below localhost mean this machine to the server, but not to the system's resolver: no check of its own.
@@ -94,6 +93,25 @@ describe('acme-tiny', () => {
     const proof = ['--cert-path', two.files.cert, '--key-path', two.files.key, '--server', server.directory]
     requireSuccess(await certbotOf(server).run(['revoke', ...proof, '--no-delete-after-revoke']))
     await expectRevoked(server, two.files)
+  })
+
+  // Windows clients sign like this, whatever the curve.
+  it('issues for a CSR of P-384 signed with SHA-512', async () => {
+    const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-384', '-sha512']
+    const { key, request } = await csr('p384', ['-subj', '/CN=p384.localhost'], kind)
+    const fullchain = join(folder, 'p384.pem')
+    writeFileSync(fullchain, requireSuccess(await tiny(request)).stdout)
+    await expectGood(server, cutChain(fullchain, key), 'p384.localhost')
+  })
+
+  it('is told of a purpose that the profile does not issue; acme.sh asks for both unless it is told otherwise', async () => {
+    const asking = (purposes: string) => ['-subj', '/CN=purpose.localhost', '-addext', `extendedKeyUsage=${purposes}`]
+    const both = await csr('both-purposes', asking('serverAuth,clientAuth'))
+    const { code, stderr } = await tiny(both.request)
+    expect(code).not.toBe(0)
+    expect(stderr).toContain('urn:ietf:params:acme:error:badCSR')
+    expect(stderr).toMatch(/extended key usages that this profile does not issue/)
+    requireSuccess(await tiny((await csr('server-purpose', asking('serverAuth'))).request))
   })
 
   it('is refused a CSR that asks for a name beside those of the order', async () => {
