@@ -50,7 +50,7 @@ describe('JWS of ACME requests (RFC 8555 section 6.2)', () => {
     ['wire 15: a kid that is no text', { header: { kid: 5 } }],
     ['a signature by another key', { key: newKey(), header: { jwk: undefined, kid: 'set below' } }],
   ]
-  it.each(malformed)('refuses as malformed: %s', async (_name, { header, ...rest }) => {
+  it.each(malformed)('wire 15 and 16: refuses as malformed: %s', async (_name, { header, ...rest }) => {
     const client = await acme.app.client()
     const changed = header?.kid === 'set below' ? { ...header, kid: client.kid } : header
     expectProblem(await send({ ...rest, ...(changed ? { header: changed } : {}) }, client), 400, 'malformed')

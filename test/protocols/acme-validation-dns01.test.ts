@@ -16,20 +16,20 @@ function detailOf(result: ValidationResult): string {
 }
 
 describe('takes', () => {
-  test('the digest at _acme-challenge, and asks for nothing else (RFC 8555 section 8.4)', async () => {
+  test('wire 44: the digest at _acme-challenge, and asks for nothing else (RFC 8555 section 8.4)', async () => {
     const dns = await startDns()
     dns.set(AT, { TXT: [RIGHT] })
     expect(await validate(dns)).toEqual({ ok: true })
     expect(dns.asked).toMatchObject([{ name: AT, type: 'TXT', transport: 'udp' }])
   })
 
-  test('any one of several records', async () => {
+  test('wire 44: any one of several records', async () => {
     const dns = await startDns()
     dns.set(AT, { TXT: ['old', 'v=spf1 -all', RIGHT, 'other'] })
     expect(await validate(dns)).toEqual({ ok: true })
   })
 
-  test('a record in several strings', async () => {
+  test('wire 44: a record in several strings', async () => {
     const dns = await startDns()
     dns.set(AT, { TXT: [[RIGHT.slice(0, 20), '', RIGHT.slice(20)]] })
     expect(await validate(dns)).toEqual({ ok: true })
@@ -42,7 +42,7 @@ describe('takes', () => {
     expect(dns.asked.map(({ transport }) => transport)).toEqual(['udp', 'tcp'])
   })
 
-  test('the target of a CNAME that the resolver follows', async () => {
+  test('wire 44: the target of a CNAME that the resolver follows', async () => {
     const dns = await startDns()
     dns.set(AT, { CNAME: 'a.dns.test' })
     dns.set('a.dns.test', { TXT: [RIGHT] })
@@ -57,7 +57,7 @@ describe('takes', () => {
     expect(await validate(dns)).toEqual({ ok: true })
   })
 
-  test('a record that appears while it waits', async () => {
+  test('wire 44: a record that appears while it waits', async () => {
     const dns = await startDns()
     let asked = 0
     dns.set(AT, ({ type }) => (type !== 'TXT' ? {} : { TXT: asked++ > 1 ? [RIGHT] : ['old'] }))

@@ -31,7 +31,7 @@ function detailOf(result: ValidationResult): string {
   return result.ok ? '' : `${result.error.type}: ${result.error.detail}`
 }
 
-test('asks once for the path of the token and takes the key authorization (RFC 8555 section 8.3)', async () => {
+test('wire 43: asks once for the path of the token and takes the key authorization (RFC 8555 section 8.3)', async () => {
   const seen: IncomingMessage[] = []
   const port = await startHttp((request, response) => {
     seen.push(request)
@@ -172,7 +172,7 @@ test.each([
   expect(await validate(port)).toMatchObject({ ok: false, error: { type: 'incorrectResponse' }, retry: false })
 })
 
-test('a huge body is read no further than needed, and told in at most 1000 characters', async () => {
+test('wire 43: a huge body is read no further than needed, and told in at most 1000 characters', async () => {
   let sent = 0
   const port = await startHttp((_, response) => {
     const more = () => {

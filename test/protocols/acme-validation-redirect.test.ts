@@ -42,7 +42,7 @@ describe('follows', () => {
     expect(await validate(port)).toEqual({ ok: true, address: '127.0.0.1' })
   })
 
-  test('ten redirects, and no eleventh', async () => {
+  test('wire 43: ten redirects, and no eleventh', async () => {
     const port = await startHttp((request, response) => {
       const left = Number(/left=(\d+)/.exec(request.url ?? '')?.[1] ?? 10)
       if (left === 0) response.end(KEY_AUTHORIZATION)
@@ -163,7 +163,7 @@ describe('checks the address of every hop', () => {
     expect(dns.asked.filter(({ type }) => type === 'A')).toHaveLength(2)
   })
 
-  test('one look-up for each hop: what was checked is what is connected to', async () => {
+  test('wire 43: one look-up for each hop: what was checked is what is connected to', async () => {
     const dns = await startDns()
     dns.rebind('turns.test', 'A', [['127.0.0.1'], ['169.254.169.254']])
     const port = await startHttp((_, response) => response.end(KEY_AUTHORIZATION))

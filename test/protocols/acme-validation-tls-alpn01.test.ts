@@ -70,7 +70,7 @@ async function refusal(certificate: AlpnCertificate, name?: string): Promise<str
 }
 
 describe('takes', () => {
-  test('the certificate of RFC 8737 section 3, sends the name in SNI and no data', async () => {
+  test('wire 45: the certificate of RFC 8737 section 3, sends the name in SNI and no data', async () => {
     const { port, names, data } = await serve(RIGHT)
     expect(await validate(port)).toEqual({ ok: true, address: '127.0.0.1' })
     expect(names).toEqual(['www.localhost'])
@@ -87,7 +87,7 @@ describe('takes', () => {
     expect(await validate(port)).toMatchObject({ ok: true })
   })
 
-  test('an address, with its reverse name in SNI and no DNS (RFC 8738 section 6)', async () => {
+  test('wire 45: an address, with its reverse name in SNI and no DNS (RFC 8738 section 6)', async () => {
     const dns = await startDns()
     const { port, names } = await serve({ ...RIGHT, san: [ipName(127, 0, 0, 1)] })
     expect(await validate(port, '127.0.0.1', dns.address)).toEqual({ ok: true, address: '127.0.0.1' })
@@ -117,7 +117,7 @@ function opensslCertificate(): { key: string; cert: string } {
   return { key: readFileSync(key, 'latin1'), cert: readFileSync(cert, 'latin1') }
 }
 
-describe('refuses a certificate', () => {
+describe('wire 45: refuses a certificate', () => {
   const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
   const wrong = Buffer.alloc(32, 7)
   test.each<[string, AlpnCertificate, string]>([
@@ -182,7 +182,7 @@ describe('refuses a server', () => {
     })
   })
 
-  test('that speaks another protocol', async () => {
+  test('wire 45: that speaks another protocol', async () => {
     const { port } = await serve(RIGHT, { ALPNProtocols: ['h2', 'http/1.1'] })
     expect(await validate(port)).toMatchObject({
       ok: false,
