@@ -1,41 +1,12 @@
 import { connect } from 'node:tls'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { acme as protocol } from '../../protocols/acme/index.ts'
-import { createMetrics } from '../../src/metrics.ts'
-import { createServer, type Server } from '../../src/server.ts'
+import { describe, expect, it } from 'vitest'
 import { BASE_URL, openSqlite, useAcme } from '../helpers/acmeApp.ts'
-import { AcmeClient } from '../helpers/acmeClient.ts'
-import { httpsTransport } from '../helpers/acmeHttps.ts'
-import { exchange } from '../helpers/rawHttp.ts'
-import { serverCertificate } from '../helpers/testServer.ts'
+import { useAcmeListener } from '../helpers/acmeListener.ts'
 import { newCsr } from '../helpers/world.ts'
 
 describe('ACME over a real HTTPS listener', () => {
   const acme = useAcme(openSqlite)
-  let server: Server
-  let port: number
-  let transport: ReturnType<typeof httpsTransport>
-  beforeAll(async () => {
-    const { log, sourceAddress } = acme.app.host
-    const listen = { address: '127.0.0.1', httpsPort: 0, mtlsPort: 0, httpPort: 0 }
-    const options = { log, sourceAddress, metrics: createMetrics(), metricsNetworks: [], accessLog: false }
-    server = createServer({ ...options, listen, protocols: [protocol] })
-    port = (await server.listen()).httpsPort
-    server.open({ host: () => acme.app.host, tls: serverCertificate('localhost'), ready: async () => true })
-    transport = httpsTransport({ to: { host: '127.0.0.1', port } })
-  })
-  afterAll(async () => {
-    transport.close()
-    await server.close()
-  })
-
-  const client = async () => {
-    const made = await new AcmeClient(`${BASE_URL}/acme/default/directory`, transport).load()
-    await made.register()
-    return made
-  }
-  const raw = (head: string[], body = '') =>
-    exchange(port, `${[...head, 'Host: acme.test', 'Connection: close'].join('\r\n')}\r\n\r\n${body}`, { tls: true })
+  const { client, raw, port } = useAcmeListener(acme)
   const headersOf = (answer: string) =>
     answer
       .split('\r\n\r\n')[0]
@@ -108,7 +79,7 @@ describe('ACME over a real HTTPS listener', () => {
       '\r\n',
     )
     await new Promise<void>((resolve) => {
-      const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false }, () =>
+      const socket = connect({ host: '127.0.0.1', port: port(), rejectUnauthorized: false }, () =>
         socket.write(half, () => socket.destroy()),
       )
       socket.once('close', () => resolve())
@@ -117,11 +88,7 @@ describe('ACME over a real HTTPS listener', () => {
   })
 
   it('wire 10: URLs come from the configuration, whatever Host says', async () => {
-    const answer = await exchange(
-      port,
-      'GET /acme/default/directory HTTP/1.1\r\nHost: evil.test\r\nConnection: close\r\n\r\n',
-      { tls: true },
-    )
+    const answer = await raw(['GET /acme/default/directory HTTP/1.1'], '', 'evil.test')
     expect(answer).toContain(`"newNonce":"${BASE_URL}/acme/default/new-nonce"`)
     expect(answer).not.toContain('evil')
   })
