@@ -67,6 +67,7 @@ describe('RFC 8659 section 4.2: an issue-value', () => {
     'ca.test; a=b c',
     'ca.test; a=\xe9',
     'ca_.test',
+    'ca.test\0evil',
     'cä.test',
     `ca.test; a=${'x'.repeat(5000)}`,
   ])('%j is malformed', (text) => {
