@@ -1,6 +1,7 @@
+import type { Kysely } from 'kysely'
 import { z } from 'zod'
 import type { Database } from '../db/open.ts'
-import { withTables } from '../db/tables.ts'
+import { statement, withTables } from '../db/tables.ts'
 import { type CertificateFields, fingerprint, readCertificate } from '../pki/certificateReader.ts'
 import type { CrlDraft } from '../pki/crl.ts'
 import { issuerHashes } from '../pki/ocsp.ts'
@@ -86,13 +87,17 @@ export interface CaChain {
 
 const loaded = new WeakMap<Database, ReturnType<typeof createCache<string, LoadedAuthority>>>()
 
+const versionById = statement((tables: Kysely<CoreTables>, id: number) =>
+  tables.selectFrom('authorities').select(['id', 'version']).where('id', '=', id),
+)
+const versionByName = statement((tables: Kysely<CoreTables>, name: string) =>
+  tables.selectFrom('authorities').select(['id', 'version']).where('name', '=', name),
+)
+
 /** Reads an authority; what has not changed since comes from memory. Throws Failure('notFound'). */
 export async function loadAuthority(it: Installation, ref: number | string): Promise<LoadedAuthority> {
-  const row = await withTables<CoreTables>(it.db)
-    .selectFrom('authorities')
-    .select(['id', 'version'])
-    .where(typeof ref === 'number' ? 'id' : 'name', '=', ref)
-    .executeTakeFirst()
+  const { rows } = await (typeof ref === 'number' ? versionById(it.db, ref) : versionByName(it.db, ref))
+  const [row] = rows
   if (!row) throw new Failure('notFound', 'there is no such authority')
   let cache = loaded.get(it.db)
   if (!cache) {

@@ -1,6 +1,6 @@
-import { sql } from 'kysely'
+import { type Insertable, type Kysely, sql } from 'kysely'
 import type { Database } from '../db/open.ts'
-import { withTables } from '../db/tables.ts'
+import { statement, withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import { type CertificateDraft, encodeTbs } from '../pki/certificate.ts'
 import { fingerprint } from '../pki/certificateReader.ts'
@@ -30,6 +30,48 @@ export interface Attempt {
   leaseUntil: number
 }
 
+type MadeAttempt = Record<'number' | 'issuer' | 'shard' | 'until' | 'at', number> & Record<'serial' | 'owner', string>
+
+/** No row without a decision that lets the request pass as it stands, nor for a blocked key. */
+const insertAttempt = statement(
+  (tables: Kysely<CoreTables>, made: MadeAttempt, request: { id: number; revision: number; spkiHash: string }) =>
+    tables
+      .insertInto('sign_attempts')
+      .columns([
+        'sign_request_id',
+        'number',
+        'decision_id',
+        'authority_certificate_id',
+        'serial',
+        'shard',
+        'lease_owner',
+        'lease_until',
+        'created_at',
+      ])
+      .expression((eb) =>
+        eb
+          .selectFrom('decisions')
+          .select([
+            'decisions.sign_request_id',
+            sql.val(made.number).as('number'),
+            'decisions.id',
+            sql.val(made.issuer).as('issuer'),
+            sql.val(made.serial).as('serial'),
+            sql.val(made.shard).as('shard'),
+            sql.val(made.owner).as('owner'),
+            sql.val(made.until).as('until'),
+            sql.val(made.at).as('at'),
+          ])
+          .where('decisions.sign_request_id', '=', request.id)
+          .where('decisions.revision', '=', request.revision)
+          .where('decisions.outcome', 'in', ['auto', 'remembered', 'approved'])
+          .where(({ not, exists, selectFrom }) =>
+            not(exists(selectFrom('blocked_keys').select('spki_hash').where('spki_hash', '=', request.spkiHash))),
+          ),
+      )
+      .returning('id'),
+)
+
 /**
  * Stores the next attempt of a request that stands in `signing`, in the caller's transaction. Without a decision that
  * lets this revision pass, or with a key blocked meanwhile, nothing is stored: throws Failure('conflict' | 'badKey').
@@ -47,42 +89,17 @@ export async function storeAttempt(
     shard: 0,
     leaseUntil: now.getTime() + leaseMilliseconds,
   }
-  const stored = await withTables<CoreTables>(db)
-    .insertInto('sign_attempts')
-    .columns([
-      'sign_request_id',
-      'number',
-      'decision_id',
-      'authority_certificate_id',
-      'serial',
-      'shard',
-      'lease_owner',
-      'lease_until',
-      'created_at',
-    ])
-    .expression((eb) =>
-      eb
-        .selectFrom('decisions')
-        .select([
-          'decisions.sign_request_id',
-          sql.val(attempt.number).as('number'),
-          'decisions.id',
-          sql.val(issuer.id).as('issuer'),
-          sql.val(attempt.serial).as('serial'),
-          sql.val(attempt.shard).as('shard'),
-          sql.val(it.node).as('owner'),
-          sql.val(attempt.leaseUntil).as('until'),
-          sql.val(now.getTime()).as('at'),
-        ])
-        .where('decisions.sign_request_id', '=', request.id)
-        .where('decisions.revision', '=', request.revision)
-        .where('decisions.outcome', 'in', ['auto', 'remembered', 'approved'])
-        .where(({ not, exists, selectFrom }) =>
-          not(exists(selectFrom('blocked_keys').select('spki_hash').where('spki_hash', '=', request.spkiHash))),
-        ),
-    )
-    .returning('id')
-    .executeTakeFirst()
+  const made = {
+    number: attempt.number,
+    issuer: issuer.id,
+    serial: attempt.serial,
+    shard: attempt.shard,
+    owner: it.node,
+    until: attempt.leaseUntil,
+    at: now.getTime(),
+  }
+  const { id, revision, spkiHash } = request
+  const [stored] = (await insertAttempt(db, made, { id, revision, spkiHash })).rows
   if (!stored) await whyNoAttempt(db, request.spkiHash)
   return attempt
 }
@@ -190,6 +207,10 @@ function draftOf(it: Installation, request: SignRequest, attempt: Attempt, makin
   }
 }
 
+const insertCertificate = statement((tables: Kysely<CoreTables>, row: Insertable<CoreTables['certificates']>) =>
+  tables.insertInto('certificates').values(row),
+)
+
 async function store(
   it: Installation,
   request: SignRequest,
@@ -209,34 +230,30 @@ async function store(
       set: { last_error: null },
       details: { serial: attempt.serial },
     })
-    await withTables<CoreTables>(db)
-      .insertInto('certificates')
-      .values({
-        id: request.id,
-        organization_id: request.organizationId,
-        profile_id: request.profileId,
-        authority_id: authority.id,
-        authority_certificate_id: authority.issuer?.id ?? null,
-        serial: attempt.serial,
-        der,
-        fingerprint: fingerprint(der),
-        spki_hash: publicKey.spkiHash,
-        subject: nameText(draft.subject),
-        identifiers: JSON.stringify(draft.identifiers),
-        key_algorithm:
-          publicKey.curve ?? (publicKey.algorithm === 'RSA' ? `RSA-${publicKey.size}` : publicKey.algorithm),
-        not_before: draft.notBefore.getTime(),
-        not_after: draft.notAfter.getTime(),
-        status: 'issued',
-        revoked_at: null,
-        revocation_reason: null,
-        shard: attempt.shard,
-        source: 'managed',
-        requester_key: requesterKey(request.requester),
-        renews_id: request.renews ?? null,
-        created_at: now.getTime(),
-      })
-      .execute()
+    await insertCertificate(db, {
+      id: request.id,
+      organization_id: request.organizationId,
+      profile_id: request.profileId,
+      authority_id: authority.id,
+      authority_certificate_id: authority.issuer?.id ?? null,
+      serial: attempt.serial,
+      der,
+      fingerprint: fingerprint(der),
+      spki_hash: publicKey.spkiHash,
+      subject: nameText(draft.subject),
+      identifiers: JSON.stringify(draft.identifiers),
+      key_algorithm: publicKey.curve ?? (publicKey.algorithm === 'RSA' ? `RSA-${publicKey.size}` : publicKey.algorithm),
+      not_before: draft.notBefore.getTime(),
+      not_after: draft.notAfter.getTime(),
+      status: 'issued',
+      revoked_at: null,
+      revocation_reason: null,
+      shard: attempt.shard,
+      source: 'managed',
+      requester_key: requesterKey(request.requester),
+      renews_id: request.renews ?? null,
+      created_at: now.getTime(),
+    })
   })
   return { ...request, status: 'signed', attempt: attempt.number, updatedAt: now, endedAt: now }
 }
