@@ -1,7 +1,8 @@
+import type { Kysely } from 'kysely'
 import { z } from 'zod'
 import type { SignRequest } from '../../src/core/request.ts'
 import type { Database } from '../../src/db/open.ts'
-import { withTables } from '../../src/db/tables.ts'
+import { statement } from '../../src/db/tables.ts'
 import { type Csr, parseCsr } from '../../src/pki/csr.ts'
 import { PkiError } from '../../src/pki/error.ts'
 import type { Identifier } from '../../src/pki/identifier.ts'
@@ -91,33 +92,36 @@ function parse(der: Buffer): Csr {
   }
 }
 
-/**
- * Runs in the transaction that stores the SignRequest: looks again whether the order is ready and takes it, so that it is taken once.
- * Throws AcmeError('orderNotReady').
- */
-async function takeReady(db: Database, { account, now }: AccountRequest, own: Order): Promise<void> {
-  const { numUpdatedRows } = await withTables<AcmeTables>(db)
+const takeOrder = statement((tables: Kysely<AcmeTables>, account: number, order: number, now: number) =>
+  tables
     .updateTable('acme_orders')
-    .set({ finalized_at: now.getTime() })
-    .where('id', '=', own.id)
+    .set({ finalized_at: now })
+    .where('id', '=', order)
     .where('finalized_at', 'is', null)
-    .where('expires_at', '>', now.getTime())
+    .where('expires_at', '>', now)
     .where(({ exists, not, and, selectFrom }) =>
       and([
-        exists(selectFrom('acme_accounts').select('id').where('id', '=', account.id).where('status', '=', 'valid')),
+        exists(selectFrom('acme_accounts').select('id').where('id', '=', account).where('status', '=', 'valid')),
         not(
           exists(
             selectFrom('acme_order_identifiers as i')
               .innerJoin('acme_authorizations as a', 'a.id', 'i.authorization_id')
               .select('a.id')
-              .where('i.order_id', '=', own.id)
-              .where((or) => or.or([or('a.status', '<>', 'valid'), or('a.expires_at', '<=', now.getTime())])),
+              .where('i.order_id', '=', order)
+              .where((or) => or.or([or('a.status', '<>', 'valid'), or('a.expires_at', '<=', now)])),
           ),
         ),
       ]),
-    )
-    .executeTakeFirst()
-  if (numUpdatedRows === 0n)
+    ),
+)
+
+/**
+ * Runs in the transaction that stores the SignRequest: looks again whether the order is ready and takes it, so that it is taken once.
+ * Throws AcmeError('orderNotReady').
+ */
+async function takeReady(db: Database, { account, now }: AccountRequest, own: Order): Promise<void> {
+  const { changed } = await takeOrder(db, account.id, own.id, now.getTime())
+  if (changed === 0)
     throw new AcmeError('orderNotReady', 'the order was finalized, or ceased to be ready, meanwhile: read it')
 }
 

@@ -1,7 +1,8 @@
-import type { Insertable } from 'kysely'
+import type { Insertable, Kysely } from 'kysely'
+import { Failure } from '../../src/core/failure.ts'
 import type { Take } from '../../src/core/limit.ts'
 import type { RaProfile } from '../../src/core/profile.ts'
-import { withTables } from '../../src/db/tables.ts'
+import { statement, withTables } from '../../src/db/tables.ts'
 import { isUniqueViolation, transaction } from '../../src/db/transaction.ts'
 import type { Planned } from './authorizationPlan.ts'
 import type { OrderName } from './identifiers.ts'
@@ -77,11 +78,13 @@ function orderedName(planned: Planned): OrderedName {
   return { ...asked, ancestor, authorization }
 }
 
-async function insert(
-  { server, door }: AccountRequest,
-  row: Insertable<AcmeTables['acme_orders']>,
-  { plan, charge }: Ordered,
-): Promise<number> {
+type OrderRow = Omit<Insertable<AcmeTables['acme_orders']>, 'id'>
+
+const insertOrder = statement((tables: Kysely<AcmeTables>, row: OrderRow) =>
+  tables.insertInto('acme_orders').values(row).returning('id'),
+)
+
+async function insert({ server, door }: AccountRequest, row: OrderRow, { plan, charge }: Ordered): Promise<number> {
   const rows = freshOf(plan)
   try {
     return await transaction(server.host.db, async (db) => {
@@ -91,7 +94,8 @@ async function insert(
           ? []
           : await tables.insertInto('acme_authorizations').values(rows).returning(['id', 'uuid']).execute()
       const ids = new Map(stored.map((authorization) => [authorization.uuid, authorization.id]))
-      const order = await tables.insertInto('acme_orders').values(row).returning('id').executeTakeFirstOrThrow()
+      const [order] = (await insertOrder(db, row)).rows
+      if (!order) throw new Failure('internal', 'an order was not stored')
       const links = plan.map((planned, position) => ({
         order_id: order.id,
         position,
