@@ -21,8 +21,9 @@ export async function newPassword(file: string | undefined): Promise<string> {
 
 function unseen(prompt: string): Promise<string> {
   const { stdin, stderr } = process
-  stderr.write(prompt)
+  // The echo is off before anybody is invited to type.
   stdin.setRawMode(true)
+  stderr.write(prompt)
   stdin.setEncoding('utf8')
   stdin.resume()
   return new Promise((resolve, reject) => {
