@@ -47,6 +47,7 @@ export async function compose(
     const it: Installation = {
       db,
       vault: createKeyVault(secretFrom(secret, 'key vault')),
+      auditSecret: secretFrom(secret, 'audit chain'),
       clock: () => new Date(),
       log,
       httpBaseUrl: config.httpBaseUrl,

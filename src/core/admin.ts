@@ -1,10 +1,15 @@
 import type { NameConstraints } from '../pki/nameConstraints.ts'
+import type { BlockedKeyView } from './blockedKeyAdmin.ts'
 import type { Capability } from './capability.ts'
 import type { CertificateRef } from './certificate.ts'
 import type { CredentialKind } from './credential.ts'
 import type { CredentialDraft, CredentialView } from './credentialAdmin.ts'
 import type { KeySpec } from './key.ts'
+import type { OrganizationView } from './organizationAdmin.ts'
+import type { RememberedApprovalView } from './rememberedAdmin.ts'
 import type { ApprovalRules } from './rule.ts'
+import type { AuditHead } from './seal.ts'
+import type { AuditReport } from './verify.ts'
 
 /** What stands for an authority in lists and details. */
 export interface AuthorityView {
@@ -159,15 +164,6 @@ export interface LimitView extends LimitRef {
   note: string | null
 }
 
-export interface AuditReport {
-  /** Events proved by the chain. */
-  sealed: number
-  /** Events not yet sealed: the tail of the last second, or of a server that does not run. */
-  unsealed: number
-  /** What is wrong; empty when the chain and the records agree. */
-  problems: string[]
-}
-
 /** Changes that administrators make. Each authorises: a superuser, or an administrator of the organization, or `manage` where it says so. */
 export interface Admin {
   authorities(): Promise<AuthorityView[]>
@@ -235,7 +231,8 @@ export interface Admin {
     settings: unknown
     protocols: Record<string, unknown>
     rules: unknown
-  }): Promise<ProfileView>
+    /** Sentences about rules that are allowed and yet hardly meant. */
+  }): Promise<ProfileView & { warnings: string[] }>
 
   users(): Promise<UserView[]>
   createUser(draft: { name: string; organization?: string; superuser?: boolean; admin?: boolean }): Promise<UserView>
@@ -271,7 +268,25 @@ export interface Admin {
    */
   resetLimit(ref: { profile: string; limit?: string; key: string }): Promise<number>
 
+  /** Approvals that still let orders pass unasked, of the profiles that the requester manages, the newest first, at most 1000. */
+  rememberedApprovals(): Promise<RememberedApprovalView[]>
+  /** From now on such an order asks people again. Needs manage on the profile. */
+  forgetApproval(id: number): Promise<void>
+
+  /** Keys for which nothing is issued, the newest first, at most 1000. Needs a superuser, as all of these. */
+  blockedKeys(): Promise<BlockedKeyView[]>
+  /** `spkiSha256`: SHA-256 of the SubjectPublicKeyInfo, hex. Throws conflict for one that is blocked already. */
+  blockKey(draft: { spkiSha256: string; reason: string }): Promise<BlockedKeyView>
+  /** Throws notFound. */
+  unblockKey(spkiSha256: string): Promise<void>
+
+  /** The requester's own; all for a superuser. */
+  organizations(): Promise<OrganizationView[]>
+  /** Needs a superuser. */
+  createOrganization(name: string): Promise<OrganizationView>
+
   alerts(): Promise<AlertView[]>
   closeAlert(id: number): Promise<void>
-  verifyAudit(): Promise<AuditReport>
+  /** `earlier`: a head that was printed or logged before, which the chain must still hold. Needs a superuser. */
+  verifyAudit(earlier?: AuditHead): Promise<AuditReport>
 }

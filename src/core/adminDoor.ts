@@ -3,18 +3,21 @@ import { type AdminContext, actorOf, requireSuperuser } from './adminActor.ts'
 import { closeAlert, openAlerts } from './alertAdmin.ts'
 import { changeAuthority, importedAuthority, manualAuthority, newAuthority } from './authorityChange.ts'
 import { listAuthorities, showAuthority } from './authorityView.ts'
+import { blockKey, unblockKey, viewBlockedKeys } from './blockedKeyAdmin.ts'
 import { addChain, listChains, removeChain } from './chainAdmin.ts'
 import { endCredential, newCredential, viewCredentials } from './credentialAdmin.ts'
 import { addToRole, grant, removeFromRole, ungrant } from './grantAdmin.ts'
 import type { Installation } from './installation.ts'
 import { overrideLimit, removeOverride, resetLimit, viewLimits } from './limitAdmin.ts'
+import { newOrganization, viewOrganizations } from './organizationAdmin.ts'
 import { listProfiles, replaceProfile, showProfile } from './profileAdmin.ts'
+import { forgetRemembered, viewRemembered } from './rememberedAdmin.ts'
 import { listRenewalWindows, removeRenewalWindow, setRenewalWindow } from './renewalAdmin.ts'
 import type { Requester } from './requester.ts'
-import { verifyAudit } from './seal.ts'
 import { endToken, newToken, viewTokens } from './tokenAdmin.ts'
 import { changedUser, newUser, setupLink } from './userAdmin.ts'
 import { viewUsers } from './userView.ts'
+import { verifyAudit } from './verify.ts'
 
 /**
  * What a requester may administer; each function authorises for itself. `checkProtocols` holds the options of a profile
@@ -60,11 +63,18 @@ export function createAdmin(
     overrideLimit: (draft) => overrideLimit(context, draft),
     removeOverride: (ref) => removeOverride(context, ref),
     resetLimit: (ref) => resetLimit(context, ref),
+    rememberedApprovals: () => viewRemembered(context),
+    forgetApproval: (id) => forgetRemembered(context, id),
+    blockedKeys: () => viewBlockedKeys(context),
+    blockKey: (draft) => blockKey(context, draft),
+    unblockKey: (spkiSha256) => unblockKey(context, spkiSha256),
+    organizations: () => viewOrganizations(context),
+    createOrganization: (name) => newOrganization(context, name),
     alerts: () => openAlerts(context),
     closeAlert: (id) => closeAlert(context, id),
-    verifyAudit: async () => {
+    verifyAudit: async (earlier) => {
       requireSuperuser(await actorOf(it.db, requester))
-      return verifyAudit(it.db)
+      return verifyAudit(it.db, it.auditSecret, earlier)
     },
   }
 }

@@ -65,6 +65,8 @@ export interface ReviewState {
   steps: ApprovalStep[]
   /** Names of those who could still approve the present step. Empty: nobody may, and the request says so. */
   mayApprove: string[]
+  /** Where an approval that was remembered stands in for people: the request on which they voted, and who approved it. */
+  remembered?: { request: number; approvers: string[] }
   votes: { user: string; step: number; verdict: string; override: boolean; reason?: string; at: Date }[]
   comments: { user: string; text: string; at: Date }[]
 }

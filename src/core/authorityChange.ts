@@ -9,6 +9,7 @@ import { addManualAuthority, type Belonging, createAuthority, importAuthority } 
 import { findAuthorityRow, showAuthority } from './authorityView.ts'
 import { Failure } from './failure.ts'
 import { findUser } from './identity.ts'
+import { tellOfOperator } from './operatorAlert.ts'
 import { parsed } from './parsed.ts'
 import type { CoreTables } from './tables.ts'
 
@@ -105,8 +106,12 @@ export async function changeAuthority(
       action: 'authority.changed',
       organizationId,
       subject,
-      details: { name, ...change },
+      details: { name, ...change, ...(columns.owner_id === undefined ? {} : { ownerId: columns.owner_id }) },
     })
+    if (columns.owner_id !== undefined && change.owner?.toLowerCase() !== row.owner) {
+      const what = `made ${change.owner} the owner of the authority ${name}`
+      await tellOfOperator(db, actor, { at: it.clock(), organizationId, subject, what })
+    }
   })
   return showAuthority(context, name)
 }

@@ -28,7 +28,7 @@ export async function listCertificates(
   const needle = filter.search?.toLowerCase()
   const page = await scan(below, {
     fetch: (step) => select(it.db, { filter, reader, step, now }),
-    keep: (rows) => (needle === undefined ? rows : rows.filter((row) => matches(row, needle))),
+    keep: (rows) => readable(reader, needle === undefined ? rows : rows.filter((row) => matches(row, needle))),
     indexed:
       reader.sees === 'all' &&
       Object.entries(filter).every(([key, value]) => value === undefined || key === 'after' || key === 'limit'),
@@ -36,6 +36,13 @@ export async function listCertificates(
     pace,
   })
   return { ...page, rows: page.rows.map((row) => toRow(row, now)) }
+}
+
+/** As its request: who may read that one sees the certificate. */
+async function readable(reader: Reader, rows: Row[]): Promise<Row[]> {
+  if (reader.sees !== 'organization' || rows.length === 0) return rows
+  const ids = await reader.may('sign', rows)
+  return rows.filter(({ id }) => ids.has(id))
 }
 
 async function endOf(db: Database): Promise<number> {
@@ -67,6 +74,10 @@ async function select(db: Database, { filter, reader, step, now }: Query) {
       'revocation_reason',
       'authorities.name as authority',
       'ra_profiles.name as profile',
+      'certificates.authority_id',
+      'certificates.profile_id',
+      'sign_requests.requester',
+      'sign_requests.requester_key',
     ])
     .where('certificates.id', '<', step.below)
     .where('certificates.id', '>=', step.from)

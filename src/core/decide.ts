@@ -11,7 +11,8 @@ const ownerStep: ApprovalStep = { users: [], roles: [], owner: true, quorum: 1, 
 
 type DecidingRule = Exclude<ApprovalRule, { warn: string }>
 
-const defaultRule: DecidingRule = { name: 'default', when: 'true', require: [ownerStep] }
+/** What applies where no rule decides. */
+export const defaultRule: DecidingRule = { name: 'default', when: 'true', require: [ownerStep] }
 const keyCompromise: DecidingRule = { name: 'keyCompromise', when: 'true', auto: true }
 
 /**

@@ -5,6 +5,7 @@ import { type Actor, type AdminContext, actorOf, organizationFor, requireAdminis
 import { findAuthorityRow } from './authorityView.ts'
 import { capabilities, type Grant, grantCapability, revokeCapability } from './capability.ts'
 import { Failure } from './failure.ts'
+import { aboutUser, tellOfOperator } from './operatorAlert.ts'
 import { findProfileRow } from './profileAdmin.ts'
 import { addRole, addRoleMember, findRole, removeRoleMember } from './role.ts'
 import { administeredUser } from './userView.ts'
@@ -13,9 +14,13 @@ import { administeredUser } from './userView.ts'
 export async function addToRole({ it, requester }: AdminContext, userName: string, roleName: string): Promise<void> {
   const change = { actor: requester, at: it.clock() }
   await transaction(it.db, async (db) => {
-    const { id: userId, organizationId } = await administeredUser(db, await actorOf(db, requester), userName)
+    const actor = await actorOf(db, requester)
+    const user = await administeredUser(db, actor, userName)
+    const { id: userId, organizationId } = user
     const role = (await findRole(db, organizationId, roleName)) ?? (await addRole(db, change, organizationId, roleName))
     await addRoleMember(db, change, { role, userId })
+    const what = `put ${user.name} into the role ${roleName}`
+    await tellOfOperator(db, actor, { at: change.at, ...aboutUser(user), what })
   })
 }
 
@@ -36,8 +41,14 @@ export async function removeFromRole(
 /** See Admin.grant. Needs an administrator of the organization. */
 export async function grant({ it, requester }: AdminContext, draft: GrantDraft): Promise<void> {
   await transaction(it.db, async (db) => {
-    const resolved = await resolve(db, await actorOf(db, requester), draft)
-    await grantCapability(db, { actor: requester, at: it.clock() }, resolved)
+    const actor = await actorOf(db, requester)
+    const at = it.clock()
+    const { to, organizationId, capability, ...on } = await resolve(db, actor, draft)
+    await grantCapability(db, { actor: requester, at }, { to, organizationId, capability, ...on })
+    const subject =
+      'userId' in to ? { kind: 'user' as const, id: to.userId } : { kind: 'installation' as const, id: to.roleId }
+    const what = `granted ${capability} to ${draft.user ?? `the role ${draft.role}`}`
+    await tellOfOperator(db, actor, { at, organizationId, subject, what })
   })
 }
 

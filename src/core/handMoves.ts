@@ -37,6 +37,7 @@ export async function cancel(
   reason?: string,
 ): Promise<void> {
   const text = checkedReason(reason ?? 'withdrawn')
+  requirePerson(context, kind)
   await transaction(context.db, async (db) => {
     const held = await holdFor(db, context, { kind, ref }, 'requester or manager')
     const at = context.clock()
@@ -55,6 +56,7 @@ export async function markFailed(
   reason: string,
 ): Promise<void> {
   const text = checkedReason(reason)
+  requirePerson(context, kind)
   await transaction(context.db, async (db) => {
     const held = await holdFor(db, context, { kind, ref }, 'manager')
     const at = context.clock()
@@ -127,6 +129,13 @@ async function requireNoAttempt(db: Database, held: Held, at: Date): Promise<voi
 async function endDecision(db: Database, { kind, request }: Held, at: Date): Promise<void> {
   const decision = await findDecision(db, kind, request)
   if (decision) await settleDecision(db, decision.id, { outcome: 'canceled', at })
+}
+
+/** A revocation that somebody asked for is not taken away by access to the data folder. Throws Failure('forbidden'). */
+function requirePerson({ requester }: ApprovalContext, kind: RequestKind): void {
+  if (kind === 'sign' || requester.kind !== 'system') return
+  const detail = 'a revocation is withdrawn or given up by a person, with a token or password of his own'
+  throw new Failure('forbidden', detail)
 }
 
 function checkedReason(reason: string): string {

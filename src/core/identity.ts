@@ -75,7 +75,7 @@ export interface NewUser {
 
 /** Makes a user without a password; a setup link lets him choose one. Throws Failure('conflict') when the name is taken. */
 export async function createUser(db: Database, { actor, at }: Change, user: NewUser): Promise<User> {
-  const name = checkedName(user.name).toLowerCase()
+  const name = checkedUserName(user.name)
   const row = await withTables<CoreTables>(db)
     .insertInto('users')
     .values({
@@ -151,7 +151,17 @@ export async function listUsers(db: Database, organizationId?: number): Promise<
   return (await query.execute()).map(toUser)
 }
 
-/** Names of people and their groups: printable, without white space at the ends. Throws Failure('malformed'). */
+/** Names by which people log in and are named in rules: no two that look alike. Lower case. Throws Failure('malformed'). */
+export function checkedUserName(given: string): string {
+  const name = given.toLowerCase()
+  if (/^[a-z0-9][a-z0-9._@-]{0,98}$/.test(name)) return name
+  throw new Failure(
+    'malformed',
+    'the name of a user has 1 to 99 of a-z, 0-9 and . _ @ -, and begins with a letter or digit',
+  )
+}
+
+/** Names of groups of people and of what they keep: printable, without white space at the ends. Throws Failure('malformed'). */
 export function checkedName(name: string): string {
   if (/^[\p{L}\p{N}._@+-][\p{L}\p{N}._@+ -]{0,98}$/u.test(name) && name === name.trim()) return name
   throw new Failure('malformed', 'a name has 1 to 99 letters, digits, spaces and . _ @ + -')

@@ -7,6 +7,8 @@ import type { KeyVault } from './key.ts'
 export interface Installation {
   db: Database
   vault: KeyVault
+  /** Seals the audit chain: 32 octets derived from the key-encryption key, the same for all nodes. */
+  auditSecret: Buffer
   clock: () => Date
   log: Log
   /** Base URL of the plain HTTP listener as the world sees it, without a trailing slash: CRL, OCSP and issuer URLs begin with it. */

@@ -11,9 +11,12 @@ import {
   requireCapability,
 } from './adminActor.ts'
 import { findAuthorityRow } from './authorityView.ts'
+import { canonicalJson } from './canonicalJson.ts'
 import { Failure } from './failure.ts'
+import { tellOfOperator } from './operatorAlert.ts'
 import { saveProfile } from './profiles.ts'
-import { approvalRules } from './rule.ts'
+import { ruleWarnings } from './profileWarnings.ts'
+import { type ApprovalRules, actions, approvalRules } from './rule.ts'
 import type { CoreTables } from './tables.ts'
 
 /** The profiles of the requester's organization, of all of them for a superuser, by name; none that is built in. */
@@ -38,10 +41,10 @@ export async function showProfile({ it, requester }: AdminContext, name: string)
 export async function replaceProfile(
   context: AdminContext & { checkProtocols: (protocols: Record<string, unknown>) => void },
   draft: Parameters<Admin['saveProfile']>[0],
-): Promise<ProfileView> {
+): Promise<ProfileView & { warnings: string[] }> {
   const { it, requester } = context
   context.checkProtocols(draft.protocols)
-  await transaction(it.db, async (db) => {
+  const warnings = await transaction(it.db, async (db) => {
     const actor = await actorOf(db, requester)
     const authority = await findAuthorityRow(db, actor, draft.authority)
     const known = await findProfileRow(db, actor, draft.name)
@@ -64,9 +67,31 @@ export async function replaceProfile(
     }
     const { name, settings, protocols, rules } = draft
     const saved = { name, settings, protocols, rules, organizationId, authorityId: authority.id, builtin: false }
-    await saveProfile(db, { ...saved, enabled: draft.enabled ?? true }, { actor: requester, at: it.clock() })
+    const at = it.clock()
+    const { id } = await saveProfile(db, { ...saved, enabled: draft.enabled ?? true }, { actor: requester, at })
+    const now = approvalRules.parse(rules)
+    const before = known && approvalRules.parse(JSON.parse(known.rules))
+    const what = whoDecides({ name, now, before, moved: known?.authority_id !== authority.id })
+    if (what) await tellOfOperator(db, actor, { at, organizationId, subject: { kind: 'profile', id }, what })
+    return ruleWarnings(db, organizationId, now, before)
   })
-  return showProfile(context, draft.name)
+  return { ...(await showProfile(context, draft.name)), warnings }
+}
+
+interface Rules {
+  name: string
+  now: ApprovalRules
+  before: ApprovalRules | undefined
+  /** Whether another authority, and so another owner, is asked where no rule decides. */
+  moved: boolean
+}
+
+/** What changes who decides on orders, in words; undefined when nothing does. */
+function whoDecides({ name, now, before, moved }: Rules): string | undefined {
+  if (!before)
+    return actions.some((action) => now[action].length > 0) ? `made the profile ${name} with rules` : undefined
+  if (canonicalJson(now) !== canonicalJson(before)) return `changed the rules of the profile ${name}`
+  return moved ? `moved the profile ${name} to another authority` : undefined
 }
 
 export async function findProfileRow(db: Database, actor: Actor, name: string): Promise<ProfileRow | undefined> {

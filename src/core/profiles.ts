@@ -10,6 +10,7 @@ import { createCache } from './installation.ts'
 import { type CertificateProfile, type ProfileSettings, profileSettings, type RaProfile } from './profile.ts'
 import type { Requester } from './requester.ts'
 import { type ApprovalRules, approvalRules } from './rule.ts'
+import { explained } from './ruleTrouble.ts'
 import { subjectOf } from './subject.ts'
 import type { CoreTables } from './tables.ts'
 import { uuidv7 } from './uuid.ts'
@@ -120,7 +121,14 @@ export async function saveProfile(
     action: saved.version === 1 ? 'profile.created' : 'profile.changed',
     organizationId: draft.organizationId,
     subject: { kind: 'profile', id: saved.id },
-    details: { name: draft.name, settings: columns.settings, protocols: columns.protocols, rules: columns.rules },
+    details: {
+      name: draft.name,
+      authorityId: draft.authorityId,
+      enabled: draft.enabled,
+      settings: columns.settings,
+      protocols: columns.protocols,
+      rules: columns.rules,
+    },
   })
   return { id: saved.id }
 }
@@ -152,10 +160,11 @@ function checkCertificate(certificate: CertificateProfile, at: string, builtin: 
 function read<T extends z.ZodType>(schema: T, value: unknown, at: string): z.output<T> {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
-  const problems = parsed.error.issues.map((issue) => ({
-    at: [at, ...issue.path].join('.'),
+  const issues = parsed.error.issues.flatMap((issue) => explained(issue, value))
+  const problems = issues.map(({ path, message }) => ({
+    at: [at, ...path].join('.'),
     code: 'malformed' as const,
-    detail: issue.message,
+    detail: message,
   }))
   const [first] = problems
   throw new Failure('malformed', `${first?.at}: ${first?.detail}`, { problems })

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { nameText } from '../pki/name.ts'
+import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
 import { type Pace, pageLimit, type Step, scan } from './keyset.ts'
 import type { Page, RequestFilter, RequestRow } from './listing.ts'
@@ -9,14 +10,16 @@ import type { WantedCertificate } from './request.ts'
 import type { Requester } from './requester.ts'
 import { type Readable, type Reader, readerOf } from './requestReader.ts'
 import type { CoreTables } from './tables.ts'
+import { revokeMoves, signMoves } from './transition.ts'
 
-/** See Listing.requests. Answers only what Approvals.review would show the same requester. */
+/** See Listing.requests. Throws Failure('malformed') for a status that such requests do not have. Answers only what Approvals.review would show the same requester. */
 export async function listRequests(
   it: Installation,
   requester: Requester,
   filter: RequestFilter,
   pace: Pace,
 ): Promise<Page<RequestRow>> {
+  checkStatus(filter)
   const reader = await readerOf(it.db, requester)
   const select = filter.kind === 'sign' ? signRows : revokeRows
   const below = filter.after ?? (await endOf(it.db, filter.kind))
@@ -32,6 +35,18 @@ export async function listRequests(
     pace,
   })
   return { ...page, rows: page.rows.map((row) => toRow(filter, row)) }
+}
+
+function checkStatus({ kind, status }: RequestFilter): void {
+  const statuses = requestStatuses[kind]
+  if (status === undefined || statuses.includes(status)) return
+  throw new Failure('malformed', `a request to ${kind} is ${statuses.join(', ')}`)
+}
+
+/** What a request of either kind can be. */
+export const requestStatuses: Record<RequestFilter['kind'], readonly string[]> = {
+  sign: Object.keys(signMoves),
+  revoke: Object.keys(revokeMoves),
 }
 
 const open = { sign: ['draft', 'requested', 'signing', 'failed'], revoke: [] as string[] }

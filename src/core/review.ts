@@ -29,9 +29,34 @@ export async function review(context: ApprovalContext, kind: RequestKind, ref: R
     step: decision.step,
     steps: decision.steps,
     mayApprove: await mayApprove(db, held, decision, votes),
+    ...(decision.outcome === 'remembered' ? await standsOn(db, held) : {}),
     votes: votes.map(({ userId: _, remember: __, ...vote }) => vote),
     comments,
   }
+}
+
+/** The decision that lets it pass, as the event of the request names it. */
+async function standsOn(db: Database, held: Held): Promise<Pick<ReviewState, 'remembered'>> {
+  const { kind, id } = subjectOf(held)
+  const first = await withTables<CoreTables>(db)
+    .selectFrom('audit_events')
+    .select('details')
+    .where('subject_kind', '=', kind)
+    .where('subject_id', '=', id)
+    .where('status', 'is not', null)
+    .orderBy('id')
+    .limit(1)
+    .executeTakeFirst()
+  const { decision } = first ? JSON.parse(first.details) : {}
+  if (typeof decision !== 'number') return {}
+  const original = await withTables<CoreTables>(db)
+    .selectFrom('decisions')
+    .select('sign_request_id')
+    .where('id', '=', decision)
+    .executeTakeFirst()
+  if (original?.sign_request_id == null) return {}
+  const approvers = (await votesOf(db, decision)).filter(({ verdict }) => verdict === 'approve').map(({ user }) => user)
+  return { remembered: { request: original.sign_request_id, approvers } }
 }
 
 async function mayApprove(db: Database, { request }: Held, decision: Decision, votes: StoredVote[]): Promise<string[]> {

@@ -129,6 +129,8 @@ async function makeRecord(db: Database, it: Installation, order: Order, { verdic
       profile: draft.profile.name,
       rule: outcome.rule,
       outcome: remembered ? 'remembered' : outcome.kind,
+      // Whose approval it is: request show names them, audit verify looks at them.
+      ...(remembered ? { decision: remembered.decisionId } : {}),
     },
   })
   const { spkiHash } = order.csr.publicKey

@@ -2,18 +2,11 @@ import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import type { UserView } from './admin.ts'
-import {
-  type Actor,
-  type AdminContext,
-  actorOf,
-  organizationFor,
-  requireAdministrator,
-  requireSuperuser,
-} from './adminActor.ts'
-import { raiseAlert } from './alert.ts'
+import { type AdminContext, actorOf, organizationFor, requireAdministrator, requireSuperuser } from './adminActor.ts'
 import { Failure } from './failure.ts'
-import { auditUser, changeUser, createUser, type User, type UserFlags } from './identity.ts'
+import { changeUser, createUser, type User, type UserFlags } from './identity.ts'
 import { createSetupLink } from './login.ts'
+import { aboutUser, tellOfOperator } from './operatorAlert.ts'
 import type { CoreTables } from './tables.ts'
 import { administeredUser, viewUser } from './userView.ts'
 
@@ -30,7 +23,8 @@ export async function newUser(
     if (draft.superuser) requireSuperuser(actor)
     const { name, superuser = false, admin = false } = draft
     const user = await createUser(db, { actor: requester, at }, { name, organizationId, superuser, admin })
-    if (superuser || admin) await tellOfOperator(db, actor, { at, user, what: `made ${user.name} ${powerOf(user)}` })
+    if (superuser || admin)
+      await tellOfOperator(db, actor, { at, ...aboutUser(user), what: `made ${user.name} ${powerOf(user)}` })
     return user
   })
   return viewUser(it.db, id)
@@ -50,7 +44,7 @@ export async function changedUser({ it, requester }: AdminContext, name: string,
       await requireAnotherSuperuser(db, user)
     const changed = await changeUser(db, { actor: requester, at }, user.id, flags)
     if (flags.superuser || flags.admin)
-      await tellOfOperator(db, actor, { at, user, what: `made ${user.name} ${powerOf(changed)}` })
+      await tellOfOperator(db, actor, { at, ...aboutUser(user), what: `made ${user.name} ${powerOf(changed)}` })
     return changed
   })
   return viewUser(it.db, id)
@@ -91,7 +85,7 @@ export async function setupLink(
         `${user.name} has a password already; only a superuser, with a token or password of his own, makes a link to replace it`,
       )
     }
-    await tellOfOperator(db, actor, { at, user, what: `made a setup link for ${user.name}` })
+    await tellOfOperator(db, actor, { at, ...aboutUser(user), what: `made a setup link for ${user.name}` })
     return createSetupLink(db, { actor: requester, at }, user.id)
   })
 }
@@ -103,21 +97,4 @@ async function hasPassword(db: Database, { id }: User): Promise<boolean> {
     .where('id', '=', id)
     .executeTakeFirst()
   return row?.password_hash != null
-}
-
-/** What the local operator does that may end in votes is told to every administrator, beside the audit row of the change. */
-async function tellOfOperator(
-  db: Database,
-  actor: Actor,
-  { at, user, what }: { at: Date; user: User; what: string },
-): Promise<void> {
-  if (actor.user) return
-  const { requester } = actor
-  await auditUser(db, { actor: requester, at }, { user, action: 'user.by_local_operator', details: { what } })
-  await raiseAlert(db, at, {
-    kind: 'local_operator',
-    organizationId: user.organizationId,
-    subject: { kind: 'user', id: user.id },
-    detail: `${requester.name} ${what}, through the data folder and without a person's token`,
-  })
 }

@@ -3,8 +3,9 @@ import { findCertificate } from '../../src/core/certificate.ts'
 import { Failure } from '../../src/core/failure.ts'
 import type { SignDraft } from '../../src/core/request.ts'
 import { revoke } from '../../src/core/revoke.ts'
-import { sealAudit, verifyAudit } from '../../src/core/seal.ts'
+import { sealAudit } from '../../src/core/seal.ts'
 import { sign } from '../../src/core/sign.ts'
+import { verifyAudit } from '../../src/core/verify.ts'
 import { databases } from '../helpers/databases.ts'
 import { acmeAccount, createWorld, newCsr, type World } from '../helpers/world.ts'
 
@@ -74,8 +75,8 @@ describe.each(databases)('signing on $name', ({ open }) => {
   })
 
   it('leaves an audit chain that proves itself', async () => {
-    while ((await sealAudit(world.it.db)) > 0);
-    const report = await verifyAudit(world.it.db)
+    while ((await sealAudit(world.it.db, world.it.auditSecret)) > 0);
+    const report = await verifyAudit(world.it.db, world.it.auditSecret)
     expect(report.problems).toEqual([])
     expect(report.unsealed).toBe(0)
     expect(report.sealed).toBeGreaterThan(5)

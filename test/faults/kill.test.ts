@@ -4,9 +4,10 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findByOrigin } from '../../src/core/records.ts'
 import { endLeases, resumeSigning } from '../../src/core/resume.ts'
-import { sealAudit, verifyAudit } from '../../src/core/seal.ts'
+import { sealAudit } from '../../src/core/seal.ts'
 import { sign } from '../../src/core/sign.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
+import { verifyAudit } from '../../src/core/verify.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { databases } from '../helpers/databases.ts'
 import { acmeAccount, newCsr, openWorld, type World } from '../helpers/world.ts'
@@ -85,7 +86,7 @@ describe.each(databases)('SIGKILL while issuing, on $name', ({ open }) => {
     expect(ordered).toHaveLength(orders)
     expect(new Set(certificates.map(({ id }) => id))).toEqual(new Set(ordered.map(({ id }) => id)))
     expect(new Set(certificates.map(({ serial }) => serial)).size).toBe(orders)
-    while ((await sealAudit(world.it.db)) > 0);
-    expect((await verifyAudit(world.it.db)).problems).toEqual([])
+    while ((await sealAudit(world.it.db, world.it.auditSecret)) > 0);
+    expect((await verifyAudit(world.it.db, world.it.auditSecret)).problems).toEqual([])
   }
 })

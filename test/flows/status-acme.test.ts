@@ -30,6 +30,7 @@ describe.each(databases)('the status table in ACME on $name', ({ open }) => {
   let acme: AcmeApp
   let client: AcmeClient
   let approver: User
+  let chief: User
 
   beforeAll(async () => {
     opened = await open()
@@ -40,6 +41,9 @@ describe.each(databases)('the status table in ACME on $name', ({ open }) => {
     const { organizationId } = await world.profile()
     approver = await transaction(opened.db, (db) =>
       createUser(db, { actor: system('test'), at: world.time.now }, { name: 'approver', organizationId }),
+    )
+    chief = await transaction(opened.db, (db) =>
+      createUser(db, { actor: system('test'), at: world.time.now }, { name: 'chief', organizationId, admin: true }),
     )
     client = await acme.client({ profile: 'review' })
     acme.serveChallenges(client)
@@ -182,8 +186,8 @@ describe.each(databases)('the status table in ACME on $name', ({ open }) => {
       revoked: (id) => vote('revoke', id, {}),
       denied: (id) => vote('revoke', id, { verdict: 'deny', reason: 'it is still needed' }),
       expired: () => expireWaiting(opened.db, new Date(acme.world.time.now.getTime() + 8 * 86_400_000)),
-      canceled: (id) => approvals().cancel('revoke', id, 'not any more'),
-      failed: (id) => approvals().markFailed('revoke', id, 'the authority is being moved'),
+      canceled: (id) => approvals(chief).cancel('revoke', id, 'not any more'),
+      failed: (id) => approvals(chief).markFailed('revoke', id, 'the authority is being moved'),
     }
     const rows = Object.entries(revokeStatusTable).map(([status, cell]) => ({ status: status as RevokeStatus, cell }))
 

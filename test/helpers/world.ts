@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { pino } from 'pino'
 import { localAuthority } from '../../src/authorities/local.ts'
 import { manualAuthority } from '../../src/authorities/manual.ts'
@@ -50,6 +50,7 @@ export async function openWorld(db: Database, secret: Buffer): Promise<World> {
   const it: Installation = {
     db,
     vault: createKeyVault(secret),
+    auditSecret: createHash('sha256').update('audit chain').update(secret).digest(),
     clock: () => time.now,
     log: pino({ level: 'silent' }),
     httpBaseUrl: 'http://ca.test',

@@ -1,0 +1,31 @@
+import { withTables } from '../db/tables.ts'
+import { transaction } from '../db/transaction.ts'
+import { type AdminContext, actorOf, requireSuperuser, seesOrganization } from './adminActor.ts'
+import { createOrganization } from './identity.ts'
+import type { CoreTables } from './tables.ts'
+
+/** A tenant: whose users, authorities and profiles see nothing of another's. */
+export interface OrganizationView {
+  name: string
+  uuid: string
+  createdAt: Date
+}
+
+/** See Admin.organizations. By name. */
+export async function viewOrganizations({ it, requester }: AdminContext): Promise<OrganizationView[]> {
+  const actor = await actorOf(it.db, requester)
+  const rows = await withTables<CoreTables>(it.db).selectFrom('organizations').selectAll().orderBy('name').execute()
+  return rows
+    .filter(({ id }) => seesOrganization(actor, id))
+    .map(({ name, uuid, created_at }) => ({ name, uuid, createdAt: new Date(created_at) }))
+}
+
+/** See Admin.createOrganization. Throws Failure('conflict') when the name is taken. */
+export async function newOrganization({ it, requester }: AdminContext, name: string): Promise<OrganizationView> {
+  const at = it.clock()
+  const made = await transaction(it.db, async (db) => {
+    requireSuperuser(await actorOf(db, requester))
+    return createOrganization(db, { actor: requester, at }, name)
+  })
+  return { name: made.name, uuid: made.uuid, createdAt: at }
+}

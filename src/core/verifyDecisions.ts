@@ -1,0 +1,167 @@
+import type { Database } from '../db/open.ts'
+import { withTables } from '../db/tables.ts'
+import { canonicalJson } from './canonicalJson.ts'
+import { defaultRule, ruleVersion } from './decide.ts'
+import { type ApprovalRule, type ApprovalRules, approvalRules } from './rule.ts'
+import type { CoreTables } from './tables.ts'
+import { type Complain, eachSpan, type Histories, readJson, type Told } from './verifyHistory.ts'
+
+/** Canonical JSON of the steps of every rule that a profile ever had, by the rule's version. */
+export type KnownRules = ReadonlyMap<string, string>
+
+/** From the events that tell of profiles. */
+export async function loadKnownRules(db: Database): Promise<KnownRules> {
+  const known = new Map<string, string>()
+  const know = (rule: ApprovalRule) => {
+    if ('require' in rule) known.set(ruleVersion(rule), canonicalJson(rule.require))
+  }
+  know(defaultRule)
+  await eachSpan(db, () => {}, {
+    kind: 'profile',
+    actions: ['profile.created', 'profile.changed'],
+    check: async ({ told }) => {
+      for (const { details } of [...told.values()].flat()) rulesIn(details.rules).forEach(know)
+    },
+  })
+  return known
+}
+
+/** As they were written, and as they are read today: a version is one of the two. */
+function rulesIn(text: unknown): ApprovalRule[] {
+  const written = readJson(text)
+  const read = approvalRules.safeParse(written)
+  if (!read.success) return []
+  return [...Object.values(written as ApprovalRules), ...Object.values(read.data)].flat()
+}
+
+interface Subjects {
+  kind: 'sign_request' | 'revoke_request'
+  histories: Histories
+  rules: KnownRules
+}
+
+/** Decisions say what the events of their requests say, and each approval has the votes that its rule asks for. */
+export async function verifyDecisions(db: Database, subjects: Subjects, complain: Complain): Promise<void> {
+  const { kind, histories, rules } = subjects
+  const decisions = await decisionsIn(db, subjects)
+  const votes = await votesIn(db, subjects)
+  for (const decision of decisions) {
+    const events = histories.told.get(decision.request ?? 0) ?? []
+    const about = {
+      subject: `${kind} ${decision.request}`,
+      decision,
+      rules,
+      given: events.filter(({ action, details }) => action.startsWith('vote.') && details.hash === decision.hash),
+      votes: votes.filter((vote) => vote.decision_id === decision.id),
+      complain,
+    }
+    verifyOutcome(about, events)
+    verifyVotes(about)
+  }
+  const decided = new Set(decisions.map(({ request }) => request))
+  for (const [id, [first]] of histories.told)
+    if (first && !decided.has(id)) complain(`the decision on ${kind} ${id} is gone`)
+  await verifyRemembered(db, subjects, complain)
+}
+
+async function decisionsIn(db: Database, { kind, histories: { after, upTo } }: Subjects) {
+  const column = `${kind}_id` as const
+  return withTables<CoreTables>(db)
+    .selectFrom('decisions')
+    .select(['id', `${column} as request`, 'outcome', 'rule', 'rule_version', 'steps', 'hash'])
+    .where(column, '>', after)
+    .where(column, '<=', upTo)
+    .execute()
+}
+
+async function votesIn(db: Database, { kind, histories: { after, upTo } }: Subjects) {
+  const column = `${kind}_id` as const
+  return withTables<CoreTables>(db)
+    .selectFrom('decisions')
+    .innerJoin('votes', 'votes.decision_id', 'decisions.id')
+    .leftJoin('users', 'users.id', 'votes.user_id')
+    .select(['votes.decision_id', 'votes.step', 'votes.verdict', 'votes.override', 'votes.created_at', 'users.name'])
+    .where(column, '>', after)
+    .where(column, '<=', upTo)
+    .execute()
+}
+
+interface About {
+  subject: string
+  decision: Awaited<ReturnType<typeof decisionsIn>>[number]
+  rules: KnownRules
+  /** Events of votes on what the decision's hash stands for. */
+  given: Told[]
+  votes: Awaited<ReturnType<typeof votesIn>>
+  complain: Complain
+}
+
+const possible: Record<string, readonly string[]> = {
+  auto: ['auto'],
+  deny: ['denied'],
+  remembered: ['remembered'],
+  require: ['waiting', 'approved', 'denied', 'expired', 'canceled'],
+}
+
+function verifyOutcome({ subject, decision, rules, given, complain }: About, events: Told[]): void {
+  const { outcome } = decision
+  const [first] = events.filter(({ status }) => status !== null)
+  if (!first) return
+  // A refusal by policy is told without an outcome.
+  const told = String(first.details.outcome ?? 'deny')
+  if (!possible[told]?.includes(outcome)) complain(`${subject} was decided as ${outcome}, its first event says ${told}`)
+  if (decision.rule !== first.details.rule)
+    complain(`${subject} was decided by the rule ${decision.rule}, its first event says ${first.details.rule}`)
+  if (told !== 'require') return
+  const steps = canonicalJson(readJson(decision.steps))
+  if (rules.get(decision.rule_version) !== steps)
+    complain(`${subject}: the steps of its decision are not those of a rule that a profile ever had`)
+  else if (outcome === 'approved' && !approvedBy(decision.steps, given))
+    complain(`${subject} was approved without the votes that its rule asks for`)
+  if (outcome === 'denied' && !given.some(({ details }) => details.verdict === 'deny'))
+    complain(`${subject} was denied without a vote`)
+}
+
+function approvedBy(steps: string, given: Told[]): boolean {
+  const approvals = given.filter(({ details }) => details.verdict === 'approve')
+  if (approvals.some(({ action }) => action === 'vote.override')) return true
+  return (readJson(steps) as { quorum: number }[]).every(({ quorum }, step) => {
+    const voters = approvals.filter(({ details }) => details.step === step).map(({ details }) => details.user)
+    return new Set(voters).size >= quorum
+  })
+}
+
+/** Each vote has its event; each event its vote, unless an override of the same person took its place. */
+function verifyVotes({ subject, given, votes, complain }: About): void {
+  const last = new Map(given.map((event) => [event.details.user, event]))
+  for (const { name, verdict, step, override, created_at } of votes) {
+    const event = last.get(name)
+    const agrees =
+      event?.details.verdict === verdict &&
+      event.details.step === step &&
+      event.at === created_at &&
+      (event.action === 'vote.override') === (override === 1)
+    if (!agrees) complain(`${subject} has a vote of ${name ?? 'nobody'} that no event tells of`)
+  }
+  const voters = new Set(votes.map(({ name }) => name))
+  for (const [name, event] of last)
+    if (!voters.has(String(name))) complain(`${subject}: the vote of ${name} is gone, event ${event.id} tells of it`)
+}
+
+/** What passed because people had approved it earlier names that decision. */
+async function verifyRemembered(db: Database, { kind, histories }: Subjects, complain: Complain): Promise<void> {
+  const by = new Map<number, number>()
+  for (const [id, events] of histories.told)
+    for (const { details } of events)
+      if (details.outcome === 'remembered' && typeof details.decision === 'number') by.set(id, details.decision)
+  if (by.size === 0) return
+  const approved = await withTables<CoreTables>(db)
+    .selectFrom('decisions')
+    .select('id')
+    .where('id', 'in', [...new Set(by.values())])
+    .where('outcome', '=', 'approved')
+    .execute()
+  const good = new Set(approved.map(({ id }) => id))
+  for (const [id, decision] of by)
+    if (!good.has(decision)) complain(`${kind} ${id} passed by the decision ${decision}, which approved nothing`)
+}
