@@ -168,8 +168,9 @@ describe.each(databases)('ACME finalize on $name', ({ open }) => {
       await expect(door.approvals.retry('sign', request.id)).rejects.toMatchObject({ code: 'conflict' })
     })
 
-    it('a rule that denies makes it invalid at once', async () => {
-      await acme.app.world.save('never', { rules: { issue: [{ name: 'never', deny: 'not today' }] } })
+    it('a rule that denies what the CSR shows makes it invalid at once', async () => {
+      const rule = { name: 'never', when: 'key.algorithm == "EC"', deny: 'not today' }
+      await acme.app.world.save('never', { rules: { issue: [rule] } })
       const { client, order } = await acme.app.ready(['never.localhost'], { profile: 'never' })
       const reply = await client.finalize(order, await der('never.localhost'))
       expect(reply.status).toBe(200)

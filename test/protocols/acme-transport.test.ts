@@ -101,7 +101,16 @@ describe('ACME transport', () => {
 
   it('wire 2 and 51: an unknown path is a problem document with a nonce', async () => {
     const client = await acme.app.client()
-    for (const path of ['', 'nothing', 'new-order/', 'key-changes', 'new-authz', 'order', 'challenge/x'])
+    for (const path of [
+      '',
+      'nothing',
+      'new-order/',
+      'key-changes',
+      'new-authzs',
+      'renewal-info',
+      'order',
+      'challenge/x',
+    ])
       expectProblem(await client.post(`${root}/${path}`, {}), 404, 'malformed')
   })
 
