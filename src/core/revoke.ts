@@ -2,7 +2,6 @@ import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import { reasonCodes } from '../pki/crl.ts'
-import { raiseAlert } from './alert.ts'
 import type { Outcome, Verdict } from './approval.ts'
 import { audit } from './audit.ts'
 import { type LoadedAuthority, loadAuthority } from './authority.ts'
@@ -22,6 +21,7 @@ import { type Requester, requesterKey } from './requester.ts'
 import type { CoreTables } from './tables.ts'
 import { moveRevokeRequest } from './transition.ts'
 import { uuidv7 } from './uuid.ts'
+import { withdraw } from './withdraw.ts'
 
 /** RFC 5280 section 5.3.1, less what only a delta CRL says. unspecified is accepted, and neither CRL nor OCSP repeats it. */
 const reasons = Object.keys(reasonCodes).filter((name) => name !== 'removeFromCRL')
@@ -247,68 +247,6 @@ async function openRevokeDecision(
     .where('id', '=', request.id)
     .execute()
   return readRevokeRequest(db, request.id)
-}
-
-/** Marks the certificate revoked: from this commit on OCSP and the next CRL say so. Blocks the key when it is compromised. */
-async function withdraw(
-  db: Database,
-  { certificate, requester, now }: Pick<Revocation, 'certificate' | 'requester' | 'now'>,
-  reason: string | undefined,
-): Promise<void> {
-  const tables = withTables<CoreTables>(db)
-  const changed = await tables
-    .updateTable('certificates')
-    .set({
-      status: reason === 'certificateHold' ? 'hold' : 'revoked',
-      revoked_at: now.getTime(),
-      revocation_reason: reason ?? null,
-    })
-    .where('id', '=', certificate.id)
-    .where('status', '<>', 'revoked')
-    .returning('id')
-    .executeTakeFirst()
-  if (!changed) throw new Failure('alreadyRevoked', 'this certificate is revoked already')
-  await tables
-    .updateTable('authorities')
-    .set((eb) => ({ revocations: eb('revocations', '+', 1) }))
-    .where('id', '=', certificate.authorityId)
-    .execute()
-  await withdrawAuthority(db, certificate, now)
-  await audit(db, requester, now, {
-    action: 'certificate.revoked',
-    organizationId: certificate.organizationId,
-    subject: { kind: 'certificate', id: certificate.id },
-    status: reason === 'certificateHold' ? 'hold' : 'revoked',
-    details: { serial: certificate.serial, reason: reason ?? null },
-  })
-  if (reason === 'keyCompromise') {
-    await tables
-      .insertInto('blocked_keys')
-      .values({ spki_hash: certificate.spkiHash, reason: 'keyCompromise', created_at: now.getTime() })
-      .onConflict((conflict) => conflict.doNothing())
-      .execute()
-  }
-}
-
-/** The certificate of an authority of ours: from the next look on nothing is issued under it (authority.ts, withdrawn). */
-async function withdrawAuthority(db: Database, certificate: Certificate, now: Date): Promise<void> {
-  const tables = withTables<CoreTables>(db)
-  const owners = await tables
-    .selectFrom('authority_certificates')
-    .select('authority_id')
-    .where('spki_hash', '=', certificate.spkiHash)
-    .where('active', '=', 1)
-    .execute()
-  for (const { authority_id: id } of owners) {
-    await tables
-      .updateTable('authorities')
-      .set((eb) => ({ version: eb('version', '+', 1) }))
-      .where('id', '=', id)
-      .execute()
-    const detail = `the certificate ${certificate.serial} of an authority was revoked: it issues nothing any more`
-    const { organizationId } = certificate
-    await raiseAlert(db, now, { kind: 'authority_revoked', organizationId, subject: { kind: 'authority', id }, detail })
-  }
 }
 
 /**
