@@ -163,5 +163,7 @@ describe.each(databases)('CAA on $name', ({ open }) => {
     const refused = await finalize(client, order)
     expectProblem(refused, 403, 'caa')
     expect(refused.json.subproblems).toMatchObject([{ identifier: { value: 'two.example.test' } }])
+    // That the one may is no word about the other, though one authorization serves both.
+    expectProblem(await finalize(client, order), 403, 'caa')
   })
 })

@@ -75,6 +75,9 @@ describe('answers', () => {
     const dns = await startDns({ authenticated: true })
     dns.set('www.test', { CAA: [CAA] })
     expect(await ask(dns.address)).toMatchObject({ authenticated: true, signed: false })
+    const other = await startDns({ authenticated: false })
+    other.set('www.test', { CAA: [CAA] })
+    expect(await ask(other.address)).toMatchObject({ authenticated: false, signed: false })
   })
 
   test('nothing for a name without records, and for one that does not exist', async () => {
