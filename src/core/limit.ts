@@ -2,6 +2,7 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { Failure, type Problem } from './failure.ts'
+import { number, takeOnce } from './limitTake.ts'
 import { type Rate, rateText, readRate, waitText } from './rate.ts'
 import type { CoreTables } from './tables.ts'
 
@@ -51,35 +52,9 @@ const micros = (at: Date): number => at.getTime() * 1_000
  */
 export async function takeFrom(db: Database, take: Take, at: Date): Promise<Refusal | undefined> {
   const rate = readRate(take.rate)
-  const taken = await upsert(db, take, rate, at)
-  if (taken) return undefined
+  if (await takeOnce(db, take, { rate, cost: take.cost ?? 1, at })) return undefined
   const [refusal] = await refusals(db, [take], at)
   return refusal ?? { take, rate, retryAfter: 1, note: undefined }
-}
-
-async function upsert(db: Database, take: Take, rate: Rate, at: Date): Promise<boolean> {
-  const { profileId, limit, key, cost = 1 } = take
-  const now = number(micros(at))
-  const [least, greatest] = db.dialect === 'sqlite' ? [sql`min`, sql`max`] : [sql`least`, sql`greatest`]
-  const own = sql`b.overridden_until > ${number(at.getTime())}`
-  const spacing = sql`case when ${own} then b.spacing else excluded.spacing end`
-  const burst = sql`case when ${own} then b.burst else excluded.burst end`
-  const end = sql`(${now} + (${spacing}) * (${burst}))`
-  const arrival = sql`${least}(${greatest}(b.arrival, ${now}), ${end}) + ${number(cost)} * (${spacing})`
-  const first = micros(at) + cost * rate.spacing
-  const { rows } = await sql`
-    insert into limit_buckets as b (profile_id, name, key, arrival, spacing, burst)
-    values (${profileId}, ${limit}, ${key}, ${first}, ${rate.spacing}, ${rate.burst})
-    on conflict (profile_id, name, key) do update
-    set arrival = ${arrival}, spacing = ${spacing}, burst = ${burst}
-    where ${arrival} <= ${end}
-    returning arrival`.execute(withTables<CoreTables>(db))
-  return rows.length > 0
-}
-
-/** PostgreSQL cannot tell what kind of number a parameter in a sum is. */
-function number(value: number): RawBuilder<number> {
-  return sql<number>`cast(${value} as bigint)`
 }
 
 /** Which takes would not pass, without taking anything. */
