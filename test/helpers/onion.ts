@@ -2,13 +2,13 @@ import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } fr
 import { bits, context, integer, octets, oid, seq, set, tlv, utf8 } from '../../src/pki/der.ts'
 
 /** A hidden service that exists nowhere: its key and its version 3 address, made after Tor's rend-spec-v3 section 6. */
-export interface OnionService {
+export interface Onion {
   privateKey: KeyObject
   publicKey: KeyObject
   address: string
 }
 
-export function newOnion(): OnionService {
+export function newOnion(): Onion {
   const pair = generateKeyPairSync('ed25519')
   return { ...pair, address: addressOf(pair.publicKey) }
 }
@@ -37,7 +37,7 @@ export interface OnionCsr {
 }
 
 /** DER of the CSR of RFC 9799 section 3.2. */
-export function onionCsr({ publicKey, privateKey }: OnionService, change: OnionCsr): Buffer {
+export function onionCsr({ publicKey, privateKey }: Onion, change: OnionCsr): Buffer {
   const { caNonce = [], applicantNonce = randomBytes(8), version = 0 } = change
   const attribute = (type: string, values: Buffer[]) => seq(oid(type), set(...values.map(octets)))
   const nonces = Buffer.isBuffer(caNonce) ? [caNonce] : caNonce
@@ -58,7 +58,7 @@ export function onionCsr({ publicKey, privateKey }: OnionService, change: OnionC
 }
 
 /** An entry of onionCAA, RFC 9799 section 6.4. */
-export function onionCaa(service: OnionService, caa: string | null, expiry: number, signedText?: string) {
+export function onionCaa(service: Onion, caa: string | null, expiry: number, signedText?: string) {
   const text = signedText ?? `onion-caa|${expiry}|${caa ?? ''}`
   return { caa, expiry, signature: sign(null, Buffer.from(text), service.privateKey).toString('base64url') }
 }

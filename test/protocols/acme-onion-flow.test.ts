@@ -5,7 +5,7 @@ import { signerFor } from '../../src/pki/signer.ts'
 import { type AcmeApp, createAcmeApp, openSqlite } from '../helpers/acmeApp.ts'
 import { expectProblem } from '../helpers/acmeAssert.ts'
 import type { AcmeClient, AcmeOrder, Json, Reply } from '../helpers/acmeClient.ts'
-import { newOnion, type OnionService, onionCaa, onionCsr } from '../helpers/onion.ts'
+import { newOnion, type Onion, onionCaa, onionCsr } from '../helpers/onion.ts'
 import { newCsr } from '../helpers/world.ts'
 
 const DAY = 86_400_000
@@ -27,7 +27,7 @@ describe('onion-csr-01 over ACME', () => {
 
   const challengesOf = async (client: AcmeClient, order: AcmeOrder, at = 0) =>
     (await client.post(order.authorizations[at] ?? '')).json.challenges as Json[]
-  const respond = async (client: AcmeClient, order: AcmeOrder, service: OnionService, at = 0): Promise<Reply> => {
+  const respond = async (client: AcmeClient, order: AcmeOrder, service: Onion, at = 0): Promise<Reply> => {
     const [challenge] = await challengesOf(client, order, at)
     const csr = onionCsr(service, { caNonce: Buffer.from(String(challenge?.nonce), 'base64') })
     return client.post(String(challenge?.url), { csr: csr.toString('base64url') })
@@ -172,7 +172,7 @@ describe('onion-csr-01 over ACME', () => {
       })
     })
 
-    it.each<[string, (service: OnionService) => unknown, RegExp]>([
+    it.each<[string, (service: Onion) => unknown, RegExp]>([
       ['forbids', (service) => onionCaa(service, 'caa 0 issue "other.test"', expiry()), /"other.test"/],
       ['has an unknown critical property', (service) => onionCaa(service, 'caa 128 tbs "x"', expiry()), /critical/],
       ['is malformed', (service) => onionCaa(service, 'issue ca.test', expiry()), /not written as/],
