@@ -76,7 +76,7 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
 }
 
 async function sealAll(it: Installation): Promise<void> {
-  while ((await sealAudit(it.db)) === 500);
+  while ((await sealAudit(it.db, it.auditSecret)) === 500);
 }
 
 /** Asks for every authority's CRL and responder, which makes the ones that are due, and warns of what will lapse. */
