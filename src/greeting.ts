@@ -33,7 +33,9 @@ export function greet(greeting: Greeting): string {
       '',
       'First start. Set the administrator’s password (once, within 72 hours):',
       '',
-      `  npx countersign user set-password --setup-link ${setupSecret}`,
+      '  npx countersign user set-password --setup-link-file -',
+      '',
+      `and, when it asks for the setup link:  ${setupSecret}`,
     )
   }
   if (greeting.loopback)

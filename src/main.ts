@@ -4,7 +4,7 @@ import { protocols } from '../protocols/index.ts'
 import { ConfigError, readConfig } from './config.ts'
 import { Failure } from './core/failure.ts'
 import { createLog } from './log.ts'
-import type { Finding, ValidationConfig } from './protocol.ts'
+import type { Finding, ListenerName, ValidationConfig } from './protocol.ts'
 import { checkOptions, optionWarnings, startServer } from './serve.ts'
 
 /** Checks the options of protocols on a profile by the adapters' own schemas. Throws Failure('malformed'). */
@@ -17,6 +17,11 @@ export async function examineProtocols(validation: ValidationConfig): Promise<Fi
 
 /** What an administrator should know of the options of protocols on a profile. */
 export const protocolWarnings = (options: Record<string, unknown>): string[] => optionWarnings(protocols, options)
+
+/** Which listeners the server opens: those on which a protocol is mounted. */
+export const usedListeners: ReadonlySet<ListenerName> = new Set(
+  protocols.flatMap(({ mounts }) => mounts.flatMap(({ listeners }) => listeners)),
+)
 
 /** The server, until a signal ends it. Trouble with the configuration is one line, not a stack. */
 export async function run(argv: readonly string[]): Promise<void> {

@@ -54,7 +54,7 @@ function needsPerson(what: string): Failure {
   return new Failure(
     'forbidden',
     `only a person ${what}, with a token or password of his own: access to the data folder is nobody's approval. ` +
-      'Set a password with "countersign user set-password --setup-link SECRET", make a token with ' +
+      'Set a password with "countersign user set-password --setup-link-file FILE", make a token with ' +
       '"countersign token create --user NAME", and give it as --token-file FILE or in COUNTERSIGN_TOKEN',
   )
 }

@@ -1,11 +1,14 @@
 import type { Operation } from './operation.ts'
 import * as alert from './operations/alert.ts'
+import * as approval from './operations/approval.ts'
 import * as audit from './operations/audit.ts'
 import * as authority from './operations/authority.ts'
 import * as certificate from './operations/certificate.ts'
 import * as doctor from './operations/doctor.ts'
 import * as eab from './operations/eab.ts'
+import * as key from './operations/key.ts'
 import * as limit from './operations/limit.ts'
+import * as organization from './operations/organization.ts'
 import * as profile from './operations/profile.ts'
 import * as renewal from './operations/renewal.ts'
 import * as request from './operations/request.ts'
@@ -14,12 +17,15 @@ import * as user from './operations/user.ts'
 
 const nouns: Record<string, Operation>[] = [
   alert,
+  approval,
   audit,
   authority,
   certificate,
   doctor,
   limit,
   eab,
+  key,
+  organization,
   profile,
   renewal,
   request,

@@ -1,10 +1,11 @@
+import { createInterface } from 'node:readline/promises'
 import { Failure } from '../core/failure.ts'
 import { readSecret } from './inputFile.ts'
 
 const end = new Set(['\r', '\n', '\u0004'])
 const erase = new Set(['\u007f', '\b'])
 
-/** A password: from a file, from a terminal without echo, or the first line of standard input. */
+/** A password: from a file, from a terminal without echo, or the next line of standard input. */
 export async function password(prompt: string, file: string | undefined): Promise<string> {
   if (file !== undefined) return readSecret(file)
   if (!process.stdin.isTTY) return readSecret('-')
@@ -17,6 +18,21 @@ export async function newPassword(file: string | undefined): Promise<string> {
   if (file !== undefined || !process.stdin.isTTY) return given
   if ((await unseen('Again: ')) !== given) throw new Failure('malformed', 'the two passwords differ')
   return given
+}
+
+/** A yes or no on a terminal; anything but y or yes is no. */
+export async function confirm(question: string): Promise<boolean> {
+  const asking = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return /^y(es)?$/i.test((await asking.question(`${question} [y/N] `)).trim())
+  } finally {
+    asking.close()
+  }
+}
+
+/** What user setup-link printed: from a file, from a terminal without echo, or the next line of standard input for `-`. */
+export async function setupSecret(file: string): Promise<string> {
+  return file === '-' && process.stdin.isTTY ? unseen('Setup link: ') : readSecret(file)
 }
 
 function unseen(prompt: string): Promise<string> {

@@ -41,6 +41,12 @@ export function describeRequest(shown: ShownRequest): string {
     ['Rule', review.rule],
     ['Steps', review.steps.map((step, index) => stepLine(step, index, review))],
     ['May approve', mayApprove(shown)],
+    [
+      'Remembered',
+      review.remembered
+        ? `people approved it with request ${review.remembered.request}: ${review.remembered.approvers.join(', ')}`
+        : null,
+    ],
     ['Votes', review.votes.map(voteLine)],
     ['Comments', review.comments.map(({ user, text, at }) => `${time(at)} ${user}: ${text}`)],
     ['Hash', review.hash],

@@ -38,15 +38,9 @@ export async function listRequests(
 }
 
 function checkStatus({ kind, status }: RequestFilter): void {
-  const statuses = requestStatuses[kind]
+  const statuses = Object.keys(kind === 'sign' ? signMoves : revokeMoves)
   if (status === undefined || statuses.includes(status)) return
   throw new Failure('malformed', `a request to ${kind} is ${statuses.join(', ')}`)
-}
-
-/** What a request of either kind can be. */
-export const requestStatuses: Record<RequestFilter['kind'], readonly string[]> = {
-  sign: Object.keys(signMoves),
-  revoke: Object.keys(revokeMoves),
 }
 
 const open = { sign: ['draft', 'requested', 'signing', 'failed'], revoke: [] as string[] }

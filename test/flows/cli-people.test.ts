@@ -140,28 +140,28 @@ describe('requests', () => {
       expect(stdout).toMatch(line)
     }
     const listed = (await at.cli('request ls --status requested')).stdout
-    expect(listed).toMatch(new RegExp(`^${id} +requested +shown\\.example\\.org +reviewed`, 'm'))
+    expect(listed).toMatch(new RegExp(`^${id} +sign +requested +shown\\.example\\.org +reviewed`, 'm'))
   })
   test('are approved by two people, each for himself; by nobody else, by nobody twice', async () => {
     const id = await at.order('reviewed', 'two.example.org')
-    expect(await at.cli(`request approve ${id}`)).toMatchObject({
+    expect(await at.cli(`request approve ${id} --yes`)).toMatchObject({
       code: 4,
       stderr: expect.stringContaining("nobody's approval"),
     })
-    expect(await at.cli(`request approve ${id} --override --reason x`)).toMatchObject({ code: 4 })
-    expect(await at.cli(`request approve ${id}`, admin)).toMatchObject({
+    expect(await at.cli(`request approve ${id} --yes --override --reason x`)).toMatchObject({ code: 4 })
+    expect(await at.cli(`request approve ${id} --yes`, admin)).toMatchObject({
       code: 4,
       stderr: expect.stringContaining('not among those'),
     })
-    const first = await at.cli(`request approve ${id}`, alice)
+    const first = await at.cli(`request approve ${id} --yes`, alice)
     expect(first).toMatchObject({
       code: 0,
       stdout: `request ${id}: you approved it; it is requested now and waits for more approvals\n`,
     })
     expect(first.stderr).toMatch(/^Names +dns two\.example\.org$/m)
-    expect(await at.cli(`request approve ${id}`, alice)).toMatchObject({ code: 5 })
+    expect(await at.cli(`request approve ${id} --yes`, alice)).toMatchObject({ code: 5 })
     expect(await at.cli(`request comment ${id} fine`, bob)).toMatchObject({ code: 0 })
-    expect(await at.cli(`request approve ${id} --remember 7d`, bob)).toMatchObject({
+    expect(await at.cli(`request approve ${id} --yes --remember 7d`, bob)).toMatchObject({
       code: 0,
       stdout: expect.stringContaining('it is signed now'),
     })
@@ -175,12 +175,12 @@ describe('requests', () => {
   })
   test('are denied by people only, with a reason', async () => {
     const id = await at.order('reviewed', 'denied.example.org')
-    expect(await at.cli(`request deny ${id}`, alice)).toMatchObject({
+    expect(await at.cli(`request deny ${id} --yes`, alice)).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('--reason'),
     })
-    expect(await at.cli(`request deny ${id} --reason no`)).toMatchObject({ code: 4 })
-    expect(await at.cli(`request deny ${id} --reason unknown-host`, alice)).toMatchObject({
+    expect(await at.cli(`request deny ${id} --yes --reason no`)).toMatchObject({ code: 4 })
+    expect(await at.cli(`request deny ${id} --yes --reason unknown-host`, alice)).toMatchObject({
       code: 0,
       stdout: expect.stringContaining('it is denied now'),
     })
@@ -189,9 +189,9 @@ describe('requests', () => {
   })
   test('are overridden by an administrator, with a reason', async () => {
     const id = await at.order('reviewed', 'override.example.org')
-    expect(await at.cli(`request approve ${id} --override`, admin)).toMatchObject({ code: 2 })
-    expect(await at.cli(`request approve ${id} --override --reason urgent`, alice)).toMatchObject({ code: 4 })
-    expect(await at.cli(`request approve ${id} --override --reason urgent`, admin)).toMatchObject({
+    expect(await at.cli(`request approve ${id} --yes --override`, admin)).toMatchObject({ code: 2 })
+    expect(await at.cli(`request approve ${id} --yes --override --reason urgent`, alice)).toMatchObject({ code: 4 })
+    expect(await at.cli(`request approve ${id} --yes --override --reason urgent`, admin)).toMatchObject({
       code: 0,
       stdout: expect.stringContaining('signed'),
     })
@@ -210,7 +210,7 @@ describe('requests', () => {
     expect(await at.cli('request show twelve')).toMatchObject({ code: 2 })
   })
   test('are listed page by page', async () => {
-    const { rows, next } = await at.json<{ rows: { id: number }[]; next: number }>('request ls --limit 2')
+    const { rows, next } = await at.json<{ rows: { id: number }[]; next: string }>('request ls --limit 2')
     expect(rows).toHaveLength(2)
     const more = await at.json<{ rows: { id: number }[] }>(`request ls --limit 2 --after ${next}`)
     expect(more.rows[0]?.id).toBeLessThan(rows[1]?.id ?? 0)
@@ -259,14 +259,14 @@ describe('certificates', () => {
     )
     expect(asked.status).toBe('requested')
     expect((await at.cli(`request show r${asked.id}`)).stdout).toMatch(/^Revoke for +superseded$/m)
-    expect(await at.cli(`request approve r${asked.id}`, alice)).toMatchObject({
+    expect(await at.cli(`request approve r${asked.id} --yes`, alice)).toMatchObject({
       code: 4,
       stderr: expect.stringContaining('separation of duties'),
     })
-    expect(await at.cli(`request approve r${asked.id}`, bob)).toMatchObject({
+    expect(await at.cli(`request approve r${asked.id} --yes`, bob)).toMatchObject({
       code: 0,
       stdout: expect.stringContaining('revoked now'),
     })
-    expect((await at.cli('request ls --revoke')).stdout).toMatch(new RegExp(`^r${asked.id} +revoked`, 'm'))
+    expect((await at.cli('request ls --revoke')).stdout).toMatch(new RegExp(`^r${asked.id} +revoke +revoked`, 'm'))
   })
 })

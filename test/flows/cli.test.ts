@@ -226,9 +226,9 @@ describe('with an installation', () => {
     })
     test('people vote without it, nobody else does, and the certificate is made', async () => {
       const id = await at.order('reviewed', 'offline.example.org')
-      expect(await at.cli(`request approve ${id}`)).toMatchObject({ code: 4 })
-      expect(await at.cli(`request approve ${id}`, alice)).toMatchObject({ code: 0 })
-      expect(await at.cli(`request approve ${id}`, bob)).toMatchObject({
+      expect(await at.cli(`request approve ${id} --yes`)).toMatchObject({ code: 4 })
+      expect(await at.cli(`request approve ${id} --yes`, alice)).toMatchObject({ code: 0 })
+      expect(await at.cli(`request approve ${id} --yes`, bob)).toMatchObject({
         code: 0,
         stdout: expect.stringContaining('signed'),
       })

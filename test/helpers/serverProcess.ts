@@ -104,7 +104,7 @@ export async function startServer({ databaseUrl, env = {} }: ServerOptions = {})
     rootPem: join(dataFolder, 'root.pem'),
     workFolder,
     dataFolder,
-    setupSecret: /--setup-link (\S+)/.exec(stdout)?.[1] ?? '',
+    setupSecret: /asks for the setup link: {2}(\S+)/.exec(stdout)?.[1] ?? '',
     get pid() {
       return program.child.pid ?? 0
     },

@@ -94,12 +94,12 @@ describe('external account binding with real clients', () => {
       const [waiting] = await listRequests(server, ['--status', 'requested', '--profile', 'guarded'])
       return waiting?.id
     })
-    const own = await server.cli(['request', 'approve', String(id)], { token: admin.token })
+    const own = await server.cli(['request', 'approve', String(id), '--yes'], { token: admin.token })
     expect(own.code).not.toBe(0)
     expect(own.stderr).toMatch(/behind this request/)
-    const override = ['request', 'approve', String(id), '--override', '--reason', 'mine']
+    const override = ['request', 'approve', String(id), '--yes', '--override', '--reason', 'mine']
     expect((await server.cli(override, { token: admin.token })).code).not.toBe(0)
-    requireSuccess(await server.cli(['request', 'approve', String(id)], { token: alice.token }))
+    requireSuccess(await server.cli(['request', 'approve', String(id), '--yes'], { token: alice.token }))
     requireSuccess(await client.ended)
     expect(await verifyChain(server, certbot.files('own.localhost'), 'own.localhost')).toContain('OK')
   })

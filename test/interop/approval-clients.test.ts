@@ -42,7 +42,7 @@ describe('clients that wait while a person decides', () => {
       const rows = await listRequests(server, ['--status', 'requested', '--profile', 'guarded'])
       return rows.find(({ names }) => names.some((shown) => shown.includes(name)))
     })
-    requireSuccess(await server.cli(['request', 'approve', String(id)], { token: alice.token }))
+    requireSuccess(await server.cli(['request', 'approve', String(id), '--yes'], { token: alice.token }))
   }
 
   /** A web server for the proofs while `work` runs. */

@@ -37,7 +37,7 @@ describe('approval by people, while certbot waits', () => {
   afterAll(() => server.stop())
 
   const approve = (user: CliUser, id: string | number, ...more: string[]) =>
-    server.cli(['request', 'approve', String(id), ...more], { token: user.token })
+    server.cli(['request', 'approve', String(id), '--yes', ...more], { token: user.token })
 
   /** The request of a certbot that runs, once it waits. */
   const waiting = (name: string, client: RunningProgram) =>
@@ -57,7 +57,7 @@ describe('approval by people, while certbot waits', () => {
     const again = await approve(alice, id)
     expect(again.code).not.toBe(0)
     expect(again.stderr).toContain('you have voted')
-    const nobody = await server.cli(['request', 'approve', String(id)])
+    const nobody = await server.cli(['request', 'approve', String(id), '--yes'])
     expect(nobody.code, 'access to the data folder is nobody’s approval').not.toBe(0)
     expect(nobody.stderr).toMatch(/token/)
     expect(client.child.exitCode).toBeNull()
@@ -74,8 +74,8 @@ describe('approval by people, while certbot waits', () => {
     const client = certbot.begin(['denied.localhost'])
     const { id } = await waiting('denied.localhost', client)
     const reason = 'this name belongs to the payroll team'
-    expect((await server.cli(['request', 'deny', String(id)], { token: bob.token })).code).not.toBe(0)
-    requireSuccess(await server.cli(['request', 'deny', String(id), '--reason', reason], { token: bob.token }))
+    expect((await server.cli(['request', 'deny', String(id), '--yes'], { token: bob.token })).code).not.toBe(0)
+    requireSuccess(await server.cli(['request', 'deny', String(id), '--yes', '--reason', reason], { token: bob.token }))
     const { code, stdout, stderr } = await client.ended
     expect(code).not.toBe(0)
     const told = `${stdout}${stderr}${certbot.log()}`
@@ -102,7 +102,9 @@ describe('approval by people, while certbot waits', () => {
 
     const wider = certbot.begin(['kept.localhost', 'more.localhost'], ['--cert-name', 'wider'])
     const asked = await waiting('more.localhost', wider)
-    requireSuccess(await server.cli(['request', 'deny', String(asked.id), '--reason', 'no'], { token: alice.token }))
+    requireSuccess(
+      await server.cli(['request', 'deny', String(asked.id), '--yes', '--reason', 'no'], { token: alice.token }),
+    )
     expect((await wider.ended).code).not.toBe(0)
   })
 

@@ -6,12 +6,16 @@ import { visible } from '../visible.ts'
 /** Whether the records are what happened. */
 export function define(audit: Command): void {
   action(
-    audit.command('verify').description('prove the chain of audit events, and that no state changed without one'),
-    async (cli) => {
-      const report = await cli.call(operations.verify, {})
+    audit
+      .command('verify')
+      .description('prove the chain of audit events, and that nothing changed without one')
+      .option('--head <position:hash>', 'also that this head, printed or logged before, is still in the chain'),
+    async (cli, { head }: { head?: string }) => {
+      const report = await cli.call(operations.verify, head === undefined ? {} : { head })
       const { sealed, unsealed, problems } = report
       const lines = [
         `${sealed} events are sealed in the chain, ${unsealed} wait to be sealed`,
+        `head ${report.head.position}:${report.head.hash}`,
         ...problems.map((problem) => `WRONG  ${visible(problem)}`),
       ]
       if (problems.length === 0) lines.push('the chain and the records agree')

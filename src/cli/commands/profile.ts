@@ -7,6 +7,7 @@ import { readYaml } from '../inputFile.ts'
 import type { Input, Wire } from '../operation.ts'
 import * as operations from '../operations/profile.ts'
 import { fields, table } from '../table.ts'
+import { visible } from '../visible.ts'
 
 /** What clients may get, over which protocols, under which rules. */
 export function define(profile: Command): void {
@@ -77,7 +78,8 @@ async function rules(cli: Cli, name: string, { file }: { file?: string }): Promi
   cli.show(view.rules, stringify(view.rules))
 }
 
-function saved(cli: Cli, view: Wire<ProfileView>): void {
+function saved(cli: Cli, view: Wire<ProfileView & { warnings: string[] }>): void {
+  for (const warning of view.warnings) cli.note(`warning: ${visible(warning)}`)
   cli.show(view, `profile ${view.name} is saved, version ${view.version}\n`)
 }
 

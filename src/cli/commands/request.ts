@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
+import { Failure } from '../../core/failure.ts'
 import { action, type Cli } from '../cli.ts'
 import { readText } from '../inputFile.ts'
 import * as operations from '../operations/request.ts'
+import { confirm } from '../prompt.ts'
 import { describeRequest, type ShownRequest, shortRef } from '../requestText.ts'
 import { several, table, time } from '../table.ts'
 import { pageOptions, positive } from './paging.ts'
@@ -13,7 +15,8 @@ export function define(request: Command): void {
   const ls = request
     .command('ls')
     .description('list requests, the newest first')
-    .option('--revoke', 'those to revoke instead of those to sign')
+    .option('--sign', 'only those to sign')
+    .option('--revoke', 'only those to revoke, whose numbers begin with r')
     .option('--status <status>', 'requested, signing, signed, denied, expired, canceled, failed; revoking, revoked')
     .option('--profile <name>', 'of one profile')
   action(pageOptions(ls), list)
@@ -38,6 +41,7 @@ export function define(request: Command): void {
 }
 
 interface ListOptions {
+  sign?: true
   revoke?: true
   status?: string
   profile?: string
@@ -45,15 +49,17 @@ interface ListOptions {
   limit?: string
 }
 
-async function list(cli: Cli, { revoke, after, limit, ...filter }: ListOptions): Promise<void> {
+async function list(cli: Cli, { sign, revoke, after, limit, ...filter }: ListOptions): Promise<void> {
+  const both = (sign ?? false) === (revoke ?? false)
   const page = await cli.call(operations.list, {
-    kind: revoke ? 'revoke' : 'sign',
+    ...(both ? {} : { kind: revoke ? 'revoke' : 'sign' }),
     ...filter,
-    ...(after === undefined ? {} : { after: positive(after.replace(/^r/, '')) }),
+    ...(after === undefined ? {} : { after: revoke ? after.replace(/^r?/, 'r') : after }),
     ...(limit === undefined ? {} : { limit: positive(limit) }),
   })
   const rows = page.rows.map((row) => [
     shortRef(row),
+    row.kind === 'revoke' ? 'revoke' : 'sign',
     row.status,
     several(row.names),
     row.profile,
@@ -66,7 +72,10 @@ async function list(cli: Cli, { revoke, after, limit, ...filter }: ListOptions):
   ])
   cli.show(
     page,
-    table(['id', 'status', 'names', 'profile', 'protocol', 'requester', 'source', 'asked', 'expires', 'reason'], rows),
+    table(
+      ['id', 'to', 'status', 'names', 'profile', 'protocol', 'requester', 'source', 'asked', 'expires', 'reason'],
+      rows,
+    ),
   )
   if (page.next !== undefined) cli.note(`more: --after ${page.next}`)
 }
@@ -78,6 +87,7 @@ async function show(cli: Cli, id: string): Promise<void> {
 
 interface VoteOptions {
   hash?: string
+  yes?: true
   reason?: string
   override?: true
   remember?: string
@@ -87,12 +97,13 @@ function voting(request: Command): void {
   const approve = request
     .command('approve <id>')
     .description(`vote for a request, as yourself (${ref})`)
-    .option('--hash <hash>', 'vote only on what this hash stands for; without it, on what this command shows')
+    .option('--hash <hash>', 'vote on what this hash stands for, as request show printed it')
+    .option('--yes', 'vote on what this command shows, without being asked')
     .option('--remember <time>', 'let the same order pass without asking for so long, like 30d, where the rule allows')
     .option('--override', 'decide at once, against the steps: administrators only, with a reason')
     .option('--reason <text>', 'why')
-  action(approve, async (cli, id: string, { hash, ...input }: VoteOptions) => {
-    const seen = await seenHash(cli, id, hash)
+  action(approve, async (cli, id: string, { hash, yes, ...input }: VoteOptions) => {
+    const seen = await seenHash(cli, id, { hash, yes, verdict: 'approve' })
     voted(cli, id, { verdict: 'approved', ...(await cli.call(operations.approve, { ref: id, hash: seen, ...input })) })
   })
   const deny = request
@@ -100,18 +111,32 @@ function voting(request: Command): void {
     .description('vote against a request, as yourself: one denial ends it')
     .requiredOption('--reason <text>', 'why; the requester reads it')
     .option('--hash <hash>', 'as for approve')
+    .option('--yes', 'as for approve')
     .option('--override', 'as for approve')
-  action(deny, async (cli, id: string, { hash, reason = '', override }: VoteOptions) => {
-    const input = { ref: id, hash: await seenHash(cli, id, hash), reason, ...(override ? { override } : {}) }
+  action(deny, async (cli, id: string, { hash, yes, reason = '', override }: VoteOptions) => {
+    const seen = await seenHash(cli, id, { hash, yes, verdict: 'deny' })
+    const input = { ref: id, hash: seen, reason, ...(override ? { override } : {}) }
     voted(cli, id, { verdict: 'denied', ...(await cli.call(operations.deny, input)) })
   })
 }
 
-/** The hash that the voter gives, or that of what he is shown here. */
-async function seenHash(cli: Cli, id: string, hash: string | undefined): Promise<string> {
+interface Seeing {
+  hash: string | undefined
+  yes: true | undefined
+  verdict: 'approve' | 'deny'
+}
+
+/** The hash that the voter gives, or that of what he is shown here and says yes to. Throws Failure('malformed'). */
+async function seenHash(cli: Cli, id: string, { hash, yes, verdict }: Seeing): Promise<string> {
   if (hash !== undefined) return hash
+  if (!yes && !process.stdin.isTTY) {
+    const detail = 'without a terminal a vote names what it is on: --hash HASH (request show prints it), or --yes'
+    throw new Failure('malformed', `${detail} for whatever this command shows`)
+  }
   const shown: ShownRequest = await cli.call(operations.show, { ref: id })
   cli.note(describeRequest(shown))
+  if (!yes && !(await confirm(`${verdict === 'approve' ? 'Approve' : 'Deny'} request ${id} as it is shown here?`)))
+    throw new Failure('malformed', 'not voted')
   return shown.review.hash
 }
 

@@ -5,7 +5,7 @@ import { Failure } from '../../core/failure.ts'
 import { action, type Cli } from '../cli.ts'
 import type { Wire } from '../operation.ts'
 import * as operations from '../operations/user.ts'
-import { newPassword, password } from '../prompt.ts'
+import { newPassword, password, setupSecret } from '../prompt.ts'
 import { table, time } from '../table.ts'
 
 /** People: who they are, what they may. */
@@ -44,7 +44,11 @@ export function define(user: Command): void {
     user
       .command('set-password')
       .description('set your password, with a setup link or (--user NAME) with the one that you have')
-      .option('--setup-link <secret>', 'what user setup-link printed')
+      .option(
+        '--setup-link-file <file>',
+        'its first line is what user setup-link printed; - for standard input, or to be asked',
+      )
+      .option('--setup-link <secret>', 'the same on the command line, where others on this machine may see it')
       .option('--new-password-file <file>', 'its first line is the new password; - for standard input'),
     setPassword,
   )
@@ -97,20 +101,31 @@ function changed(cli: Cli, view: Wire<UserView>): void {
 async function setupLink(cli: Cli, name: string): Promise<void> {
   const link = await cli.call(operations.setupLink, { name })
   cli.show(link, `${link.secret}\n`)
-  cli.note(`good once, until ${time(link.expiresAt)}; ${name} runs: countersign user set-password --setup-link SECRET`)
+  cli.note(
+    `good once, until ${time(link.expiresAt)}; ${name} runs: countersign user set-password --setup-link-file -, and gives it there`,
+  )
+}
+
+interface SetPasswordOptions {
+  setupLink?: string
+  setupLinkFile?: string
+  newPasswordFile?: string
 }
 
 async function setPassword(
   cli: Cli,
-  { setupLink, newPasswordFile }: { setupLink?: string; newPasswordFile?: string },
+  { setupLink: given, setupLinkFile, newPasswordFile }: SetPasswordOptions,
 ): Promise<void> {
   const { user, passwordFile } = cli.options
+  if (given !== undefined && setupLinkFile !== undefined)
+    throw new Failure('malformed', 'give one of --setup-link and --setup-link-file')
+  const setupLink = setupLinkFile === undefined ? given : await setupSecret(setupLinkFile)
   if (setupLink !== undefined) {
     const next = await newPassword(newPasswordFile ?? passwordFile)
     return told(cli, await cli.call(operations.setPassword, { setupLink, next }, 'nobody'))
   }
   if (user === undefined)
-    throw new Failure('malformed', 'give --setup-link SECRET, or --user NAME to change a password that you know')
+    throw new Failure('malformed', 'give --setup-link-file FILE, or --user NAME to change a password that you know')
   const present = await password(`Password of ${user}: `, passwordFile)
   const next = await newPassword(newPasswordFile)
   told(cli, await cli.call(operations.setPassword, { user, password: present, next }, 'nobody'))

@@ -1,6 +1,7 @@
 import { Resolver } from 'node:dns/promises'
 import { connect, createServer } from 'node:net'
 import type { Config } from '../../config.ts'
+import type { ListenerName } from '../../protocol.ts'
 import { type Check, check, fail, ok, warn } from './check.ts'
 
 const patience = 3_000
@@ -25,24 +26,23 @@ export function resolverCheck({ validation }: Config): Promise<Check> {
 
 type State = Omit<Check, 'name'>
 
-/** While the server runs its ports answer; otherwise they are free for it. */
+/** While the server runs its ports answer; otherwise they are free for it. One that no protocol uses is not opened. */
 export async function portChecks({ listen }: Config, running: boolean): Promise<Check[]> {
+  const { usedListeners } = await import('../../main.ts')
   const ports = { https: listen.httpsPort, mtls: listen.mtlsPort, http: listen.httpPort }
   const checks: Check[] = []
   for (const [name, port] of Object.entries(ports)) {
-    if (port === 0) continue
-    // A listener that no protocol asks for is not opened; so far that can only be the one with client certificates.
-    const silent = name === 'mtls' ? warn : fail
+    if (port === 0 || !usedListeners.has(name as ListenerName)) continue
     checks.push(
       await check(`port ${port} (${name})`, () =>
-        running ? answersOn(listen.address, port, silent) : freeOn(listen.address, port),
+        running ? answersOn(listen.address, port) : freeOn(listen.address, port),
       ),
     )
   }
   return checks
 }
 
-function answersOn(address: string, port: number, silent: typeof warn | typeof fail): Promise<State> {
+function answersOn(address: string, port: number): Promise<State> {
   return new Promise((resolve) => {
     const socket = connect({ host: here(address), port, timeout: patience })
     const settle = (state: State) => {
@@ -51,7 +51,7 @@ function answersOn(address: string, port: number, silent: typeof warn | typeof f
     }
     socket.once('connect', () => settle(ok(`answers on ${address}`)))
     socket.once('timeout', () => settle(fail(`does not answer on ${address}`)))
-    socket.once('error', (error) => settle(silent(error.message)))
+    socket.once('error', (error) => settle(fail(error.message)))
   })
 }
 

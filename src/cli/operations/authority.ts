@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { KeySpec } from '../../core/key.ts'
 import { pemEncode } from '../../pki/pem.ts'
 import { operation } from '../operation.ts'
-import { lengthOfTime, name } from './fields.ts'
+import { lengthOfTime, name, text } from './fields.ts'
 
 const keySpecs = ['P-256', 'P-384', 'P-521', 'RSA-2048', 'RSA-3072', 'RSA-4096', 'Ed25519'] as const satisfies KeySpec[]
 const belonging = { organization: name.optional(), owner: name.optional() }
@@ -40,7 +40,7 @@ export const create = operation({
     ...belonging,
     name,
     key: z.enum(keySpecs).default('P-256'),
-    subject: z.string().min(1).max(1000),
+    subject: text(1000),
     parent: name.optional(),
     validity: lengthOfTime,
     pathLength: z.int().min(0).max(10).optional(),

@@ -3,7 +3,7 @@ import type { Certificate, CertificateRef } from '../../core/certificate.ts'
 import { Failure } from '../../core/failure.ts'
 import { pemEncode } from '../../pki/pem.ts'
 import { type OperationContext, operation } from '../operation.ts'
-import { certificateRef, name, page } from './fields.ts'
+import { certificateRef, name, page, text } from './fields.ts'
 
 export const list = operation({
   name: 'certificate.ls',
@@ -11,7 +11,7 @@ export const list = operation({
     profile: name.optional(),
     authority: name.optional(),
     status: name.optional(),
-    search: z.string().min(1).max(300).optional(),
+    search: text(300).optional(),
     ...page,
   }),
   run: ({ door }, filter) => door.list.certificates(filter),
@@ -44,7 +44,7 @@ export const show = operation({
 export const revoke = operation({
   name: 'certificate.revoke',
   person: 'asks for a revocation',
-  input: z.strictObject({ ...given, reason: z.string().max(50).optional(), comment: z.string().max(1000).optional() }),
+  input: z.strictObject({ ...given, reason: text(50).optional(), comment: text(1000).optional() }),
   run: async (context, { ref, authority, ...draft }) => {
     const certificate = await find(context, { ref, ...(authority === undefined ? {} : { authority }) })
     const request = await context.door.revoke({

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { parseCidr } from '../../pki/identifier.ts'
 import { operation } from '../operation.ts'
-import { lengthOfTime, name, uuid } from './fields.ts'
+import { lengthOfTime, name, text, uuid } from './fields.ts'
 
 export const create = operation({
   name: 'eab.create',
@@ -9,10 +9,10 @@ export const create = operation({
   input: z.strictObject({
     profile: name,
     kid: name.optional(),
-    identifiers: z.array(z.string().min(1).max(300)).max(1000).default([]),
+    identifiers: z.array(text(300)).max(1000).default([]),
     singleUse: z.boolean().default(false),
     expires: lengthOfTime.optional(),
-    note: z.string().min(1).max(1000).optional(),
+    note: text(1000).optional(),
   }),
   run: async ({ door }, { profile, kid, identifiers, singleUse, expires, note }) =>
     door.admin.createCredential({

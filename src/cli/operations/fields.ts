@@ -2,9 +2,14 @@ import { z } from 'zod'
 import type { RequestKind } from '../../core/approval.ts'
 import type { CertificateRef } from '../../core/certificate.ts'
 import type { RequestRef } from '../../core/request.ts'
+import { isVisible } from '../visible.ts'
 
-export const name = z.string().min(1).max(100)
-export const reason = z.string().min(1).max(1000)
+/** What people type and other people read: nothing in it acts on a terminal or hides. */
+export const text = (most: number) =>
+  z.string().min(1).max(most).refine(isVisible, 'control characters and invisible ones are not allowed')
+
+export const name = text(100)
+export const reason = text(1000)
 export const uuid = z.guid()
 
 const unit = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, y: 31_536_000_000 }

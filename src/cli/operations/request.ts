@@ -4,17 +4,19 @@ import { Failure } from '../../core/failure.ts'
 import { pemDecode, pemEncode } from '../../pki/pem.ts'
 import type { OperationContext } from '../operation.ts'
 import { operation } from '../operation.ts'
-import { type KindAndRef, name, page, reason, requestRef } from './fields.ts'
+import { cursor, listRequests } from '../requestPages.ts'
+import { type KindAndRef, name, page, reason, requestRef, text } from './fields.ts'
 
 export const list = operation({
   name: 'request.ls',
   input: z.strictObject({
-    kind: z.enum(['sign', 'revoke']).default('sign'),
+    kind: z.enum(['sign', 'revoke']).optional(),
     status: name.optional(),
     profile: name.optional(),
-    ...page,
+    after: cursor.optional(),
+    limit: page.limit,
   }),
-  run: ({ door }, filter) => door.list.requests(filter),
+  run: ({ door }, { kind, ...filter }) => listRequests(door.list, kind ? [kind] : ['sign', 'revoke'], filter),
 })
 
 export const show = operation({
@@ -36,7 +38,7 @@ export const approve = operation({
     ...vote,
     reason: reason.optional(),
     override: z.boolean().optional(),
-    remember: z.string().max(20).optional(),
+    remember: text(20).optional(),
   }),
   run: async (context, { ref, ...input }) => {
     const { kind, id } = await locate(context, ref)
@@ -86,7 +88,7 @@ export const markFailed = operation({
 export const comment = operation({
   name: 'request.comment',
   person: 'comments',
-  input: z.strictObject({ ref: requestRef, text: z.string().min(1).max(4000) }),
+  input: z.strictObject({ ref: requestRef, text: text(4000) }),
   run: async (context, { ref, text }) => {
     const { kind, id } = await locate(context, ref)
     await context.door.approvals.comment(kind, id, text)
