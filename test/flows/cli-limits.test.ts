@@ -20,7 +20,10 @@ afterAll(() => at?.server.stop())
 
 describe('countersign limit', () => {
   test('shows who has used what, overrides it, takes that back and resets it; the server follows', async () => {
-    const client = new AcmeClient(`${at.server.baseUrl}/acme/tight/directory`, httpsTransport({ ca: readFileSync(at.server.rootPem) }))
+    const client = new AcmeClient(
+      `${at.server.baseUrl}/acme/tight/directory`,
+      httpsTransport({ ca: readFileSync(at.server.rootPem) }),
+    )
     await (await client.load()).register()
     const key = client.kid?.split('/').pop() ?? ''
     const orders = async () => {
