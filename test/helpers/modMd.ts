@@ -57,7 +57,8 @@ export function modMdOf(server: ServerProcess, { directory = server.directory } 
     manage(name, directives) {
       writeFileSync(config, configuration(server, { folder, directory, name, directives }))
       if (program) return reload()
-      program = start('apache2', ['-DFOREGROUND', '-f', config], { timeout: 400_000 })
+      // In a process group of its own, so that its children can be ended when it did not do that itself.
+      program = start('setsid', ['apache2', '-DFOREGROUND', '-f', config], { timeout: 400_000 })
     },
     reload,
     async status(name) {
@@ -71,10 +72,27 @@ export function modMdOf(server: ServerProcess, { directory = server.directory } 
     files,
     log: () => `${program?.output().stderr}${existsSync(log) ? readFileSync(log, 'utf8') : ''}`,
     async stop() {
-      program?.child.kill('SIGTERM')
-      await program?.ended
+      if (program) await end(program)
       rmSync(folder, { recursive: true, force: true })
     },
+  }
+}
+
+async function end({ child, ended }: RunningProgram): Promise<void> {
+  const late = setTimeout(() => child.kill('SIGKILL'), 20_000)
+  child.kill('SIGTERM')
+  await ended.finally(() => {
+    clearTimeout(late)
+    endGroup(child.pid)
+  })
+}
+
+function endGroup(pid: number | undefined): void {
+  if (pid === undefined) return
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
   }
 }
 
