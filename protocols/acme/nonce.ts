@@ -1,4 +1,4 @@
-import { createHmac, createSecretKey, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createCipheriv, randomBytes, timingSafeEqual } from 'node:crypto'
 import { decodeBase64url } from './base64url.ts'
 import { AcmeError } from './errors.ts'
 
@@ -14,10 +14,10 @@ export interface Nonces {
 export const NONCE_LIFETIME_SECONDS = 3600
 /** A clock that was set back must not make nonces from the future. */
 const SKEW_SECONDS = 60
-const COUNTER_OCTETS = 5
-const TIME_OCTETS = 4
+const COUNTER_OCTETS = 6
+const TIME_OCTETS = 5
 const DATA_OCTETS = COUNTER_OCTETS + TIME_OCTETS
-const MAC_OCTETS = 18
+const MAC_OCTETS = 16
 const SEGMENT_BITS = 16
 
 /** Nonces with neighbouring counters: one bit for each that was spent. */
@@ -31,7 +31,7 @@ interface Segment {
  * after a restart the old ones are unknown. Spent ones are bits in a window that moves with the clock.
  */
 export function localNonces(clock: () => Date): Nonces {
-  const key = createSecretKey(randomBytes(32))
+  const macOf = blockMac()
   const segments = new Map<number, Segment>()
   let next = 0
   /** What lies below has expired and is forgotten, and stays refused even if the clock is set back. */
@@ -66,15 +66,16 @@ export function localNonces(clock: () => Date): Nonces {
       if (now > segment.lastIssued) segment.lastIssued = now
       const bytes = Buffer.allocUnsafe(DATA_OCTETS + MAC_OCTETS)
       bytes.writeUIntBE(counter, 0, COUNTER_OCTETS)
-      bytes.writeUInt32BE(now, COUNTER_OCTETS)
-      macOf(key, bytes.subarray(0, DATA_OCTETS)).copy(bytes, DATA_OCTETS)
+      bytes.writeUIntBE(now, COUNTER_OCTETS, TIME_OCTETS)
+      macOf(bytes).copy(bytes, DATA_OCTETS)
       return bytes.toString('base64url')
     },
     spend(nonce) {
       const bytes = readNonce(nonce)
-      if (bytes.length !== DATA_OCTETS + MAC_OCTETS || !macFits(key, bytes, DATA_OCTETS)) return false
+      if (bytes.length !== DATA_OCTETS + MAC_OCTETS) return false
+      if (!timingSafeEqual(macOf(bytes), bytes.subarray(DATA_OCTETS))) return false
       const counter = bytes.readUIntBE(0, COUNTER_OCTETS)
-      if (counter < floor || !inTime(bytes.readUInt32BE(COUNTER_OCTETS), seconds())) return false
+      if (counter < floor || !inTime(bytes.readUIntBE(COUNTER_OCTETS, TIME_OCTETS), seconds())) return false
       const segment = segments.get(Math.floor(counter / 2 ** SEGMENT_BITS))
       if (!segment) return false
       segment.spent ??= new Uint8Array(2 ** (SEGMENT_BITS - 3))
@@ -88,15 +89,17 @@ export function localNonces(clock: () => Date): Nonces {
   }
 }
 
-type Key = ReturnType<typeof createSecretKey>
-
-export function macOf(key: Key, data: Buffer): Buffer {
-  return createHmac('sha256', key).update(data).digest().subarray(0, MAC_OCTETS)
-}
-
-/** Whether what follows the first `length` octets is their MAC. */
-export function macFits(key: Key, bytes: Buffer, length: number): boolean {
-  return timingSafeEqual(macOf(key, bytes.subarray(0, length)), bytes.subarray(length))
+/**
+ * The MAC of the first octets of a nonce: one block of AES under a key of its own, which for messages of one length, shorter than a block, is as
+ * good as HMAC and takes a third of its time. Ten of them go into an issuance.
+ */
+function blockMac(): (bytes: Buffer) => Buffer {
+  const cipher = createCipheriv('aes-256-ecb', randomBytes(32), null).setAutoPadding(false)
+  const block = Buffer.alloc(MAC_OCTETS)
+  return (bytes) => {
+    bytes.copy(block, 0, 0, DATA_OCTETS)
+    return cipher.update(block)
+  }
 }
 
 export function inTime(issued: number, now: number): boolean {

@@ -1,9 +1,9 @@
-import { createHmac, createSecretKey, randomBytes, randomInt } from 'node:crypto'
+import { createHmac, createSecretKey, randomBytes, randomInt, timingSafeEqual } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Database } from '../../src/db/open.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
-import { inTime, macFits, macOf, NONCE_LIFETIME_SECONDS, type Nonces, readNonce } from './nonce.ts'
+import { inTime, NONCE_LIFETIME_SECONDS, type Nonces, readNonce } from './nonce.ts'
 import type { AcmeTables } from './tables.ts'
 
 const RANDOM_OCTETS = 14
@@ -130,4 +130,15 @@ async function forget(db: Database, now: number): Promise<void> {
     .where('at', '<', now - NONCE_LIFETIME_SECONDS - 1)
     .where('nonce', '<>', EPOCH_ROW)
     .execute()
+}
+
+type Key = ReturnType<typeof createSecretKey>
+
+function macOf(key: Key, data: Buffer): Buffer {
+  return createHmac('sha256', key).update(data).digest().subarray(0, MAC_OCTETS)
+}
+
+/** Whether what follows the first `length` octets is their MAC. */
+function macFits(key: Key, bytes: Buffer, length: number): boolean {
+  return timingSafeEqual(macOf(key, bytes.subarray(0, length)), bytes.subarray(length))
 }
