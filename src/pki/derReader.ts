@@ -65,9 +65,9 @@ export function readTlvPrefix(buf: Buffer, offset: number): Tlv & { end: number 
 
 /** Reads exactly one value; bytes after it are an error. Throws PkiError('malformed'). */
 export function readTlv(buf: Buffer): Tlv {
-  const { end, ...read } = readTlvPrefix(buf, 0)
+  const { tag, der, value, end } = readTlvPrefix(buf, 0)
   if (end !== buf.length) throw malformed('bytes after the end of a DER value')
-  return read
+  return { tag, der, value }
 }
 
 /** The values inside a constructed value, or inside ready contents. Throws PkiError('malformed'), also beyond `max` of them. */
