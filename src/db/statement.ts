@@ -44,7 +44,8 @@ export function statement<Tables, Values extends readonly Bound[], Row>(
       made.set(shape, query)
     }
     const parameters = query.parameters.map((value) => (value instanceof Slot ? take(values, value) : value))
-    const { rows, numAffectedRows } = await db[inside].run({ ...query, parameters })
+    const { sql, query: node, queryId } = query
+    const { rows, numAffectedRows } = await db[inside].run({ sql, parameters, query: node, queryId })
     return { rows: rows as Row[], changed: Number(numAffectedRows ?? 0n) }
   }
 }
