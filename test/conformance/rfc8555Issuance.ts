@@ -119,6 +119,12 @@ export const issuance: readonly Requirement[] = [
   ],
   [
     '7.6',
+    'a key that is compromised is certified no more',
+    'acme-wire-revoke: gets no certificate any more, from whatever account',
+    'acme-revoke: keyCompromise proved by the key itself never waits',
+  ],
+  [
+    '7.6',
     'OCSP and CRL say so at once',
     'acme-model: agree with a small model',
     'ocsp: a revocation shows at once',
