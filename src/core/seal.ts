@@ -4,6 +4,7 @@ import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import { canonicalJson } from './canonicalJson.ts'
+import type { Installation } from './installation.ts'
 import type { CoreTables } from './tables.ts'
 
 /** On PostgreSQL ids are given before the commit: how far back a commit that came late may lie. */
@@ -64,6 +65,12 @@ export async function sealAudit(db: Database, secret: Buffer, limit = 500): Prom
  */
 export async function auditHead(db: Database, secret: Buffer): Promise<AuditHead> {
   return readHead(db, chainUnder(secret))
+}
+
+/** For the log, once an hour: a head that left the machine with the log proves later that nothing was cut off. */
+export async function logAuditHead({ db, auditSecret, log }: Installation): Promise<void> {
+  const { position, hash } = await auditHead(db, auditSecret)
+  log.info({ position, hash }, 'the audit chain ends here')
 }
 
 async function readHead(db: Database, { origin }: Chain): Promise<AuditHead> {

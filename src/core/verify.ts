@@ -19,7 +19,7 @@ export interface AuditReport {
   problems: string[]
 }
 
-const batch = 1000
+const batch = 500
 
 /**
  * Proves the chain from its first link; that an earlier head, if one is given, is still in it; and that requests,

@@ -40,7 +40,7 @@ interface Span {
   check: (histories: Histories, complain: Complain) => Promise<void>
 }
 
-const batch = 2000
+const batch = 500
 
 /**
  * Walks the subjects of a kind, in order, and lets `check` compare what events tell of them with the records in the same
