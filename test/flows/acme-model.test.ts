@@ -130,22 +130,27 @@ const command = (text: string, run: (walk: AcmeWalk) => Promise<void>): Command 
   toString: () => text,
 })
 
-const together = (choices: Choice[]): Command =>
-  command(JSON.stringify(choices), async (walk) => {
-    const { model } = walk
-    model.batch++
-    const ops = choices.flatMap((choice) => resolve(model, choice) ?? [])
-    const replies = await walk.perform(ops)
-    explain(
-      model,
-      ops.flatMap((op, at) => {
-        const reply = replies[at]
-        return reply ? [{ op, reply }] : []
-      }),
-    )
-    // What an account that has ended waits for is withdrawn by a job.
-    if (ops.some(({ kind }) => kind === 'deactivateAccount')) await walk.pass(0)
+const together = (choices: Choice[]): Command => command(JSON.stringify(choices), (walk) => act(walk, choices))
+
+/** Each name proved, finalized, approved. */
+const toTheEnd = (pick: number): Command =>
+  command(`order ${pick} is brought to its end`, async (walk) => {
+    for (let left = names.length + 2; left > 0; left--) await act(walk, [{ what: 'proceed', client: 0, pick, bits: 0 }])
   })
+
+async function act(walk: AcmeWalk, choices: Choice[]): Promise<void> {
+  const { model } = walk
+  model.batch++
+  const ops = choices.flatMap((choice) => resolve(model, choice) ?? [])
+  const replies = await walk.perform(ops)
+  const done = ops.flatMap((op, at) => {
+    const reply = replies[at]
+    return reply ? [{ op, reply }] : []
+  })
+  explain(model, done)
+  // What an account that has ended waits for is withdrawn by a job.
+  if (ops.some(({ kind }) => kind === 'deactivateAccount')) await walk.pass(0)
+}
 
 const ends = (model: AcmeModel, client: number) => model.accounts[model.clients[client] ?? -1]?.status === 'deactivated'
 
@@ -157,6 +162,7 @@ const commands = [
     choiceOf(weights).map((choice) => together([choice])),
   ),
   ...often(4, fc.array(choiceOf([...weights, [1, 'deactivateAccount']]), { minLength: 2, maxLength: 4 }).map(together)),
+  ...often(2, fc.nat(3).map(toTheEnd)),
   // The same, several times at once.
   ...often(
     3,
