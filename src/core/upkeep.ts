@@ -10,7 +10,7 @@ import { type JobHandlers, runDueJobs } from './jobs.ts'
 import { pruneLimits } from './limit.ts'
 import { currentResponder } from './responder.ts'
 import { resumeSigning } from './resume.ts'
-import { sealAudit } from './seal.ts'
+import { logAuditHead, sealAudit } from './seal.ts'
 import type { CoreTables } from './tables.ts'
 
 const day = 86_400_000
@@ -38,6 +38,7 @@ export function startUpkeep(
     { name: 'expire requests', every: 5_000, run: () => expireWaiting(db, clock()) },
     { name: 'withdraw approvals without an order', every: 600_000, run: () => abandonForeseen(db, clock()) },
     { name: 'prune limits', every: 600_000, run: () => transaction(db, (db) => pruneLimits(db, clock())) },
+    { name: 'head of the audit chain', every: 3_600_000, run: () => logAuditHead(it) },
     { name: 'renew CRLs and responders', every: 600_000, run: () => renewRevocationAnswers(it) },
     ...(options.more ?? []),
   ]
