@@ -7,6 +7,8 @@ const project = (name: string, extra: Record<string, unknown> = {}) => ({
 export default defineConfig({
   test: {
     globalSetup: ['test/helpers/postgres.ts'],
+    // Two cores; by default one would stay free.
+    maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     projects: [

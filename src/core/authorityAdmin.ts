@@ -239,7 +239,7 @@ async function insertRows(
     action: 'authority.created',
     organizationId,
     subject: { kind: 'authority', id },
-    details: { name: row.name, kind: row.kind, serial: fields.serial },
+    details: { name: row.name, kind: row.kind, serial: fields.serial, ownerId: row.ownerId },
   })
   return id
 }

@@ -228,7 +228,7 @@ async function store(
       at: now,
       where: { attempt: attempt.number },
       set: { last_error: null },
-      details: { serial: attempt.serial },
+      details: { serial: attempt.serial, fingerprint: fingerprint(der) },
     })
     await insertCertificate(db, {
       id: request.id,

@@ -21,7 +21,7 @@ import { type Requester, requesterKey } from './requester.ts'
 import type { CoreTables } from './tables.ts'
 import { moveRevokeRequest } from './transition.ts'
 import { uuidv7 } from './uuid.ts'
-import { withdraw } from './withdraw.ts'
+import { blockCompromisedKey, withdraw } from './withdraw.ts'
 
 /** RFC 5280 section 5.3.1, less what only a delta CRL says. unspecified is accepted, and neither CRL nor OCSP repeats it. */
 const reasons = Object.keys(reasonCodes).filter((name) => name !== 'removeFromCRL')
@@ -100,7 +100,12 @@ async function makeRequest(
   const request = await insertRevokeRequest(db, revocation, status)
   if (!request) return undefined
   const opened = await openRevokeDecision(db, revocation, request)
-  if (status === 'revoked') await withdraw(db, revocation, draft.reason)
+  if (status === 'revoked') {
+    await withdraw(db, revocation, draft.reason)
+    // Who only holds the names knows nothing of the key: his word does not block it for others.
+    if (draft.reason === 'keyCompromise' && draft.grounds !== 'names')
+      await blockCompromisedKey(db, certificate.spkiHash, revocation.now)
+  }
   await audit(db, revocation.requester, revocation.now, {
     action: `revoke_request.${status}`,
     organizationId: request.organizationId,
@@ -268,4 +273,5 @@ export async function carryOut(
   const certificate = await findCertificate(db, { id: request.certificateId })
   if (!certificate) throw new Failure('notFound', 'the certificate is gone')
   await withdraw(db, { certificate, requester: actor, now: at }, request.code)
+  if (request.code === 'keyCompromise') await blockCompromisedKey(db, certificate.spkiHash, at)
 }

@@ -39,7 +39,7 @@ export async function upload(
       to: 'signed',
       actor: requester,
       at: now,
-      details: { serial: fields.serial, uploaded: true },
+      details: { serial: fields.serial, fingerprint: fingerprint(leaf), uploaded: true },
     })
     const stored = await withTables<CoreTables>(db)
       .insertInto('certificates')

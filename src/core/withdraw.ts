@@ -7,7 +7,7 @@ import { Failure } from './failure.ts'
 import type { Requester } from './requester.ts'
 import type { CoreTables } from './tables.ts'
 
-/** Marks the certificate revoked: from this commit on OCSP and the next CRL say so. Blocks the key when it is compromised. */
+/** Marks the certificate revoked: from this commit on OCSP and the next CRL say so. */
 export async function withdraw(
   db: Database,
   { certificate, requester, now }: { certificate: Certificate; requester: Requester; now: Date },
@@ -39,13 +39,6 @@ export async function withdraw(
     status: reason === 'certificateHold' ? 'hold' : 'revoked',
     details: { serial: certificate.serial, reason: reason ?? null },
   })
-  if (reason === 'keyCompromise') {
-    await tables
-      .insertInto('blocked_keys')
-      .values({ spki_hash: certificate.spkiHash, reason: 'keyCompromise', created_at: now.getTime() })
-      .onConflict((conflict) => conflict.doNothing())
-      .execute()
-  }
 }
 
 /** The certificate of an authority of ours: from the next look on nothing is issued under it (authority.ts, withdrawn). */
@@ -67,4 +60,13 @@ async function withdrawAuthority(db: Database, certificate: Certificate, now: Da
     const { organizationId } = certificate
     await raiseAlert(db, now, { kind: 'authority_revoked', organizationId, subject: { kind: 'authority', id }, detail })
   }
+}
+
+/** A key that is known by others is certified no more, for anybody. */
+export async function blockCompromisedKey(db: Database, spkiHash: string, now: Date): Promise<void> {
+  await withTables<CoreTables>(db)
+    .insertInto('blocked_keys')
+    .values({ spki_hash: spkiHash, reason: 'keyCompromise', created_at: now.getTime() })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
 }
