@@ -83,13 +83,12 @@ function certificatesOf(tables: Kysely<CoreTables>) {
 type CertificateRow = Awaited<ReturnType<ReturnType<typeof selectCertificates>['execute']>>[number]
 
 export function toCertificate(row: CertificateRow): Certificate {
-  return {
+  // What may be absent is set afterwards: conditional spreads would cost more than the look-up.
+  const certificate: Certificate = {
     id: row.id,
     uuid: row.uuid,
     organizationId: row.organization_id,
-    ...(row.profile_id === null ? {} : { profileId: row.profile_id }),
     authorityId: row.authority_id,
-    ...(row.authority_certificate_id === null ? {} : { authorityCertificateId: row.authority_certificate_id }),
     serial: row.serial,
     der: row.der,
     fingerprint: row.fingerprint,
@@ -100,11 +99,14 @@ export function toCertificate(row: CertificateRow): Certificate {
     notBefore: new Date(row.not_before),
     notAfter: new Date(row.not_after),
     status: row.status as CertificateStatus,
-    ...(row.revoked_at === null ? {} : { revokedAt: new Date(row.revoked_at) }),
-    ...(row.revocation_reason === null ? {} : { revocationReason: row.revocation_reason }),
     requesterKey: row.requester_key,
-    ...(row.renews_id === null ? {} : { renews: row.renews_id }),
   }
+  if (row.profile_id !== null) certificate.profileId = row.profile_id
+  if (row.authority_certificate_id !== null) certificate.authorityCertificateId = row.authority_certificate_id
+  if (row.revoked_at !== null) certificate.revokedAt = new Date(row.revoked_at)
+  if (row.revocation_reason !== null) certificate.revocationReason = row.revocation_reason
+  if (row.renews_id !== null) certificate.renews = row.renews_id
+  return certificate
 }
 
 const byUuid = statement((tables: Kysely<CoreTables>, uuid: string) =>
