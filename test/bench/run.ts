@@ -16,6 +16,8 @@ import { type Responder, startResponder } from './responder.ts'
 const { values: flags } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
+    /** How many at a time, separated by commas. */
+    clients: { type: 'string', default: '1,8,32' },
     quick: { type: 'boolean', default: false },
     /** pebble, none, or the main.js of another build of this server. */
     peer: { type: 'string', default: 'pebble' },
@@ -27,18 +29,11 @@ const { values: flags } = parseArgs({
 })
 
 const WARM_UP = flags.quick ? 500 : 3_000
-/** How many clients at once, and how many certificates they get. */
-const BATCHES = flags.quick
-  ? ([
-      [1, 100],
-      [8, 200],
-      [32, 200],
-    ] as const)
-  : ([
-      [1, 300],
-      [8, 500],
-      [32, 500],
-    ] as const)
+const CERTIFICATES = flags.quick ? { one: 100, several: 200 } : { one: 300, several: 500 }
+const BATCHES = flags.clients.split(',').map((clients) => {
+  const concurrency = Number(clients)
+  return { concurrency, certificates: concurrency === 1 ? CERTIFICATES.one : CERTIFICATES.several }
+})
 
 function note(text: string): void {
   if (!flags.json) process.stderr.write(`${text}\n`)
@@ -64,7 +59,7 @@ async function rounds(playing: readonly Player[]): Promise<Batch[]> {
   const count = Number(flags.rounds)
   for (let round = 0; round < count; round++) {
     note(`round ${round + 1} of ${count}`)
-    for (const [concurrency, certificates] of BATCHES) {
+    for (const { concurrency, certificates } of BATCHES) {
       // Whoever is first in one round is last in the next.
       const order = round % 2 ? [...playing].reverse() : playing
       for (const player of order) {
