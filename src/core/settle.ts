@@ -29,21 +29,19 @@ export async function settleApproval(
   context: ApprovalContext,
   ballot: Ballot,
 ): Promise<Afterwards | undefined> {
-  const { decision, input } = ballot
-  if (input.override) return approve(db, context, ballot)
-  if (!(await quorumReached(db, ballot))) return undefined
-  const next = decision.steps[decision.step + 1]
-  if (!next) return finish(db, context, ballot)
-  await settleDecision(db, decision.id, { step: decision.step + 1 })
-  await setExpiry(db, ballot, stepExpiry(next, ballot.at))
-  return undefined
+  if (ballot.input.override) return approve(db, context, ballot)
+  return proceed(db, context, ballot)
 }
 
-/** Rights are looked at again before the last step ends: a step whose voters have lost theirs waits anew. */
-async function finish(db: Database, context: ApprovalContext, ballot: Ballot): Promise<Afterwards | undefined> {
+/**
+ * On to the first step that still lacks votes, or to the end. Rights are looked at again for every step: one whose voters
+ * have lost theirs waits anew, and one that has its votes already is passed.
+ */
+async function proceed(db: Database, context: ApprovalContext, ballot: Ballot): Promise<Afterwards | undefined> {
   const { decision, at } = ballot
   for (const [step, asked] of decision.steps.entries()) {
     if (await quorumReached(db, ballot, step)) continue
+    if (step === decision.step) return undefined
     await settleDecision(db, decision.id, { step })
     await setExpiry(db, ballot, stepExpiry(asked, at))
     return undefined
@@ -52,7 +50,7 @@ async function finish(db: Database, context: ApprovalContext, ballot: Ballot): P
 }
 
 /** Only votes count whose voters could still give them now: rights may have been lost since. */
-async function quorumReached(db: Database, ballot: Ballot, index = ballot.decision.step): Promise<boolean> {
+async function quorumReached(db: Database, ballot: Ballot, index: number): Promise<boolean> {
   const step = ballot.decision.steps[index]
   return step !== undefined && (await countedVotes(db, ballot, index)).length >= step.quorum
 }

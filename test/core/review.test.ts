@@ -1,6 +1,7 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadAuthority } from '../../src/core/authority.ts'
-import { createAuthority } from '../../src/core/authorityAdmin.ts'
+import { createAuthority, importAuthority } from '../../src/core/authorityAdmin.ts'
 import { findCertificate } from '../../src/core/certificate.ts'
 import { currentCrl } from '../../src/core/crl.ts'
 import { firstStart } from '../../src/core/firstStart.ts'
@@ -14,8 +15,11 @@ import { sign } from '../../src/core/sign.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
+import { issueCertificate } from '../../src/pki/certificate.ts'
 import { readCrl } from '../../src/pki/crlReader.ts'
 import type { CertId } from '../../src/pki/ocsp.ts'
+import { pemEncode } from '../../src/pki/pem.ts'
+import { signerFor } from '../../src/pki/signer.ts'
 import { databases } from '../helpers/databases.ts'
 import { acmeAccount, createWorld, newCsr, openWorld, type World } from '../helpers/world.ts'
 
@@ -171,6 +175,33 @@ describe.each(databases)('what a review found, on $name', ({ open }) => {
       .where('id', '=', request.id)
       .executeTakeFirst()
     expect(row?.status).toBe('failed')
+  })
+
+  it('a CA with a weak key is not imported', async () => {
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 1024 })
+    const signer = signerFor(privateKey)
+    const certificate = await issueCertificate(
+      {
+        type: 'ca',
+        identifiers: [],
+        subject: [[{ type: 'CN', value: 'weak' }]],
+        serial: '0badcafe0badcafe',
+        issuer: [[{ type: 'CN', value: 'weak' }]],
+        notBefore: new Date(world.time.now.getTime() - 1000),
+        notAfter: new Date(world.time.now.getTime() + 86_400_000),
+        publicKey: signer.publicKey,
+        keyUsage: ['keyCertSign'],
+        extendedKeyUsage: [],
+        crlUrls: [],
+        ocspUrls: [],
+        issuerUrls: [],
+      },
+      signer,
+    )
+    const pem = pemEncode('CERTIFICATE', certificate) + privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
+    const { organizationId } = await world.profile()
+    const imported = importAuthority(world.it, system('test'), { name: 'weak', pem, organizationId, ownerId: null })
+    await expect(imported).rejects.toMatchObject({ code: 'badKey' })
   })
 
   it('refusals of one client by one policy are one alert', async () => {
