@@ -4,6 +4,7 @@ import { transaction } from '../db/transaction.ts'
 import type { RequestKind } from './approval.ts'
 import { findDecision, settleDecision } from './decision.ts'
 import { holdRequest, moveHeld } from './held.ts'
+import { openRevoke, openSign } from './openRequests.ts'
 import { system } from './requester.ts'
 import type { CoreTables } from './tables.ts'
 
@@ -21,16 +22,21 @@ export async function expireWaiting(db: Database, at: Date): Promise<number> {
 }
 
 async function expireBatch(db: Database, kind: RequestKind, at: Date): Promise<number> {
-  const due = withTables<CoreTables>(db)
+  const rows = await skipLocked(db, dueForExpiry(db, kind, at)).execute()
+  for (const { id } of rows) await expireOne(db, kind, { id, at })
+  return rows.length
+}
+
+/** Requests that wait, and on which nobody decided in time. */
+export function dueForExpiry(db: Database, kind: RequestKind, at: Date) {
+  return withTables<CoreTables>(db)
     .selectFrom(kind === 'sign' ? 'sign_requests' : 'revoke_requests')
     .select('id')
+    .where(kind === 'sign' ? openSign : openRevoke)
     .where('status', '=', 'requested')
     .where('expires_at', '<=', at.getTime())
     .orderBy('id')
     .limit(batch)
-  const rows = await skipLocked(db, due).execute()
-  for (const { id } of rows) await expireOne(db, kind, { id, at })
-  return rows.length
 }
 
 async function expireOne(db: Database, kind: RequestKind, { id, at }: { id: number; at: Date }): Promise<void> {

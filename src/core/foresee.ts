@@ -10,6 +10,7 @@ import { certificateFacts } from './facts.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
 import { insertRequestRow } from './newRequest.ts'
+import { openSign } from './openRequests.ts'
 import type { RaProfile } from './profile.ts'
 import { toSignRequest } from './records.ts'
 import { covers, findRemembered, rememberedScope } from './remember.ts'
@@ -112,6 +113,13 @@ interface Early {
   now: Date
 }
 
+/** So that whoever approves knows what he may rely on. */
+const unproved: Finding = {
+  by: 'rule',
+  check: 'askedEarly',
+  detail: 'asked when the order was made, before its names were proved; nothing is signed until they are',
+}
+
 async function askEarly(db: Database, early: Early): Promise<void> {
   const { requester, draft, wanted, outcome, findings, now } = early
   const { profile } = draft
@@ -126,10 +134,11 @@ async function askEarly(db: Database, early: Early): Promise<void> {
   }
   if (await findRemembered(db, query)) return
   if (await takeOver(db, early)) return
+  const shown = [...findings, unproved]
   const request = await insertRequestRow(
     db,
     { draft, requester, wanted, now },
-    { status: 'requested', findings, generation: 0, attempt: 0 },
+    { status: 'requested', findings: shown, generation: 0, attempt: 0 },
   )
   if (!request) return
   const hash = requestHash({
@@ -138,7 +147,7 @@ async function askEarly(db: Database, early: Early): Promise<void> {
     profile: profile.name,
     requester,
     revision: request.revision,
-    findings,
+    findings: shown,
     ruleVersion: outcome.version,
     wanted,
   })
@@ -158,7 +167,7 @@ async function askEarly(db: Database, early: Early): Promise<void> {
     .updateTable('sign_requests')
     .set({
       expires_at: opened.expiresAt?.getTime() ?? null,
-      findings: JSON.stringify([...findings, ...opened.findings]),
+      findings: JSON.stringify([...shown, ...opened.findings]),
     })
     .where('id', '=', requestId)
     .execute()
@@ -177,18 +186,22 @@ async function askEarly(db: Database, early: Early): Promise<void> {
   })
 }
 
+/** How many of one requester's orders people are asked about before their names are proved. */
+const mostAskedEarly = 20
+
 /** A record that still waits for a CSR, asked by the same requester under the same rule for no less: it now waits for this order's. */
 async function takeOver(db: Database, { requester, draft, wanted, outcome, findings, now }: Early): Promise<boolean> {
   const rows = await withTables<CoreTables>(db)
     .selectFrom('sign_requests')
     .selectAll()
+    .where(openSign)
     .where('status', 'in', ['requested', 'signing'])
     .where('csr', 'is', null)
     .where('requester_key', '=', requesterKey(requester))
     .where('profile_id', '=', draft.profile.id)
     .where('action', '=', draft.action)
     .orderBy('id', 'desc')
-    .limit(20)
+    .limit(mostAskedEarly)
     .execute()
   for (const row of rows) {
     const request = toSignRequest(row)
@@ -200,7 +213,8 @@ async function takeOver(db: Database, { requester, draft, wanted, outcome, findi
       .execute()
     return true
   }
-  return false
+  // Names can be ordered without end before any is proved: from here on people are asked when they are.
+  return rows.length >= mostAskedEarly
 }
 
 /** Whether what people see, or saw, of a record without a CSR is no less than what is asked now, and under the same rule. */
@@ -225,6 +239,7 @@ export async function abandonForeseen(db: Database, at: Date): Promise<number> {
   const due = await withTables<CoreTables>(db)
     .selectFrom('sign_requests')
     .select('id')
+    .where(openSign)
     .where('status', '=', 'signing')
     .where('csr', 'is', null)
     .where('updated_at', '<=', at.getTime() - longest)

@@ -1,9 +1,11 @@
+import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import { Failure } from './failure.ts'
 import { storeNext } from './follow.ts'
 import type { Installation } from './installation.ts'
 import { runAttempt } from './issue.ts'
+import { openSign } from './openRequests.ts'
 import { readSignRequest } from './records.ts'
 import type { CoreTables } from './tables.ts'
 
@@ -12,19 +14,7 @@ import type { CoreTables } from './tables.ts'
  * trouble that may pass. Returns how many were tried. Several nodes may call it at once.
  */
 export async function resumeSigning(it: Installation): Promise<number> {
-  const now = it.clock().getTime()
-  const due = await withTables<CoreTables>(it.db)
-    .selectFrom('sign_requests')
-    .innerJoin('sign_attempts', (join) =>
-      join
-        .onRef('sign_attempts.sign_request_id', '=', 'sign_requests.id')
-        .onRef('sign_attempts.number', '=', 'sign_requests.attempt'),
-    )
-    .select(['sign_requests.id', 'sign_requests.uuid'])
-    .where('sign_requests.status', '=', 'signing')
-    .where('sign_attempts.lease_until', '<=', now)
-    .limit(50)
-    .execute()
+  const due = await dueForResume(it.db, it.clock()).execute()
   for (const { id, uuid } of due) {
     try {
       await resumeOne(it, id)
@@ -34,6 +24,22 @@ export async function resumeSigning(it: Installation): Promise<number> {
     }
   }
   return due.length
+}
+
+/** Requests whose last attempt's lease, or pause, is over. */
+export function dueForResume(db: Database, now: Date) {
+  return withTables<CoreTables>(db)
+    .selectFrom('sign_requests')
+    .innerJoin('sign_attempts', (join) =>
+      join
+        .onRef('sign_attempts.sign_request_id', '=', 'sign_requests.id')
+        .onRef('sign_attempts.number', '=', 'sign_requests.attempt'),
+    )
+    .select(['sign_requests.id', 'sign_requests.uuid'])
+    .where(openSign)
+    .where('sign_requests.status', '=', 'signing')
+    .where('sign_attempts.lease_until', '<=', now.getTime())
+    .limit(50)
 }
 
 async function resumeOne(it: Installation, id: number): Promise<void> {

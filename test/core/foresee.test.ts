@@ -113,6 +113,21 @@ describe.each(databases)('rules that decide before the CSR, on $name', ({ open }
     expect(await order.waiting()).toBeUndefined()
   })
 
+  it('tells approvers that no name is proved yet, and asks early only so often', async () => {
+    const profile = await world.save('flood', { rules: { issue: [{ name: 'rule', require }] } })
+    const door = world.core.as(acmeAccount('flooder'))
+    const waiting: unknown[] = []
+    for (let i = 0; i < 25; i++) {
+      const origin = { protocol: 'acme', ref: `flood-${i}` }
+      const identifiers = [{ type: 'dns' as const, value: `flood-${i}.example.org` }]
+      await door.foresee({ profile, protocol: 'acme', action: 'issue', origin, identifiers })
+      const found = await findByOrigin(world.it.db, origin)
+      if (found) waiting.push(found.request.findings.map(({ check }) => check))
+    }
+    expect(waiting).toHaveLength(20)
+    expect(waiting[0]).toContain('askedEarly')
+  })
+
   it('votes and finalize at once: one certificate', async () => {
     for (let round = 0; round < 5; round++) {
       const order = await ordering({ require }, [`race-${round}.example.org`])

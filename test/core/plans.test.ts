@@ -1,0 +1,27 @@
+import Sqlite from 'better-sqlite3'
+import { expect, it } from 'vitest'
+import { dueForExpiry } from '../../src/core/expire.ts'
+import { dueForResume } from '../../src/core/resume.ts'
+import { databases } from '../helpers/databases.ts'
+
+it('what is looked for every second is found by an index, however many requests have ended', async () => {
+  const { db, url, close } = (await databases.find(({ name }) => name === 'sqlite')?.open()) ?? {}
+  if (!db || !url || !close) throw new Error('no SQLite')
+  const handle = new Sqlite(url, { readonly: true })
+  const now = new Date()
+  for (const query of [dueForResume(db, now), dueForExpiry(db, 'sign', now), dueForExpiry(db, 'revoke', now)]) {
+    const { sql, parameters } = query.compile()
+    const plan = handle.prepare(`explain query plan ${sql}`).all(...parameters) as { detail: string }[]
+    const steps = plan.map(({ detail }) => detail)
+    expect(
+      steps.filter((step) => /^SCAN \w+$/.test(step)),
+      sql,
+    ).toEqual([])
+    expect(
+      steps.some((step) => / USING .*INDEX /.test(step)),
+      steps.join(),
+    ).toBe(true)
+  }
+  handle.close()
+  await close()
+})
