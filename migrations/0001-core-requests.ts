@@ -89,12 +89,6 @@ async function requests(db: Kysely<unknown>, columns: Columns): Promise<void> {
     indexes: [['certificate_id']],
   })
   await columns.uniqueWhere(db, {
-    name: 'revoke_requests_open',
-    table: 'revoke_requests',
-    columns: ['status', 'id'],
-    where: sql`status in ('requested', 'revoking')`,
-  })
-  await columns.uniqueWhere(db, {
     name: 'revoke_requests_one_open',
     table: 'revoke_requests',
     columns: ['certificate_id'],

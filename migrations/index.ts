@@ -4,6 +4,7 @@ import { acmeChecks } from './0003-acme-checks.ts'
 import { credentials } from './0004-credentials.ts'
 import { acmeRenewal } from './0005-acme-renewal.ts'
 import { limits } from './0006-limits.ts'
+import { revocation } from './0007-revocation.ts'
 import type { Migration } from './columns.ts'
 
 /** All migrations, by name; they run in the order of their names. */
@@ -14,4 +15,5 @@ export const migrations: Record<string, Migration> = {
   '0004-credentials': credentials,
   '0005-acme-renewal': acmeRenewal,
   '0006-limits': limits,
+  '0007-revocation': revocation,
 }

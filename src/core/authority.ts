@@ -13,6 +13,7 @@ import { createCache } from './installation.ts'
 import { loadKey } from './key.ts'
 import { duration } from './profile.ts'
 import type { CoreTables } from './tables.ts'
+import { text } from './text.ts'
 
 export const authorityKinds = ['local', 'manual'] as const
 export type AuthorityKind = (typeof authorityKinds)[number]
@@ -24,6 +25,20 @@ export const authoritySettings = z.strictObject({
   ocspValidity: duration.prefault('12h'),
   /** How long the delegated responder's certificate lives; it is renewed when a third of this is left. */
   responderValidity: duration.prefault('30d'),
+  /** What OCSP says of a serial that was never issued (RFC 6960 section 2.2); `revoked` comes with extended-revoke. */
+  ocspNeverIssued: z.enum(['unknown', 'revoked', 'unauthorized']).default('unknown'),
+  /** For how long after its end OCSP still knows a certificate's status, told as archiveCutoff (section 4.4.4); absent: not told. */
+  ocspArchiveCutoff: duration.optional(),
+  /** How the responder names itself: by its key (RFC 9919 section 3.2.2), or by its name for old clients. */
+  ocspResponderId: z.enum(['key', 'name']).default('key'),
+  /** Who signs OCSP answers: a responder with a certificate of its own, or the authority itself. */
+  ocspSigner: z.enum(['delegate', 'authority']).default('delegate'),
+  /** Among how many CRLs new certificates are shared out. A certificate keeps the one that it names. */
+  crlShards: z.int().min(1).max(256).default(1),
+  /** How often a delta CRL is made, for certificates that name one (freshestCRL); absent: none. */
+  crlDelta: duration.optional(),
+  /** The authority that signs this one's CRLs (indirect CRLs, RFC 5280 section 5.2.5); absent: itself. */
+  crlIssuer: text(63).optional(),
 })
 export type AuthoritySettings = z.output<typeof authoritySettings>
 

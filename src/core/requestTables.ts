@@ -54,6 +54,8 @@ export interface RevokeRequestsTable {
   source_address: string | null
   /** RFC 5280 reason name, or null where none was given. */
   code: string | null
+  /** Since when the key is thought to be known by others (RFC 5280 section 5.3.2). */
+  invalidity_at: number | null
   /** JSON of what the rules saw. */
   facts: string
   findings: string
@@ -154,6 +156,8 @@ export interface CertificatesTable {
   status: string
   revoked_at: number | null
   revocation_reason: string | null
+  /** As in revoke_requests. */
+  invalidity_at: number | null
   shard: number
   source: string
   requester_key: string

@@ -32,6 +32,9 @@ export interface CoreTables {
   renewal_windows: RenewalWindowsTable
   responders: RespondersTable
   crls: CrlsTable
+  delta_crls: DeltaCrlsTable
+  imported_revocations: ImportedRevocationsTable
+  revocation_events: RevocationEventsTable
   ra_profiles: RaProfilesTable
   limit_buckets: LimitBucketsTable
   blocked_keys: { spki_hash: string; reason: string; created_at: number }
@@ -132,8 +135,10 @@ interface AuthoritiesTable {
   version: Generated<number>
   /** Raised in the transaction of every change of a revocation status. */
   revocations: Generated<number>
-  /** The number of the last CRL handed out for signing. */
+  /** The number of the last CRL handed out for signing, less the offset. */
   crl_number: Generated<number>
+  /** Decimal; added to the numbers of CRLs, delta CRLs too: an imported authority goes on from its last one. Null: 0. */
+  crl_number_offset: string | null
   settings: string
   created_at: number
 }
@@ -150,6 +155,8 @@ interface AuthorityCertificatesTable {
   not_after: number
   /** 1 for the one that signs now. */
   active: number
+  /** Its CRLs have the shards 0 to this, this one excluded; it never falls. */
+  shards: Generated<number>
   created_at: number
 }
 
@@ -198,6 +205,48 @@ interface CrlsTable {
   der: Buffer
   this_update: number
   next_update: number
+  /** 0 for one that was made between times, for a revocation: an expired certificate stays until a scheduled one (RFC 5280 section 3.3). */
+  scheduled: Generated<number>
+}
+
+/** A delta CRL, which completes the CRL of number base_number. */
+interface DeltaCrlsTable {
+  id: Generated<number>
+  authority_certificate_id: number
+  shard: number
+  number: number
+  base_number: number
+  revocations: number
+  der: Buffer
+  this_update: number
+  next_update: number
+}
+
+/** What an imported authority had revoked before, by its last CRL: there is no certificate here for these serials. */
+interface ImportedRevocationsTable {
+  authority_certificate_id: number
+  serial: string
+  shard: number
+  revoked_at: number
+  reason: string | null
+  invalidity_at: number | null
+}
+
+/** A change of a certificate's revocation status. */
+interface RevocationEventsTable {
+  id: Generated<number>
+  authority_certificate_id: number
+  shard: number
+  serial: string
+  /** authorities.revocations after it. */
+  change: number
+  /** hold, revoked; issued where a hold was lifted. */
+  status: string
+  revoked_at: number | null
+  reason: string | null
+  invalidity_at: number | null
+  not_after: number
+  created_at: number
 }
 
 interface RaProfilesTable {

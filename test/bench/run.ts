@@ -24,6 +24,9 @@ const { values: flags } = parseArgs({
     entry: { type: 'string', default: join(root, 'dist/main.js') },
     /** Writes a CPU profile of this server to this folder; what it costs counts as the server's. */
     profile: { type: 'string' },
+    /** For node itself, before the entry of either build of this server: what npm start gives, unless told otherwise. */
+    'node-args': { type: 'string', default: '--use-largepages=silent' },
+    'peer-node-args': { type: 'string', default: '--use-largepages=silent' },
     json: { type: 'boolean', default: false },
   },
 })
@@ -39,8 +42,13 @@ function note(text: string): void {
   if (!flags.json) process.stderr.write(`${text}\n`)
 }
 
+function words(text: string): string[] {
+  return text.split(' ').filter(Boolean)
+}
+
 async function players(around: Surroundings, responder: Responder): Promise<Player[]> {
-  const nodeArgs = flags.profile ? ['--cpu-prof', `--cpu-prof-dir=${resolve(flags.profile)}`] : []
+  const profiling = flags.profile ? ['--cpu-prof', `--cpu-prof-dir=${resolve(flags.profile)}`] : []
+  const nodeArgs = [...words(flags['node-args']), ...profiling]
   const own = { name: 'countersign', entry: resolve(flags.entry), nodeArgs }
   const started: Player[] = []
   const add = async (contestant: Contestant) => {
@@ -50,7 +58,12 @@ async function players(around: Surroundings, responder: Responder): Promise<Play
   await add(await startCountersign(own, around))
   if (flags.peer === 'pebble') started.push(renewed(() => startPebble(around), responder, 30))
   else if (flags.peer !== 'none')
-    await add(await startCountersign({ name: 'other', entry: resolve(flags.peer) }, around))
+    await add(
+      await startCountersign(
+        { name: 'other', entry: resolve(flags.peer), nodeArgs: words(flags['peer-node-args']) },
+        around,
+      ),
+    )
   return started
 }
 
