@@ -29,7 +29,6 @@ export const usedOutside =
   'the outer database handle was used inside a transaction: use the db that the callback is given'
 export const usedNested = 'transaction() was called inside a transaction: use the db that the callback is given'
 export const usedLate = 'the handle of a transaction was used after the transaction had ended'
-export const usedToWrite = 'the outer database handle is read-only: write in transaction() of src/db/transaction.ts'
 export const usedKysely = 'use transaction() of src/db/transaction.ts: it is the only way to write'
 
 /** The SQLSTATE of PostgreSQL or the name of SQLite's extended result code. */

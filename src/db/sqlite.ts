@@ -11,14 +11,20 @@ import { preparedStatements } from './statements.ts'
 const OPEN_WAIT_MS = 5_000
 /** Later it freezes the process, so the wait is short and the rest is done asynchronously (group.ts). */
 const WRITE_WAIT_MS = 5
+/** A reader of a write-ahead log waits only while another process recovers the log. */
+const READ_WAIT_MS = 200
 
 export function openSqlite(path: string, lockWait: number): Database {
   const writer = openWriter(path)
+  const reader = new Sqlite(path, { readonly: true, timeout: READ_WAIT_MS })
+  reader.pragma('cache_size = -16000')
+  reader.pragma('temp_store = memory')
+
   let closed = false
   const counts: Counts = { statements: 0, commits: 0 }
-  const over = kyselyOver(new SqliteDialect({ database: writer }))
-  // One connection for both: one that only reads would lose all its pages with each commit of the other.
-  const { run: write, read } = preparedStatements(writer)
+  const over = kyselyOver(new SqliteDialect({ database: reader }))
+  const write = preparedStatements(writer)
+  const read = preparedStatements(reader)
 
   const group = new GroupCommit({ writer, counts, lockWait, openHandle })
   return {
@@ -60,6 +66,8 @@ export function openSqlite(path: string, lockWait: number): Database {
   async function close(): Promise<void> {
     await group.close()
     closed = true
+    // The last connection to close empties the write-ahead log into the file, which a reader cannot do.
+    reader.close()
     writer.close()
   }
 }

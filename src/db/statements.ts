@@ -1,6 +1,5 @@
 import type Sqlite from 'better-sqlite3'
 import type { CompiledQuery, QueryResult } from 'kysely'
-import { HandleMisused, usedToWrite } from './errors.ts'
 import { checkParameters } from './executor.ts'
 
 /** Two generations of this many statements are kept. */
@@ -9,9 +8,8 @@ const GENERATION = 250
 /**
  * Runs statements on one SQLite connection and keeps them prepared: preparing costs five times what running a small one does.
  * Kept in two generations, so that a hit is one look-up: a statement that was not asked for during a whole generation is dropped.
- * `read` refuses whatever could change something.
  */
-export function preparedStatements(connection: Sqlite.Database): { run: SyncRun; read: SyncRun } {
+export function preparedStatements(connection: Sqlite.Database): (query: CompiledQuery) => QueryResult<unknown> {
   let young = new Map<string, Sqlite.Statement>()
   let old = new Map<string, Sqlite.Statement>()
 
@@ -27,20 +25,10 @@ export function preparedStatements(connection: Sqlite.Database): { run: SyncRun;
     return statement
   }
 
-  return {
-    run: ({ sql, parameters }) => {
-      checkParameters(parameters)
-      const statement = prepared(sql)
-      if (statement.reader) return { rows: statement.all(parameters) }
-      return { rows: [], numAffectedRows: BigInt(statement.run(parameters).changes) }
-    },
-    read: ({ sql, parameters }) => {
-      checkParameters(parameters)
-      const statement = prepared(sql)
-      if (!statement.reader || !statement.readonly) throw new HandleMisused(usedToWrite)
-      return { rows: statement.all(parameters) }
-    },
+  return ({ sql, parameters }) => {
+    checkParameters(parameters)
+    const statement = prepared(sql)
+    if (statement.reader) return { rows: statement.all(parameters) }
+    return { rows: [], numAffectedRows: BigInt(statement.run(parameters).changes) }
   }
 }
-
-type SyncRun = (query: CompiledQuery) => QueryResult<unknown>
