@@ -5,6 +5,7 @@ import { Failure } from '../../src/core/failure.ts'
 import type { Requester } from '../../src/core/requester.ts'
 import { DatabaseUnavailable } from '../../src/db/transaction.ts'
 import { type HttpAnswer, plain } from '../../src/http/answer.ts'
+import { writeCertsOnly } from '../../src/pki/certsOnly.ts'
 import { pemEncode } from '../../src/pki/pem.ts'
 import type { Host } from '../../src/protocol.ts'
 import { unchanged } from './conditional.ts'
@@ -37,6 +38,8 @@ function find(door: Door, wanted: Wanted, now: Date): Promise<HttpAnswer> {
       return findCertificate(door, wanted)
     case 'chain':
       return findChain(door, wanted.authority)
+    case 'bundle':
+      return findBundle(door, wanted)
   }
 }
 
@@ -58,14 +61,22 @@ async function findCrl(door: Door, { kind: _, ...ref }: Wanted & { kind: 'crl' }
   }
 }
 
-async function findCertificate(
-  door: Door,
-  { authority, issuer }: Wanted & { kind: 'certificate' },
-): Promise<HttpAnswer> {
-  const { active, earlier } = await door.authorityChain(authority)
-  const found = issuer === undefined ? active : [active, ...earlier].find((candidate) => candidate?.id === issuer)
+async function findCertificate(door: Door, wanted: Wanted & { kind: 'certificate' }): Promise<HttpAnswer> {
+  const found = await findIssuer(door, wanted)
+  return found ? certificates('application/pkix-cert', found.certificate.der) : notFound()
+}
+
+/** One certificate of an authority and those above it, for who builds a path from it: a "certs-only" CMS message. */
+async function findBundle(door: Door, wanted: Wanted & { kind: 'bundle' }): Promise<HttpAnswer> {
+  const found = await findIssuer(door, wanted)
   if (!found) return notFound()
-  return certificates('application/pkix-cert', found.certificate.der)
+  const bundle = writeCertsOnly([found.certificate.der, ...found.chain])
+  return certificates('application/pkcs7-mime; smime-type=certs-only', bundle)
+}
+
+async function findIssuer(door: Door, { authority, issuer }: { authority: string; issuer?: number }) {
+  const { active, earlier } = await door.authorityChain(authority)
+  return issuer === undefined ? active : [active, ...earlier].find((candidate) => candidate?.id === issuer)
 }
 
 async function findChain(door: Door, authority: string): Promise<HttpAnswer> {

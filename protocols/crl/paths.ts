@@ -3,6 +3,7 @@ export type Wanted =
   | { kind: 'crl'; authority: string; issuer?: number; shard?: number }
   | { kind: 'certificate'; authority: string; issuer?: number }
   | { kind: 'chain'; authority: string }
+  | { kind: 'bundle'; authority: string; issuer?: number }
 
 const NAME = '([a-z0-9][a-z0-9-]{0,62})'
 const NUMBER = '(0|[1-9]\\d{0,8})'
@@ -11,6 +12,7 @@ const CRL_OF_ISSUER = new RegExp(`^/crl/${NAME}/${NUMBER}/${NUMBER}\\.crl$`)
 const CERTIFICATE = new RegExp(`^/ca/${NAME}\\.cer$`)
 const CERTIFICATE_OF_ISSUER = new RegExp(`^/ca/${NAME}/${NUMBER}\\.cer$`)
 const CHAIN = new RegExp(`^/ca/${NAME}\\.pem$`)
+const BUNDLE = new RegExp(`^/ca/${NAME}(?:/${NUMBER})?\\.p7c$`)
 
 /** Reads a request target, a query aside. undefined when nothing can be there. */
 export function readPath(target: string): Wanted | undefined {
@@ -24,5 +26,8 @@ export function readPath(target: string): Wanted | undefined {
   const [, owner, number] = CERTIFICATE_OF_ISSUER.exec(path) ?? []
   if (owner !== undefined) return { kind: 'certificate', authority: owner, issuer: Number(number) }
   const chain = CHAIN.exec(path)?.[1]
-  return chain === undefined ? undefined : { kind: 'chain', authority: chain }
+  if (chain !== undefined) return { kind: 'chain', authority: chain }
+  const [, subject, of] = BUNDLE.exec(path) ?? []
+  if (subject === undefined) return undefined
+  return { kind: 'bundle', authority: subject, ...(of === undefined ? {} : { issuer: Number(of) }) }
 }

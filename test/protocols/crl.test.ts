@@ -97,6 +97,21 @@ describe('certificates of authorities', () => {
     expect((await get('/ca/root.pem')).text).toBe(pemEncode('CERTIFICATE', root?.raw ?? Buffer.alloc(0)))
   })
 
+  test('with those above it as a certs-only message, by name and by number (RFC 5280 section 4.2.2.1)', async () => {
+    const { id, certificate } = it.status.issuer
+    const root = (await get('/ca/root.cer')).body
+    for (const path of ['/ca/issuing.p7c', `/ca/issuing/${id}.p7c`]) {
+      const answer = await get(path)
+      const type = 'application/pkcs7-mime; smime-type=certs-only'
+      expect(answer).toMatchObject({ status: 200, headers: { 'content-type': type } })
+      const input = answer.body
+      const pem = execFileSync('openssl', ['pkcs7', '-inform', 'DER', '-print_certs'], { input, encoding: 'utf8' })
+      expect(pemDecode(pem).map(({ der }) => der)).toEqual([certificate.der, root])
+      expect(await get(path, { 'if-none-match': String(answer.headers.etag) })).toMatchObject({ status: 304 })
+    }
+    expect(await get(`/ca/root/${id}.p7c`)).toMatchObject({ status: 404 })
+  })
+
   test('304 for who has it', async () => {
     const { etag = '' } = (await get('/ca/issuing.cer')).headers
     expect(await get('/ca/issuing.cer', { 'if-none-match': String(etag) })).toMatchObject({ status: 304 })
@@ -124,6 +139,8 @@ describe('refusals', () => {
     '/crl/%00.crl',
     '/ca/nobody.cer',
     '/ca/nobody.pem',
+    '/ca/nobody.p7c',
+    '/ca/issuing/01.p7c',
     '/ca/issuing/999999999.cer',
     '/ca/..%2fissuing.cer',
   ])('404 in plain words for %s', async (path) => {
@@ -155,6 +172,7 @@ describe('refusals', () => {
 
 test('the framework gives the same bytes as the fast path', async () => {
   const cases = [
+    { path: '/ca/issuing.p7c' },
     { path: '/crl/issuing.crl' },
     { path: '/crl/issuing.crl', method: 'HEAD' },
     { path: '/crl/issuing.crl', headers: { 'if-none-match': '*' } },
