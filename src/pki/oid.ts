@@ -135,6 +135,11 @@ export const OID = {
   ocspPreferredSignatureAlgorithms: '1.3.6.1.5.5.7.48.1.8',
   ocspExtendedRevoke: '1.3.6.1.5.5.7.48.1.9',
 
+  // Content types of CMS: RFC 5652.
+  data: '1.2.840.113549.1.7.1',
+  signedData: '1.2.840.113549.1.7.2',
+  envelopedData: '1.2.840.113549.1.7.3',
+
   // Attributes of requests and messages: RFC 2985, RFC 7030, RFC 9908.
   contentType: '1.2.840.113549.1.9.3',
   messageDigest: '1.2.840.113549.1.9.4',
