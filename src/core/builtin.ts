@@ -77,6 +77,8 @@ export interface OwnCertificate {
   subject?: Name
   identifiers?: Identifier[]
   notAfter?: Date
+  /** Which certificate of the authority signs; absent: the active one. */
+  issuer?: number
   pathLength?: number
   nameConstraints?: NameConstraints
   requester?: Requester
@@ -97,6 +99,7 @@ export async function issueOwn(it: Installation, own: OwnCertificate): Promise<C
     validated: identifiers,
     subject,
     ...(own.notAfter ? { notAfter: own.notAfter } : {}),
+    ...(own.issuer === undefined ? {} : { issuer: own.issuer }),
     ...(own.pathLength === undefined ? {} : { pathLength: own.pathLength }),
     ...(own.nameConstraints ? { nameConstraints: own.nameConstraints } : {}),
     refusal: 'throw',

@@ -9,6 +9,7 @@ import { nameText } from '../pki/name.ts'
 import type { PublicKeyInfo } from '../pki/publicKey.ts'
 import { type Issuer, issuerUrls, type LoadedAuthority, loadAuthority } from './authority.ts'
 import { parsePkcs10 } from './csr.ts'
+import { authorityUnder } from './earlierKey.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
 import type { SignRequest } from './request.ts'
@@ -28,6 +29,8 @@ export interface Attempt {
   serial: string
   shard: number
   leaseUntil: number
+  /** Id of the authority's certificate that signs. */
+  issuer: number
 }
 
 type MadeAttempt = Record<'number' | 'issuer' | 'shard' | 'until' | 'at', number> & Record<'serial' | 'owner', string>
@@ -88,6 +91,7 @@ export async function storeAttempt(
     serial: newSerial(now),
     shard: 0,
     leaseUntil: now.getTime() + leaseMilliseconds,
+    issuer: issuer.id,
   }
   const made = {
     number: attempt.number,
@@ -131,13 +135,20 @@ export async function runAttempt(
   known?: { publicKey: PublicKeyInfo },
 ): Promise<SignRequest> {
   try {
-    const authority = await loadAuthority(it, request.authorityId)
+    const authority = await signingAuthority(it, request, attempt)
     const publicKey = known?.publicKey ?? parsePkcs10(request.csr ?? Buffer.alloc(0)).publicKey
     const { der, draft } = await signed(it, request, attempt, { authority, publicKey })
     return await store(it, request, attempt, { der, draft, publicKey, authority })
   } catch (error) {
     return await settleTrouble(it, request, attempt, error)
   }
+}
+
+/** A responder is signed by the key for which it answers; all else by the one that is active now. */
+async function signingAuthority(it: Installation, request: SignRequest, attempt: Attempt): Promise<LoadedAuthority> {
+  const authority = await loadAuthority(it, request.authorityId)
+  const responder = request.protocol === 'internal' && request.wanted.type === 'ocsp'
+  return responder ? authorityUnder(it, authority, attempt.issuer) : authority
 }
 
 interface Signed {

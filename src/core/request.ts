@@ -53,6 +53,8 @@ export interface SignDraft {
   /** For a CA certificate, narrower than the profile's. */
   pathLength?: number
   nameConstraints?: NameConstraints
+  /** Only for a responder of the authority's own: which of its certificates signs. Absent: the active one. */
+  issuer?: number
   /** Id of the certificate that this one renews: its key authenticated the order, or whoever ordered it did. */
   renews?: number
   /** What becomes of an order that a hard policy refuses: thrown back (the client's record lives on) or stored as denied. */

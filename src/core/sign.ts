@@ -11,6 +11,7 @@ import type { Claim, SignAnswer } from './core.ts'
 import { asBadCsr } from './csr.ts'
 import { decide } from './decide.ts'
 import { openDecision, requestHash } from './decision.ts'
+import { authorityUnder } from './earlierKey.ts'
 import { signFacts } from './facts.ts'
 import { Failure } from './failure.ts'
 import { takeForeseen } from './foreseen.ts'
@@ -35,7 +36,7 @@ export async function sign(
   const { csr, profile } = draft
   if (!csr) throw new Failure('malformed', 'a certificate request is needed')
   const now = it.clock()
-  const authority = await loadAuthority(it, profile.authorityId)
+  const authority = await authorityFor(it, draft)
   refuseEnded(authority, now)
   const admission = asBadCsr(() => admit(profile.settings, csr, draft, now))
   admission.refusals.push(...beyondIssuer(authority, draft))
@@ -44,6 +45,12 @@ export async function sign(
   const renewed = draft.renews === undefined ? undefined : await findCertificate(it.db, { id: draft.renews })
   const verdict = decide(profile.rules[draft.action], await factsOf(it, order, renewed))
   return record(it, order, verdict, claim)
+}
+
+/** What an adapter orders is signed by the active key; only the installation itself names another. */
+async function authorityFor(it: Installation, { profile, issuer }: SignDraft): Promise<LoadedAuthority> {
+  const authority = await loadAuthority(it, profile.authorityId)
+  return issuer !== undefined && profile.builtin ? authorityUnder(it, authority, issuer) : authority
 }
 
 async function factsOf(it: Installation, order: Order, renewed: Certificate | undefined) {
