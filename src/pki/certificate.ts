@@ -47,6 +47,8 @@ export interface CertificateDraft {
   mustStaple?: boolean
   ocspNoCheck?: boolean
   crlUrls: readonly string[]
+  /** Where delta CRLs are found: freshestCRL, RFC 5280 section 4.2.1.15. */
+  freshestUrls?: readonly string[]
   ocspUrls: readonly string[]
   issuerUrls: readonly string[]
   /** Dotted OIDs. */
@@ -111,6 +113,7 @@ function repeatedExtensions(draft: CertificateDraft): Buffer {
     ocspUrls,
     issuerUrls,
     crlUrls,
+    freshestUrls,
     mustStaple,
     ocspNoCheck,
   } = draft
@@ -124,6 +127,7 @@ function repeatedExtensions(draft: CertificateDraft): Buffer {
     ocspUrls,
     issuerUrls,
     crlUrls,
+    freshestUrls,
     flags,
   ])
   const known = repeated.get(key)
@@ -136,6 +140,7 @@ function repeatedExtensions(draft: CertificateDraft): Buffer {
 
 function encodeRepeated(draft: CertificateDraft): Buffer {
   const { pathLength, keyUsage, extendedKeyUsage, policies = [], ocspUrls, issuerUrls, crlUrls } = draft
+  const { freshestUrls = [] } = draft
   const constraints = { ca: draft.type === 'ca', ...(pathLength === undefined ? {} : { pathLength }) }
   const parts = [encodeExtension(OID.basicConstraints, encodeBasicConstraints(constraints), true)]
   const add = (wanted: boolean, id: string, value: () => Buffer, critical = false) => {
@@ -148,6 +153,7 @@ function encodeRepeated(draft: CertificateDraft): Buffer {
     encodeAuthorityInfoAccess({ ocsp: ocspUrls, caIssuers: issuerUrls }),
   )
   add(crlUrls.length > 0, OID.cRLDistributionPoints, () => encodeCrlDistributionPoints(crlUrls))
+  add(freshestUrls.length > 0, OID.freshestCRL, () => encodeCrlDistributionPoints(freshestUrls))
   add(draft.mustStaple === true, OID.tlsFeature, () => encodeTlsFeature([STATUS_REQUEST]))
   add(draft.ocspNoCheck === true, OID.ocspNoCheck, encodeOcspNoCheck)
   return Buffer.concat(parts)

@@ -1,6 +1,10 @@
 import { type CrlEntry, reasonName } from './crl.ts'
 import { children, context, expect, readBits, readSmallInteger, readTime, readTlv, TAG, type Tlv } from './der.ts'
-import { decodeIssuingDistributionPoint, type IssuingDistributionPoint } from './distribution.ts'
+import {
+  decodeCrlDistributionPoints,
+  decodeIssuingDistributionPoint,
+  type IssuingDistributionPoint,
+} from './distribution.ts'
 import { malformed, unsupported } from './error.ts'
 import { decodeAuthorityKeyIdentifier, decodeCrlNumber, readExtensions } from './extensions.ts'
 import { decodeName, type Name } from './name.ts'
@@ -22,6 +26,8 @@ export interface CrlFields {
   aki?: Buffer
   idp?: IssuingDistributionPoint
   deltaBase?: bigint
+  /** URLs of freshestCRL. */
+  freshest?: string[]
   /** DER AlgorithmIdentifier. */
   signatureAlgorithm: Buffer
   tbs: Buffer
@@ -59,7 +65,8 @@ export function readCrl(der: Buffer): CrlFields {
   }
 }
 
-type Tail = Pick<CrlFields, 'entries'> & Partial<Pick<CrlFields, 'nextUpdate' | 'number' | 'aki' | 'idp' | 'deltaBase'>>
+type Tail = Pick<CrlFields, 'entries'> &
+  Partial<Pick<CrlFields, 'nextUpdate' | 'number' | 'aki' | 'idp' | 'deltaBase' | 'freshest'>>
 
 function readTail(fields: Tlv[], version: number): Tail {
   const out: Tail = { entries: [] }
@@ -86,6 +93,7 @@ function readCrlExtensions(list: Tlv, out: Tail): void {
     else if (oid === OID.cRLNumber) out.number = decodeCrlNumber(value)
     else if (oid === OID.deltaCRLIndicator) out.deltaBase = decodeCrlNumber(value)
     else if (oid === OID.issuingDistributionPoint) out.idp = decodeIssuingDistributionPoint(value)
+    else if (oid === OID.freshestCRL) out.freshest = decodeCrlDistributionPoints(value)
     else if (critical) throw unsupported(`a CRL with the critical extension ${oid}`)
   }
   if (out.idp?.indirect) throw unsupported('indirect CRLs are not supported')
@@ -97,6 +105,8 @@ function readEntry(entry: Tlv): CrlEntry {
   const out: CrlEntry = { serial: readSerial(serial), revokedAt: readTime(present(revokedAt, 'revocationDate')) }
   for (const { oid, critical, value } of extensions ? readExtensions(extensions) : []) {
     if (oid === OID.reasonCode) out.reason = readReason(value)
+    else if (oid === OID.invalidityDate)
+      out.invalidityDate = readTime(expect(readTlv(value), TAG.generalizedTime, 'invalidityDate'))
     else if (critical) throw unsupported(`a CRL entry with the critical extension ${oid}`)
   }
   return out

@@ -22,9 +22,12 @@ export {
 
 const PRINTABLE = /^[A-Za-z0-9 '()+,\-./:=?]*$/
 
-function header(tag: number, length: number): Buffer {
+/** Tag and length of a value whose contents follow elsewhere. */
+export const tagAndLength = (tag: number, length: number): Buffer => header(tag, length, 0)
+
+function header(tag: number, length: number, room = length): Buffer {
   const size = length < 0x80 ? 2 : length < 0x100 ? 3 : length < 0x10000 ? 4 : length < 0x1000000 ? 5 : 6
-  const out = Buffer.allocUnsafe(size + length)
+  const out = Buffer.allocUnsafe(size + room)
   out[0] = tag
   if (size === 2) out[1] = length
   else {

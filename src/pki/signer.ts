@@ -1,4 +1,4 @@
-import { type KeyObject, sign, verify } from 'node:crypto'
+import { createSign, type KeyObject, sign, verify } from 'node:crypto'
 import { promisify } from 'node:util'
 import { unsupported } from './error.ts'
 import { type PublicKeyInfo, publicKeyFrom } from './publicKey.ts'
@@ -11,6 +11,8 @@ export interface Signer {
   publicKey: PublicKeyInfo
   /** The contents of the BIT STRING: for ECDSA the DER of r and s, for RSA and Ed25519 the raw bytes. */
   sign(tbs: Buffer): Promise<Buffer> | Buffer
+  /** As sign, over parts that follow each other: for what is too long to be copied together. Absent where the scheme needs it in one piece. */
+  stream?(): { update(part: Buffer): void; end(): Buffer }
 }
 
 const signInPool = promisify(sign)
@@ -40,7 +42,13 @@ export function signerFor(key: KeyObject, rsaHash: keyof typeof RSA_SCHEMES = 's
     algorithm,
     publicKey,
     sign: slow ? (tbs) => signInPool(hash, tbs, key) : (tbs) => sign(hash, tbs, key),
+    ...(hash ? { stream: () => streaming(hash, key) } : {}),
   }
+}
+
+function streaming(hash: string, key: KeyObject) {
+  const signing = createSign(hash)
+  return { update: (part: Buffer) => void signing.update(part), end: () => signing.sign(key) }
 }
 
 function schemeForKey(key: KeyObject, rsaHash: keyof typeof RSA_SCHEMES): Scheme {

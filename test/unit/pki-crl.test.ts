@@ -3,7 +3,7 @@ import * as x509 from '@peculiar/x509'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { assemble, issueCertificate } from '../../src/pki/certificate.ts'
-import { type CrlDraft, type CrlEntry, reasonCodes, reasonName, writeCrl } from '../../src/pki/crl.ts'
+import { type CrlDraft, type CrlEntry, reasonCodes, reasonName, writeCrl, writeCrlParts } from '../../src/pki/crl.ts'
 import { readCrl, verifyCrl } from '../../src/pki/crlReader.ts'
 import { enumerated, explicit, integer, nullValue, readTlv, seq, time } from '../../src/pki/der.ts'
 import { PkiError } from '../../src/pki/error.ts'
@@ -75,6 +75,19 @@ describe.each(KEY_KINDS)('a CRL of a %s authority', (kind) => {
     expect(() => verify('crl.pem')).toThrow(/certificate revoked/)
   })
 
+  test('one of many parts has a good signature', async () => {
+    const ca = await authority(kind)
+    const many = Array.from({ length: 5_000 }, (_, n) => ({
+      serial: (n + 0x10000).toString(16).padStart(40, '5a'),
+      revokedAt: now,
+    }))
+    const parts = await writeCrlParts(draftOf(ca, { entries: many }))
+    expect(parts.length).toBeGreaterThan(3)
+    const read = readCrl(Buffer.concat(parts))
+    expect(read.entries).toHaveLength(many.length)
+    expect(verifyCrl(read, ca.fields.publicKey)).toBe(true)
+  })
+
   test('we and @peculiar/x509 read back what we wrote', async () => {
     const ca = await authority(kind)
     const der = await writeCrl(draftOf(ca, { entries }))
@@ -132,7 +145,34 @@ describe('writeCrl', async () => {
     )
   })
 
+  test('invalidityDate, alone and beside a reason (RFC 5280 section 5.3.2)', async () => {
+    const invalidityDate = later(-30)
+    const list: CrlEntry[] = [
+      { serial: '05', revokedAt: now, reason: reasonCodes.keyCompromise, invalidityDate },
+      { serial: '06', revokedAt: now, invalidityDate },
+    ]
+    const crl = readCrl(await write({ entries: list }))
+    expect(crl.entries).toEqual(list)
+    const text = openssl({ 'crl.pem': pem(crl.der, 'X509 CRL') }, ['crl', '-in', 'crl.pem', '-noout', '-text'])
+    expect(text.match(/Invalidity Date: \n\s+May {2}2 12:00:00 2026 GMT/g)).toHaveLength(2)
+    const [first] = new x509.X509Crl(new Uint8Array(crl.der)).entries
+    expect(first?.invalidity).toEqual(invalidityDate)
+  })
+
+  test('a complete CRL says where its deltas are (RFC 5280 section 5.2.6)', async () => {
+    const crl = readCrl(await write({ freshest: ['http://pki.example.com/0-delta.crl'] }))
+    expect(crl.freshest).toEqual(['http://pki.example.com/0-delta.crl'])
+    const text = openssl({ 'crl.pem': pem(crl.der, 'X509 CRL') }, ['crl', '-in', 'crl.pem', '-noout', '-text'])
+    expect(text).toMatch(/X509v3 Freshest CRL: \n\s+Full Name:\n\s+URI:http:\/\/pki.example.com\/0-delta.crl/)
+  })
+
+  test('a number of 20 octets at most (RFC 5280 section 5.2.3)', async () => {
+    expect(readCrl(await write({ number: 2n ** 159n - 1n })).number).toBe(2n ** 159n - 1n)
+    await expect(write({ number: 2n ** 159n })).rejects.toThrow(PkiError)
+  })
+
   test.each([
+    ['freshestCRL in a delta', { deltaBase: 3, freshest: ['http://x/'] }],
     ['a serial that is not hex', { entries: [{ serial: 'zz', revokedAt: now }] }],
     ['a serial of 21 octets', { entries: [{ serial: '11'.repeat(21), revokedAt: now }] }],
     ['reason 7', { entries: [{ serial: '01', revokedAt: now, reason: 7 }] }],
