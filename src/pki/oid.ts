@@ -44,10 +44,12 @@ export const OID = {
   // Signatures: RFC 4055, RFC 5758. Ed25519 signs under the identifier of its key.
   sha1WithRSAEncryption: '1.2.840.113549.1.1.5',
   rsassaPss: '1.2.840.113549.1.1.10',
+  sha224WithRSAEncryption: '1.2.840.113549.1.1.14',
   sha256WithRSAEncryption: '1.2.840.113549.1.1.11',
   sha384WithRSAEncryption: '1.2.840.113549.1.1.12',
   sha512WithRSAEncryption: '1.2.840.113549.1.1.13',
   ecdsaWithSHA1: '1.2.840.10045.4.1',
+  ecdsaWithSHA224: '1.2.840.10045.4.3.1',
   ecdsaWithSHA256: '1.2.840.10045.4.3.2',
   ecdsaWithSHA384: '1.2.840.10045.4.3.3',
   ecdsaWithSHA512: '1.2.840.10045.4.3.4',
@@ -55,6 +57,7 @@ export const OID = {
   // Hashes, mask generation.
   md5: '1.2.840.113549.2.5',
   sha1: '1.3.14.3.2.26',
+  sha224: '2.16.840.1.101.3.4.2.4',
   sha256: '2.16.840.1.101.3.4.2.1',
   sha384: '2.16.840.1.101.3.4.2.2',
   sha512: '2.16.840.1.101.3.4.2.3',

@@ -51,7 +51,7 @@ describe('berToDer', () => {
   test('a string in pieces that are long', () => {
     const pieces = [127, 128, 255, 256, 65_536].map((length) => Buffer.alloc(length, length & 0xff))
     const ber = Buffer.concat([hex('2480'), ...pieces.map((piece) => octets(piece)), hex('0000')])
-    expect(berToDer(ber)).toEqual(octets(Buffer.concat(pieces)))
+    expect(berToDer(ber).equals(octets(Buffer.concat(pieces)))).toBe(true)
   })
 
   test.each([
