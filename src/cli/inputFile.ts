@@ -3,9 +3,9 @@ import { parseDocument } from 'yaml'
 import { Failure } from '../core/failure.ts'
 
 /** Octets of a file, of standard input for `-`. Throws Failure('malformed'). */
-export function readBytes(file: string): Buffer {
+export function readBytes(file: string, most = largest): Buffer {
   try {
-    return readBounded(file === '-' ? 0 : file)
+    return readBounded(file === '-' ? 0 : file, most)
   } catch (cause) {
     if (cause instanceof Failure) throw new Failure(cause.code, `${file}: ${cause.detail}`, { cause })
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
@@ -17,10 +17,10 @@ export function readBytes(file: string): Buffer {
   }
 }
 
-/** What an operation takes at most, and what a device without an end is stopped at. */
+/** What most operations take at most, and what a device without an end is stopped at. */
 const largest = 8 * 1024 * 1024
 
-function readBounded(file: string | number): Buffer {
+function readBounded(file: string | number, most: number): Buffer {
   const from = typeof file === 'number' ? file : openSync(file, 'r')
   const chunks: Buffer[] = []
   try {
@@ -29,7 +29,7 @@ function readBounded(file: string | number): Buffer {
       const read = readSome(from, chunk)
       if (read === 0) return Buffer.concat(chunks)
       size += read
-      if (size > largest) throw new Failure('malformed', `it is longer than ${largest} octets`)
+      if (size > most) throw new Failure('malformed', `it is longer than ${most} octets`)
       chunks.push(chunk.subarray(0, read))
     }
   } finally {

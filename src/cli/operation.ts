@@ -16,6 +16,8 @@ export interface OperationContext {
 /** One thing that a command does. `I` and `O` are what callers give and get; nothing holds their values. */
 export interface Operation<I = unknown, O = unknown> {
   readonly name: string
+  /** Octets of input that the server reads; absent: what most are content with (socket.ts). */
+  readonly largest?: number
   execute(context: OperationContext, input: unknown): Promise<O>
   readonly types?: { input: I }
 }
@@ -29,6 +31,7 @@ interface Definition<S extends z.ZodType, O> {
   input: S
   /** What only a person may do, by his own token or password: the words end the sentence "only a person …". */
   person?: string
+  largest?: number
   run(context: OperationContext, input: Given<z.output<S>>): Promise<O>
 }
 
@@ -39,10 +42,12 @@ export function operation<S extends z.ZodType, O>({
   name,
   input: schema,
   person,
+  largest,
   run,
 }: Definition<S, O>): Operation<z.input<S>, O> {
   return {
     name,
+    ...(largest === undefined ? {} : { largest }),
     async execute(context, input) {
       if (person !== undefined && context.requester.kind === 'system') throw needsPerson(person)
       return run(context, read(schema, input))

@@ -91,7 +91,7 @@ async function handle(
 ): Promise<unknown> {
   const [, name] = /^\/operations\/([a-z.-]{1,50})$/.exec(request.url ?? '') ?? []
   const operation = name === undefined ? undefined : operationTable.get(name)
-  const input = await readInput(request)
+  const input = await readInput(request, operation?.largest ?? largestBody)
   if (!operation) {
     throw new Failure(
       'notFound',
@@ -115,12 +115,12 @@ export function credentialsOf(header: string | undefined): Credentials {
   return { user: pair.slice(0, colon), password: pair.slice(colon + 1) }
 }
 
-async function readInput(request: IncomingMessage): Promise<unknown> {
+async function readInput(request: IncomingMessage, largest: number): Promise<unknown> {
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length
-    if (size > largestBody) throw new Failure('tooLarge', `an operation takes at most ${largestBody} octets`)
+    if (size > largest) throw new Failure('tooLarge', `this operation takes at most ${largest} octets`)
     chunks.push(chunk)
   }
   if (size === 0) return {}

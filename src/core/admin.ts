@@ -7,6 +7,7 @@ import type { CredentialDraft, CredentialView } from './credentialAdmin.ts'
 import type { KeySpec } from './key.ts'
 import type { OrganizationView } from './organizationAdmin.ts'
 import type { RememberedApprovalView } from './rememberedAdmin.ts'
+import type { RevocationAdmin } from './revocationAdmin.ts'
 import type { ApprovalRules } from './rule.ts'
 import type { AuditHead } from './seal.ts'
 import type { AuditReport } from './verify.ts'
@@ -165,11 +166,14 @@ export interface LimitView extends LimitRef {
 }
 
 /** Changes that administrators make. Each authorises: a superuser, or an administrator of the organization, or `manage` where it says so. */
-export interface Admin {
+export interface Admin extends RevocationAdmin {
   authorities(): Promise<AuthorityView[]>
   authority(name: string): Promise<AuthorityView & { chain: Buffer[] }>
   createAuthority(draft: NewAuthority): Promise<AuthorityView>
-  /** An existing CA with its key, as PEM text (certificate, chain, PKCS#8 key) or PKCS#12 bytes. */
+  /**
+   * An existing CA with its key, as PEM text (certificate, chain, PKCS#8 key) or PKCS#12 bytes, and with its last CRL, DER
+   * or PEM: ours go on from there. `crlNumber`: of the last one, where that is not known or another.
+   */
   importAuthority(draft: {
     name: string
     organization?: string
@@ -177,7 +181,9 @@ export interface Admin {
     pem?: string
     pkcs12?: Buffer
     passphrase?: string
-  }): Promise<AuthorityView>
+    crl?: Buffer
+    crlNumber?: bigint
+  }): Promise<AuthorityView & { warnings: string[] }>
   /** An authority that signs elsewhere: its certificate, then its chain, as PEM. */
   addManualAuthority(draft: {
     name: string

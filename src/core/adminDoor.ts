@@ -7,6 +7,7 @@ import { blockKey, unblockKey, viewBlockedKeys } from './blockedKeyAdmin.ts'
 import { addChain, listChains, removeChain } from './chainAdmin.ts'
 import { endCredential, newCredential, viewCredentials } from './credentialAdmin.ts'
 import { addToRole, grant, removeFromRole, ungrant } from './grantAdmin.ts'
+import { importCrl } from './importedCrl.ts'
 import type { Installation } from './installation.ts'
 import { overrideLimit, removeOverride, resetLimit, viewLimits } from './limitAdmin.ts'
 import { newOrganization, viewOrganizations } from './organizationAdmin.ts'
@@ -34,6 +35,7 @@ export function createAdmin(
     authority: (name) => showAuthority(context, name),
     createAuthority: (draft) => newAuthority(context, draft),
     importAuthority: (draft) => importedAuthority(context, draft),
+    importCrl: (authority, draft) => importCrl(context, authority, draft),
     addManualAuthority: (draft) => manualAuthority(context, draft),
     changeAuthority: (name, change) => changeAuthority(context, name, change),
     chains: (authority) => listChains(context, authority),

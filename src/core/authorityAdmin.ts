@@ -5,17 +5,18 @@ import { isUniqueViolation, transaction } from '../db/transaction.ts'
 import { issueCertificate } from '../pki/certificate.ts'
 import { type CertificateFields, readCertificate } from '../pki/certificateReader.ts'
 import { orderChain } from '../pki/chain.ts'
-import { PkiError } from '../pki/error.ts'
 import { readPemBundle, readPkcs12 } from '../pki/import.ts'
 import { parseNameText } from '../pki/name.ts'
 import { pemEncode } from '../pki/pem.ts'
 import { keyIdentifier, publicKeyFrom } from '../pki/publicKey.ts'
 import { signerFor } from '../pki/signer.ts'
 import type { NewAuthority } from './admin.ts'
+import { asMalformed } from './asMalformed.ts'
 import { audit } from './audit.ts'
 import { type AuthorityKind, loadAuthority } from './authority.ts'
 import { issueOwn } from './builtin.ts'
 import { Failure } from './failure.ts'
+import { type LastCrl, lastCrl, takeOverCrl, takeOverWarnings } from './importedCrl.ts'
 import type { Installation } from './installation.ts'
 import { generateKey, storeKey } from './key.ts'
 import { refuseWeakKey } from './policy.ts'
@@ -105,12 +106,21 @@ async function signedByParent(
   return { certificate: certificate.der, chain: [parent.issuer.certificate.der, ...parent.issuer.chain] }
 }
 
-/** An existing CA with its key, as PEM or PKCS#12. Throws Failure('malformed') with what does not fit. */
-export async function importAuthority(
-  it: Installation,
-  requester: Requester,
-  draft: { name: string; pem?: string; pkcs12?: Buffer; passphrase?: string } & Belonging,
-): Promise<number> {
+interface ImportDraft extends Belonging {
+  name: string
+  pem?: string
+  pkcs12?: Buffer
+  passphrase?: string
+  /** The last CRL that it published, DER or PEM, and the number of the last one where that is another. */
+  crl?: Buffer
+  crlNumber?: bigint
+}
+
+/**
+ * An existing CA with its key, as PEM or PKCS#12, and what it revoked before. Throws Failure('malformed') with what does
+ * not fit; answers what the administrator should know.
+ */
+export async function importAuthority(it: Installation, requester: Requester, draft: ImportDraft): Promise<string[]> {
   checkName(draft.name)
   const bundle = await asMalformed(async () => {
     if (draft.pkcs12) return readPkcs12(draft.pkcs12, draft.passphrase ?? '')
@@ -126,7 +136,10 @@ export async function importAuthority(
   const own = bundle.certificates.find((der) => asMalformed(() => readCertificate(der)).publicKey.spkiHash === spkiHash)
   if (!own) throw new Failure('malformed', 'no certificate in the file belongs to the private key')
   const made = await ordered(it, own, bundle.certificates)
-  return insertAuthority(it, requester, { ...draft, kind: 'local', key, ...made })
+  const now = it.clock()
+  const last = lastCrl(draft, readCertificate(made.certificate), now)
+  await insertAuthority(it, requester, { ...draft, kind: 'local', key, ...made, last })
+  return takeOverWarnings(last, draft.name, now)
 }
 
 /** An authority that signs elsewhere: PEM of its certificate first, then its issuers. */
@@ -171,20 +184,7 @@ function checkName(name: string): void {
   if (!parsed.success) throw new Failure('malformed', `name: ${parsed.error.issues[0]?.message}`)
 }
 
-/** What the pki calls a fault of its input is one of the caller's. */
-export function asMalformed<T>(read: () => T): T {
-  const rethrow = (error: unknown): never => {
-    throw error instanceof PkiError ? new Failure('malformed', error.message, { cause: error }) : error
-  }
-  try {
-    const value = read()
-    return value instanceof Promise ? (value.catch(rethrow) as T) : value
-  } catch (error) {
-    return rethrow(error)
-  }
-}
-
-type Row = Made & Belonging & { name: string; kind: AuthorityKind; key?: KeyObject }
+type Row = Made & Belonging & { name: string; kind: AuthorityKind; key?: KeyObject; last?: LastCrl }
 
 async function insertAuthority(it: Installation, requester: Requester, row: Row): Promise<number> {
   const now = it.clock()
@@ -222,7 +222,7 @@ async function insertRows(
     })
     .returning('id')
     .executeTakeFirstOrThrow()
-  await tables
+  const issuer = await tables
     .insertInto('authority_certificates')
     .values({
       authority_id: id,
@@ -234,12 +234,18 @@ async function insertRows(
       active: 1,
       created_at: at.getTime(),
     })
-    .execute()
+    .returning('id')
+    .executeTakeFirstOrThrow()
   await audit(db, actor, at, {
     action: 'authority.created',
     organizationId,
     subject: { kind: 'authority', id },
     details: { name: row.name, kind: row.kind, serial: fields.serial, ownerId: row.ownerId },
   })
+  const { last } = row
+  if (last?.crl || last?.number !== undefined) {
+    const authority = { id, organizationId, name: row.name }
+    await takeOverCrl(db, { authority, issuerId: issuer.id, last, requester: actor, now: at })
+  }
   return id
 }

@@ -34,12 +34,13 @@ export async function newAuthority(
 export async function importedAuthority(
   context: AdminContext,
   draft: Parameters<Admin['importAuthority']>[0],
-): Promise<AuthorityView> {
+): Promise<AuthorityView & { warnings: string[] }> {
   if ((draft.pem === undefined) === (draft.pkcs12 === undefined)) {
     throw new Failure('malformed', 'an authority is imported from PEM or from PKCS #12, one of the two')
   }
-  await importAuthority(context.it, context.requester, { ...draft, ...(await creating(context, draft)) })
-  return showAuthority(context, draft.name)
+  const placed = { ...draft, ...(await creating(context, draft)) }
+  const warnings = await importAuthority(context.it, context.requester, placed)
+  return { ...(await showAuthority(context, draft.name)), warnings }
 }
 
 /** See Admin.addManualAuthority. Needs create_ca. */

@@ -1,25 +1,19 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import type { AuthorityView } from '../../core/admin.ts'
-import { Failure } from '../../core/failure.ts'
 import type { KeySpec } from '../../core/key.ts'
+import { type Belonging, describe, placed, present } from '../authorityText.ts'
 import { action, type Cli } from '../cli.ts'
-import { readBytes, readSecret, readText, readYaml } from '../inputFile.ts'
-import type { Wire } from '../operation.ts'
+import { readText, readYaml } from '../inputFile.ts'
 import * as operations from '../operations/authority.ts'
-import { fields, table, time } from '../table.ts'
+import { table, time } from '../table.ts'
+import { define as defineImports } from './authorityImport.ts'
 import { define as defineChains } from './chain.ts'
-
-interface Belonging {
-  organization?: string
-  owner?: string
-}
 
 /** Which of the certificate authorities there are, and new ones. */
 export function define(authority: Command): void {
   action(authority.command('ls').description('list the authorities'), list)
   action(authority.command('show <name>').description('one authority, with its certificate and chain'), show)
   create(authority)
-  importing(authority)
+  defineImports(authority)
   action(
     placed(authority.command('add-manual <name>'))
       .description('add an authority that signs elsewhere; its certificates are uploaded (request upload)')
@@ -36,12 +30,6 @@ export function define(authority: Command): void {
       .option('--out <file>', 'write it there'),
     crl,
   )
-}
-
-function placed(command: Command): Command {
-  return command
-    .option('--organization <name>', 'where it belongs (default: yours)')
-    .option('--owner <user>', 'who decides what no rule decides (default: you)')
 }
 
 async function list(cli: Cli): Promise<void> {
@@ -62,33 +50,6 @@ async function list(cli: Cli): Promise<void> {
 async function show(cli: Cli, name: string): Promise<void> {
   const { pem, ...view } = await cli.call(operations.show, { name })
   cli.show({ ...view, pem }, `${describe(view)}\n${pem}`)
-}
-
-function present(cli: Cli, view: Wire<AuthorityView>): void {
-  cli.show(view, describe(view))
-  if (view.owner === null)
-    cli.note(
-      `nobody owns ${view.name} yet, so nobody can approve what no rule decides: countersign authority enable ${view.name} --owner USER`,
-    )
-}
-
-function describe(view: Wire<AuthorityView>): string {
-  return fields([
-    ['Name', view.name],
-    ['UUID', view.uuid],
-    ['Kind', view.kind],
-    ['Enabled', view.enabled],
-    ['Organization', view.organization],
-    ['Owner', view.owner],
-    ['Subject', view.subject],
-    ['Serial', view.serial],
-    ['Ends', time(view.notAfter)],
-    ['SHA-256', view.fingerprint],
-    ['Key', view.keyAlgorithm],
-    ['CRL', view.crlUrl],
-    ['OCSP', view.ocspUrl],
-    ['Settings', JSON.stringify(view.settings)],
-  ])
 }
 
 interface CreateOptions extends Belonging {
@@ -119,31 +80,6 @@ function create(authority: Command): void {
 function wholeNumber(text: string): number {
   if (/^\d{1,3}$/.test(text)) return Number(text)
   throw new InvalidArgumentError('a whole number is needed')
-}
-
-interface ImportOptions extends Belonging {
-  pem?: string
-  pkcs12?: string
-  passphraseFile?: string
-}
-
-function importing(authority: Command): void {
-  const command = placed(authority.command('import <name>'))
-    .description('take over an existing CA with its key')
-    .option('--pem <file>', 'certificate, chain and private key')
-    .option('--pkcs12 <file>', 'the same as PKCS #12')
-    .option('--passphrase-file <file>', 'its first line opens the key')
-  action(command, async (cli, name: string, { pem, pkcs12, passphraseFile, ...place }: ImportOptions) => {
-    if ((pem === undefined) === (pkcs12 === undefined)) throw new Failure('malformed', 'give --pem or --pkcs12')
-    const input = {
-      name,
-      ...place,
-      ...(pem === undefined ? {} : { pem: readText(pem) }),
-      ...(pkcs12 === undefined ? {} : { pkcs12: readBytes(pkcs12).toString('base64') }),
-      ...(passphraseFile === undefined ? {} : { passphrase: readSecret(passphraseFile) }),
-    }
-    present(cli, await cli.call(operations.importOne, input))
-  })
 }
 
 function changing(authority: Command): void {

@@ -2,11 +2,20 @@ import { z } from 'zod'
 import type { KeySpec } from '../../core/key.ts'
 import { pemEncode } from '../../pki/pem.ts'
 import { operation } from '../operation.ts'
-import { lengthOfTime, name, text } from './fields.ts'
+import { crlFile, largestCrl, lengthOfTime, name, text } from './fields.ts'
 
 const keySpecs = ['P-256', 'P-384', 'P-521', 'RSA-2048', 'RSA-3072', 'RSA-4096', 'Ed25519'] as const satisfies KeySpec[]
 const belonging = { organization: name.optional(), owner: name.optional() }
 const pem = z.string().max(1_000_000)
+
+const lastCrl = {
+  crl: crlFile.optional(),
+  crlNumber: z
+    .string()
+    .regex(/^(0|[1-9][0-9]{0,47})$/, 'a CRL number is a whole decimal number')
+    .transform(BigInt)
+    .optional(),
+}
 
 const subtree = z
   .string()
@@ -63,12 +72,23 @@ export const importOne = operation({
     /** Base64. */
     pkcs12: z.base64().max(2_000_000).optional(),
     passphrase: z.string().max(1000).optional(),
+    ...lastCrl,
   }),
-  run: ({ door }, { pkcs12, ...draft }) =>
+  largest: largestCrl * 2,
+  run: ({ door }, { pkcs12, crl, ...draft }) =>
     door.admin.importAuthority({
       ...draft,
       ...(pkcs12 === undefined ? {} : { pkcs12: Buffer.from(pkcs12, 'base64') }),
+      ...(crl === undefined ? {} : { crl: Buffer.from(crl, 'base64') }),
     }),
+})
+
+export const importCrl = operation({
+  name: 'authority.import-crl',
+  input: z.strictObject({ name, ...lastCrl }),
+  largest: largestCrl * 2,
+  run: ({ door }, { name, crl, ...draft }) =>
+    door.admin.importCrl(name, { ...draft, ...(crl === undefined ? {} : { crl: Buffer.from(crl, 'base64') }) }),
 })
 
 export const addManual = operation({

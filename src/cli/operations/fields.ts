@@ -59,3 +59,9 @@ export const certificateRef = z
 export const moment = z.iso.datetime({ offset: true }).transform((text) => new Date(text))
 
 export const page = { after: z.int().min(1).optional(), limit: z.int().min(1).max(200).optional() }
+
+/** Octets of a CRL that somebody hands in: some 900 000 entries. */
+export const largestCrl = 32 * 1024 * 1024
+
+/** Base64 of DER or PEM. */
+export const crlFile = z.base64().max(Math.ceil(largestCrl / 3) * 4)
