@@ -1,40 +1,52 @@
-import { children, context, expect, readTime, readTlv, TAG } from '../../src/pki/der.ts'
-import { PkiError } from '../../src/pki/error.ts'
+import { createHash } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
+import type { OcspAnswer } from '../../src/core/ocsp.ts'
 
-/** How long a cache may answer for us, in seconds: as long as a revocation may stay unseen there. */
+/** How long a cache may answer for us without asking again, in seconds: as long as a revocation may stay unseen there. */
 const CACHE_SECONDS = 300
 
-/** Headers that let caches keep a signed answer to a GET: for a short time, and never past its nextUpdate. */
-export function cacheHeaders(response: Buffer, now: Date): Record<string, string> {
-  const window = readWindow(response)
-  const left = window ? Math.floor((window.nextUpdate.getTime() - now.getTime()) / 1000) : 0
-  if (!window || left <= 0) return { 'Cache-Control': 'no-store' }
-  const seconds = Math.min(CACHE_SECONDS, left)
-  return {
-    'Cache-Control': `public, max-age=${seconds}, no-transform, must-revalidate`,
-    Expires: new Date(now.getTime() + seconds * 1000).toUTCString(),
-    'Last-Modified': window.thisUpdate.toUTCString(),
-  }
+/** What names an answer for caches (RFC 9919 section 7.2); none of it depends on when it is given out. */
+export interface Validators {
+  /** The SHA-256 of the OCSPResponse in hex, in quotes. */
+  tag: string
+  /** thisUpdate as an HTTP date. */
+  modified: string
 }
 
-/** The times of the first answer in a DER OCSPResponse (RFC 6960 section 4.2.1). undefined for an answer without a signature. */
-function readWindow(response: Buffer): { thisUpdate: Date; nextUpdate: Date } | undefined {
-  try {
-    const [, bytes] = children(expect(readTlv(response), TAG.seq, 'OCSPResponse'))
-    if (!bytes) return undefined
-    const [, basic] = children(
-      expect(readTlv(expect(bytes, context(0), 'responseBytes').value), TAG.seq, 'ResponseBytes'),
-    )
-    const [data] = children(readTlv(expect(basic, TAG.octets, 'response').value))
-    const [, , responses] = children(expect(data, TAG.seq, 'tbsResponseData'))
-    const [first] = children(expect(responses, TAG.seq, 'responses'))
-    const [, , thisUpdate, nextUpdate] = children(expect(first, TAG.seq, 'SingleResponse'))
-    return {
-      thisUpdate: readTime(expect(thisUpdate, TAG.generalizedTime, 'thisUpdate')),
-      nextUpdate: readTime(readTlv(expect(nextUpdate, context(0), 'nextUpdate').value)),
-    }
-  } catch (error) {
-    if (error instanceof PkiError) return undefined
-    throw error
-  }
+export function validatorsOf(der: Buffer, thisUpdate: Date): Validators {
+  const tag = `"${createHash('sha256').update(der).digest('hex')}"`
+  return { tag, modified: thisUpdate.toUTCString() }
+}
+
+/**
+ * Cache-Control of a signed answer: never no-cache or no-store (RFC 9919 section 7.2). One with a nonce is good for one client,
+ * once; any other for a short time, less than is left of it.
+ */
+export function cacheControl({ nextUpdate, nonce }: NonNullable<OcspAnswer['signed']>, now: Date): string {
+  if (nonce) return 'private, max-age=0'
+  const left = Math.ceil((nextUpdate.getTime() - now.getTime()) / 1000) - 1
+  return `max-age=${Math.max(0, Math.min(CACHE_SECONDS, left))}, public, no-transform, must-revalidate`
+}
+
+/**
+ * Whether the client has this very answer (RFC 9110 section 13.2.2): by If-None-Match, and only without it by date. A date
+ * that names the second of two answers says nothing: then the whole answer is sent.
+ */
+export function isUnchanged(
+  headers: IncomingHttpHeaders,
+  { tag, modified }: Validators,
+  { settled, thisUpdate }: { settled: boolean; thisUpdate: Date },
+): boolean {
+  const wanted = headers['if-none-match']
+  if (wanted !== undefined) return wanted === tag || names(wanted, tag)
+  const since = headers['if-modified-since']
+  if (since === undefined) return false
+  if (since === modified) return settled
+  const at = Date.parse(since)
+  return settled ? thisUpdate.getTime() <= at : thisUpdate.getTime() < at
+}
+
+/** Compared weakly, as RFC 9110 section 13.1.2 has it. */
+function names(list: string, tag: string): boolean {
+  return list.trim() === '*' || list.split(',').some((entry) => entry.trim().replace(/^W\//, '') === tag)
 }

@@ -1,6 +1,7 @@
 import type { Authority, Issuer } from '../core/authority.ts'
 import { assemble } from '../pki/certificate.ts'
 import { writeCrl } from '../pki/crl.ts'
+import { writeOcspResponse } from '../pki/ocspResponse.ts'
 import type { Signer } from '../pki/signer.ts'
 
 /** An authority whose key is sealed in the database: certificates and CRLs are signed in this process. */
@@ -10,5 +11,6 @@ export function localAuthority(issuer: Issuer | undefined, signer: Signer | unde
     algorithm: signer.algorithm,
     sign: async ({ tbs }) => assemble(tbs, signer.algorithm, await signer.sign(tbs)),
     signCrl: (draft) => writeCrl({ ...draft, signer }),
+    signOcsp: (draft) => writeOcspResponse({ ...draft, signer }),
   }
 }

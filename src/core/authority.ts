@@ -5,6 +5,7 @@ import { statement, withTables } from '../db/tables.ts'
 import { type CertificateFields, fingerprint, readCertificate } from '../pki/certificateReader.ts'
 import type { CrlDraft } from '../pki/crl.ts'
 import { issuerHashes } from '../pki/ocsp.ts'
+import type { OcspResponseDraft } from '../pki/ocspResponse.ts'
 import { pemDecode } from '../pki/pem.ts'
 import { type Signer, signerFor } from '../pki/signer.ts'
 import { Failure } from './failure.ts'
@@ -70,6 +71,8 @@ export interface Authority {
   sign?(order: SigningOrder): Promise<Buffer>
   /** DER CRL under the authority's key. */
   signCrl?(draft: Omit<CrlDraft, 'signer'>): Promise<Buffer>
+  /** DER OCSPResponse under the authority's own key. */
+  signOcsp?(draft: Omit<OcspResponseDraft, 'signer'>): Promise<Buffer>
 }
 
 /** Makes the signing part of an authority from its active certificate and the signer over its key; absent: the key is elsewhere. */

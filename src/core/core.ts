@@ -1,6 +1,5 @@
 import type { Database } from '../db/open.ts'
 import type { Identifier } from '../pki/identifier.ts'
-import type { OcspRequest } from '../pki/ocsp.ts'
 import type { Admin } from './admin.ts'
 import type { AlternateChain } from './alternateChain.ts'
 import type { Approvals } from './approval.ts'
@@ -13,6 +12,7 @@ import type { CrlRef } from './crl.ts'
 import type { ForeseenDraft } from './foresee.ts'
 import type { Limits } from './limits.ts'
 import type { Listing } from './listing.ts'
+import type { AnswerOcsp } from './ocsp.ts'
 import type { RaProfile } from './profile.ts'
 import type { CertId, RenewalWindow } from './renewal.ts'
 import type { Origin, RequestRef, RevokeDraft, RevokeRequest, SignDraft, SignRequest } from './request.ts'
@@ -70,8 +70,8 @@ export interface Door {
   /** A certificate signed elsewhere, leaf first, for a request that waits in `signing`. */
   upload(ref: RequestRef, chain: Buffer[]): Promise<SignRequest>
   crl(ref: CrlRef): Promise<SignedCrl>
-  /** DER of an OCSP answer, RFC 6960; an unsigned error answer where that is the answer. */
-  ocsp(request: OcspRequest): Promise<Buffer>
+  /** The OCSP answer to whoever asks, RFC 6960; an unsigned error answer where that is the answer. Never throws or rejects. */
+  ocsp: AnswerOcsp
   /** Marks that the protocol has told its client a final answer, so that retry is a conflict from now on. */
   answered(ref: RequestRef): Promise<void>
   /**

@@ -18,7 +18,7 @@ import { actingUser } from './held.ts'
 import type { Installation } from './installation.ts'
 import { createLimits } from './limits.ts'
 import { createListing } from './lists.ts'
-import { answerOcsp } from './ocsp.ts'
+import { type AnswerOcsp, createOcsp } from './ocsp.ts'
 import { orderProblems } from './policy.ts'
 import type { RaProfile } from './profile.ts'
 import { loadProfile } from './profiles.ts'
@@ -37,10 +37,19 @@ export type CheckProtocols = (protocols: Record<string, unknown>) => void
 
 /** The core, ready to be asked. */
 export function createCore(it: Installation, checkProtocols: CheckProtocols): Core {
-  return { as: (requester) => openDoor(it, requester, checkProtocols), authentication: createAuthentication(it) }
+  const ocsp = createOcsp(it)
+  return {
+    as: (requester) => openDoor(it, requester, { checkProtocols, ocsp }),
+    authentication: createAuthentication(it),
+  }
 }
 
-function openDoor(it: Installation, requester: Requester, checkProtocols: CheckProtocols): Door {
+interface Shared {
+  checkProtocols: CheckProtocols
+  ocsp: AnswerOcsp
+}
+
+function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp }: Shared): Door {
   const { db } = it
   return {
     profile: (name, protocol) => servingProfile(it, name, protocol),
@@ -75,7 +84,7 @@ function openDoor(it: Installation, requester: Requester, checkProtocols: CheckP
       return upload(it, requester, ref, chain)
     },
     crl: (ref) => currentCrl(it, ref),
-    ocsp: (request) => answerOcsp(it, request),
+    ocsp,
     answered: (ref) => markAnswered(it, ref),
     admitNames: (profile, identifiers, period = {}) => admitNames(it, profile, identifiers, period),
     credential: (profile, kind, name) => findCredential(it, profile, kind, name),

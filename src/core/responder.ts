@@ -1,11 +1,13 @@
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
-import { keyIdentifier, type PublicKeyInfo } from '../pki/publicKey.ts'
+import { fingerprint, readCertificate } from '../pki/certificateReader.ts'
+import { keyIdentifier } from '../pki/publicKey.ts'
 import { type Signer, signerFor } from '../pki/signer.ts'
-import type { Issuer, LoadedAuthority } from './authority.ts'
+import type { LoadedAuthority } from './authority.ts'
 import { issueOwn } from './builtin.ts'
 import { Failure } from './failure.ts'
 import { createCache, type Installation } from './installation.ts'
+import { type IssuingKey, type OwnIssuer, readIssuingKeys, validCertificate } from './issuingKey.ts'
 import { generateKey, loadKey, storeKey } from './key.ts'
 import { system } from './requester.ts'
 import type { CoreTables } from './tables.ts'
@@ -14,7 +16,9 @@ import type { CoreTables } from './tables.ts'
 export interface Responder {
   /** DER. */
   certificate: Buffer
-  /** SHA-1 of its public key: its ResponderID byKey, RFC 6960 section 4.2.1. */
+  /** DER of its subject: its ResponderID byName, RFC 6960 section 4.2.1. */
+  subject: Buffer
+  /** SHA-1 of its public key: its ResponderID byKey. */
   keyHash: Buffer
   signer: Signer
   notAfter: Date
@@ -22,37 +26,42 @@ export interface Responder {
   renewAt: Date
 }
 
-const kept = createCache<string, Responder>(500)
+/** By node and row: one row is opened once. */
+const opened = createCache<string, Responder>(500)
 const making = new Map<string, Promise<Responder>>()
 /** By the same keys: when one that could not be made is tried again. */
 const failed = createCache<string, number>(500)
 const pauseAfterFailure = 60_000
 
-/** The responder that answers for this issuer now; made, and made anew in time, when asked for. Throws Failure('unavailable'). */
+/**
+ * The responder that answers for this key now: the newest that is stored, and a new one in time before it ends. `issuer`
+ * is the certificate of the key under which a new one is made. Throws Failure('unavailable') when none could be made, and
+ * Failure('unsupported') where the key is elsewhere and no responder was uploaded.
+ */
 export async function currentResponder(
   it: Installation,
   authority: LoadedAuthority,
-  issuer: Issuer,
+  { issuing, issuer }: { issuing: IssuingKey; issuer: OwnIssuer },
 ): Promise<Responder> {
-  const key = `${it.node}:${issuer.id}`
-  const known = kept.get(key)
+  const known = await storedResponder(it, issuing)
   const now = it.clock()
-  if (known && now < known.renewAt) return known
+  const lastsAsLong = known && known.notAfter >= issuer.certificate.notAfter
+  if (known && (now < known.renewAt || lastsAsLong || authority.kind === 'manual')) return known
+  if (authority.kind === 'manual')
+    throw new Failure('unsupported', `the key of ${authority.name} is elsewhere, and no responder was uploaded for it`)
+  const key = `${it.node}:${issuer.id}`
   const under = making.get(key)
   if (under) return under
   if (now.getTime() < (failed.get(key) ?? 0)) {
-    if (known && now < known.notAfter) return known
+    if (known) return known
     throw new Failure('unavailable', 'the responder of this authority could not be made; it is tried again soon')
   }
-  const made = findOrMake(it, authority, issuer)
-    .then((responder) => {
-      kept.set(key, responder)
-      return responder
-    })
+  const made = makeResponder(it, authority, issuer)
     .catch((error: unknown) => {
       failed.set(key, it.clock().getTime() + pauseAfterFailure)
+      it.log.warn({ err: error, authority: authority.name }, 'an OCSP responder is due and could not be made')
       // A responder that is due for renewal still answers truly until it ends.
-      if (known && now < known.notAfter) return known
+      if (known) return known
       throw error
     })
     .finally(() => making.delete(key))
@@ -60,32 +69,64 @@ export async function currentResponder(
   return made
 }
 
-async function findOrMake(it: Installation, authority: LoadedAuthority, issuer: Issuer): Promise<Responder> {
-  const row = await withTables<CoreTables>(it.db)
-    .selectFrom('responders')
-    .selectAll()
-    .where('authority_certificate_id', '=', issuer.id)
-    .orderBy('not_after', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-  if (row) {
-    const span = { from: row.not_before, to: row.not_after }
-    const responder = toResponder(row.certificate, signerFor(await loadKey(it.db, it.vault, row.key_id)), span)
-    if (it.clock() < responder.renewAt) return responder
-    return makeResponder(it, authority, issuer).catch((error: unknown) => {
-      it.log.warn({ err: error, authority: authority.name }, 'an OCSP responder is due and could not be renewed')
-      if (it.clock() < responder.notAfter) return responder
-      throw error
-    })
+/** Makes the responders of an authority that are due, those of earlier keys too. */
+export async function renewResponders(it: Installation, authority: LoadedAuthority): Promise<void> {
+  if (authority.settings.ocspSigner === 'authority' || authority.kind === 'manual') return
+  for (const issuing of await readIssuingKeys(it, authority.id)) {
+    const issuer = validCertificate(issuing, it.clock())
+    if (issuer) await currentResponder(it, authority, { issuing, issuer })
   }
-  return makeResponder(it, authority, issuer)
 }
 
-async function makeResponder(it: Installation, authority: LoadedAuthority, issuer: Issuer): Promise<Responder> {
-  if (authority.issuer?.id !== issuer.id) throw new Failure('unavailable', 'this key of the authority no longer signs')
+/** The newest that is good now and was not revoked: a responder too can be compromised. */
+async function storedResponder(it: Installation, { certificates }: IssuingKey): Promise<Responder | undefined> {
+  const now = it.clock().getTime()
+  const tables = withTables<CoreTables>(it.db)
+  const ids = certificates.map(({ id }) => id)
+  const rows = await tables
+    .selectFrom('responders')
+    .selectAll()
+    .where('authority_certificate_id', 'in', ids)
+    .where('not_after', '>', now)
+    .where('not_before', '<=', now)
+    .orderBy('id', 'desc')
+    .execute()
+  for (const row of rows) {
+    const withdrawn = await tables
+      .selectFrom('certificates')
+      .select('id')
+      .where('fingerprint', '=', fingerprint(row.certificate))
+      .where('status', '<>', 'issued')
+      .executeTakeFirst()
+    if (!withdrawn) return openResponder(it, row)
+  }
+  return undefined
+}
+
+type Row = { id: number; key_id: number; certificate: Buffer; not_before: number; not_after: number }
+
+async function openResponder(it: Installation, row: Row): Promise<Responder> {
+  const key = `${it.node}:${row.id}`
+  const known = opened.get(key)
+  if (known) return known
+  const signer = signerFor(await loadKey(it.db, it.vault, row.key_id))
+  const responder = {
+    certificate: row.certificate,
+    subject: readCertificate(row.certificate).subjectDer,
+    keyHash: keyIdentifier(signer.publicKey),
+    signer,
+    notAfter: new Date(row.not_after),
+    renewAt: new Date(row.not_after - (row.not_after - row.not_before) / 3),
+  }
+  const meanwhile = opened.get(key)
+  if (meanwhile) return meanwhile
+  opened.set(key, responder)
+  return responder
+}
+
+/** P-256 whatever the authority's own key is: no other kind signs as fast. */
+async function makeResponder(it: Installation, authority: LoadedAuthority, issuer: OwnIssuer): Promise<Responder> {
   const now = it.clock()
-  if (issuer.certificate.notAfter <= now)
-    throw new Failure('unavailable', 'the certificate of this authority has ended')
   const key = generateKey('P-256')
   const end = Math.min(now.getTime() + authority.settings.responderValidity, issuer.certificate.notAfter.getTime())
   const certificate = await issueOwn(it, {
@@ -94,16 +135,13 @@ async function makeResponder(it: Installation, authority: LoadedAuthority, issue
     key,
     commonName: `${authority.name} OCSP responder`,
     notAfter: new Date(end),
+    issuer: issuer.id,
   })
-  await transaction(it.db, async (db) => {
+  const row = await transaction(it.db, async (db) => {
     const owner = { actor: system('ocsp'), at: it.clock() }
-    const keyId = await storeKey(
-      db,
-      it.vault,
-      { key, purpose: 'ocsp', organizationId: authority.organizationId },
-      owner,
-    )
-    await withTables<CoreTables>(db)
+    const { organizationId } = authority
+    const keyId = await storeKey(db, it.vault, { key, purpose: 'ocsp', organizationId }, owner)
+    return withTables<CoreTables>(db)
       .insertInto('responders')
       .values({
         authority_certificate_id: issuer.id,
@@ -112,21 +150,8 @@ async function makeResponder(it: Installation, authority: LoadedAuthority, issue
         not_before: certificate.notBefore.getTime(),
         not_after: certificate.notAfter.getTime(),
       })
-      .execute()
+      .returningAll()
+      .executeTakeFirstOrThrow()
   })
-  return toResponder(certificate.der, signerFor(key), {
-    from: certificate.notBefore.getTime(),
-    to: certificate.notAfter.getTime(),
-  })
-}
-
-function toResponder(certificate: Buffer, signer: Signer, span: { from: number; to: number }): Responder {
-  const publicKey: PublicKeyInfo = signer.publicKey
-  return {
-    certificate,
-    keyHash: keyIdentifier(publicKey),
-    signer,
-    notAfter: new Date(span.to),
-    renewAt: new Date(span.to - (span.to - span.from) / 3),
-  }
+  return openResponder(it, row)
 }

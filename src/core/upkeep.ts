@@ -8,7 +8,7 @@ import { abandonForeseen } from './foresee.ts'
 import type { Installation } from './installation.ts'
 import { type JobHandlers, runDueJobs } from './jobs.ts'
 import { pruneLimits } from './limit.ts'
-import { currentResponder } from './responder.ts'
+import { renewResponders } from './responder.ts'
 import { resumeSigning } from './resume.ts'
 import { logAuditHead, sealAudit } from './seal.ts'
 import type { CoreTables } from './tables.ts'
@@ -90,7 +90,7 @@ export async function renewRevocationAnswers(it: Installation): Promise<void> {
       if (!issuer) continue
       if (authority.signs.sign) {
         await currentCrl(it, { authority: name })
-        await currentResponder(it, authority, issuer)
+        await renewResponders(it, authority)
       }
       await warnOfEnd(it, { id, name, organizationId: authority.organizationId, end: issuer.certificate.notAfter })
     } catch (error) {

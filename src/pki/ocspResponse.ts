@@ -12,12 +12,15 @@ export interface OcspSingleResponse {
   status: 'good' | 'unknown' | { revokedAt: Date; reason?: number }
   thisUpdate: Date
   nextUpdate?: Date
+  /** How far back the status of ended certificates is still known (section 4.4.4). */
+  archiveCutoff?: Date
 }
 
-/** `responderKeyHash`: SHA-1 of the bits of the responder's public key (byKey). `responderName`: DER of its subject (byName). */
-type ResponderId = { responderKeyHash: Buffer } | { responderName: Buffer }
+/** `keyHash`: SHA-1 of the bits of the responder's public key (byKey). `name`: DER of its subject (byName). */
+export type ResponderId = { keyHash: Buffer } | { name: Buffer }
 
-export type OcspResponseDraft = ResponderId & {
+export interface OcspResponseDraft {
+  responderId: ResponderId
   producedAt: Date
   responses: readonly OcspSingleResponse[]
   /** The client's nonce, repeated. */
@@ -52,23 +55,25 @@ export async function writeOcspResponse(draft: OcspResponseDraft): Promise<Buffe
 }
 
 function encodeResponseData(draft: OcspResponseDraft): Buffer {
-  const { nonce, extendedRevoke, producedAt, responses } = draft
+  const { responderId, nonce, extendedRevoke, producedAt, responses } = draft
   if (nonce && (nonce.length < 1 || nonce.length > 128)) throw malformed('a nonce has 1 to 128 octets')
   const extensions = [
     ...(nonce ? [encodeExtension(OID.ocspNonce, octets(nonce))] : []),
     ...(extendedRevoke ? [EXTENDED_REVOKE] : []),
   ]
   return seq(
-    'responderName' in draft ? explicit(1, draft.responderName) : explicit(2, octets(draft.responderKeyHash)),
+    'name' in responderId ? explicit(1, responderId.name) : explicit(2, octets(responderId.keyHash)),
     generalizedTime(producedAt),
     seq(...responses.map(encodeSingle)),
     ...(extensions.length ? [explicit(1, seq(...extensions))] : []),
   )
 }
 
-function encodeSingle({ certId, status, thisUpdate, nextUpdate }: OcspSingleResponse): Buffer {
+function encodeSingle({ certId, status, thisUpdate, nextUpdate, archiveCutoff }: OcspSingleResponse): Buffer {
   const parts = [certId.der, encodeStatus(status), generalizedTime(thisUpdate)]
   if (nextUpdate) parts.push(explicit(0, generalizedTime(nextUpdate)))
+  if (archiveCutoff)
+    parts.push(explicit(1, seq(encodeExtension(OID.ocspArchiveCutoff, generalizedTime(archiveCutoff)))))
   return seq(...parts)
 }
 

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -65,8 +66,12 @@ describe('RFC 6960 appendix A.1, POST', () => {
     expect(read(await post(request(certificate.serial)))).toContain('Cert Status: revoked')
   })
 
-  test('no cache may keep it', async () => {
-    expect((await post(request(good.serial))).headers['cache-control']).toBe('no-store')
+  test('the same bytes and headers as to GET', async () => {
+    const asked = await post(request(good.serial))
+    const got = await get(encodeURIComponent(request(good.serial).toString('base64')))
+    const { date: _, ...headers } = asked.headers
+    expect(got.headers).toMatchObject(headers)
+    expect(got.body).toEqual(asked.body)
   })
 
   test('the media type may have parameters, or be missing', async () => {
@@ -117,18 +122,22 @@ describe('RFC 6960 appendix A.1, GET', () => {
       expect([form, read(await get(encoded))]).toEqual([form, expect.stringContaining('good')])
   })
 
-  test('caches may keep it for five minutes, and know until when', async () => {
-    const { headers } = await get(encodeURIComponent(request(good.serial).toString('base64')))
-    expect(headers['cache-control']).toBe('public, max-age=300, no-transform, must-revalidate')
+  test('caches may keep it for five minutes, and know until when (RFC 9919 section 7.2)', async () => {
+    const { headers, body } = await get(encodeURIComponent(request(good.serial).toString('base64')))
+    expect(headers['cache-control']).toBe('max-age=300, public, no-transform, must-revalidate')
     const now = Math.floor(it.status.world.time.now.getTime() / 1000) * 1000
     expect(Date.parse(String(headers['last-modified']))).toBe(now)
-    expect(Date.parse(String(headers.expires))).toBe(now + 300_000)
+    expect(Date.parse(String(headers.expires))).toBe(now + 12 * 3_600_000)
+    expect(headers.etag).toBe(`"${createHash('sha256').update(body).digest('hex')}"`)
+    expect(headers.pragma).toBeUndefined()
   })
 
-  test('no cache may keep an answer with a nonce, or an error', async () => {
+  test('an answer with a nonce is for one client, and no error is kept; an answer that is true never says no-cache', async () => {
     const asked = ocspRequest(it.status.issuer, [good.serial], { nonce: Buffer.alloc(16, 7) })
-    expect((await get(encodeURIComponent(asked.toString('base64')))).headers['cache-control']).toBe('no-store')
-    expect((await get('AAAA')).headers['cache-control']).toBe('no-store')
+    const { headers } = await get(encodeURIComponent(asked.toString('base64')))
+    expect(headers['cache-control']).toBe('private, max-age=0')
+    expect(headers.etag).toBeUndefined()
+    expect((await get('AAAA')).headers['cache-control']).toBe('no-cache, no-store')
   })
 
   test('HEAD has the headers of GET alone', async () => {

@@ -87,7 +87,7 @@ describe.each(KEY_KINDS)('OCSP of a %s authority', (kind) => {
     expect(certIdMatches(certId, issuerHashes(ca.fields))).toBe(true)
     const answer = (status: OcspResponseDraft['responses'][number]['status'], more: Partial<OcspResponseDraft> = {}) =>
       writeOcspResponse({
-        responderKeyHash: keyIdentifier(responder.publicKey),
+        responderId: { keyHash: keyIdentifier(responder.publicKey) },
         producedAt: now,
         responses: [{ certId, status, thisUpdate: hours(-1), nextUpdate: hours(12) }],
         certificates: [responderCertificate],
@@ -119,7 +119,7 @@ describe.each(KEY_KINDS)('OCSP of a %s authority', (kind) => {
     const [certId = expect.fail()] = parseOcspRequest(request('-sha256', '-no_nonce')).certIds
     expect(certId.hash).toBe('sha256')
     const response = await writeOcspResponse({
-      responderName: ca.fields.subjectDer,
+      responderId: { name: ca.fields.subjectDer },
       producedAt: now,
       responses: [{ certId, status: { revokedAt: hours(-5) }, thisUpdate: hours(-1) }],
       certificates: [],
@@ -177,7 +177,7 @@ const sha1Id = (serial = 1) =>
 describe('writeOcspResponse', async () => {
   const { ca } = await issued('P-256')
   const draft: OcspResponseDraft = {
-    responderKeyHash: Buffer.alloc(20),
+    responderId: { keyHash: Buffer.alloc(20) },
     producedAt: now,
     responses: [],
     certificates: [],

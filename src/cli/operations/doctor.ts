@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { readCertificate } from '../../pki/certificateReader.ts'
-import { parseOcspRequest } from '../../pki/ocsp.ts'
 import { crlCheck, ocspCheck, ocspQuestion } from '../doctor/answers.ts'
 import { type Check, check, fail, ok, warn } from '../doctor/check.ts'
 import { type OperationContext, operation } from '../operation.ts'
@@ -45,9 +44,11 @@ async function authorityChecks({ door }: OperationContext, name: string, kind: s
   const issuer = readCertificate(der)
   checks.push(
     await check(`CRL of ${name}`, async () => crlCheck((await door.crl({ authority: name })).der, issuer, new Date())),
-    await check(`OCSP of ${name}`, async () =>
-      ocspCheck(await door.ocsp(parseOcspRequest(ocspQuestion(issuer))), issuer),
-    ),
+    await check(`OCSP of ${name}`, async () => {
+      const asked = ocspQuestion(issuer)
+      const { der } = await door.ocsp({ text: asked.toString('latin1'), der: () => asked })
+      return ocspCheck(der, issuer)
+    }),
   )
   return checks
 }

@@ -1,0 +1,96 @@
+import { type Kysely, sql } from 'kysely'
+import type { Database } from '../db/open.ts'
+import { statement } from '../db/tables.ts'
+import { verifyIssuedBy } from '../pki/chain.ts'
+import { type RevocationReason, reasonCodes } from '../pki/crl.ts'
+import type { Installation } from './installation.ts'
+import type { IssuingKey } from './issuingKey.ts'
+import type { CoreTables } from './tables.ts'
+
+/** What is known of a serial number under one issuing key. */
+export type KnownStatus =
+  | { kind: 'good'; since: number }
+  /** Also on hold. `reason`: CRLReason number; absent: none was given. */
+  | { kind: 'revoked'; since: number; reason?: number }
+  /** No certificate has it; an attempt that was abandoned may have had it. */
+  | { kind: 'neverIssued' }
+
+/** Certificates of this installation, and what an imported authority had revoked before. At most a row of each. */
+const findSerial = statement((tables: Kysely<CoreTables>, serial: string, authority: number) =>
+  tables
+    .selectFrom('certificates')
+    .select([
+      'certificates.status',
+      'certificates.revoked_at',
+      'certificates.revocation_reason as reason',
+      'certificates.created_at',
+      'certificates.authority_certificate_id as issuer',
+    ])
+    .where('certificates.serial', '=', serial)
+    .where('certificates.authority_id', '=', authority)
+    .unionAll((eb) =>
+      eb
+        .selectFrom('authority_certificates')
+        .innerJoin('imported_revocations', 'imported_revocations.authority_certificate_id', 'authority_certificates.id')
+        .select([
+          sql<string>`'revoked'`.as('status'),
+          sql<number | null>`imported_revocations.revoked_at`.as('revoked_at'),
+          'imported_revocations.reason',
+          'imported_revocations.revoked_at as created_at',
+          sql<number | null>`imported_revocations.authority_certificate_id`.as('issuer'),
+        ])
+        .where('authority_certificates.authority_id', '=', authority)
+        .where('imported_revocations.serial', '=', serial),
+    ),
+)
+
+const lastEvent = statement((tables: Kysely<CoreTables>) =>
+  tables.selectFrom('revocation_events').select('created_at').orderBy('id', 'desc').limit(1),
+)
+
+/** The status of a serial (lower-case hex) as it is now, under any of the key's certificates. `all`: every issuing key. */
+export async function readStatus(
+  it: Installation,
+  { issuing, all }: { issuing: IssuingKey; all: readonly IssuingKey[] },
+  serial: string,
+): Promise<KnownStatus> {
+  let found: KnownStatus = { kind: 'neverIssued' }
+  let asked: number | undefined
+  for (const { authorityId } of issuing.certificates) {
+    if (authorityId === asked) continue
+    asked = authorityId
+    for (const row of (await findSerial(it.db, serial, authorityId)).rows) {
+      if (!issuing.certificates.some(({ id }) => id === row.issuer)) continue
+      if (row.status !== 'issued') return revoked(row.revoked_at ?? row.created_at, row.reason)
+      found = { kind: 'good', since: row.created_at }
+    }
+  }
+  return found.kind === 'neverIssued' ? ofAuthority(issuing, all, serial) : found
+}
+
+function revoked(since: number, reason: string | null): KnownStatus {
+  const code = reason === null ? undefined : reasonCodes[reason as RevocationReason]
+  return code === undefined ? { kind: 'revoked', since } : { kind: 'revoked', since, reason: code }
+}
+
+/** Certificates of authorities themselves are not all among the certificates: a root's own, an imported one's. */
+function ofAuthority(issuing: IssuingKey, all: readonly IssuingKey[], serial: string): KnownStatus {
+  const [{ certificate: issuer }] = issuing.certificates
+  for (const { certificates } of all) {
+    for (const { certificate } of certificates)
+      if (certificate.serial === serial && verifyIssuedBy(certificate, issuer))
+        return { kind: 'good', since: certificate.notBefore.getTime() }
+  }
+  return { kind: 'neverIssued' }
+}
+
+/** Clocks of nodes differ by less; milliseconds. */
+const clockSkew = 2_000
+
+/** Whether the statuses have stood since before the second of `now` began, so that no other answer was true in it. */
+export async function isSettled(db: Database, statuses: readonly KnownStatus[], now: Date): Promise<boolean> {
+  const limit = Math.floor(now.getTime() / 1000) * 1000 - clockSkew
+  if (statuses.some((status) => status.kind === 'neverIssued' || status.since > limit)) return false
+  const [change] = (await lastEvent(db)).rows
+  return !change || change.created_at <= limit
+}
