@@ -6,7 +6,7 @@ import { crl } from '../../protocols/crl/index.ts'
 import { ocsp } from '../../protocols/ocsp/index.ts'
 import type { Issuer } from '../../src/core/authority.ts'
 import type { Certificate } from '../../src/core/certificate.ts'
-import { bool, explicit, integer, nullValue, octets, oid, seq } from '../../src/pki/der.ts'
+import { bool, context, explicit, integer, nullValue, octets, oid, seq, tlv } from '../../src/pki/der.ts'
 import { issuerHashes, OCSP_HASHES, type OcspHash } from '../../src/pki/ocsp.ts'
 import { OID } from '../../src/pki/oid.ts'
 import type { Host, Protocol } from '../../src/protocol.ts'
@@ -106,11 +106,20 @@ export function useStatusServer(): { readonly status: StatusServer } {
   }
 }
 
+interface OcspRequestOptions {
+  hash?: OcspHash
+  nonce?: Buffer
+  /** OID of an extension of its own. */
+  critical?: string
+  /** A dNSName. */
+  requestorName?: string
+}
+
 /** DER OCSPRequest (RFC 6960 section 4.1.1) about certificates of one issuer. */
 export function ocspRequest(
   issuer: Issuer,
   serials: readonly string[],
-  { hash = 'sha1', nonce, critical }: { hash?: OcspHash; nonce?: Buffer; critical?: string } = {},
+  { hash = 'sha1', nonce, critical, requestorName }: OcspRequestOptions = {},
 ): Buffer {
   const { name, key } = issuerHashes(issuer.certificate)[hash]
   const algorithm = seq(oid(OCSP_HASHES[hash]), nullValue())
@@ -121,5 +130,6 @@ export function ocspRequest(
     ...(nonce ? [seq(oid(OID.ocspNonce), octets(octets(nonce)))] : []),
     ...(critical ? [seq(oid(critical), bool(true), octets(nullValue()))] : []),
   ]
-  return seq(seq(seq(...requests), ...(extensions.length ? [explicit(2, seq(...extensions))] : [])))
+  const requestor = requestorName === undefined ? [] : [explicit(1, tlv(context(2, false), Buffer.from(requestorName)))]
+  return seq(seq(...requestor, seq(...requests), ...(extensions.length ? [explicit(2, seq(...extensions))] : [])))
 }
