@@ -16,6 +16,8 @@ import { forgetRemembered, viewRemembered } from './rememberedAdmin.ts'
 import { listRenewalWindows, removeRenewalWindow, setRenewalWindow } from './renewalAdmin.ts'
 import type { Requester } from './requester.ts'
 import { endToken, newToken, viewTokens } from './tokenAdmin.ts'
+import { uploadCrl } from './uploadedCrl.ts'
+import { uploadResponder } from './uploadedResponder.ts'
 import { changedUser, newUser, setupLink } from './userAdmin.ts'
 import { viewUsers } from './userView.ts'
 import { verifyAudit } from './verify.ts'
@@ -35,6 +37,8 @@ export function createAdmin(
     authority: (name) => showAuthority(context, name),
     createAuthority: (draft) => newAuthority(context, draft),
     importAuthority: (draft) => importedAuthority(context, draft),
+    uploadCrl: (authority, file) => uploadCrl(context, authority, file),
+    uploadResponder: (authority, draft) => uploadResponder(context, authority, draft),
     importCrl: (authority, draft) => importCrl(context, authority, draft),
     addManualAuthority: (draft) => manualAuthority(context, draft),
     changeAuthority: (name, change) => changeAuthority(context, name, change),

@@ -81,6 +81,8 @@ export interface Approvals {
   /** A failed request tries again; one in `signing` makes its next attempt now. */
   retry(kind: RequestKind, ref: RequestRef): Promise<{ status: string }>
   markFailed(kind: RequestKind, ref: RequestRef, reason: string): Promise<void>
+  /** Of a revocation in `revoking`: the authority, which signs elsewhere, has revoked the certificate. Needs manage. */
+  confirmRevoked(ref: RequestRef): Promise<{ status: string }>
   comment(kind: RequestKind, ref: RequestRef, text: string): Promise<void>
   /** Which rule would decide, and how, without storing anything. */
   simulate(rules: ApprovalRule[], facts: Facts): Verdict

@@ -1,5 +1,6 @@
 import type { Approvals } from './approval.ts'
 import type { ApprovalContext } from './approvalContext.ts'
+import { confirmRevoked } from './confirmRevoked.ts'
 import { decide } from './decide.ts'
 import { cancel, markFailed, retry } from './handMoves.ts'
 import { comment, review } from './review.ts'
@@ -15,6 +16,7 @@ export function createApprovals(context: ApprovalContext): Approvals {
     cancel: (kind, ref, reason) => cancel(context, kind, ref, reason),
     retry: (kind, ref) => retry(context, kind, ref),
     markFailed: (kind, ref, reason) => markFailed(context, kind, ref, reason),
+    confirmRevoked: (ref) => confirmRevoked(context, ref),
     comment: (kind, ref, text) => comment(context, kind, ref, text),
     simulate: decide,
   }

@@ -74,7 +74,7 @@ function toView({ it }: AdminContext, row: AuthorityRow, authority: LoadedAuthor
   }
   if (!issuer) return { ...common, ...empty }
   const { certificate } = issuer
-  const urls = kind === 'manual' ? undefined : issuerUrls(it, authority, issuer.id, 0)
+  const urls = issuerUrls(it, authority, issuer.id, 0)
   return {
     ...common,
     subject: nameText(certificate.subject),
@@ -82,8 +82,8 @@ function toView({ it }: AdminContext, row: AuthorityRow, authority: LoadedAuthor
     notAfter: certificate.notAfter,
     fingerprint: fingerprint(certificate.der),
     keyAlgorithm: keyText(certificate.publicKey),
-    crlUrl: urls?.crlUrls[0] ?? null,
-    ocspUrl: urls?.ocspUrls[0] ?? null,
+    crlUrl: urls.crlUrls[0] ?? null,
+    ocspUrl: urls.ocspUrls[0] ?? null,
   }
 }
 

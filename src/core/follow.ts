@@ -1,6 +1,7 @@
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import type { Afterwards, Follow } from './approvalContext.ts'
+import { authoritySettings } from './authority.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
 import { type Attempt, runAttempt, storeAttempt } from './issue.ts'
@@ -27,7 +28,8 @@ export function afterRetry(it: Installation, requester: Requester): Follow {
       return nextAttempt(db, it, id)
     }
     const request = await readRevokeRequest(db, id)
-    await carryOut(db, request, { approved: false, actor: requester, at: it.clock() })
+    // Where the authority signs elsewhere, only confirmRevoked or its CRL says that it is done.
+    await carryOut(db, request, { approved: true, actor: requester, at: it.clock() })
     return undefined
   }
 }
@@ -75,11 +77,12 @@ export async function storeNext(
 ): Promise<Attempt | undefined> {
   const tables = withTables<CoreTables>(db)
   const issuer = await tables
-    .selectFrom('authority_certificates')
-    .select('id')
-    .where('authority_id', '=', request.authorityId)
-    .where('active', '=', 1)
-    .where('key_id', 'is not', null)
+    .selectFrom('authority_certificates as own')
+    .innerJoin('authorities', 'authorities.id', 'own.authority_id')
+    .select(['own.id', 'own.shards', 'authorities.settings'])
+    .where('own.authority_id', '=', request.authorityId)
+    .where('own.active', '=', 1)
+    .where('own.key_id', 'is not', null)
     .executeTakeFirst()
   if (!issuer) return undefined
   const number = request.attempt + 1
@@ -96,6 +99,11 @@ export async function storeNext(
     db,
     it,
     { id: request.id, revision: request.revision, number, spkiHash: moved.spki_hash ?? '' },
-    issuer,
+    { id: issuer.id, shards: Math.min(issuer.shards, shardsNow(issuer.settings)) },
   )
+}
+
+/** Among so many CRLs certificates are shared out now; the certificate's own mark is raised before they are (authority.ts). */
+function shardsNow(settings: string): number {
+  return authoritySettings.parse(JSON.parse(settings)).crlShards
 }

@@ -12,7 +12,7 @@ import type { CoreTables } from './tables.ts'
 import { finish } from './vote.ts'
 
 /** Locks a request for someone who asked for it himself or may manage it. Throws Failure('notFound' | 'forbidden'). */
-async function holdFor(
+export async function holdFor(
   db: Database,
   context: ApprovalContext,
   { kind, ref }: { kind: RequestKind; ref: RequestRef },
@@ -132,9 +132,9 @@ async function endDecision(db: Database, { kind, request }: Held, at: Date): Pro
 }
 
 /** A revocation that somebody asked for is not taken away by access to the data folder. Throws Failure('forbidden'). */
-function requirePerson({ requester }: ApprovalContext, kind: RequestKind): void {
+export function requirePerson({ requester }: ApprovalContext, kind: RequestKind): void {
   if (kind === 'sign' || requester.kind !== 'system') return
-  const detail = 'a revocation is withdrawn or given up by a person, with a token or password of his own'
+  const detail = 'a revocation is withdrawn, confirmed or given up by a person, with a token or password of his own'
   throw new Failure('forbidden', detail)
 }
 

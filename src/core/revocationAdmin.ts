@@ -6,6 +6,26 @@ export interface ImportedCrl {
   warnings: string[]
 }
 
+/** What an uploaded CRL did. */
+export interface UploadedCrl {
+  /** Decimal. */
+  number: string
+  nextUpdate: Date
+  entries: number
+  /** Ids of the requests to revoke that it confirmed. */
+  confirmed: number[]
+  /** Serial numbers of certificates stored here that are revoked by it, or that it confirmed. */
+  revoked: string[]
+  /** What does not agree with what is known here. */
+  warnings: string[]
+}
+
+export interface UploadedResponder {
+  serial: string
+  notAfter: Date
+  warnings: string[]
+}
+
 /** What administrators bring from where an authority signs, or signed before. Each needs manage on the authority. */
 export interface RevocationAdmin {
   /**
@@ -14,4 +34,17 @@ export interface RevocationAdmin {
    * one that is older than what was imported or published here.
    */
   importCrl(authority: string, draft: { crl?: Buffer; crlNumber?: bigint }): Promise<ImportedCrl>
+  /**
+   * A CRL (DER or PEM) of an authority that signs elsewhere, to be served here. Throws malformed for one that is not
+   * wholly its or has ended, conflict for one whose number is not higher than the last one's.
+   */
+  uploadCrl(authority: string, file: Buffer): Promise<UploadedCrl>
+  /**
+   * The OCSP responder of an authority that signs elsewhere: its certificate and private key, as PEM text or PKCS#12.
+   * Throws malformed with what does not fit, conflict for one that is there already.
+   */
+  uploadResponder(
+    authority: string,
+    draft: { pem?: string; pkcs12?: Buffer; passphrase?: string },
+  ): Promise<UploadedResponder>
 }

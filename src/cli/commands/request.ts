@@ -157,6 +157,12 @@ function moving(request: Command): void {
   )
   action(
     request
+      .command('confirm-revoked <id>')
+      .description('say that an authority of the kind manual has revoked it; a CRL of its own says so too'),
+    async (cli, id: string) => moved(cli, id, await cli.call(operations.confirmRevoked, { ref: id })),
+  )
+  action(
+    request
       .command('mark-failed <id>')
       .description('give up on a request')
       .requiredOption('--reason <text>', 'why; the requester reads it'),

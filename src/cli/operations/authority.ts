@@ -8,6 +8,13 @@ const keySpecs = ['P-256', 'P-384', 'P-521', 'RSA-2048', 'RSA-3072', 'RSA-4096',
 const belonging = { organization: name.optional(), owner: name.optional() }
 const pem = z.string().max(1_000_000)
 
+const bundle = {
+  pem: pem.optional(),
+  /** Base64. */
+  pkcs12: z.base64().max(2_000_000).optional(),
+  passphrase: z.string().max(1000).optional(),
+}
+
 const lastCrl = {
   crl: crlFile.optional(),
   crlNumber: z
@@ -68,10 +75,7 @@ export const importOne = operation({
   input: z.strictObject({
     ...belonging,
     name,
-    pem: pem.optional(),
-    /** Base64. */
-    pkcs12: z.base64().max(2_000_000).optional(),
-    passphrase: z.string().max(1000).optional(),
+    ...bundle,
     ...lastCrl,
   }),
   largest: largestCrl * 2,
@@ -89,6 +93,23 @@ export const importCrl = operation({
   largest: largestCrl * 2,
   run: ({ door }, { name, crl, ...draft }) =>
     door.admin.importCrl(name, { ...draft, ...(crl === undefined ? {} : { crl: Buffer.from(crl, 'base64') }) }),
+})
+
+export const uploadCrl = operation({
+  name: 'authority.upload-crl',
+  input: z.strictObject({ name, crl: crlFile }),
+  largest: largestCrl * 2,
+  run: ({ door }, { name, crl }) => door.admin.uploadCrl(name, Buffer.from(crl, 'base64')),
+})
+
+export const uploadResponder = operation({
+  name: 'authority.upload-responder',
+  input: z.strictObject({ name, ...bundle }),
+  run: ({ door }, { name, pkcs12, ...draft }) =>
+    door.admin.uploadResponder(name, {
+      ...draft,
+      ...(pkcs12 === undefined ? {} : { pkcs12: Buffer.from(pkcs12, 'base64') }),
+    }),
 })
 
 export const addManual = operation({
@@ -115,7 +136,7 @@ export const crl = operation({
     // Also whether the requester sees the authority at all.
     const { crlUrl } = await door.admin.authority(name)
     const { der, number, thisUpdate, nextUpdate } = await door.crl({ authority: name })
-    return { number, thisUpdate, nextUpdate, url: crlUrl, pem: pemEncode('X509 CRL', der) }
+    return { number: String(number), thisUpdate, nextUpdate, url: crlUrl, pem: pemEncode('X509 CRL', der) }
   },
 })
 

@@ -85,6 +85,18 @@ export const markFailed = operation({
   },
 })
 
+export const confirmRevoked = operation({
+  name: 'request.confirm-revoked',
+  person: 'confirms a revocation',
+  input: z.strictObject({ ref: requestRef }),
+  run: async (context, { ref }) => {
+    const { kind, id } = await locate(context, ref)
+    if (kind !== 'revoke')
+      throw new Failure('malformed', 'only a request to revoke is confirmed; its number begins with r')
+    return context.door.approvals.confirmRevoked(id)
+  },
+})
+
 export const comment = operation({
   name: 'request.comment',
   person: 'comments',

@@ -1,0 +1,183 @@
+import { sql } from 'kysely'
+import type { Database } from '../db/open.ts'
+import { withTables } from '../db/tables.ts'
+import { transaction } from '../db/transaction.ts'
+import type { CrlFields } from '../pki/crlReader.ts'
+import { type AdminContext, actorOf, requireCapability } from './adminActor.ts'
+import { audit } from './audit.ts'
+import { type Issuer, loadAuthority } from './authority.ts'
+import { findAuthorityRow } from './authorityView.ts'
+import { type Confirmed, confirmListed } from './confirmListed.ts'
+import { Failure } from './failure.ts'
+import { readForeignCrl } from './foreignCrl.ts'
+import type { UploadedCrl } from './revocationAdmin.ts'
+import { keepOthers, partEntries } from './revokedElsewhere.ts'
+import type { CoreTables } from './tables.ts'
+
+/** A CRL with what RFC 5280 section 5.2.3 and 5.1.2.5 demand of whoever publishes one. */
+type Published = CrlFields & Required<Pick<CrlFields, 'number' | 'nextUpdate'>>
+
+/** So many stay for whoever asks what was published. */
+const keep = 20
+
+/** How many serial numbers a warning names. */
+const named = 10
+
+/**
+ * See RevocationAdmin.uploadCrl. Certificates of ours that it lists are revoked from this commit on, with the date and
+ * reason that it gives, and requests to revoke them that waited for the authority are done.
+ */
+export async function uploadCrl({ it, requester }: AdminContext, name: string, file: Buffer): Promise<UploadedCrl> {
+  const now = it.clock()
+  const { id, organization_id: organizationId } = await findAuthorityRow(it.db, await actorOf(it.db, requester), name)
+  const { issuer, kind } = await loadAuthority(it, id)
+  if (kind !== 'manual' || !issuer)
+    throw new Failure('unsupported', `${name} signs here, and its CRLs are made here: none is uploaded`)
+  const crl = published(readForeignCrl(file, issuer.certificate, now), now)
+  const outcome = await transaction(it.db, async (db) => {
+    await requireCapability(db, await actorOf(db, requester), 'manage', { organizationId, authorityId: id })
+    const place = await nextPlace(db, { id, issuer, crl })
+    const { ours, others } = await partEntries(db, issuer.id, crl.entries)
+    await keepOthers(db, issuer.id, { crl, others })
+    const confirmed = await confirmListed(db, { listed: ours, number: crl.number, actor: requester, at: now })
+    await storeCrl(db, { id, issuerId: issuer.id, crl, place })
+    await audit(db, requester, now, {
+      action: 'authority.crl_uploaded',
+      organizationId,
+      subject: { kind: 'authority', id },
+      details: {
+        name,
+        number: String(crl.number),
+        nextUpdate: crl.nextUpdate.toISOString(),
+        entries: crl.entries.length,
+      },
+    })
+    return { confirmed, warnings: await contradictions(db, { name, issuerId: issuer.id, crl }) }
+  })
+  return {
+    number: String(crl.number),
+    nextUpdate: crl.nextUpdate,
+    entries: crl.entries.length,
+    ...toView(outcome.confirmed),
+    warnings: outcome.warnings,
+  }
+}
+
+function toView(confirmed: Confirmed[]): Pick<UploadedCrl, 'confirmed' | 'revoked'> {
+  return {
+    confirmed: confirmed.flatMap(({ request }) => (request === undefined ? [] : [request])),
+    revoked: confirmed.map(({ serial }) => serial),
+  }
+}
+
+function published(crl: CrlFields, now: Date): Published {
+  const { number, nextUpdate } = crl
+  if (number === undefined) throw new Failure('malformed', 'this CRL has no number (RFC 5280 section 5.2.3)')
+  if (nextUpdate === undefined) throw new Failure('malformed', 'this CRL has no nextUpdate (RFC 5280 section 5.1.2.5)')
+  if (nextUpdate <= now) throw new Failure('malformed', `this CRL ended on ${nextUpdate.toISOString()}: sign a new one`)
+  return { ...crl, number, nextUpdate }
+}
+
+interface Place {
+  /** Counts the uploads; the number in the CRL is the sum of both. */
+  number: number
+  offset: bigint
+}
+
+/** Locks the authority, so that of two uploads one comes second. Throws Failure('conflict') unless the number grows. */
+async function nextPlace(
+  db: Database,
+  { id, issuer, crl }: { id: number; issuer: Issuer; crl: Published },
+): Promise<Place> {
+  const tables = withTables<CoreTables>(db)
+  const { crl_number: number } = await tables
+    .updateTable('authorities')
+    .set((eb) => ({ crl_number: eb('crl_number', '+', 1) }))
+    .where('id', '=', id)
+    .returning('crl_number')
+    .executeTakeFirstOrThrow()
+  const newest = await tables
+    .selectFrom('crls')
+    .select(['number', 'number_offset'])
+    .where('authority_certificate_id', '=', issuer.id)
+    .orderBy('number', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  const known = newest && BigInt(newest.number_offset ?? '0') + BigInt(newest.number)
+  if (known !== undefined && crl.number <= known)
+    throw new Failure('conflict', `number ${known} was uploaded already: a CRL of number ${crl.number} is not newer`)
+  return { number, offset: crl.number - BigInt(number) }
+}
+
+async function storeCrl(
+  db: Database,
+  { id, issuerId, crl, place }: { id: number; issuerId: number; crl: Published; place: Place },
+): Promise<void> {
+  const tables = withTables<CoreTables>(db)
+  const { revocations } = await tables
+    .updateTable('authorities')
+    .set((eb) => ({ revocations: eb('revocations', '+', 1), crl_number_offset: String(place.offset) }))
+    .where('id', '=', id)
+    .returning('revocations')
+    .executeTakeFirstOrThrow()
+  await tables
+    .insertInto('crls')
+    .values({
+      authority_certificate_id: issuerId,
+      shard: 0,
+      number: place.number,
+      number_offset: String(place.offset),
+      revocations,
+      der: crl.der,
+      idp: crl.idp ? 1 : 0,
+      this_update: crl.thisUpdate.getTime(),
+      next_update: crl.nextUpdate.getTime(),
+    })
+    .execute()
+  await tables
+    .deleteFrom('crls')
+    .where('authority_certificate_id', '=', issuerId)
+    .where('number', '<=', place.number - keep)
+    .execute()
+}
+
+/** Where the CRL and what is known here do not agree, and what still waits for the authority. */
+async function contradictions(
+  db: Database,
+  { name, issuerId, crl }: { name: string; issuerId: number; crl: Published },
+): Promise<string[]> {
+  const tables = withTables<CoreTables>(db)
+  const listed = new Set(crl.entries.map(({ serial }) => serial))
+  const rows = await tables
+    .selectFrom('certificates')
+    .select('serial')
+    .where('authority_certificate_id', '=', issuerId)
+    .where(sql<boolean>`status <> 'issued'`)
+    // What has ended may leave a CRL.
+    .where('not_after', '>', crl.thisUpdate.getTime())
+    .orderBy('id')
+    .execute()
+  const missing = rows.filter(({ serial }) => !listed.has(serial)).map(({ serial }) => serial)
+  const waiting = await tables
+    .selectFrom('revoke_requests')
+    .innerJoin('certificates', 'certificates.id', 'revoke_requests.certificate_id')
+    .select(['revoke_requests.id', 'certificates.serial'])
+    .where('certificates.authority_certificate_id', '=', issuerId)
+    .where(sql<boolean>`revoke_requests.status = 'revoking'`)
+    .orderBy('revoke_requests.id')
+    .execute()
+  const asked = waiting.map(({ id, serial }) => `r${id} (${serial})`)
+  return [
+    ...about(
+      missing,
+      `revoked or on hold here and missing in this CRL; revoke them at ${name} and upload its next one`,
+    ),
+    ...about(asked, `still to be revoked at ${name}`),
+  ]
+}
+
+function about(things: string[], what: string): string[] {
+  if (things.length === 0) return []
+  const more = things.length > named ? ` and ${things.length - named} more` : ''
+  return [`${what}: ${things.slice(0, named).join(', ')}${more}`]
+}
