@@ -5,6 +5,7 @@ import { credentials } from './0004-credentials.ts'
 import { acmeRenewal } from './0005-acme-renewal.ts'
 import { limits } from './0006-limits.ts'
 import { revocation } from './0007-revocation.ts'
+import { crlParts } from './0008-crl-parts.ts'
 import type { Migration } from './columns.ts'
 
 /** All migrations, by name; they run in the order of their names. */
@@ -16,4 +17,5 @@ export const migrations: Record<string, Migration> = {
   '0005-acme-renewal': acmeRenewal,
   '0006-limits': limits,
   '0007-revocation': revocation,
+  '0008-crl-parts': crlParts,
 }

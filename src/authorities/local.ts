@@ -1,6 +1,6 @@
 import type { Authority, Issuer } from '../core/authority.ts'
 import { assemble } from '../pki/certificate.ts'
-import { writeCrl } from '../pki/crl.ts'
+import { writeCrlParts } from '../pki/crl.ts'
 import { writeOcspResponse } from '../pki/ocspResponse.ts'
 import type { Signer } from '../pki/signer.ts'
 
@@ -10,7 +10,7 @@ export function localAuthority(issuer: Issuer | undefined, signer: Signer | unde
   return {
     algorithm: signer.algorithm,
     sign: async ({ tbs }) => assemble(tbs, signer.algorithm, await signer.sign(tbs)),
-    signCrl: (draft) => writeCrl({ ...draft, signer }),
+    signCrl: (draft) => writeCrlParts({ ...draft, signer }),
     signOcsp: (draft) => writeOcspResponse({ ...draft, signer }),
   }
 }

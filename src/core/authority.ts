@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely'
 import { z } from 'zod'
 import type { Database } from '../db/open.ts'
 import { statement, withTables } from '../db/tables.ts'
+import { transaction } from '../db/transaction.ts'
 import { type CertificateFields, fingerprint, readCertificate } from '../pki/certificateReader.ts'
 import type { CrlDraft } from '../pki/crl.ts'
 import { issuerHashes } from '../pki/ocsp.ts'
@@ -69,8 +70,8 @@ export interface Authority {
   readonly algorithm?: Buffer
   /** DER certificate. */
   sign?(order: SigningOrder): Promise<Buffer>
-  /** DER CRL under the authority's key. */
-  signCrl?(draft: Omit<CrlDraft, 'signer'>): Promise<Buffer>
+  /** DER CRL under the authority's key, in parts that follow each other. */
+  signCrl?(draft: Omit<CrlDraft, 'signer'>): Promise<Buffer[]>
   /** DER OCSPResponse under the authority's own key. */
   signOcsp?(draft: Omit<OcspResponseDraft, 'signer'>): Promise<Buffer>
 }
@@ -84,6 +85,8 @@ export type AuthorityMakers = Record<
 /** An authority as the core works with it. */
 export interface LoadedAuthority {
   id: number
+  /** authorities.version. */
+  version: number
   uuid: string
   organizationId: number
   name: string
@@ -106,14 +109,22 @@ export interface CaChain {
 const loaded = new WeakMap<Database, ReturnType<typeof createCache<string, LoadedAuthority>>>()
 
 const versionById = statement((tables: Kysely<CoreTables>, id: number) =>
-  tables.selectFrom('authorities').select(['id', 'version']).where('id', '=', id),
+  tables.selectFrom('authorities').select(['id', 'version', 'revocations']).where('id', '=', id),
 )
 const versionByName = statement((tables: Kysely<CoreTables>, name: string) =>
-  tables.selectFrom('authorities').select(['id', 'version']).where('name', '=', name),
+  tables.selectFrom('authorities').select(['id', 'version', 'revocations']).where('name', '=', name),
 )
 
 /** Reads an authority; what has not changed since comes from memory. Throws Failure('notFound'). */
 export async function loadAuthority(it: Installation, ref: number | string): Promise<LoadedAuthority> {
+  return (await lookAtAuthority(it, ref)).authority
+}
+
+/** As loadAuthority, in the same one look with the counter of its revocations (authorities.revocations). */
+export async function lookAtAuthority(
+  it: Installation,
+  ref: number | string,
+): Promise<{ authority: LoadedAuthority; revocations: number }> {
   const { rows } = await (typeof ref === 'number' ? versionById(it.db, ref) : versionByName(it.db, ref))
   const [row] = rows
   if (!row) throw new Failure('notFound', 'there is no such authority')
@@ -123,11 +134,12 @@ export async function loadAuthority(it: Installation, ref: number | string): Pro
     loaded.set(it.db, cache)
   }
   const key = `${row.id}:${row.version}`
+  const { revocations } = row
   const known = cache.get(key)
-  if (known) return known
+  if (known) return { authority: known, revocations }
   const authority = await readAuthority(it, row.id)
   cache.set(key, authority)
-  return authority
+  return { authority, revocations }
 }
 
 async function readAuthority(it: Installation, id: number): Promise<LoadedAuthority> {
@@ -143,19 +155,34 @@ async function readAuthority(it: Installation, id: number): Promise<LoadedAuthor
   const issuer = active && toIssuer(active)
   const keyId = active?.key_id ?? null
   const signer = keyId === null ? undefined : signerFor(await loadKey(it.db, it.vault, keyId))
+  const settings = authoritySettings.parse(JSON.parse(row.settings))
+  if (active && active.shards < settings.crlShards) await raiseShards(it.db, active.id, settings.crlShards)
   return {
     id: row.id,
+    version: row.version,
     uuid: row.uuid,
     organizationId: row.organization_id,
     name: row.name,
     kind,
     ownerId: row.owner_id,
     enabled: row.enabled === 1,
-    settings: authoritySettings.parse(JSON.parse(row.settings)),
+    settings,
     issuer,
     withdrawn: active !== undefined && (await isRevoked(it.db, active)),
     signs: it.makers[kind](issuer, signer),
   }
+}
+
+/** Before the first certificate that names one of the new CRLs. */
+async function raiseShards(db: Database, id: number, shards: number): Promise<void> {
+  await transaction(db, async (db) => {
+    await withTables<CoreTables>(db)
+      .updateTable('authority_certificates')
+      .set({ shards })
+      .where('id', '=', id)
+      .where('shards', '<', shards)
+      .execute()
+  })
 }
 
 async function isRevoked(db: Database, active: { certificate: Buffer; spki_hash: string }): Promise<boolean> {
@@ -215,9 +242,16 @@ export async function readChain(it: Installation, name: string): Promise<CaChain
 }
 
 /** The URLs that certificates of this issuer carry. */
-export function issuerUrls(it: Installation, authority: { name: string }, issuerId: number, shard: number) {
+export function issuerUrls(
+  it: Installation,
+  authority: { name: string; settings: AuthoritySettings },
+  issuerId: number,
+  shard: number,
+) {
+  const crl = `${it.httpBaseUrl}/crl/${authority.name}/${issuerId}/${shard}`
   return {
-    crlUrls: [`${it.httpBaseUrl}/crl/${authority.name}/${issuerId}/${shard}.crl`],
+    crlUrls: [`${crl}.crl`],
+    ...(authority.settings.crlDelta === undefined ? {} : { freshestUrls: [`${crl}-delta.crl`] }),
     ocspUrls: [`${it.httpBaseUrl}/ocsp/${authority.name}`],
     issuerUrls: [`${it.httpBaseUrl}/ca/${authority.name}/${issuerId}.cer`],
   }

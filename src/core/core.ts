@@ -29,9 +29,12 @@ export interface SignAnswer {
 
 /** A CRL ready to serve. */
 export interface SignedCrl {
-  /** DER, RFC 5280 section 5. */
-  der: Buffer
-  number: number
+  /** DER, RFC 5280 section 5; of a long one put together anew each time. */
+  readonly der: Buffer
+  /** The same in parts that follow each other. */
+  readonly parts: readonly Buffer[]
+  /** CRLNumber. */
+  number: bigint
   thisUpdate: Date
   nextUpdate: Date
 }

@@ -1,165 +1,226 @@
+import type { Kysely } from 'kysely'
 import type { Database } from '../db/open.ts'
-import { withTables } from '../db/tables.ts'
-import { transaction } from '../db/transaction.ts'
-import { type RevocationReason, reasonCodes } from '../pki/crl.ts'
-import { keyIdentifier } from '../pki/publicKey.ts'
-import { type LoadedAuthority, loadAuthority, loadIssuer } from './authority.ts'
+import { statement, withTables } from '../db/tables.ts'
+import { type LoadedAuthority, loadIssuer, lookAtAuthority } from './authority.ts'
 import type { SignedCrl } from './core.ts'
+import { buildCrl, type CrlPlan, dueAt } from './crlBuild.ts'
+import { keptCrls } from './crlKept.ts'
+import { type CrlHead, type CrlKey, lastScheduled, newestCrl, newestHead, type StoredCrl } from './crlStore.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
 import type { CoreTables } from './tables.ts'
 
-/** Which CRL: of an authority by name, of one of its certificates (default: the active one), of one shard (default: 0). */
+/**
+ * Which CRL: of an authority by name, of one of its certificates (default: the active one), of one shard (default: 0),
+ * complete or delta.
+ */
 export interface CrlRef {
   authority: string
   issuer?: number
   shard?: number
+  delta?: boolean
 }
-
-const building = new Map<string, Promise<SignedCrl>>()
 
 /**
- * The CRL as it must read now: the stored one while nothing was revoked since and more than a third of its time is
- * left, else a new one with the next number (RFC 5280 section 5.2.3: they only grow). Throws Failure('notFound') and,
- * for an authority that signs elsewhere, Failure('unsupported').
+ * The CRL as it must read now: the stored one while nothing that it lists was changed since and it is not due, else a new
+ * one with a higher number (RFC 5280 section 5.2.3). Who asks while one is made gets that one, or the one after it, never
+ * one that does not know of what was revoked before he asked. Throws Failure('notFound') and, for an authority that signs
+ * elsewhere and has left none here, Failure('unsupported').
  */
 export async function currentCrl(it: Installation, ref: CrlRef): Promise<SignedCrl> {
-  const authority = await loadAuthority(it, ref.authority)
+  const { authority, revocations } = await lookAtAuthority(it, ref.authority)
   const issuerId = ref.issuer ?? authority.issuer?.id
-  const shard = ref.shard ?? 0
-  if (issuerId === undefined || shard !== 0) throw new Failure('notFound', 'there is no such CRL')
+  if (issuerId === undefined) throw notFound()
+  const key: CrlKey = { issuerId, shard: ref.shard ?? 0, delta: ref.delta ?? false }
+  const kept = keptCrls(it.db).get(key)
+  if (kept && kept.version === authority.version && kept.revocations === revocations && it.clock().getTime() < kept.due)
+    return kept.crl
+  const plan = await planOf(it, authority, key)
+  return (await fromStore(it, plan, key, revocations)) ?? newCrl(it, plan, key, revocations)
+}
+
+function notFound(): Failure {
+  return new Failure('notFound', 'there is no such CRL')
+}
+
+const hasEvents = statement((tables: Kysely<CoreTables>, issuer: number, shard: number, after: number, upTo: number) =>
+  tables
+    .selectFrom('revocation_events')
+    .select((eb) => eb.fn.max('change').as('last'))
+    .where('authority_certificate_id', '=', issuer)
+    .where('shard', '=', shard)
+    .where('change', '>', after)
+    .where('change', '<=', upTo),
+)
+
+/** What CRLs of this certificate are like; throws Failure('notFound') where there is none of this shard or no delta. */
+async function planOf(it: Installation, authority: LoadedAuthority, key: CrlKey): Promise<CrlPlan> {
+  const { issuerId } = key
   const issuer = await loadIssuer(it, issuerId)
-  if (issuer.authorityId !== authority.id) throw new Failure('notFound', 'there is no such CRL')
-  const revocations = await revocationCount(it.db, authority.id)
-  const stored = await newestCrl(it.db, issuerId, shard)
-  if (stored && stored.revocations >= revocations && !stale(stored, it.clock())) return stored
-  if (issuer.certificate.notAfter <= it.clock()) {
-    // Nothing that it signed is valid any more: the last one stands.
-    if (stored) return stored
-    throw new Failure('notFound', 'the certificate of this authority has ended, and it left no CRL')
-  }
-  const key = `${it.node}:${issuerId}:${shard}:${revocations}`
-  const under = building.get(key)
-  if (under) return under
-  const built = buildCrl(it, { authority, issuerId, shard }).finally(() => building.delete(key))
-  building.set(key, built)
-  return built
+  if (issuer.authorityId !== authority.id) throw notFound()
+  const plan = await readPlan(it.db, authority, issuerId, issuer.certificate.notAfter)
+  if (key.shard >= plan.shards || (key.delta && plan.delta === undefined)) throw notFound()
+  return plan
 }
 
-function stale(crl: SignedCrl, now: Date): boolean {
-  const span = crl.nextUpdate.getTime() - crl.thisUpdate.getTime()
-  return crl.nextUpdate.getTime() - now.getTime() < span / 3
-}
-
-/** How often a revocation status of this authority has changed. Read it before what depends on it. */
-export async function revocationCount(db: Database, authorityId: number): Promise<number> {
-  const row = await withTables<CoreTables>(db)
-    .selectFrom('authorities')
-    .select('revocations')
-    .where('id', '=', authorityId)
+async function readPlan(db: Database, authority: LoadedAuthority, issuerId: number, end: Date): Promise<CrlPlan> {
+  const tables = withTables<CoreTables>(db)
+  const row = await tables
+    .selectFrom('authority_certificates as own')
+    .select(({ selectFrom, exists }) => [
+      'own.shards',
+      exists(
+        selectFrom('authority_certificates as other')
+          .select('other.id')
+          .whereRef('other.spki_hash', '=', 'own.spki_hash')
+          .whereRef('other.id', '<>', 'own.id'),
+      ).as('shared'),
+      exists(
+        selectFrom('delta_crls').select('delta_crls.id').whereRef('delta_crls.authority_certificate_id', '=', 'own.id'),
+      ).as('deltas'),
+      exists(
+        selectFrom('imported_revocations as imported')
+          .select('imported.serial')
+          .whereRef('imported.authority_certificate_id', '=', 'own.id'),
+      ).as('imported'),
+    ])
+    .where('own.id', '=', issuerId)
     .executeTakeFirstOrThrow()
-  return row.revocations
-}
-
-async function newestCrl(
-  db: Database,
-  issuerId: number,
-  shard: number,
-): Promise<(SignedCrl & { revocations: number }) | undefined> {
-  const row = await withTables<CoreTables>(db)
-    .selectFrom('crls')
-    .selectAll()
-    .where('authority_certificate_id', '=', issuerId)
-    .where('shard', '=', shard)
-    .orderBy('number', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-  if (!row) return undefined
+  const { crlDelta, crlValidity } = authority.settings
   return {
-    der: row.der,
-    number: row.number,
-    thisUpdate: new Date(row.this_update),
-    nextUpdate: new Date(row.next_update),
-    revocations: row.revocations,
+    authority,
+    issuerId,
+    end,
+    shards: row.shards,
+    idp: row.shards > 1 || Boolean(row.shared),
+    // Certificates that name deltas are out there: they go on when new ones name none.
+    delta: crlDelta ?? (row.deltas ? crlValidity / 1.5 : undefined),
+    imported: Boolean(row.imported),
   }
 }
 
-interface CrlBuild {
-  authority: LoadedAuthority
-  issuerId: number
-  shard: number
+/** The stored one, if it is good; kept from then on. */
+async function fromStore(
+  it: Installation,
+  plan: CrlPlan,
+  key: CrlKey,
+  revocations: number,
+): Promise<SignedCrl | undefined> {
+  const stored = await newestCrl(it.db, key)
+  const signsHere = plan.authority.signs.signCrl !== undefined
+  const now = it.clock().getTime()
+  if (!signsHere || plan.end.getTime() <= now) {
+    // Nobody here can make a better one: signed elsewhere, or nothing that it signed is valid any more.
+    if (stored) return stored
+    throw signsHere
+      ? new Failure('notFound', 'the certificate of this authority has ended, and it left no CRL')
+      : new Failure('unsupported', `the CRL of ${plan.authority.name} is published where that authority signs`)
+  }
+  if (!stored || stored.idp !== plan.idp) return undefined
+  const due = await dueOf(it.db, plan, key, stored)
+  if (now >= due || (await changedSince(it.db, plan, key, stored.revocations, revocations))) return undefined
+  keep(it.db, plan, key, { crl: stored, revocations, due })
+  return stored
 }
 
-async function buildCrl(it: Installation, { authority, issuerId, shard }: CrlBuild): Promise<SignedCrl> {
-  const { signs } = authority
-  if (!signs.signCrl)
-    throw new Failure('unsupported', `the CRL of ${authority.name} is published where that authority signs`)
-  if (issuerId !== authority.issuer?.id) throw new Failure('notFound', 'the CRL of an earlier key is not made here')
-  const { certificate } = authority.issuer
-  // The number and what it covers are taken under one lock: a higher number never knows less.
-  const { number, revocations, entries } = await transaction(it.db, async (db) => ({
-    ...(await nextNumber(db, authority.id)),
-    entries: await revokedUnder(db, issuerId, shard),
-  }))
-  const thisUpdate = it.clock()
-  const nextUpdate = new Date(
-    Math.min(thisUpdate.getTime() + authority.settings.crlValidity, certificate.notAfter.getTime()),
-  )
-  const der = await signs.signCrl({
-    issuer: certificate.subjectDer,
-    aki: certificate.ski ?? keyIdentifier(certificate.publicKey),
-    number,
-    thisUpdate,
-    nextUpdate,
-    entries,
+function keep(
+  db: Database,
+  plan: CrlPlan,
+  key: CrlKey,
+  { crl, revocations, due }: { crl: StoredCrl; revocations: number; due: number },
+): void {
+  keptCrls(db).set(key, { crl, revocations, due, version: plan.authority.version })
+}
+
+/** When the next one must be made whatever happens: a complete one by the last that was made at its time. */
+async function dueOf(db: Database, plan: CrlPlan, key: CrlKey, newest: CrlHead): Promise<number> {
+  const own = dueAt(newest, plan.end)
+  const scheduled = key.delta ? undefined : await lastScheduled(db, key)
+  return scheduled ? Math.min(own, dueAt(scheduled, plan.end)) : own
+}
+
+/** Whether anything that this CRL lists has changed; changes of other shards raise the counter too. */
+async function changedSince(
+  db: Database,
+  plan: CrlPlan,
+  key: CrlKey,
+  known: number,
+  revocations: number,
+): Promise<boolean> {
+  if (known >= revocations) return false
+  if (plan.imported && key.shard === 0) return true
+  const [row] = (await hasEvents(db, key.issuerId, key.shard, known, revocations)).rows
+  return row?.last != null
+}
+
+/** Whether upkeep should have this one made: it is not there, due, or of another scope than it must be now. */
+export async function isDue(it: Installation, authority: LoadedAuthority, key: CrlKey): Promise<boolean> {
+  const plan = await planOf(it, authority, key)
+  if (plan.end <= it.clock()) return false
+  const newest = await newestHead(it.db, key)
+  return !newest || newest.idp !== plan.idp || it.clock().getTime() >= (await dueOf(it.db, plan, key, newest))
+}
+
+interface Building {
+  /** Of how many revocations it knows; rejects with `done`. */
+  covers: Promise<number>
+  done: Promise<StoredCrl>
+}
+
+const building = new WeakMap<Database, Map<string, Building>>()
+const waiting = new WeakMap<Database, Map<string, Promise<StoredCrl>>>()
+
+function mapOf<T>(maps: WeakMap<Database, Map<string, T>>, db: Database): Map<string, T> {
+  const known = maps.get(db) ?? new Map<string, T>()
+  maps.set(db, known)
+  return known
+}
+
+/** One is made at a time, and one more waits for it: it serves all who ask until it begins. */
+async function newCrl(it: Installation, plan: CrlPlan, key: CrlKey, revocations: number): Promise<SignedCrl> {
+  const name = `${key.issuerId}:${key.shard}:${key.delta}`
+  const under = mapOf(building, it.db).get(name)
+  if (!under) return begin(it, plan, key, name).done
+  const covers = await under.covers.catch(() => -1)
+  if (covers >= revocations) return under.done
+  const queue = mapOf(waiting, it.db)
+  const queued = queue.get(name)
+  if (queued) return queued
+  const next = under.done
+    .catch(() => {})
+    .then(() => {
+      queue.delete(name)
+      return (mapOf(building, it.db).get(name) ?? begin(it, plan, key, name)).done
+    })
+  queue.set(name, next)
+  return next
+}
+
+function begin(it: Installation, plan: CrlPlan, key: CrlKey, name: string): Building {
+  const running = mapOf(building, it.db)
+  let told: (revocations: number) => void = () => {}
+  const knows = new Promise<number>((resolve) => {
+    told = resolve
   })
-  await transaction(it.db, async (db) => {
-    const tables = withTables<CoreTables>(db)
-    await tables
-      .insertInto('crls')
-      .values({
-        authority_certificate_id: issuerId,
-        shard,
-        number,
-        revocations,
-        der,
-        this_update: thisUpdate.getTime(),
-        next_update: nextUpdate.getTime(),
-      })
-      .execute()
-    // Earlier ones have been replaced for good; the newest few stay for whoever is asked what was published.
-    await tables
-      .deleteFrom('crls')
-      .where('authority_certificate_id', '=', issuerId)
-      .where('shard', '=', shard)
-      .where('number', '<', number - 20)
-      .execute()
-  })
-  return { der, number, thisUpdate, nextUpdate }
+  const done = make(it, plan, key, told).finally(() => running.delete(name))
+  const covers = Promise.race([knows, done.then(({ revocations }) => revocations)])
+  // Nobody may be waiting for it.
+  covers.catch(() => {})
+  const begun = { covers, done }
+  running.set(name, begun)
+  return begun
 }
 
-async function nextNumber(db: Database, authorityId: number): Promise<{ number: number; revocations: number }> {
-  const row = await withTables<CoreTables>(db)
-    .updateTable('authorities')
-    .set((eb) => ({ crl_number: eb('crl_number', '+', 1) }))
-    .where('id', '=', authorityId)
-    .returning(['crl_number', 'revocations'])
-    .executeTakeFirstOrThrow()
-  return { number: row.crl_number, revocations: row.revocations }
-}
-
-async function revokedUnder(db: Database, issuerId: number, shard: number) {
-  const rows = await withTables<CoreTables>(db)
-    .selectFrom('certificates')
-    .select(['serial', 'revoked_at', 'revocation_reason'])
-    .where('authority_certificate_id', '=', issuerId)
-    .where('shard', '=', shard)
-    .where('status', '<>', 'issued')
-    .orderBy('id')
-    .execute()
-  return rows.map((row) => ({
-    serial: row.serial,
-    revokedAt: new Date(row.revoked_at ?? 0),
-    ...(row.revocation_reason === null ? {} : { reason: reasonCodes[row.revocation_reason as RevocationReason] }),
-  }))
+async function make(
+  it: Installation,
+  plan: CrlPlan,
+  key: CrlKey,
+  covers: (revocations: number) => void,
+): Promise<StoredCrl> {
+  const made = await buildCrl(it, plan, key, covers)
+  const crl = made ?? (await newestCrl(it.db, key))
+  if (!crl) throw new Failure('unavailable', 'another node makes the same CRL; ask again')
+  const { revocations } = crl
+  keep(it.db, plan, key, { crl, revocations, due: await dueOf(it.db, plan, key, crl) })
+  return crl
 }

@@ -43,6 +43,8 @@ export interface HashParts {
   /** To revoke: which certificate, and why. */
   certificate?: { id: number; serial: string }
   reason?: string
+  /** ISO 8601. */
+  invalidityDate?: string
 }
 
 /** SHA-256 in hex over the canonical JSON of what an approver sees. */

@@ -89,6 +89,11 @@ async function join(db: Database, it: Installation, order: Order, request: SignR
   })
   const joined = await readSignRequest(db, request.id)
   if (number === 0 || !issuer) return { request: joined, repeat: false }
-  const attempt = await storeAttempt(db, it, { id: joined.id, revision: joined.revision, number, spkiHash }, issuer)
+  const attempt = await storeAttempt(
+    db,
+    it,
+    { id: joined.id, revision: joined.revision, number, spkiHash },
+    { id: issuer.id, shards: authority.settings.crlShards },
+  )
   return { request: joined, repeat: false, attempt }
 }

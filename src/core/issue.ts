@@ -78,18 +78,20 @@ const insertAttempt = statement(
 /**
  * Stores the next attempt of a request that stands in `signing`, in the caller's transaction. Without a decision that
  * lets this revision pass, or with a key blocked meanwhile, nothing is stored: throws Failure('conflict' | 'badKey').
+ * `shards`: among how many CRLs certificates are shared out.
  */
 export async function storeAttempt(
   db: Database,
   it: Installation,
   request: { id: number; revision: number; number: number; spkiHash: string },
-  issuer: { id: number },
+  issuer: { id: number; shards: number },
 ): Promise<Attempt> {
   const now = it.clock()
+  const serial = newSerial(now)
   const attempt = {
     number: request.number,
-    serial: newSerial(now),
-    shard: 0,
+    serial,
+    shard: shardOf(serial, issuer.shards),
     leaseUntil: now.getTime() + leaseMilliseconds,
     issuer: issuer.id,
   }
@@ -106,6 +108,11 @@ export async function storeAttempt(
   const [stored] = (await insertAttempt(db, made, { id, revision, spkiHash })).rows
   if (!stored) await whyNoAttempt(db, request.spkiHash)
   return attempt
+}
+
+/** Evenly: the last octets of a serial number are random. */
+function shardOf(serial: string, shards: number): number {
+  return Number.parseInt(serial.slice(-8), 16) % shards
 }
 
 async function whyNoAttempt(db: Database, spkiHash: string): Promise<never> {

@@ -42,6 +42,7 @@ export function toRevokeRequest(row: Selectable<CoreTables['revoke_requests']>):
     protocol: row.protocol,
     requester: JSON.parse(row.requester),
     ...(row.code === null ? {} : { code: row.code }),
+    ...(row.invalidity_at === null ? {} : { invalidityDate: new Date(row.invalidity_at) }),
     findings: JSON.parse(row.findings),
     ...texts(row),
     ...times(row),

@@ -125,6 +125,8 @@ export interface RevokeDraft {
   /** The profile over which it was asked, if any. */
   profile?: RaProfile
   reason?: string
+  /** Since when the key is thought to be known by others (RFC 5280 section 5.3.2); not in the future. */
+  invalidityDate?: Date
   /**
    * account: the requester ordered this certificate; names: it has proved control of all its names; key: the message is
    * signed with the certificate's own key; user: a person or token of ours, whose revoke_cert the core looks up.
@@ -145,6 +147,8 @@ export interface RevokeRequest {
   requester: Requester
   /** RFC 5280 section 5.3.1 name. */
   code?: string
+  /** As in RevokeDraft. */
+  invalidityDate?: Date
   findings: Finding[]
   lastError?: string
   reason?: string

@@ -21,7 +21,7 @@ import { type Requester, requesterKey } from './requester.ts'
 import type { CoreTables } from './tables.ts'
 import { moveRevokeRequest } from './transition.ts'
 import { uuidv7 } from './uuid.ts'
-import { blockCompromisedKey, withdraw } from './withdraw.ts'
+import { alreadyRevoked, blockCompromisedKey, withdraw } from './withdraw.ts'
 
 /** RFC 5280 section 5.3.1, less what only a delta CRL says. unspecified is accepted, and neither CRL nor OCSP repeats it. */
 const reasons = Object.keys(reasonCodes).filter((name) => name !== 'removeFromCRL')
@@ -49,8 +49,11 @@ export async function revoke(
   }
   const certificate = await findCertificate(it.db, { id: draft.certificate })
   if (!certificate) throw new Failure('notFound', 'there is no such certificate')
-  if (certificate.status === 'revoked') throw new Failure('alreadyRevoked', 'this certificate is revoked already')
+  const wanted = draft.reason === 'certificateHold' ? 'hold' : 'revoked'
+  if (certificate.status === 'revoked' || certificate.status === wanted) throw alreadyRevoked(wanted)
   const now = it.clock()
+  if (draft.invalidityDate && !(draft.invalidityDate <= now))
+    throw new Failure('malformed', 'a key cannot be known to be compromised since a time that has not come yet')
   const authority = await loadAuthority(it, certificate.authorityId)
   const profile =
     draft.profile ?? (certificate.profileId === undefined ? undefined : await loadProfile(it.db, certificate.profileId))
@@ -101,7 +104,8 @@ async function makeRequest(
   if (!request) return undefined
   const opened = await openRevokeDecision(db, revocation, request)
   if (status === 'revoked') {
-    await withdraw(db, revocation, draft.reason)
+    const { invalidityDate } = draft
+    await withdraw(db, { ...revocation, ...(invalidityDate ? { invalidityDate } : {}) }, draft.reason)
     // Who only holds the names knows nothing of the key: his word does not block it for others.
     if (draft.reason === 'keyCompromise' && draft.grounds !== 'names')
       await blockCompromisedKey(db, certificate.spkiHash, revocation.now)
@@ -197,6 +201,7 @@ async function insertRevokeRequest(
       requester_key: requesterKey(requester),
       source_address: requester.source ?? null,
       code: draft.reason ?? null,
+      invalidity_at: draft.invalidityDate?.getTime() ?? null,
       facts: JSON.stringify(facts),
       findings: JSON.stringify(verdict.findings),
       last_error: null,
@@ -229,6 +234,7 @@ async function openRevokeDecision(
     ruleVersion: outcome.version,
     certificate: { id: certificate.id, serial: certificate.serial },
     ...(draft.reason === undefined ? {} : { reason: draft.reason }),
+    ...(draft.invalidityDate === undefined ? {} : { invalidityDate: draft.invalidityDate.toISOString() }),
   })
   const { id: requestId, revision, organizationId, authorityId } = request
   const opened = await openDecision(db, {
@@ -272,6 +278,11 @@ export async function carryOut(
   await moveRevokeRequest(db, { id: request.id, from: 'revoking', to: 'revoked', actor, at })
   const certificate = await findCertificate(db, { id: request.certificateId })
   if (!certificate) throw new Failure('notFound', 'the certificate is gone')
-  await withdraw(db, { certificate, requester: actor, now: at }, request.code)
+  const { invalidityDate } = request
+  await withdraw(
+    db,
+    { certificate, requester: actor, now: at, ...(invalidityDate ? { invalidityDate } : {}) },
+    request.code,
+  )
   if (request.code === 'keyCompromise') await blockCompromisedKey(db, certificate.spkiHash, at)
 }

@@ -141,7 +141,7 @@ async function makeRecord(db: Database, it: Installation, order: Order, { verdic
     },
   })
   const { spkiHash } = order.csr.publicKey
-  const { issuer } = order.authority
+  const { issuer, settings } = order.authority
   if (request.attempt === 0 || !issuer) {
     await refuseBlockedKey(db, spkiHash)
     return { request, repeat: false }
@@ -150,7 +150,7 @@ async function makeRecord(db: Database, it: Installation, order: Order, { verdic
     db,
     it,
     { id: request.id, revision: request.revision, number: 1, spkiHash },
-    issuer,
+    { id: issuer.id, shards: settings.crlShards },
   )
   return { request, repeat: false, attempt }
 }

@@ -1,5 +1,12 @@
 import type { Generated } from 'kysely'
 import type {
+  CrlPartsTable,
+  CrlsTable,
+  DeltaCrlsTable,
+  ImportedRevocationsTable,
+  RevocationEventsTable,
+} from './crlTables.ts'
+import type {
   AlertsTable,
   AuditEventsTable,
   AuditSealsTable,
@@ -33,6 +40,7 @@ export interface CoreTables {
   responders: RespondersTable
   crls: CrlsTable
   delta_crls: DeltaCrlsTable
+  crl_parts: CrlPartsTable
   imported_revocations: ImportedRevocationsTable
   revocation_events: RevocationEventsTable
   ra_profiles: RaProfilesTable
@@ -193,60 +201,6 @@ interface RespondersTable {
   certificate: Buffer
   not_before: number
   not_after: number
-}
-
-interface CrlsTable {
-  id: Generated<number>
-  authority_certificate_id: number
-  shard: number
-  number: number
-  /** authorities.revocations as it was when the entries were read. */
-  revocations: number
-  der: Buffer
-  this_update: number
-  next_update: number
-  /** 0 for one that was made between times, for a revocation: an expired certificate stays until a scheduled one (RFC 5280 section 3.3). */
-  scheduled: Generated<number>
-}
-
-/** A delta CRL, which completes the CRL of number base_number. */
-interface DeltaCrlsTable {
-  id: Generated<number>
-  authority_certificate_id: number
-  shard: number
-  number: number
-  base_number: number
-  revocations: number
-  der: Buffer
-  this_update: number
-  next_update: number
-}
-
-/** What an imported authority had revoked before, by its last CRL: there is no certificate here for these serials. */
-interface ImportedRevocationsTable {
-  authority_certificate_id: number
-  serial: string
-  shard: number
-  revoked_at: number
-  reason: string | null
-  invalidity_at: number | null
-}
-
-/** A change of a certificate's revocation status. */
-interface RevocationEventsTable {
-  id: Generated<number>
-  authority_certificate_id: number
-  shard: number
-  serial: string
-  /** authorities.revocations after it. */
-  change: number
-  /** hold, revoked; issued where a hold was lifted. */
-  status: string
-  revoked_at: number | null
-  reason: string | null
-  invalidity_at: number | null
-  not_after: number
-  created_at: number
 }
 
 interface RaProfilesTable {

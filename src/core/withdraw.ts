@@ -7,42 +7,148 @@ import { Failure } from './failure.ts'
 import type { Requester } from './requester.ts'
 import type { CoreTables } from './tables.ts'
 
-/** Marks the certificate revoked: from this commit on OCSP and the next CRL say so. */
-export async function withdraw(
-  db: Database,
-  { certificate, requester, now }: { certificate: Certificate; requester: Requester; now: Date },
-  reason: string | undefined,
-): Promise<void> {
-  const tables = withTables<CoreTables>(db)
-  const changed = await tables
+/** Whose status changes, by whom, when. */
+export interface Withdrawal {
+  certificate: Certificate
+  requester: Requester
+  now: Date
+  /** Since when its key is thought to be known by others; stands in the CRL (RFC 5280 section 5.3.2). */
+  invalidityDate?: Date
+}
+
+/**
+ * Marks the certificate revoked, or held: from this commit on OCSP and the next CRL say so. A hold that becomes a
+ * revocation keeps its date: nobody was to rely on it from then on. Throws Failure('alreadyRevoked').
+ */
+export async function withdraw(db: Database, withdrawal: Withdrawal, reason: string | undefined): Promise<void> {
+  const { certificate, requester, now, invalidityDate } = withdrawal
+  const status = reason === 'certificateHold' ? 'hold' : 'revoked'
+  const changed = await withTables<CoreTables>(db)
     .updateTable('certificates')
-    .set({
-      status: reason === 'certificateHold' ? 'hold' : 'revoked',
-      revoked_at: now.getTime(),
+    .set((eb) => ({
+      status,
+      revoked_at: eb.fn.coalesce('revoked_at', eb.val(now.getTime())),
       revocation_reason: reason ?? null,
-    })
+      ...(invalidityDate ? { invalidity_at: invalidityDate.getTime() } : {}),
+    }))
     .where('id', '=', certificate.id)
-    .where('status', '<>', 'revoked')
-    .returning('id')
+    .where('status', 'in', status === 'hold' ? ['issued'] : ['issued', 'hold'])
+    .returning(['revoked_at', 'invalidity_at'])
     .executeTakeFirst()
-  if (!changed) throw new Failure('alreadyRevoked', 'this certificate is revoked already')
-  await tables
-    .updateTable('authorities')
-    .set((eb) => ({ revocations: eb('revocations', '+', 1) }))
-    .where('id', '=', certificate.authorityId)
-    .execute()
+  if (!changed) throw alreadyRevoked(status)
+  await recordChange(db, withdrawal, { status, reason: reason ?? null, ...changed })
   await withdrawAuthority(db, certificate, now)
   await audit(db, requester, now, {
     action: 'certificate.revoked',
     organizationId: certificate.organizationId,
     subject: { kind: 'certificate', id: certificate.id },
-    status: reason === 'certificateHold' ? 'hold' : 'revoked',
-    details: { serial: certificate.serial, reason: reason ?? null },
+    status,
+    details: {
+      serial: certificate.serial,
+      reason: reason ?? null,
+      ...(invalidityDate ? { invalidityDate: invalidityDate.toISOString() } : {}),
+    },
   })
+}
+
+export function alreadyRevoked(wanted: 'hold' | 'revoked'): Failure {
+  const detail = wanted === 'hold' ? 'is revoked or on hold already' : 'is revoked already'
+  return new Failure('alreadyRevoked', `this certificate ${detail}`)
+}
+
+/** Makes a certificate on hold valid again, in the caller's transaction. Throws Failure('conflict') where it is not on hold. */
+export async function release(db: Database, { certificate, requester, now }: Withdrawal): Promise<void> {
+  const tables = withTables<CoreTables>(db)
+  const changed = await tables
+    .updateTable('certificates')
+    .set({ status: 'issued', revoked_at: null, revocation_reason: null, invalidity_at: null })
+    .where('id', '=', certificate.id)
+    .where('status', '=', 'hold')
+    .returning('id')
+    .executeTakeFirst()
+  if (!changed) throw new Failure('conflict', 'this certificate is not on hold')
+  const { revokedAt } = certificate
+  await recordChange(
+    db,
+    { certificate, now },
+    { status: 'issued', reason: null, revoked_at: revokedAt?.getTime() ?? null, invalidity_at: null },
+  )
+  await renewOwners(db, certificate)
+  await audit(db, requester, now, {
+    action: 'certificate.released',
+    organizationId: certificate.organizationId,
+    subject: { kind: 'certificate', id: certificate.id },
+    status: 'issued',
+    details: { serial: certificate.serial, heldSince: revokedAt?.toISOString() ?? null },
+  })
+}
+
+interface Change {
+  status: string
+  reason: string | null
+  revoked_at: number | null
+  invalidity_at: number | null
+}
+
+/** Raises the counter and writes down what changed. The authority's row is locked until the end: changes are in order. */
+async function recordChange(
+  db: Database,
+  { certificate, now }: Pick<Withdrawal, 'certificate' | 'now'>,
+  change: Change,
+): Promise<void> {
+  const tables = withTables<CoreTables>(db)
+  const { revocations } = await tables
+    .updateTable('authorities')
+    .set((eb) => ({ revocations: eb('revocations', '+', 1) }))
+    .where('id', '=', certificate.authorityId)
+    .returning('revocations')
+    .executeTakeFirstOrThrow()
+  if (certificate.authorityCertificateId === undefined) return
+  await tables
+    .insertInto('revocation_events')
+    .columns([
+      'authority_certificate_id',
+      'shard',
+      'serial',
+      'change',
+      'status',
+      'revoked_at',
+      'reason',
+      'invalidity_at',
+      'not_after',
+      'created_at',
+    ])
+    .expression((eb) =>
+      eb
+        .selectFrom('certificates')
+        .select([
+          'authority_certificate_id',
+          'shard',
+          'serial',
+          eb.val(revocations).as('change'),
+          eb.val(change.status).as('status'),
+          eb.val(change.revoked_at).as('revoked_at'),
+          eb.val(change.reason).as('reason'),
+          eb.val(change.invalidity_at).as('invalidity_at'),
+          'not_after',
+          eb.val(now.getTime()).as('created_at'),
+        ])
+        .where('id', '=', certificate.id),
+    )
+    .execute()
 }
 
 /** The certificate of an authority of ours: from the next look on nothing is issued under it (authority.ts, withdrawn). */
 async function withdrawAuthority(db: Database, certificate: Certificate, now: Date): Promise<void> {
+  for (const id of await renewOwners(db, certificate)) {
+    const detail = `the certificate ${certificate.serial} of an authority was revoked: it issues nothing any more`
+    const { organizationId } = certificate
+    await raiseAlert(db, now, { kind: 'authority_revoked', organizationId, subject: { kind: 'authority', id }, detail })
+  }
+}
+
+/** Authorities whose certificate it is are looked at anew; their ids. */
+async function renewOwners(db: Database, certificate: Certificate): Promise<number[]> {
   const tables = withTables<CoreTables>(db)
   const owners = await tables
     .selectFrom('authority_certificates')
@@ -50,16 +156,15 @@ async function withdrawAuthority(db: Database, certificate: Certificate, now: Da
     .where('spki_hash', '=', certificate.spkiHash)
     .where('active', '=', 1)
     .execute()
-  for (const { authority_id: id } of owners) {
+  const ids = owners.map(({ authority_id: id }) => id)
+  for (const id of ids) {
     await tables
       .updateTable('authorities')
       .set((eb) => ({ version: eb('version', '+', 1) }))
       .where('id', '=', id)
       .execute()
-    const detail = `the certificate ${certificate.serial} of an authority was revoked: it issues nothing any more`
-    const { organizationId } = certificate
-    await raiseAlert(db, now, { kind: 'authority_revoked', organizationId, subject: { kind: 'authority', id }, detail })
   }
+  return ids
 }
 
 /** A key that is known by others is certified no more, for anybody. */

@@ -129,7 +129,7 @@ describe.each(databases)('authorities, administered, on $name', ({ open }) => {
     const ca = await foreignCa(world.it.clock())
     const made = await people.operator.admin.importAuthority({ name: 'imported', pem: ca.withKey, owner: 'chief' })
     expect(made).toMatchObject({ kind: 'local', subject: 'CN=Foreign CA', owner: 'chief' })
-    expect((await people.operator.crl({ authority: 'imported' })).number).toBe(1)
+    expect((await people.operator.crl({ authority: 'imported' })).number).toBe(1n)
   })
   test('an import takes PEM or PKCS #12, one of the two', async () => {
     const { admin } = people.operator

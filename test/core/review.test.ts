@@ -121,7 +121,7 @@ describe.each(databases)('what a review found, on $name', ({ open }) => {
 
   it('a higher CRL number never lists less', async () => {
     const serials: string[] = []
-    const crls: { number: number; serials: Set<string> }[] = []
+    const crls: { number: bigint; serials: Set<string> }[] = []
     const ids = await Promise.all(
       Array.from({ length: 12 }, async (_, i) => (await order(`crl-${i}.example.org`)).request.id),
     )
@@ -139,7 +139,7 @@ describe.each(databases)('what a review found, on $name', ({ open }) => {
       ]),
     )
     await look()
-    crls.sort((a, b) => a.number - b.number)
+    crls.sort((a, b) => Number(a.number - b.number))
     for (const [i, crl] of crls.entries())
       for (const earlier of crls.slice(0, i))
         for (const serial of earlier.serials) expect(crl.serials).toContain(serial)

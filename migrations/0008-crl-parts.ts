@@ -1,0 +1,62 @@
+import { type Kysely, sql } from 'kysely'
+import type { Columns } from './columns.ts'
+import { createTable } from './table.ts'
+
+/** Large CRLs in parts, and the entries of CRLs read from an index alone (docs/protocols/crl.md). */
+export async function crlParts(db: Kysely<unknown>, columns: Columns): Promise<void> {
+  await createTable(db, columns, 'crl_parts', {
+    columns: {
+      authority_certificate_id: 'int! authority_certificates.id',
+      shard: 'int!',
+      number: 'int!',
+      delta: 'flag',
+      part: 'int!',
+      der: 'blob!',
+    },
+    primaryKey: ['authority_certificate_id', 'shard', 'number', 'delta', 'part'],
+  })
+  for (const table of ['crls', 'delta_crls']) {
+    await db.schema.alterTable(table).addColumn('number_offset', columns.text).execute()
+    await db.schema
+      .alterTable(table)
+      .addColumn('parts', columns.int, (column) => column.notNull().defaultTo(0))
+      .execute()
+    await db.schema
+      .alterTable(table)
+      .addColumn('idp', ...columns.flag('idp', 0))
+      .execute()
+  }
+  // All that an entry needs: the certificates themselves would be a thousand octets each to read.
+  await db.schema.dropIndex('certificates_withdrawn').execute()
+  await columns.uniqueWhere(db, {
+    name: 'certificates_listed',
+    table: 'certificates',
+    columns: [
+      'authority_certificate_id',
+      'shard',
+      'not_after',
+      'id',
+      'serial',
+      'revoked_at',
+      'revocation_reason',
+      'invalidity_at',
+    ],
+    where: sql`status <> 'issued'`,
+  })
+  await db.schema
+    .createIndex('revocation_events_by_serial')
+    .on('revocation_events')
+    .columns(['authority_certificate_id', 'serial', 'change'])
+    .execute()
+  await earlierRevocations(db)
+}
+
+/** What was revoked before changes were written down has an event too, before all counted ones. */
+async function earlierRevocations(db: Kysely<unknown>): Promise<void> {
+  await sql`
+    insert into revocation_events (authority_certificate_id, shard, serial, change, status, revoked_at, reason,
+      invalidity_at, not_after, created_at)
+    select authority_certificate_id, shard, serial, 0, status, revoked_at, revocation_reason, invalidity_at, not_after,
+      coalesce(revoked_at, 0)
+    from certificates where status <> 'issued' and authority_certificate_id is not null`.execute(db)
+}

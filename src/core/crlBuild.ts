@@ -1,0 +1,145 @@
+import type { Database } from '../db/open.ts'
+import { withTables } from '../db/tables.ts'
+import { transaction } from '../db/transaction.ts'
+import { keyIdentifier } from '../pki/publicKey.ts'
+import { issuerUrls, type LoadedAuthority } from './authority.ts'
+import { readChanges, readRevoked, type Scope } from './crlRead.ts'
+import {
+  type CrlHead,
+  type CrlKey,
+  deltaBase,
+  lastScheduled,
+  type NewCrl,
+  type StoredCrl,
+  storeCrls,
+  withOctets,
+} from './crlStore.ts'
+import { authorityUnder } from './earlierKey.ts'
+import { Failure } from './failure.ts'
+import type { Installation } from './installation.ts'
+import type { CoreTables } from './tables.ts'
+
+/** What CRLs of one certificate of an authority must be like now. */
+export interface CrlPlan {
+  authority: LoadedAuthority
+  issuerId: number
+  /** The end of that certificate: no CRL is good for longer. */
+  end: Date
+  /** Shards 0 to this, this one excluded. */
+  shards: number
+  /** Whether each names itself: others of the same issuer and key say nothing of what it lists (RFC 5280 section 5.2.5). */
+  idp: boolean
+  /** How often a delta CRL is made, in milliseconds; undefined: none. */
+  delta: number | undefined
+  /** Revocations of before, which leave no event when they are taken over. */
+  imported: boolean
+}
+
+/** A new CRL is due when a third of its time is left. */
+export function dueAt({ thisUpdate, nextUpdate }: Pick<CrlHead, 'thisUpdate' | 'nextUpdate'>, end: Date): number {
+  // No later one could be good for longer than this one.
+  if (nextUpdate >= end) return nextUpdate.getTime()
+  return nextUpdate.getTime() - (nextUpdate.getTime() - thisUpdate.getTime()) / 3
+}
+
+/**
+ * Makes and stores a CRL: a complete one, with its delta where there are deltas, or a delta alone. `covers` is told the
+ * counter of revocations that it knows of before the long part begins. A CRL that another node has overtaken meanwhile is
+ * not stored, and undefined is answered; the newest stored one then knows as much.
+ */
+export async function buildCrl(
+  it: Installation,
+  plan: CrlPlan,
+  { shard, delta }: { shard: number; delta: boolean },
+  covers: (revocations: number) => void,
+): Promise<StoredCrl | undefined> {
+  const { issuerId } = plan
+  const begun = await transaction(it.db, (db) => begin(db, plan, { issuerId, shard, delta: false }, it.clock()))
+  covers(begun.revocations)
+  const { signs, issuer } = await authorityUnder(it, plan.authority, issuerId)
+  if (!signs.signCrl || !issuer)
+    throw new Failure('unsupported', `the CRL of ${plan.authority.name} is published where that authority signs`)
+  const { certificate } = issuer
+  const urls = issuerUrls(it, plan.authority, issuerId, shard)
+  const shared = {
+    issuer: certificate.subjectDer,
+    aki: certificate.ski ?? keyIdentifier(certificate.publicKey),
+    number: numberOf(begun),
+    thisUpdate: begun.now,
+    ...(plan.idp ? { idp: { urls: urls.crlUrls } } : {}),
+  }
+  const sign = signs.signCrl
+  const scope: Scope = { issuerId, shard, revocations: begun.revocations }
+  const made: NewCrl[] = []
+  // With no complete CRL to build on, a delta is made beside the first one.
+  const complete = !delta || (plan.delta !== undefined && !begun.base)
+  if (complete) {
+    const nextUpdate = endOf(plan, begun.now, plan.authority.settings.crlValidity)
+    const entries = await readRevoked(it.db, scope, begun.scheduled?.thisUpdate.getTime() ?? 0)
+    const freshest = plan.delta === undefined ? {} : { freshest: [deltaUrl(it, plan, shard)] }
+    const parts = await sign({ ...shared, nextUpdate, entries, ...freshest })
+    const scheduled = isScheduled(plan, begun)
+    made.push({ ...newCrl(plan, begun, shard), delta: false, nextUpdate, scheduled, parts })
+  }
+  if (plan.delta !== undefined) {
+    // One and a half: the next is made after the whole of it, when a third is left.
+    const nextUpdate = endOf(plan, begun.now, plan.delta * 1.5)
+    const base = begun.base ?? { ...begun, number: numberOf(begun) }
+    const entries = await readChanges(it.db, scope, base.revocations)
+    const parts = await sign({ ...shared, nextUpdate, entries, deltaBase: base.number })
+    made.push({ ...newCrl(plan, begun, shard), delta: true, nextUpdate, base: base.sequence, parts })
+  }
+  const wanted = made.find((crl) => crl.delta === delta)
+  return (await storeCrls(it.db, made)) && wanted
+    ? withOctets({ ...wanted, number: numberOf(begun) }, wanted.parts)
+    : undefined
+}
+
+interface Begun {
+  sequence: number
+  offset: string | null
+  revocations: number
+  now: Date
+  scheduled: CrlHead | undefined
+  base: CrlHead | undefined
+}
+
+/** The number and what it covers are taken under one lock: a higher number never knows less (section 5.2.3). */
+async function begin(db: Database, plan: CrlPlan, key: CrlKey, now: Date): Promise<Begun> {
+  const row = await withTables<CoreTables>(db)
+    .updateTable('authorities')
+    .set((eb) => ({ crl_number: eb('crl_number', '+', 1) }))
+    .where('id', '=', plan.authority.id)
+    .returning(['crl_number', 'crl_number_offset', 'revocations'])
+    .executeTakeFirstOrThrow()
+  return {
+    sequence: row.crl_number,
+    offset: row.crl_number_offset,
+    revocations: row.revocations,
+    now,
+    scheduled: await lastScheduled(db, key),
+    base: plan.delta === undefined ? undefined : await deltaBase(db, key, { idp: plan.idp, now }),
+  }
+}
+
+function numberOf({ offset, sequence }: Pick<Begun, 'offset' | 'sequence'>): bigint {
+  return BigInt(offset ?? '0') + BigInt(sequence)
+}
+
+function endOf({ end }: CrlPlan, now: Date, validity: number): Date {
+  return new Date(Math.min(now.getTime() + validity, end.getTime()))
+}
+
+/** Revocations between times do not put off what is due at its time, and certificates that ended leave only then. */
+function isScheduled({ end, idp }: CrlPlan, { scheduled, now }: Begun): boolean {
+  return !scheduled || scheduled.idp !== idp || now.getTime() >= dueAt(scheduled, end)
+}
+
+function newCrl({ authority, issuerId, idp }: CrlPlan, begun: Begun, shard: number) {
+  const { sequence, offset, revocations, now } = begun
+  return { authorityId: authority.id, issuerId, shard, idp, sequence, offset, revocations, thisUpdate: now }
+}
+
+function deltaUrl(it: Installation, { authority, issuerId }: CrlPlan, shard: number): string {
+  return `${it.httpBaseUrl}/crl/${authority.name}/${issuerId}/${shard}-delta.crl`
+}

@@ -1,0 +1,217 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { type Kysely, sql } from 'kysely'
+import type { Database } from '../db/open.ts'
+import { statement, withTables } from '../db/tables.ts'
+import { type CrlEntry, type RevocationReason, RevokedCertificates, reasonCodes } from '../pki/crl.ts'
+import type { CoreTables } from './tables.ts'
+
+/** Which entries: of one certificate of an authority, one shard, as they stood when the counter of changes read `revocations`. */
+export interface Scope {
+  issuerId: number
+  shard: number
+  /** authorities.revocations; later changes are left aside. */
+  revocations: number
+}
+
+/** So many rows are read without a pause: a few milliseconds. */
+const PAGE = 1_000
+
+const certificatePage = statement(
+  (tables: Kysely<CoreTables>, issuer: number, shard: number, afterEnd: number, afterId: number) =>
+    tables
+      .selectFrom('certificates')
+      .select(['id', 'serial', 'revoked_at', 'revocation_reason', 'invalidity_at', 'not_after'])
+      .where('authority_certificate_id', '=', issuer)
+      .where('shard', '=', shard)
+      .where(sql<boolean>`status <> 'issued'`)
+      .where(sql<boolean>`(not_after, id) > (${afterEnd}, ${afterId})`)
+      .orderBy('not_after')
+      .orderBy('id')
+      .limit(sql.lit(PAGE)),
+)
+
+const importedPage = statement((tables: Kysely<CoreTables>, issuer: number, shard: number, after: string) =>
+  tables
+    .selectFrom('imported_revocations')
+    .select(['serial', 'revoked_at', 'reason', 'invalidity_at'])
+    .where('authority_certificate_id', '=', issuer)
+    .where('shard', '=', shard)
+    .where('serial', '>', after)
+    .orderBy('serial')
+    .limit(sql.lit(PAGE)),
+)
+
+const eventPage = statement((tables: Kysely<CoreTables>, issuer: number, shard: number, after: number, upTo: number) =>
+  tables
+    .selectFrom('revocation_events')
+    .select(['serial', 'change', 'status', 'revoked_at', 'reason', 'invalidity_at', 'created_at'])
+    .where('authority_certificate_id', '=', issuer)
+    .where('shard', '=', shard)
+    .where('change', '>', after)
+    .where('change', '<=', upTo)
+    .orderBy('change')
+    .limit(sql.lit(PAGE)),
+)
+
+interface Place {
+  notAfter: number
+  id: number
+}
+
+/**
+ * All entries of a complete CRL. `endedBefore`: certificates whose time ended before it are left out. It is read in
+ * pages, while other transactions go on; what they change is taken back by the events that they leave, so that two
+ * readers of the same `revocations` get the same entries.
+ */
+export async function readRevoked(db: Database, scope: Scope, endedBefore: number): Promise<RevokedCertificates> {
+  const revoked = new RevokedCertificates({ delta: false })
+  const aside = new ChangedMeanwhile(db, scope)
+  let place: Place = { notAfter: endedBefore - 1, id: Number.MAX_SAFE_INTEGER }
+  for (;;) {
+    const { rows } = await certificatePage(db, scope.issuerId, scope.shard, place.notAfter, place.id)
+    // After the page, so that no change can be in the page and not be known here.
+    await aside.look(place)
+    for (const row of rows) if (!aside.has(row.serial)) revoked.add(entryOf(row, row.revocation_reason))
+    const last = rows.at(-1)
+    if (rows.length < PAGE || !last) break
+    place = { notAfter: last.not_after, id: last.id }
+    await nextTurn()
+  }
+  for (const entry of await aside.asTheyWere()) revoked.add(entry)
+  await addImported(db, scope, revoked)
+  return revoked
+}
+
+/**
+ * Entries of a delta CRL: what changed since a complete CRL that knew of `since` changes, each certificate once; a hold
+ * that was lifted is removeFromCRL, also when it was set after that CRL (RFC 5280 section 5.2.4).
+ */
+export async function readChanges(db: Database, scope: Scope, since: number): Promise<RevokedCertificates> {
+  const revoked = new RevokedCertificates({ delta: true })
+  const last = new Map<string, CrlEntry>()
+  for (let after = since; ; ) {
+    const { rows } = await eventPage(db, scope.issuerId, scope.shard, after, scope.revocations)
+    for (const row of rows) last.set(row.serial, changeOf(row))
+    if (rows.length < PAGE) break
+    after = rows.at(-1)?.change ?? after
+    await nextTurn()
+  }
+  for (const entry of last.values()) revoked.add(entry)
+  // What was taken over later than the complete CRL leaves no event: all of it is repeated.
+  await addImported(db, scope, revoked)
+  return revoked
+}
+
+type Row = Record<'revoked_at' | 'invalidity_at', number | null> & { serial: string }
+
+function entryOf(row: Row, reason: string | null): CrlEntry {
+  const entry: CrlEntry = { serial: row.serial, revokedAt: new Date(row.revoked_at ?? 0) }
+  if (reason !== null) entry.reason = reasonCodes[reason as RevocationReason]
+  if (row.invalidity_at !== null) entry.invalidityDate = new Date(row.invalidity_at)
+  return entry
+}
+
+function changeOf(row: Row & { status: string; reason: string | null; created_at: number }): CrlEntry {
+  if (row.status !== 'issued') return entryOf(row, row.reason)
+  return {
+    serial: row.serial,
+    revokedAt: new Date(row.revoked_at ?? row.created_at),
+    reason: reasonCodes.removeFromCRL,
+  }
+}
+
+/** A serial may stand in both: then what was revoked here counts. */
+async function addImported(db: Database, scope: Scope, revoked: RevokedCertificates): Promise<void> {
+  for (let after = ''; ; ) {
+    const { rows } = await importedPage(db, scope.issuerId, scope.shard, after)
+    const here = await revokedHere(db, scope.issuerId, rows)
+    for (const row of rows) if (!here.has(row.serial)) revoked.add(entryOf(row, row.reason))
+    if (rows.length < PAGE) return
+    after = rows.at(-1)?.serial ?? after
+    await nextTurn()
+  }
+}
+
+async function revokedHere(db: Database, issuerId: number, rows: readonly { serial: string }[]) {
+  if (rows.length === 0) return new Set<string>()
+  const stored = await withTables<CoreTables>(db)
+    .selectFrom('certificates')
+    .select('serial')
+    .where('authority_certificate_id', '=', issuerId)
+    .where('status', '<>', 'issued')
+    .where(
+      'serial',
+      'in',
+      rows.map(({ serial }) => serial),
+    )
+    .execute()
+  return new Set(stored.map(({ serial }) => serial))
+}
+
+/** The certificates whose status changed after the moment that is read, while it was read. */
+class ChangedMeanwhile {
+  readonly #db: Database
+  readonly #scope: Scope
+  readonly #serials = new Set<string>()
+  #seen: number
+
+  constructor(db: Database, scope: Scope) {
+    this.#db = db
+    this.#scope = scope
+    this.#seen = scope.revocations
+  }
+
+  has(serial: string): boolean {
+    return this.#serials.has(serial)
+  }
+
+  /** `read`: the place up to which entries have been read before any of these changes was there; those stand as they are. */
+  async look(read: Place): Promise<void> {
+    for (;;) {
+      const { issuerId, shard } = this.#scope
+      const { rows } = await eventPage(this.#db, issuerId, shard, this.#seen, Number.MAX_SAFE_INTEGER)
+      for (const { serial } of rows) {
+        if (this.#serials.has(serial)) continue
+        const place = await this.#placeOf(serial)
+        if (place && isAfter(place, read)) this.#serials.add(serial)
+      }
+      this.#seen = rows.at(-1)?.change ?? this.#seen
+      if (rows.length < PAGE) return
+    }
+  }
+
+  async #placeOf(serial: string): Promise<Place | undefined> {
+    const row = await withTables<CoreTables>(this.#db)
+      .selectFrom('certificates')
+      .select(['id', 'not_after'])
+      .where('authority_certificate_id', '=', this.#scope.issuerId)
+      .where('serial', '=', serial)
+      .executeTakeFirst()
+    return row && { notAfter: row.not_after, id: row.id }
+  }
+
+  async asTheyWere(): Promise<CrlEntry[]> {
+    const entries: CrlEntry[] = []
+    for (const serial of this.#serials) {
+      const row = await this.#lastEvent(serial)
+      if (row && row.status !== 'issued') entries.push(entryOf(row, row.reason))
+    }
+    return entries
+  }
+
+  #lastEvent(serial: string) {
+    return withTables<CoreTables>(this.#db)
+      .selectFrom('revocation_events')
+      .select(['serial', 'status', 'revoked_at', 'reason', 'invalidity_at'])
+      .where('authority_certificate_id', '=', this.#scope.issuerId)
+      .where('serial', '=', serial)
+      .where('change', '<=', this.#scope.revocations)
+      .orderBy('change', 'desc')
+      .limit(1)
+      .executeTakeFirst()
+  }
+}
+
+function isAfter(place: Place, other: Place): boolean {
+  return place.notAfter > other.notAfter || (place.notAfter === other.notAfter && place.id > other.id)
+}
