@@ -63,6 +63,16 @@ export const OID = {
   sha512: '2.16.840.1.101.3.4.2.3',
   mgf1: '1.2.840.113549.1.1.8',
 
+  // Ciphers and keys from passwords: RFC 3370, RFC 3565, RFC 8018, RFC 3211.
+  desCbc: '1.3.14.3.2.7',
+  desEde3Cbc: '1.2.840.113549.3.7',
+  aes128Cbc: '2.16.840.1.101.3.4.1.2',
+  aes192Cbc: '2.16.840.1.101.3.4.1.22',
+  aes256Cbc: '2.16.840.1.101.3.4.1.42',
+  pbkdf2: '1.2.840.113549.1.5.12',
+  hmacWithSHA256: '1.2.840.113549.2.9',
+  pwriKek: '1.2.840.113549.1.9.16.3.9',
+
   // Extensions of certificates, CRLs and CRL entries: RFC 5280, RFC 7633, RFC 6960, RFC 8737.
   subjectDirectoryAttributes: '2.5.29.9',
   subjectKeyIdentifier: '2.5.29.14',

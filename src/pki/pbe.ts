@@ -97,26 +97,31 @@ function iterationCount(tlv: Tlv | undefined, max: number): number {
 
 async function pbes2(parameters: Tlv, { utf8 }: Passphrase) {
   const [derivation, encryption] = children(expect(parameters, TAG.seq, 'PBES2 parameters'), 2)
-  const [derivationOid, derivationParameters] = algorithmParts(derivation)
   const [cipherOid, ivOctets] = algorithmParts(encryption)
   const cipher = CIPHERS[cipherOid]
-  if (derivationOid !== PBKDF2 || !cipher) throw unsupported(`PBES2 with ${derivationOid} and ${cipherOid}`)
-  const [salt, count, ...optional] = children(expect(derivationParameters, TAG.seq, 'PBKDF2 parameters'), 4)
-  const keyLength = optional.find(({ tag }) => tag === TAG.integer)
-  if (keyLength && readSmallInteger(keyLength) !== cipher.keyLength)
+  if (!cipher) throw unsupported(`PBES2 with ${cipherOid}`)
+  const iv = readOctets(ivOctets)
+  const { keyLength } = cipher
+  const key = await pbkdf2Key(derivation, { password: utf8, keyLength, maxIterations: MAX_ITERATIONS })
+  return { cipher: cipher.name, key, iv }
+}
+
+/** The key that an AlgorithmIdentifier of PBKDF2 (RFC 8018 appendix A.2) makes of a password. Throws PkiError: `malformed`, `unsupported`. */
+export async function pbkdf2Key(
+  algorithm: Tlv | undefined,
+  { password, keyLength, maxIterations }: { password: Buffer; keyLength: number; maxIterations: number },
+): Promise<Buffer> {
+  const [oid, parameters] = algorithmParts(algorithm)
+  if (oid !== PBKDF2) throw unsupported(`the key derivation ${oid} is not supported`)
+  const [salt, count, ...optional] = children(expect(parameters, TAG.seq, 'PBKDF2 parameters'), 4)
+  const stated = optional.find(({ tag }) => tag === TAG.integer)
+  if (stated && readSmallInteger(stated) !== keyLength)
     throw malformed('PBKDF2 with a key length that is not its cipher’s')
   const prf = optional.find(({ tag }) => tag === TAG.seq)
   const hash = PRFS[prf ? algorithmParts(prf)[0] : '1.2.840.113549.2.7']
   if (!hash) throw unsupported('PBKDF2 with a function other than HMAC with SHA-1 or SHA-2')
-  const iv = readOctets(ivOctets)
-  const key = await deriveInPool(
-    utf8,
-    readOctets(expect(salt, TAG.octets, 'salt')),
-    iterationCount(count, MAX_ITERATIONS),
-    cipher.keyLength,
-    hash,
-  )
-  return { cipher: cipher.name, key, iv }
+  const octets = readOctets(expect(salt, TAG.octets, 'salt'))
+  return deriveInPool(password, octets, iterationCount(count, maxIterations), keyLength, hash)
 }
 
 function tripleDes(parameters: Tlv, { bmp }: Passphrase) {

@@ -1,6 +1,7 @@
 import { type KeyObject, sign } from 'node:crypto'
 import { assemble } from '../../src/pki/certificate.ts'
 import { readBareCertificate } from '../../src/pki/certificateIdentifier.ts'
+import { CONTENT_CIPHERS, type ContentCipher } from '../../src/pki/contentCipher.ts'
 import {
   bits,
   explicit,
@@ -15,11 +16,13 @@ import {
   time,
   tlv,
 } from '../../src/pki/der.ts'
+import { openEnvelopedData, readEnvelopedData } from '../../src/pki/envelopedData.ts'
 import { encodeExtension } from '../../src/pki/extensions.ts'
+import { type DecryptionKey, decryptionKey } from '../../src/pki/keyTransport.ts'
 import { encodeName, nameOf } from '../../src/pki/name.ts'
 import { OID } from '../../src/pki/oid.ts'
 import { publicKeyFrom } from '../../src/pki/publicKey.ts'
-import { type KeyKind, keyPair, later, now } from './pkiSamples.ts'
+import { authority, type KeyKind, keyPair, later, now } from './pkiSamples.ts'
 
 /** A key with a certificate for it, as devices make them for a first request. */
 export interface Party {
@@ -55,9 +58,6 @@ export function party(
   )
   return { certificate: assemble(tbs, algorithm, Buffer.alloc(256, 9)), key: privateKey }
 }
-
-export const skiExtension = (identifier: Buffer): Buffer =>
-  encodeExtension(OID.subjectKeyIdentifier, octets(identifier))
 
 export const brokenSki = (): Buffer => encodeExtension(OID.subjectKeyIdentifier, Buffer.of(0xff))
 
@@ -98,3 +98,39 @@ export function messageOf(
   const signedData = seq(integer(1), set(), encapsulated, implicit(0, certificate, true), set(signerInfo))
   return seq(oid(OID.signedData), explicit(0, signedData))
 }
+
+export interface OddEnvelope {
+  certificate: Buffer
+  encryptedKey: Buffer
+  iv: Buffer
+  /** encryptedContent with its tag; empty: none. */
+  encrypted: Buffer
+  contentType?: string
+  /** AlgorithmIdentifier; by default AES-128. */
+  cipher?: Buffer
+  /** In place of the one of `certificate`. */
+  recipients?: Buffer[]
+}
+
+/** An EnvelopedData whose parts are in the caller's hands, good or not. */
+export function envelopeOf(odd: OddEnvelope): Buffer {
+  const { issuer, serial } = readBareCertificate(odd.certificate)
+  const rsa = seq(oid(OID.rsaEncryption), nullValue())
+  const recipient = seq(integer(0), seq(issuer, tlv(TAG.integer, serial)), rsa, octets(odd.encryptedKey))
+  const cipher = odd.cipher ?? seq(oid(OID.aes128Cbc), octets(odd.iv))
+  const encrypted = seq(oid(odd.contentType ?? OID.data), cipher, odd.encrypted)
+  return seq(oid(OID.envelopedData), explicit(0, seq(integer(0), set(...(odd.recipients ?? [recipient])), encrypted)))
+}
+
+export const ciphers = Object.keys(CONTENT_CIPHERS) as ContentCipher[]
+
+/** An RSA key with a certificate in order, and as a key that opens envelopes. */
+export async function rsaRecipient(kind: 'RSA-2048' | 'RSA-3072' = 'RSA-2048') {
+  const { certificate } = await authority(kind)
+  const { privateKey } = keyPair(kind, `ca Test ${kind}`)
+  return { certificate, key: privateKey, opener: decryptionKey(certificate, privateKey) }
+}
+
+/** Opens an envelope with one key. */
+export const open = (bytes: Buffer, key: DecryptionKey, taken: readonly ContentCipher[] = ciphers) =>
+  openEnvelopedData(readEnvelopedData(bytes), { keys: [key], ciphers: taken })
