@@ -176,7 +176,7 @@ export function accountObject(
 
 const PAGE = 200
 
-/** Job: withdraws what a deactivated account still waits for (section 7.3.6). What was signed stays. */
+/** Job: withdraws what a deactivated account still waits for (section 7.3.6), asked at newOrder or at finalize. What was signed stays. */
 export async function cancelOrders(host: Host, uuid: string): Promise<void> {
   const account = await findAccount(host.db, uuid)
   if (account?.status !== 'deactivated') return
@@ -187,7 +187,6 @@ export async function cancelOrders(host: Host, uuid: string): Promise<void> {
       .select(['id', 'uuid'])
       .where('account_id', '=', account.id)
       .where('id', '<', before)
-      .where('finalized_at', 'is not', null)
       .orderBy('id', 'desc')
       .limit(PAGE)
       .execute()

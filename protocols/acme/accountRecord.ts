@@ -107,7 +107,7 @@ export async function peopleBehind(db: Database, requesterKey: string): Promise<
 
 /** The account as the core knows it. */
 export function accountRequester(
-  { uuid, thumbprint, contact, people }: Account,
+  { uuid, thumbprint, contact, people, credentialId }: Account,
   source: string | undefined,
 ): Requester {
   const [first] = contact
@@ -116,6 +116,7 @@ export function accountRequester(
     ref: uuid,
     name: `ACME account ${thumbprint.slice(0, 8)}${first === undefined ? '' : ` (${first.replace(/^mailto:/i, '')})`}`,
     people,
+    ...(credentialId === undefined ? {} : { credential: credentialId }),
     ...(source === undefined ? {} : { source }),
   }
 }

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import type { Door } from '../../src/core/core.ts'
+import type { Database } from '../../src/db/open.ts'
 import type { Answer } from './answer.ts'
 import { planAuthorizations } from './authorizationPlan.ts'
 import { admitOrder, chosenProfile } from './certificateProfile.ts'
@@ -47,15 +49,16 @@ export async function newOrder(request: AccountRequest): Promise<Answer> {
   const charge = orderTake(request, profile, replaced.replaced)
   await admitFresh(request, profile, { fresh: freshOf(plan), charge })
   const ordered = { uuid: newId(request.now), profile: chosen, names, plan, entitled, charge, ...period, ...replaced }
-  await foresee(request, ordered)
-  const order = await storeOrder(request, ordered)
+  const question = await foresee(request, ordered)
+  const ask = question && ((db: Database) => admitByBinding(request, identifiers, db).then(() => question(db)))
+  const order = await storeOrder(request, { ...ordered, ask })
   return answerOrder(request, order, orderState(order, undefined, request.now), 201)
 }
 
-/** What the rules can say without the CSR is said now: a denial, or the question to people. */
-async function foresee({ door, now }: AccountRequest, ordered: Ordered): Promise<void> {
+/** What the rules can say without the CSR is said now: a denial, or the question to people, which the answer asks. */
+function foresee({ door, now }: AccountRequest, ordered: Omit<Ordered, 'ask'>): ReturnType<Door['foresee']> {
   const { uuid, profile, names, entitled, notBefore, notAfter, replaced } = ordered
-  await door.foresee({
+  return door.foresee({
     profile,
     protocol: 'acme',
     ...renewalOf(replaced?.certificate, now),

@@ -2,6 +2,7 @@ import type { Insertable, Kysely } from 'kysely'
 import { Failure } from '../../src/core/failure.ts'
 import type { Take } from '../../src/core/limit.ts'
 import type { RaProfile } from '../../src/core/profile.ts'
+import type { Database } from '../../src/db/open.ts'
 import { statement, withTables } from '../../src/db/tables.ts'
 import { isUniqueViolation, transaction } from '../../src/db/transaction.ts'
 import type { Planned } from './authorizationPlan.ts'
@@ -27,6 +28,8 @@ export interface Ordered {
   replaced?: Replaced
   /** What it takes of a limit. */
   charge: Take | undefined
+  /** Asks people, where the rules want them asked before the CSR is there. */
+  ask: ((db: Database) => Promise<void>) | undefined
 }
 
 /** Stores an order with the authorizations that are new. Throws AcmeError('alreadyReplaced'). */
@@ -84,7 +87,11 @@ const insertOrder = statement((tables: Kysely<AcmeTables>, row: OrderRow) =>
   tables.insertInto('acme_orders').values(row).returning('id'),
 )
 
-async function insert({ server, door }: AccountRequest, row: OrderRow, { plan, charge }: Ordered): Promise<number> {
+async function insert(
+  { server, door }: AccountRequest,
+  row: OrderRow,
+  { plan, charge, ask }: Ordered,
+): Promise<number> {
   const rows = freshOf(plan)
   try {
     return await transaction(server.host.db, async (db) => {
@@ -105,6 +112,7 @@ async function insert({ server, door }: AccountRequest, row: OrderRow, { plan, c
       }))
       await tables.insertInto('acme_order_identifiers').values(links).execute()
       if (charge) await door.limits.take(db, charge)
+      await ask?.(db)
       return order.id
     })
   } catch (error) {

@@ -31,6 +31,7 @@ export function describeRequest(shown: ShownRequest): string {
     ['Authority', shown.authority],
     ['Over', shown.protocol],
     ['Requester', `${shown.requester} (${shown.requesterKind})`],
+    ['Enrolled with', credentialLine(shown)],
     ['From', shown.source],
     ['Asked', time(shown.createdAt)],
     ['Expires', time(shown.expiresAt)],
@@ -51,6 +52,11 @@ export function describeRequest(shown: ShownRequest): string {
     ['Comments', review.comments.map(({ user, text, at }) => `${time(at)} ${user}: ${text}`)],
     ['Hash', review.hash],
   ])
+}
+
+function credentialLine({ credential }: ShownRequest): string | null {
+  if (!credential) return null
+  return `${credential.kind} ${credential.name}${credential.note ? ` (${credential.note})` : ''}`
 }
 
 function wantedLines({ wanted, key }: ShownRequest): [string, string | null][] {

@@ -51,10 +51,11 @@ export interface Door {
    */
   sign(draft: SignDraft, claim?: Claim): Promise<SignAnswer>
   /**
-   * Lets the rules decide an order before its CSR is there (an ACME newOrder): throws forbidden where they deny, asks
-   * people now where they must be asked. `sign` with the same origin then goes on from there.
+   * Lets the rules decide an order before its CSR is there (an ACME newOrder): throws forbidden where they deny. Where
+   * people must be asked, the answer asks them: run it in the transaction that stores the order. `sign` with the same
+   * origin then goes on from there.
    */
-  foresee(draft: ForeseenDraft): Promise<void>
+  foresee(draft: ForeseenDraft): Promise<Claim | undefined>
   /** As sign; `revoked` in the answer means that OCSP says so already. Throws alreadyRevoked, badReason, notFound, forbidden. */
   revoke(draft: RevokeDraft, claim?: Claim): Promise<RevokeRequest>
   /** The newest generation of an origin. */

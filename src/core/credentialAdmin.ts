@@ -10,6 +10,7 @@ import { Failure } from './failure.ts'
 import { findProfileRow } from './profileAdmin.ts'
 import type { CoreTables } from './tables.ts'
 import { uuidv7 } from './uuid.ts'
+import { withdrawEnrolled } from './withdrawWaiting.ts'
 
 /** A credential with which clients may enrol under a profile. */
 export interface CredentialDraft {
@@ -170,11 +171,13 @@ export async function endCredential({ it, requester }: AdminContext, uuid: strin
       .returning('id')
       .executeTakeFirst()
     if (!ended) throw notFound()
+    const reason = `the credential ${row.name} was revoked: ask for another one`
+    const withdrawn = await withdrawEnrolled(db, { id: row.id, profileId }, { actor: requester, at, reason })
     await audit(db, requester, at, {
       action: 'credential.revoked',
       organizationId,
       subject: { kind: 'credential', id: row.id },
-      details: { kind: row.kind, name: row.name, profile: row.profile },
+      details: { kind: row.kind, name: row.name, profile: row.profile, withdrawn },
     })
   })
 }

@@ -4,6 +4,7 @@ import { transaction } from '../db/transaction.ts'
 import type { Facts, Outcome } from './approval.ts'
 import { audit } from './audit.ts'
 import { type Certificate, findCertificate } from './certificate.ts'
+import type { Claim } from './core.ts'
 import { decide } from './decide.ts'
 import { findDecision, openDecision, requestHash } from './decision.ts'
 import { certificateFacts } from './facts.ts'
@@ -39,22 +40,28 @@ function decidableRules(rules: readonly ApprovalRule[]): { rules: ApprovalRule[]
 
 /**
  * Lets the rules decide an order as early as they can: a denial is thrown at once (Failure('forbidden')), and where
- * people are asked, they are asked now, while the client still proves its names. The record waits without a CSR, and
- * `sign` with the same origin gives it one. Nothing is stored where the rules say auto, need the CSR, or an approval is
+ * people are asked, the answer asks them, in the transaction that stores the order, so that nobody is asked about one
+ * that never was. The record waits without a CSR, while the client still proves its names, and `sign` with the same
+ * origin gives it one. Undefined where the rules say auto or need the CSR; nothing is stored where an approval is
  * remembered. An open record of the same requester that covers the order is taken over instead of asking twice.
  */
-export async function foresee(it: Installation, requester: Requester, draft: ForeseenDraft): Promise<void> {
+export async function foresee(
+  it: Installation,
+  requester: Requester,
+  draft: ForeseenDraft,
+): Promise<Claim | undefined> {
   const { profile } = draft
-  if (Object.values(profile.settings.certificate.subject).some((template) => template.includes('{csr.'))) return
+  if (Object.values(profile.settings.certificate.subject).some((template) => template.includes('{csr.')))
+    return undefined
   const { rules, all } = decidableRules(profile.rules[draft.action])
   const now = it.clock()
   const wanted = foreseenCertificate(profile, draft)
   const renewed = draft.renews === undefined ? undefined : await findCertificate(it.db, { id: draft.renews })
   const { outcome, findings } = decide(rules, foreseenFacts(requester, draft, { wanted, renewed, now }))
-  if (!all && outcome.rule === 'default') return
-  if (outcome.kind === 'auto') return
+  if (!all && outcome.rule === 'default') return undefined
+  if (outcome.kind === 'auto') return undefined
   if (outcome.kind === 'deny') throw new Failure('forbidden', outcome.message)
-  await transaction(it.db, (db) => askEarly(db, { requester, draft, wanted, outcome, findings, now }))
+  return (db) => askEarly(db, { requester, draft, wanted, outcome, findings, now })
 }
 
 /** The certificate as far as it is known: the subject comes with the CSR. */

@@ -10,7 +10,7 @@ import { type Order, Raced } from './newRequest.ts'
 import { readSignRequest } from './records.ts'
 import type { SignRequest } from './request.ts'
 import type { CoreTables } from './tables.ts'
-import { moveSignRequest } from './transition.ts'
+import { withdrawWaiting } from './withdrawWaiting.ts'
 
 interface Foreseen {
   request: SignRequest
@@ -56,9 +56,9 @@ async function agrees(db: Database, { admission, now }: Order, { request, verdic
 }
 
 async function withdraw(db: Database, { requester, now }: Order, request: SignRequest): Promise<void> {
-  const set = { reason: 'the order asks for something else than was shown: it is decided anew' }
   if (request.status !== 'requested' && request.status !== 'signing') return
-  await moveSignRequest(db, { id: request.id, from: request.status, to: 'canceled', actor: requester, at: now, set })
+  const reason = 'the order asks for something else than was shown: it is decided anew'
+  await withdrawWaiting(db, request, { actor: requester, at: now, reason })
 }
 
 async function join(db: Database, it: Installation, order: Order, request: SignRequest): Promise<Taken> {

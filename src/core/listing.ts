@@ -28,6 +28,8 @@ export interface RequestDetail extends RequestRow {
   action: Action
   authority: string
   requesterKind: RequesterKind
+  /** What it enrolled with: an EAB key's identifier and note. Null without any. */
+  credential: { kind: string; name: string; note: string | null } | null
   findings: Finding[]
   /** What policy made of the order. Null for a revocation. */
   wanted: {

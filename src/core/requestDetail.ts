@@ -20,7 +20,7 @@ export async function requestDetail(
 ): Promise<RequestDetail> {
   const held = await find(it, ref, kind)
   if (!(await mayRead(it, requester, held))) throw notFound()
-  const names = await namesOf(it, held)
+  const names = { ...(await namesOf(it, held)), credential: await credentialOf(it, held.request.requester) }
   return held.kind === 'sign' ? signDetail(it, held, names) : revokeDetail(it, held, names)
 }
 
@@ -72,7 +72,17 @@ async function namesOf(
   return { ...row, profile: row.profile ?? '' }
 }
 
-type Names = Awaited<ReturnType<typeof namesOf>>
+type Names = Awaited<ReturnType<typeof namesOf>> & Pick<RequestDetail, 'credential'>
+
+async function credentialOf({ db }: Installation, { credential: id }: Requester): Promise<RequestDetail['credential']> {
+  if (id === undefined) return null
+  const row = await withTables<CoreTables>(db)
+    .selectFrom('credentials')
+    .select(['kind', 'name', 'note'])
+    .where('id', '=', id)
+    .executeTakeFirst()
+  return row ?? null
+}
 
 function common({ kind, request }: Held, names: Names) {
   return {

@@ -20,6 +20,8 @@ export interface Requester {
    * account. None of them votes on what it asks for.
    */
   people: number[]
+  /** Id of the credential that it enrolled with. */
+  credential?: number
   /** The address that the order came from, as the listener saw it or as a configured proxy stated it. */
   source?: string
 }

@@ -35,8 +35,10 @@ describe.each(databases)('rules that decide before the CSR, on $name', ({ open }
     const foreseen = { profile, protocol: 'acme', action: 'issue', origin, identifiers: csr.identifiers } as const
     const draft: SignDraft = { ...foreseen, csr, validated: csr.identifiers, refusal: 'throw' }
     return {
-      foresee: (more: { ref?: string } = {}) =>
-        door.foresee({ ...foreseen, origin: { protocol: 'acme', ref: more.ref ?? origin.ref } }),
+      foresee: async (more: { ref?: string } = {}) => {
+        const ask = await door.foresee({ ...foreseen, origin: { protocol: 'acme', ref: more.ref ?? origin.ref } })
+        if (ask) await transaction(world.it.db, ask)
+      },
       finalize: (more: Partial<SignDraft> = {}) => door.sign({ ...draft, ...more }),
       waiting: async (ref = origin.ref) => (await findByOrigin(world.it.db, { protocol: 'acme', ref }))?.request,
     }
@@ -120,7 +122,8 @@ describe.each(databases)('rules that decide before the CSR, on $name', ({ open }
     for (let i = 0; i < 25; i++) {
       const origin = { protocol: 'acme', ref: `flood-${i}` }
       const identifiers = [{ type: 'dns' as const, value: `flood-${i}.example.org` }]
-      await door.foresee({ profile, protocol: 'acme', action: 'issue', origin, identifiers })
+      const ask = await door.foresee({ profile, protocol: 'acme', action: 'issue', origin, identifiers })
+      if (ask) await transaction(world.it.db, ask)
       const found = await findByOrigin(world.it.db, origin)
       if (found) waiting.push(found.request.findings.map(({ check }) => check))
     }
