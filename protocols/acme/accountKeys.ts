@@ -15,13 +15,17 @@ export async function retireKey(
     .execute()
 }
 
-/** Thumbprints of the keys that an account had before, the latest first. */
+/** An account can change its key without end, and each counts twice for each name above. */
+const MOST = 100
+
+/** Thumbprints of the keys that an account had before, the latest first, a hundred at most. */
 export async function retiredKeys(db: Database, accountId: number): Promise<string[]> {
   const rows = await withTables<AcmeTables>(db)
     .selectFrom('acme_account_keys')
     .select('thumbprint')
     .where('account_id', '=', accountId)
     .orderBy('retired_at', 'desc')
+    .limit(MOST)
     .execute()
   return rows.map(({ thumbprint }) => thumbprint)
 }

@@ -73,30 +73,37 @@ interface Held {
   values: string[]
   /** Still good then: epoch milliseconds. */
   until: number
-  /** Undefined: only those that were asked for before an order. */
-  validatedSince: number | undefined
 }
 
-/** Valid authorizations of an account that a new order may use, the latest first. */
+/** Valid authorizations of an account, whatever for, the latest first. */
+export async function findValidAuthorizations(db: Database, accountId: number, held: Held): Promise<Authorization[]> {
+  return (await validOf(db, accountId, held).execute()).map(toAuthorization)
+}
+
+/** Those that a new order may use: validated since then, or, whenever that was, asked for before an order. */
 export async function findHeldAuthorizations(
   db: Database,
   accountId: number,
-  { values, until, validatedSince }: Held,
+  { validatedSince, ...held }: Held & { validatedSince: number | undefined },
 ): Promise<Authorization[]> {
-  const rows = await withTables<AcmeTables>(db)
-    .selectFrom('acme_authorizations')
-    .selectAll()
-    .where('account_id', '=', accountId)
-    .where('status', '=', 'valid')
-    .where('value', 'in', values)
-    .where('expires_at', '>', until)
+  const rows = await validOf(db, accountId, held)
     .where(({ or, eb }) =>
       or([
         eb('preauthorized', '=', 1),
         ...(validatedSince === undefined ? [] : [eb('validated_at', '>', validatedSince)]),
       ]),
     )
-    .orderBy('id', 'desc')
     .execute()
   return rows.map(toAuthorization)
+}
+
+function validOf(db: Database, accountId: number, { values, until }: Held) {
+  return withTables<AcmeTables>(db)
+    .selectFrom('acme_authorizations')
+    .selectAll()
+    .where('account_id', '=', accountId)
+    .where('status', '=', 'valid')
+    .where('value', 'in', values)
+    .where('expires_at', '>', until)
+    .orderBy('id', 'desc')
 }

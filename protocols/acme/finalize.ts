@@ -6,6 +6,7 @@ import { statement } from '../../src/db/tables.ts'
 import { type Csr, parseCsr } from '../../src/pki/csr.ts'
 import { PkiError } from '../../src/pki/error.ts'
 import type { Identifier } from '../../src/pki/identifier.ts'
+import { findAccount, refuseEnded } from './accountRecord.ts'
 import type { Answer } from './answer.ts'
 import { decodeBase64url } from './base64url.ts'
 import { requireCaa } from './caaCheck.ts'
@@ -27,9 +28,8 @@ const payload = z.object({ csr: z.string() })
 /** RFC 8555 section 7.4. A CSR that is refused leaves the order ready. */
 export async function finalize(request: AccountRequest): Promise<Answer> {
   const { csr: text } = readPayload(request, payload)
-  const der = decodeBase64url(text)
-  if (!der) throw new AcmeError('malformed', 'csr: the DER of the request, in base64url without padding')
   const own = await ownOrder(request)
+  const der = await readDer(request, text)
   if (own.finalizedAt !== undefined) return repeat(request, own, der)
   requireReady(own, request.now)
   const identifiers = certifiedNames(own)
@@ -58,6 +58,15 @@ export async function finalize(request: AccountRequest): Promise<Answer> {
   )
   if (again) return repeat(request, own, der)
   return answerOrder(request, own, await toldState(request, own, signRequest))
+}
+
+/** Throws AcmeError('malformed'). */
+async function readDer(request: AccountRequest, text: string): Promise<Buffer> {
+  const bare = text.replace(/={1,2}$/, '')
+  const lenient = bare !== text && text.length % 4 === 0 && optionsOf(await accountProfile(request)).paddedCsr
+  const der = decodeBase64url(lenient ? bare : text)
+  if (!der) throw new AcmeError('malformed', 'csr: the DER of the request, in base64url without padding')
+  return der
 }
 
 function requireReady(own: Order, now: Date): void {
@@ -117,12 +126,14 @@ const takeOrder = statement((tables: Kysely<AcmeTables>, account: number, order:
 
 /**
  * Runs in the transaction that stores the SignRequest: looks again whether the order is ready and takes it, so that it is taken once.
- * Throws AcmeError('orderNotReady').
+ * Throws AcmeError: unauthorized when it was the account that ended meanwhile, orderNotReady.
  */
 async function takeReady(db: Database, { account, now }: AccountRequest, own: Order): Promise<void> {
   const { changed } = await takeOrder(db, account.id, own.id, now.getTime())
-  if (changed === 0)
-    throw new AcmeError('orderNotReady', 'the order was finalized, or ceased to be ready, meanwhile: read it')
+  if (changed > 0) return
+  const holder = await findAccount(db, account.uuid)
+  if (holder) refuseEnded(holder)
+  throw new AcmeError('orderNotReady', 'the order was finalized, or ceased to be ready, meanwhile: read it')
 }
 
 /** Section 7.4: 403, and the client then reads the order; a profile may answer the order instead, for the same CSR. */

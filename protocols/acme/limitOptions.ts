@@ -24,7 +24,7 @@ const rate = z
 export const limitOptions = z.strictObject({
   /** New accounts without external account binding from one address, or one /64 of IPv6. */
   newAccountsByAddress: rate.default('500/3h'),
-  /** Orders of one account; renewals that name what they replace (RFC 9773) are free. */
+  /** Orders of one account, and authorizations that it asks for before one; renewals that name what they replace (RFC 9773) are free. */
   ordersByAccount: rate.default('50000/1d'),
   /** Authorizations of one name that ended invalid, for one account, since one of them was last valid. */
   failedValidations: rate.default('5/1h'),

@@ -32,7 +32,7 @@ function networkOf(source: string | undefined): string {
   return `${formatIp(Buffer.concat([address.subarray(0, 8), Buffer.alloc(8)]))}/64`
 }
 
-/** RFC 9773 section 5: renewals at the time that was asked for must not fail because many come at once. */
+/** Of an order, or of an authorization before one. RFC 9773 section 5: renewals at the time that was asked for must not fail because many come at once. */
 export function orderTake({ account }: AccountRequest, profile: RaProfile, replaced?: Replaced): Take | undefined {
   if (replaced && replaced.turn < FREE_RENEWALS) return undefined
   return chargeOf(account, optionsOf(profile).limits)
@@ -45,7 +45,7 @@ function chargeOf({ uuid, profileId }: Account, { ordersByAccount: rate }: Limit
     limit: 'acme.ordersByAccount',
     key: uuid,
     rate,
-    what: 'new orders of this account',
+    what: 'new orders and authorizations of this account',
   }
 }
 

@@ -9,7 +9,7 @@ import { toAuthorization } from './authorizationRecord.ts'
 import { AcmeError } from './errors.ts'
 import { admitByBinding } from './externalAccount.ts'
 import { type OrderName, readIdentifiers } from './identifiers.ts'
-import { admitFresh } from './limits.ts'
+import { admitFresh, orderTake } from './limits.ts'
 import { optionsOf } from './options.ts'
 import { accountProfile } from './order.ts'
 import { type AccountRequest, readPayload } from './signed.ts'
@@ -34,7 +34,8 @@ export async function newAuthz(request: AccountRequest): Promise<Answer> {
     await admitByBinding(request, [name.identifier])
   }
   const row = { ...newAuthorization(request, need, optionsOf(profile)), preauthorized: 1 }
-  await admitFresh(request, profile, { fresh: [row] })
+  const charge = orderTake(request, profile)
+  await admitFresh(request, profile, { fresh: [row], charge })
   const stored = await transaction(request.server.host.db, async (db) => {
     const tables = withTables<AcmeTables>(db)
     await tables
@@ -43,7 +44,9 @@ export async function newAuthz(request: AccountRequest): Promise<Answer> {
       .where('id', '=', request.account.id)
       .where('preauthorizes', '=', 0)
       .execute()
-    return tables.insertInto('acme_authorizations').values(row).returningAll().executeTakeFirstOrThrow()
+    const made = await tables.insertInto('acme_authorizations').values(row).returningAll().executeTakeFirstOrThrow()
+    if (charge) await request.door.limits.take(db, charge)
+    return made
   })
   const own = toAuthorization(stored)
   const location = urls.authorization(request.root, own.uuid)

@@ -37,6 +37,8 @@ export const acmeOptions = z
       .optional(),
     /** For clients that poll by finalizing again: the same CSR gets the order as it is instead of orderNotReady. */
     idempotentFinalize: z.boolean().default(false),
+    /** For clients that pad the base64url of their CSR, which RFC 8555 section 6.1 has servers refuse: it is read all the same. */
+    paddedCsr: z.boolean().default(false),
     /** How long an order, and what is pending in it, waits to be finalized. */
     orderLifetime: duration.default('7d'),
     /** How long a proof of control counts. */

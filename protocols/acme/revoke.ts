@@ -3,13 +3,14 @@ import { z } from 'zod'
 import type { Certificate } from '../../src/core/certificate.ts'
 import type { Door } from '../../src/core/core.ts'
 import type { RevokeDraft, RevokeRequest } from '../../src/core/request.ts'
-import { withTables } from '../../src/db/tables.ts'
 import { ownerKey, peopleBehind } from './accountRecord.ts'
 import type { Answer } from './answer.ts'
+import { findValidAuthorizations } from './authorizationRecord.ts'
 import { decodeBase64url } from './base64url.ts'
 import { AcmeError } from './errors.ts'
+import { type AcmeOptions, optionsOf } from './options.ts'
 import { type AccountRequest, type KeyRequest, keyHolder, notFound, readPayload } from './signed.ts'
-import type { AcmeTables } from './tables.ts'
+import { ancestorsOf, provesSubdomains } from './subdomain.ts'
 
 const payload = z.object({ certificate: z.string(), reason: z.int().optional() })
 
@@ -40,7 +41,7 @@ export async function revokeCert(request: RevocationRequest): Promise<Answer> {
   // The whole certificate, not its serial number, so that nobody is revoked by mistake.
   const certificate = await door.findCertificate({ fingerprint: createHash('sha256').update(der).digest('hex') })
   if (certificate?.profileId !== profile.id) throw notFound('certificate')
-  const grounds = await groundsOf(request, certificate)
+  const grounds = await groundsOf(request, certificate, optionsOf(profile))
   const revocation = await (await askingDoor(request, certificate)).revoke({
     protocol: 'acme',
     certificate: certificate.id,
@@ -73,35 +74,48 @@ async function askingDoor(request: RevocationRequest, { requesterKey }: Certific
 }
 
 /** Throws AcmeError('unauthorized'). */
-async function groundsOf(request: RevocationRequest, certificate: Certificate): Promise<RevokeDraft['grounds']> {
+async function groundsOf(
+  request: RevocationRequest,
+  certificate: Certificate,
+  options: AcmeOptions,
+): Promise<RevokeDraft['grounds']> {
   if (!('account' in request)) {
     if (request.key.spkiHash === certificate.spkiHash) return 'key'
     throw new AcmeError('unauthorized', 'the "jwk" is not the key of this certificate')
   }
   if (certificate.requesterKey === ownerKey(request.account)) return 'account'
-  if (await holdsAllNames(request, certificate)) return 'names'
+  if (await holdsAllNames(request, certificate, options)) return 'names'
   throw new AcmeError(
     'unauthorized',
     'this account has neither ordered the certificate nor valid authorizations for all its names',
   )
 }
 
-async function holdsAllNames({ server, account, now }: AccountRequest, { identifiers }: Certificate): Promise<boolean> {
+/** An authorization for a name above counts where one for an order would (RFC 9444): never for a wildcard. */
+async function holdsAllNames(
+  { server, account, now }: AccountRequest,
+  { identifiers }: Certificate,
+  options: AcmeOptions,
+): Promise<boolean> {
   const names = identifiers.map(({ type, value }) => {
     const wildcard = value.startsWith('*.')
-    return { type, value: wildcard ? value.slice(2) : value, wildcard: wildcard ? 1 : 0 }
+    return { type, value: wildcard ? value.slice(2) : value, wildcard }
   })
   if (names.length === 0) return false
-  const held = await withTables<AcmeTables>(server.host.db)
-    .selectFrom('acme_authorizations')
-    .select(['type', 'value', 'wildcard'])
-    .where('account_id', '=', account.id)
-    .where('status', '=', 'valid')
-    .where('expires_at', '>', now.getTime())
-    .where('value', 'in', [...new Set(names.map(({ value }) => value))])
-    .execute()
+  const above = ({ type, value, wildcard }: (typeof names)[number]) =>
+    type === 'dns' && !wildcard && options.subdomainAuthorization !== 'off' ? ancestorsOf(value) : []
+  const held = await findValidAuthorizations(server.host.db, account.id, {
+    values: [...new Set(names.flatMap((name) => [name.value, ...above(name)]))],
+    until: now.getTime(),
+  })
   return names.every((name) =>
-    held.some(({ type, value, wildcard }) => type === name.type && value === name.value && wildcard === name.wildcard),
+    held.some(({ identifier: { type, value }, wildcard, subdomains, challenge }) => {
+      if (type !== name.type || wildcard !== name.wildcard) return false
+      if (value === name.value) return true
+      return (
+        subdomains && challenge !== undefined && provesSubdomains(challenge, options) && above(name).includes(value)
+      )
+    }),
   )
 }
 

@@ -75,7 +75,8 @@ export async function firstStart(
       authorityId: issuing.id,
       enabled: true,
       builtin: false,
-      settings: {},
+      // Clients that ask for more purposes than a server needs, acme.sh among them, must not fail at their first try.
+      settings: { certificate: { extraExtensions: 'ignore' } },
       protocols: Object.fromEntries(protocols.map((protocol) => [protocol, {}])),
       rules: defaultRules,
     }

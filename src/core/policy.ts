@@ -10,6 +10,9 @@ import type { CertificateProfile, PolicyName, ProfileSettings } from './profile.
 import type { Finding, SignDraft, WantedCertificate } from './request.ts'
 import { subjectOf } from './subject.ts'
 
+/** The check of a finding about what a CSR asked for and does not get: it widens nothing. */
+export const leftOut = 'leftOut'
+
 export interface Refusal extends Problem {
   policy: PolicyName
 }
@@ -37,10 +40,11 @@ export function admit(settings: ProfileSettings, csr: Csr, asked: Asked, now: Da
   const { type } = certificate
   const pathLength = asked.pathLength ?? certificate.pathLength
   const mustStaple = mustStapleAsked(csr)
+  const extensions = extensionProblems(certificate, type, csr)
   const problems: Refusal[] = [
     ...named('keyAlgorithm', keyProblems(certificate.keys, csr.publicKey)),
     ...orderProblems(settings, identifiers, asked, now),
-    ...named('extensions', extensionProblems(certificate, type, csr)),
+    ...named('extensions', extensions.refused),
   ]
   if (mustStaple && certificate.mustStaple === 'refuse') {
     problems.push({
@@ -66,7 +70,10 @@ export function admit(settings: ProfileSettings, csr: Csr, asked: Asked, now: Da
       ...(type === 'ca' && pathLength !== undefined ? { pathLength } : {}),
       ...(type === 'ca' && asked.nameConstraints ? { nameConstraints: asked.nameConstraints } : {}),
     },
-    findings: problems.filter(soft).map(({ policy, detail }) => ({ by: 'policy', check: policy, detail })),
+    findings: [
+      ...problems.filter(soft).map(({ policy, detail }): Finding => ({ by: 'policy', check: policy, detail })),
+      ...extensions.left.map(({ detail }): Finding => ({ by: 'policy', check: leftOut, detail })),
+    ],
     refusals: problems.filter((problem) => !soft(problem)),
   }
 }

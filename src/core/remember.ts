@@ -2,6 +2,7 @@ import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { canonicalJson } from './canonicalJson.ts'
 import { ruleVersion } from './decide.ts'
+import { leftOut } from './policy.ts'
 import { duration } from './profile.ts'
 import { loadProfile } from './profiles.ts'
 import type { Finding, SignRequest, WantedCertificate } from './request.ts'
@@ -50,7 +51,7 @@ export function rememberedScope(wanted: WantedCertificate, findings: readonly Fi
     pathLength: wanted.pathLength ?? -1,
     nameConstraints: wanted.nameConstraints === undefined ? '' : canonicalJson(wanted.nameConstraints),
     noticed: findings
-      .filter(({ by, check }) => by !== 'lint' && check !== nobodyMayApprove)
+      .filter(({ by, check }) => by !== 'lint' && check !== nobodyMayApprove && check !== leftOut)
       .map(({ by, check }) => `${by}:${check}`),
   }
 }

@@ -90,6 +90,84 @@ describe('CSRs of ACME orders (wire 38)', () => {
     expect((await client.post(order.url)).json.status).toBe('ready')
   })
 
+  // acme.sh asks for both purposes; cert-manager and others for keyEncipherment whatever the key is.
+  const wishes = [
+    'extendedKeyUsage=serverAuth,clientAuth',
+    'keyUsage=critical,digitalSignature,keyEncipherment',
+    'basicConstraints=critical,CA:FALSE',
+    'subjectKeyIdentifier=hash',
+    '1.3.6.1.4.1.55555.1=ASN1:UTF8String:wish',
+  ]
+  const wishful = (...extensions: string[]) =>
+    opensslCsr(
+      P256,
+      '/CN=a.localhost',
+      extensions.flatMap((extension) => ['-addext', extension]),
+    )
+  const requestOf = (order: { url: string }) =>
+    acme.app.world.core
+      .as({ kind: 'system', ref: 'test', name: 'test', people: [] })
+      .findSignRequest({ protocol: 'acme', ref: order.url.split('/').pop() ?? '' })
+
+  it('the profile of the first start leaves out what it does not issue, and the request says so', async () => {
+    const { client, order } = await acme.app.ready(['a.localhost'])
+    const done = await client.finalize(order, wishful(...wishes))
+    expect(done.json, done.text).toMatchObject({ status: 'valid' })
+    const { keyUsage, raw } = new X509Certificate((await client.post(String(done.json.certificate))).text)
+    expect(keyUsage).toEqual(['1.3.6.1.5.5.7.3.1'])
+    expect(raw.includes('wish')).toBe(false)
+    expect((await requestOf(order))?.findings).toEqual([
+      { by: 'policy', check: 'leftOut', detail: expect.stringContaining('1.3.6.1.5.5.7.3.2') },
+      { by: 'policy', check: 'leftOut', detail: expect.stringMatching(/key usages .*keyEncipherment/) },
+      { by: 'policy', check: 'leftOut', detail: expect.stringContaining('1.3.6.1.4.1.55555.1') },
+    ])
+  })
+
+  it.each(['extendedKeyUsage=serverAuth,clientAuth', '1.3.6.1.4.1.55555.1=ASN1:UTF8String:wish'])(
+    'any other refuses %s, unless it is told to leave it out (section 7.4)',
+    async (extension) => {
+      await acme.app.world.save('strict', {})
+      const { client, order } = await acme.app.ready(['a.localhost'], { profile: 'strict' })
+      expectProblem(await client.finalize(order, wishful(extension)), 400, 'badCSR', /does not issue/)
+      expect((await client.post(order.url)).json.status).toBe('ready')
+      const met = wishful('extendedKeyUsage=serverAuth', ...wishes.slice(1, 4))
+      expect((await client.finalize(order, met)).json).toMatchObject({ status: 'valid' })
+    },
+  )
+
+  it.each(['keyUsage=keyCertSign', 'keyUsage=cRLSign', 'basicConstraints=CA:TRUE', 'tlsfeature=17'])(
+    'no profile leaves out %s: dropping it would surprise',
+    async (extension) => {
+      const { client, order } = await acme.app.ready(['a.localhost'])
+      expectProblem(await client.finalize(order, wishful(extension)), 400, 'badCSR')
+    },
+  )
+
+  it('what is left out widens nothing: an approval given without it is still good', async () => {
+    const rules = { issue: [{ name: 'owner', require: [{ owner: true }] }] }
+    await acme.app.world.save('asked', { rules, settings: { certificate: { extraExtensions: 'ignore' } } })
+    const { client, order } = await acme.app.ready(['a.localhost'], { profile: 'asked' })
+    const asked = await requestOf(order)
+    expect(asked?.csr).toBeUndefined()
+    await client.finalize(order, wishful(...wishes))
+    expect(await requestOf(order)).toMatchObject({ id: asked?.id, status: 'requested', csr: expect.anything() })
+  })
+
+  it('wire 15: a csr that is padded is taken where the profile says so, and nothing else that is padded', async () => {
+    await acme.app.world.save('padded', { protocols: { acme: { paddedCsr: true } } })
+    const { client, order } = await acme.app.ready(['a.localhost'], { profile: 'padded' })
+    const text = (await der('a.localhost')).toString('base64url')
+    for (const wrong of [`${text}=====`, `=${text}`, `${text.slice(0, 8)}=${text.slice(8)}`, `${text}=a`])
+      expectProblem(await client.post(order.finalize, { csr: wrong }), 400, 'malformed', /csr/)
+    expectProblem(
+      await client.post(order.finalize, { csr: `${text}==` }, { members: { payload: 'e30=' } }),
+      400,
+      'malformed',
+    )
+    const padded = text.padEnd(Math.ceil(text.length / 4) * 4, '=')
+    expect((await client.post(order.finalize, { csr: padded })).json).toMatchObject({ status: 'valid' })
+  })
+
   it('names each name that is missing or too many in a subproblem', async () => {
     const { client, order } = await acme.app.ready(['a.localhost', 'b.localhost'])
     const { json } = await client.finalize(order, await der('b.localhost', 'c.localhost'))

@@ -177,4 +177,30 @@ describe.each(databases)('ACME finalize on $name', ({ open }) => {
       expect(reply.json).toMatchObject({ status: 'invalid', error: { detail: expect.stringContaining('not today') } })
     })
   })
+
+  it('section 7.3.6: an account that ends while its order is finalized is unauthorized, 401, and nothing is issued', async () => {
+    const { client, order } = await acme.app.ready(['ended.localhost'])
+    const csr = await der('ended.localhost')
+    const bodies = [await client.jws(order.finalize, { csr: csr.toString('base64url') })]
+    await client.get(client.directory.newNonce ?? '', 'HEAD')
+    bodies.push(await client.jws(client.kid ?? '', { status: 'deactivated' }))
+    const { host } = acme.app
+    const { core } = host
+    // The moment between the first look at the account and the transaction.
+    host.core = {
+      ...core,
+      as: (requester) => ({
+        ...core.as(requester),
+        async sign(draft, claim) {
+          host.core = core
+          expect((await client.send(client.kid ?? '', bodies[1] ?? '')).status).toBe(200)
+          return core.as(requester).sign(draft, claim)
+        },
+      }),
+    }
+    expectProblem(await client.send(order.finalize, bodies[0] ?? ''), 401, 'unauthorized', /deactivated/)
+    const ref = order.url.split('/').pop() ?? ''
+    const system = { kind: 'system', ref: 'test', name: 'test', people: [] } as const
+    expect(await core.as({ ...system, people: [] }).findSignRequest({ protocol: 'acme', ref })).toBeUndefined()
+  })
 })

@@ -113,6 +113,17 @@ describe.each(databases)('limits of ACME on $name', ({ open }) => {
       expect((await order(one, ['o2.localhost'])).status).toBe(201)
     })
 
+    it('authorizations that are asked for before an order count as well', async () => {
+      await profile('before', { ordersByAccount: '2/1m' })
+      const client = await acme.client({ profile: 'before' })
+      const authorize = (value: string) =>
+        client.post(client.directory.newAuthz ?? '', { identifier: { type: 'dns', value } })
+      expect((await authorize('one.localhost')).status).toBe(201)
+      expect((await order(client, ['two.localhost'])).status).toBe(201)
+      expectProblem(await authorize('three.localhost'), 429, 'rateLimited', /acme\.ordersByAccount/)
+      expectProblem(await order(client, ['four.localhost']), 429, 'rateLimited')
+    })
+
     it('what is refused for another reason takes nothing', async () => {
       await profile('nothing', { ordersByAccount: '1/1h' })
       const client = await acme.client({ profile: 'nothing' })

@@ -63,6 +63,27 @@ describe.each(databases)('ACME subdomains (RFC 9444) on $name', ({ open }) => {
     expect((await other.order(['a.oo.localhost'])).status).toBe('pending')
   })
 
+  it('a certificate may be revoked by whoever holds an authorization for a name above all of its names, wildcards apart', async () => {
+    const client = await clientOf()
+    const certificate = (der: Buffer) => ({ certificate: der.toString('base64url') })
+    const issued = await issue(acme.app, ['a.held.localhost', 'held.localhost'], { client })
+    const beside = await issue(acme.app, ['a.other.localhost'], { client })
+    const holder = await acme.app.client({ profile: 'below' })
+    const revoke = ({ der }: { der: Buffer }) => holder.post(holder.directory.revokeCert ?? '', certificate(der))
+    expectProblem(await revoke(issued), 403, 'unauthorized')
+    const { url } = await preauthorize(holder, 'held.localhost')
+    expectProblem(await revoke(beside), 403, 'unauthorized')
+    await acme.app.world.save('below', { protocols: { acme: { subdomainAuthorization: 'off' } } })
+    expectProblem(await revoke(issued), 403, 'unauthorized')
+    await acme.app.world.save('below', { protocols: { acme: { subdomainAuthorization: 'dns' } } })
+    expectProblem(await revoke(issued), 403, 'unauthorized')
+    await acme.app.world.save('below', { protocols: { acme: { subdomainAuthorization: 'any' } } })
+    await holder.post(url, { status: 'deactivated' })
+    expectProblem(await revoke(issued), 403, 'unauthorized')
+    await preauthorize(holder, 'held.localhost')
+    expect((await revoke(issued)).status).toBe(200)
+  })
+
   it('section 4.3: an ancestor named in the order is what has to be proved, once for all names below it', async () => {
     const client = await clientOf()
     const asked = [dns('foo.bar.shared.localhost', 'shared.localhost'), dns('baz.shared.localhost', 'shared.localhost')]
