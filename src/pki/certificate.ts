@@ -6,6 +6,7 @@ import {
   encodeExtendedKeyUsage,
   encodeExtension,
   encodeKeyUsage,
+  encodeNoRevAvail,
   encodeOcspNoCheck,
   encodePolicies,
   encodeSubjectKeyIdentifier,
@@ -46,6 +47,8 @@ export interface CertificateDraft {
   nameConstraints?: NameConstraints
   mustStaple?: boolean
   ocspNoCheck?: boolean
+  /** Says that nothing will be published about its revocation: then without crlUrls and ocspUrls, and never in a CA's (RFC 9608). */
+  noRevAvail?: boolean
   crlUrls: readonly string[]
   /** Where delta CRLs are found: freshestCRL, RFC 5280 section 4.2.1.15. */
   freshestUrls?: readonly string[]
@@ -116,8 +119,9 @@ function repeatedExtensions(draft: CertificateDraft): Buffer {
     freshestUrls,
     mustStaple,
     ocspNoCheck,
+    noRevAvail,
   } = draft
-  const flags = (mustStaple ? 1 : 0) | (ocspNoCheck ? 2 : 0)
+  const flags = (mustStaple ? 1 : 0) | (ocspNoCheck ? 2 : 0) | (noRevAvail ? 4 : 0)
   const key = JSON.stringify([
     type === 'ca',
     pathLength,
@@ -156,6 +160,7 @@ function encodeRepeated(draft: CertificateDraft): Buffer {
   add(freshestUrls.length > 0, OID.freshestCRL, () => encodeCrlDistributionPoints(freshestUrls))
   add(draft.mustStaple === true, OID.tlsFeature, () => encodeTlsFeature([STATUS_REQUEST]))
   add(draft.ocspNoCheck === true, OID.ocspNoCheck, encodeOcspNoCheck)
+  add(draft.noRevAvail === true, OID.noRevAvail, encodeNoRevAvail)
   return Buffer.concat(parts)
 }
 

@@ -21,6 +21,7 @@ import {
   type Tlv,
 } from './der.ts'
 import { malformed } from './error.ts'
+import { OID } from './oid.ts'
 
 // Encoders give the DER of the extension's value (what stands inside extnValue); decoders take it and throw PkiError('malformed').
 
@@ -163,6 +164,18 @@ export function decodeOcspNoCheck(value: Buffer): true {
   if (expect(readTlv(value), TAG.null, 'ocsp-nocheck').value.length) throw malformed('a NULL with contents')
   return true
 }
+
+/** noRevAvail: NULL, RFC 9608 section 2. */
+export const encodeNoRevAvail = (): Buffer => nullValue()
+
+export function decodeNoRevAvail(value: Buffer): true {
+  if (expect(readTlv(value), TAG.null, 'noRevAvail').value.length) throw malformed('a NULL with contents')
+  return true
+}
+
+/** Whether nothing is published about the revocation of what has these extensions. */
+export const hasNoRevAvail = (extensions: readonly Extension[]): boolean =>
+  extensions.some(({ oid }) => oid === OID.noRevAvail)
 
 /** CRLNumber and BaseCRLNumber, RFC 5280 sections 5.2.3 and 5.2.4: at most 20 octets, not negative. */
 export function decodeCrlNumber(value: Buffer): bigint {

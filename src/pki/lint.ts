@@ -3,6 +3,7 @@ import { type Check, type LintContext, readCandidate } from './lintCandidate.ts'
 import { extensionChecks } from './lintExtensions.ts'
 import { fieldChecks } from './lintFields.ts'
 import { nameChecks } from './lintNames.ts'
+import { revocationChecks } from './lintRevocation.ts'
 import { usageChecks } from './lintUsage.ts'
 
 export type { LintContext } from './lintCandidate.ts'
@@ -18,7 +19,13 @@ export interface LintFinding {
 }
 
 /** All checks, in the order in which findings are reported. Names are unique. */
-export const lintChecks: readonly Check[] = [...fieldChecks, ...nameChecks, ...usageChecks, ...extensionChecks]
+export const lintChecks: readonly Check[] = [
+  ...fieldChecks,
+  ...nameChecks,
+  ...usageChecks,
+  ...extensionChecks,
+  ...revocationChecks,
+]
 
 /**
  * Checks the bytes about to be signed, read back, so that what is signed is what is checked. `tbs` is a DER TBSCertificate.

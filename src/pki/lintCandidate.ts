@@ -9,6 +9,7 @@ import {
   decodeBasicConstraints,
   decodeExtendedKeyUsage,
   decodeKeyUsage,
+  decodeNoRevAvail,
   decodeOcspNoCheck,
   decodePolicies,
   decodeSubjectKeyIdentifier,
@@ -121,6 +122,7 @@ export function readCandidate(der: Buffer, context: LintContext): Candidate {
   }
   const access = decoded(OID.authorityInfoAccess, authorityInfoAccess)
   decoded(OID.ocspNoCheck, decodeOcspNoCheck)
+  decoded(OID.noRevAvail, decodeNoRevAvail)
   // No spread: an object that begins with one grows by a property at a time, which takes longer than all the reading.
   return {
     type: context.type,

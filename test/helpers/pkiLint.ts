@@ -106,6 +106,13 @@ export const caDraft: Partial<CertificateDraft> = {
   keyUsage: ['keyCertSign', 'cRLSign'],
   extendedKeyUsage: [],
 }
+export const shortDraft: Partial<CertificateDraft> = {
+  noRevAvail: true,
+  crlUrls: [],
+  ocspUrls: [],
+  notBefore: now,
+  notAfter: new Date(now.getTime() + 6 * 86_400_000),
+}
 export const ocspDraft: Partial<CertificateDraft> = {
   type: 'ocsp',
   subject: nameOf({ CN: 'Responder' }),

@@ -13,6 +13,7 @@ import {
   tlv,
   utf8,
 } from '../../src/pki/der.ts'
+import { encodeCrlDistributionPoints } from '../../src/pki/distribution.ts'
 import { encodeExtension, encodeKeyUsage, encodePolicies } from '../../src/pki/extensions.ts'
 import { encodeName, nameOf } from '../../src/pki/name.ts'
 import { OID } from '../../src/pki/oid.ts'
@@ -30,6 +31,7 @@ import {
   replaced,
   rsa,
   rsaKey,
+  shortDraft,
   stapling,
   subject,
   turned,
@@ -190,6 +192,11 @@ export const failing: Record<string, Case[]> = {
   extensions_unique: [{ add: () => [encodeExtension(OID.keyUsage, encodeKeyUsage(['digitalSignature']), true)] }],
   extensions_readable: [
     replaced(OID.extKeyUsage, () => octets(Buffer.alloc(2))),
+    {
+      draft: shortDraft,
+      drop: [OID.noRevAvail],
+      add: () => [encodeExtension(OID.noRevAvail, octets(Buffer.alloc(1)))],
+    },
     replaced(OID.cRLDistributionPoints, () =>
       seq(seq(explicit(0, implicit(0, tlv(tag(6, false), Buffer.from('http://ä/')), true)))),
     ),
@@ -227,4 +234,15 @@ export const failing: Record<string, Case[]> = {
   ocsp_no_check_in_responder: [{ draft: { ...ocspDraft, ocspNoCheck: false } }],
   ocsp_no_check_only_in_responder: [{ draft: { ocspNoCheck: true } }],
   ocsp_no_check_not_critical: [turned(OID.ocspNoCheck, true, ocspDraft)],
+  no_rev_avail_not_critical: [turned(OID.noRevAvail, true, shortDraft)],
+  no_rev_avail_not_in_ca: [{ draft: { ...caDraft, ...shortDraft } }],
+  no_rev_avail_without_pointers: [
+    { draft: { ...shortDraft, crlUrls: ['http://x/1.crl'] } },
+    { draft: { ...shortDraft, ocspUrls: ['http://x/ocsp'] } },
+    {
+      draft: shortDraft,
+      add: () => [encodeExtension(OID.freshestCRL, encodeCrlDistributionPoints(['http://x/delta.crl']))],
+    },
+  ],
+  no_rev_avail_short_lived: [{ draft: { ...shortDraft, notAfter: new Date(now.getTime() + 7 * 86_400_000) } }],
 }

@@ -1,10 +1,23 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { encodeTbs } from '../../src/pki/certificate.ts'
+import { readTbs } from '../../src/pki/certificateReader.ts'
+import { hasNoRevAvail } from '../../src/pki/extensions.ts'
 import { lintCertificate, lintChecks } from '../../src/pki/lint.ts'
 import { nameOf } from '../../src/pki/name.ts'
 import { OID } from '../../src/pki/oid.ts'
-import { type Case, ca, caDraft, constrained, limited, lint, ocspDraft, rsa, stapling } from '../helpers/pkiLint.ts'
+import {
+  type Case,
+  ca,
+  caDraft,
+  constrained,
+  limited,
+  lint,
+  ocspDraft,
+  rsa,
+  shortDraft,
+  stapling,
+} from '../helpers/pkiLint.ts'
 import { failing } from '../helpers/pkiLintCases.ts'
 import { later, leafDraft, now } from '../helpers/pkiSamples.ts'
 
@@ -64,6 +77,7 @@ describe('in order', () => {
       },
     ],
     ['a stapling server', { draft: { mustStaple: true }, issuer: () => stapling }],
+    ['a short-lived server without revocation information', { draft: shortDraft }],
     ['a responder', { draft: ocspDraft }],
     ['a responder of an authority with purposes', { draft: ocspDraft, issuer: () => limited }],
     ['a CA', { draft: { ...caDraft, pathLength: 0 } }],
@@ -96,6 +110,15 @@ describe('in order', () => {
   })
 })
 
+test('noRevAvail is a NULL that is not critical (RFC 9608 section 2)', () => {
+  const extensionsOf = (draft: Case['draft']) =>
+    readTbs(encodeTbs(leafDraft(ca, draft ?? {}), ca.signer.algorithm)).extensions
+  const value = Buffer.from('0500', 'hex')
+  expect(extensionsOf(shortDraft)).toContainEqual({ oid: '2.5.29.56', critical: false, value })
+  expect(hasNoRevAvail(extensionsOf(shortDraft))).toBe(true)
+  expect(hasNoRevAvail(extensionsOf({}))).toBe(false)
+})
+
 describe('bytes that are no certificate-to-be', () => {
   test('are a finding', () => {
     expect(lintCertificate(Buffer.from('3000', 'hex'), { type: 'server', issuer: ca.fields, now })).toEqual([
@@ -105,7 +128,7 @@ describe('bytes that are no certificate-to-be', () => {
 
   test('never throw, at random and mutated', () => {
     const plain = encodeTbs(
-      leafDraft(ca, { mustStaple: true, policies: ['1.2.3'], ocspNoCheck: true }),
+      leafDraft(ca, { mustStaple: true, policies: ['1.2.3'], ocspNoCheck: true, noRevAvail: true }),
       ca.signer.algorithm,
     )
     const attempt = (tbs: Buffer) => {
