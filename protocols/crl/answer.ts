@@ -44,7 +44,7 @@ function find(door: Door, wanted: Wanted, now: Date): Promise<HttpAnswer> {
 }
 
 async function findCrl(door: Door, { kind: _, ...ref }: Wanted & { kind: 'crl' }, now: Date): Promise<HttpAnswer> {
-  const { der, number, thisUpdate, nextUpdate } = await door.crl(ref)
+  const { parts, number, thisUpdate, nextUpdate } = await door.crl(ref)
   const left = Math.floor((nextUpdate.getTime() - now.getTime()) / 1000)
   const seconds = Math.max(0, Math.min(CRL_SECONDS, left))
   return {
@@ -57,7 +57,7 @@ async function findCrl(door: Door, { kind: _, ...ref }: Wanted & { kind: 'crl' }
       // One number, one CRL of this issuer and shard (RFC 5280 section 5.2.3).
       ETag: `"${number}"`,
     },
-    body: der,
+    body: parts,
   }
 }
 

@@ -58,6 +58,8 @@ export interface Door {
   foresee(draft: ForeseenDraft): Promise<Claim | undefined>
   /** As sign; `revoked` in the answer means that OCSP says so already. Throws alreadyRevoked, badReason, notFound, forbidden. */
   revoke(draft: RevokeDraft, claim?: Claim): Promise<RevokeRequest>
+  /** Makes a certificate on hold valid again. Needs revoke_cert. Throws notFound, forbidden, unsupported, conflict. */
+  unhold(certificate: number): Promise<Certificate>
   /** The newest generation of an origin. */
   findSignRequest(origin: Origin): Promise<SignRequest | undefined>
   findCertificate(ref: CertificateRef): Promise<Certificate | undefined>

@@ -153,6 +153,17 @@ async function changedSince(
   return row?.last != null
 }
 
+/** All CRLs of one certificate of an authority. */
+export async function crlsOf(
+  it: Installation,
+  authority: LoadedAuthority,
+  issuerId: number,
+): Promise<{ shard: number; delta: boolean }[]> {
+  const { shards, delta } = await planOf(it, authority, { issuerId, shard: 0, delta: false })
+  const kinds = delta === undefined ? [false] : [false, true]
+  return Array.from({ length: shards }, (_, shard) => kinds.map((delta) => ({ shard, delta }))).flat()
+}
+
 /** Whether upkeep should have this one made: it is not there, due, or of another scope than it must be now. */
 export async function isDue(it: Installation, authority: LoadedAuthority, key: CrlKey): Promise<boolean> {
   const plan = await planOf(it, authority, key)

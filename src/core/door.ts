@@ -15,6 +15,7 @@ import { Failure } from './failure.ts'
 import { afterApproval, afterRetry } from './follow.ts'
 import { foresee } from './foresee.ts'
 import { actingUser } from './held.ts'
+import { unhold } from './hold.ts'
 import type { Installation } from './installation.ts'
 import { createLimits } from './limits.ts'
 import { createListing } from './lists.ts'
@@ -66,6 +67,7 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
       await mayAskRevocation(it, requester, draft.certificate)
       return revoke(it, requester, draft, claim)
     },
+    unhold: (certificate) => unhold(it, requester, certificate),
     findSignRequest: async (origin) => (await findByOrigin(db, origin))?.request,
     findCertificate: async (ref) => {
       const certificate = await findCertificate(db, ref)

@@ -2,7 +2,7 @@ import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import { raiseAlert } from './alert.ts'
 import { loadAuthority } from './authority.ts'
-import { currentCrl } from './crl.ts'
+import { renewCrls } from './crlUpkeep.ts'
 import { expireWaiting } from './expire.ts'
 import { abandonForeseen } from './foresee.ts'
 import type { Installation } from './installation.ts'
@@ -39,7 +39,8 @@ export function startUpkeep(
     { name: 'withdraw approvals without an order', every: 600_000, run: () => abandonForeseen(db, clock()) },
     { name: 'prune limits', every: 600_000, run: () => transaction(db, (db) => pruneLimits(db, clock())) },
     { name: 'head of the audit chain', every: 3_600_000, run: () => logAuditHead(it) },
-    { name: 'renew CRLs and responders', every: 600_000, run: () => renewRevocationAnswers(it) },
+    { name: 'renew CRLs', every: 60_000, run: () => renewCrls(it) },
+    { name: 'renew responders', every: 600_000, run: () => renewRevocationAnswers(it) },
     ...(options.more ?? []),
   ]
   const stopping = new AbortController()
@@ -80,7 +81,7 @@ async function sealAll(it: Installation): Promise<void> {
   while ((await sealAudit(it.db, it.auditSecret)) === 500);
 }
 
-/** Asks for every authority's CRL and responder, which makes the ones that are due, and warns of what will lapse. */
+/** Asks for every authority's responders, which makes the ones that are due, and warns of what will lapse. */
 export async function renewRevocationAnswers(it: Installation): Promise<void> {
   const rows = await withTables<CoreTables>(it.db).selectFrom('authorities').select(['id', 'name']).execute()
   for (const { id, name } of rows) {
@@ -88,14 +89,11 @@ export async function renewRevocationAnswers(it: Installation): Promise<void> {
       const authority = await loadAuthority(it, id)
       const { issuer } = authority
       if (!issuer) continue
-      if (authority.signs.sign) {
-        await currentCrl(it, { authority: name })
-        await renewResponders(it, authority)
-      }
+      if (authority.signs.sign) await renewResponders(it, authority)
       await warnOfEnd(it, { id, name, organizationId: authority.organizationId, end: issuer.certificate.notAfter })
     } catch (error) {
-      it.log.error({ err: error, authority: name }, 'the CRL or OCSP responder of an authority could not be renewed')
-      const detail = `the CRL or OCSP responder of ${name} could not be renewed; the log says why`
+      it.log.error({ err: error, authority: name }, 'the OCSP responder of an authority could not be renewed')
+      const detail = `the OCSP responder of ${name} could not be renewed; the log says why`
       await transaction(it.db, (db) =>
         raiseAlert(db, it.clock(), {
           kind: 'revocation_answers',

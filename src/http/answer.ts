@@ -4,13 +4,27 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 export interface HttpAnswer {
   status: number
   headers: Record<string, string>
-  body: Buffer | string
+  /** Parts follow each other: what is long is not copied together for it. */
+  body: Buffer | string | readonly Buffer[]
 }
 
 /** Sends it; to HEAD without the body, but with its length. */
 export function sendAnswer(incoming: IncomingMessage, outgoing: ServerResponse, answer: HttpAnswer): void {
+  const { body } = answer
   outgoing.writeHead(answer.status, complete(answer))
-  outgoing.end(incoming.method === 'HEAD' ? undefined : answer.body)
+  if (incoming.method === 'HEAD') outgoing.end()
+  else if (isParts(body)) {
+    for (const part of body) outgoing.write(part)
+    outgoing.end()
+  } else outgoing.end(body)
+}
+
+function isParts(body: HttpAnswer['body']): body is readonly Buffer[] {
+  return Array.isArray(body)
+}
+
+function lengthOf(body: HttpAnswer['body']): number {
+  return isParts(body) ? body.reduce((sum, { length }) => sum + length, 0) : Buffer.byteLength(body)
 }
 
 /** The same answer as the framework takes it; to HEAD without the body. */
@@ -20,13 +34,14 @@ export function toResponse(incoming: IncomingMessage, answer: HttpAnswer): Respo
 
 export function asResponse(answer: HttpAnswer, bare = false): Response {
   // The types of Response allow for shared memory, and no Buffer of ours is in any.
-  const body = bare || answer.status === 304 ? null : (answer.body as string | Uint8Array<ArrayBuffer>)
+  const whole = isParts(answer.body) ? Buffer.concat(answer.body) : answer.body
+  const body = bare || answer.status === 304 ? null : (whole as string | Uint8Array<ArrayBuffer>)
   return new Response(body, { status: answer.status, headers: complete(answer) })
 }
 
 // RFC 9110 section 8.6: a 304 without a length rather than with one that is not that of the 200.
 function complete({ status, headers, body }: HttpAnswer): Record<string, string> {
-  return status === 304 ? headers : { ...headers, 'Content-Length': String(Buffer.byteLength(body)) }
+  return status === 304 ? headers : { ...headers, 'Content-Length': String(lengthOf(body)) }
 }
 
 /** For people: one line of text. */

@@ -5,7 +5,7 @@ import { action, type Cli } from '../cli.ts'
 import * as operations from '../operations/certificate.ts'
 import { fields, several, table, time } from '../table.ts'
 import { pageOptions, positive } from './paging.ts'
-import { define as defineRenewal } from './renewal.ts'
+import { define as defineRenewal, moment } from './renewal.ts'
 
 const what = 'id, uuid, serial number or SHA-256 fingerprint'
 
@@ -26,8 +26,21 @@ export function define(certificate: Command): void {
         '--reason <reason>',
         'keyCompromise, affiliationChanged, superseded, cessationOfOperation, certificateHold …',
       )
+      .option('--compromised-since <time>', 'since when others may know its key: 2026-05-01T12:00:00Z, or -12h')
       .option('--comment <text>', 'for the approvers'),
     revoke,
+  )
+  action(
+    named(certificate.command('hold <id>').description(`revoke it for the time being, as yourself (${what})`)).option(
+      '--comment <text>',
+      'for the approvers',
+    ),
+    (cli: Cli, ref: string, options: Named & { comment?: string }) =>
+      revoke(cli, ref, { ...options, reason: 'certificateHold' }),
+  )
+  action(
+    named(certificate.command('unhold <id>').description(`make one on hold valid again, as yourself (${what})`)),
+    unhold,
   )
   action(
     named(certificate.command('download <id>').description('the certificate as PEM'))
@@ -101,14 +114,27 @@ function find(cli: Cli, ref: string, authority: string | undefined) {
   return cli.call(operations.show, { ref, ...(authority === undefined ? {} : { authority }) })
 }
 
-async function revoke(cli: Cli, ref: string, options: Named & { reason?: string; comment?: string }): Promise<void> {
-  const asked = await cli.call(operations.revoke, { ref, ...options })
+interface RevokeOptions extends Named {
+  reason?: string
+  comment?: string
+  compromisedSince?: string
+}
+
+async function revoke(cli: Cli, ref: string, { compromisedSince, ...options }: RevokeOptions): Promise<void> {
+  const since = compromisedSince === undefined ? {} : { compromisedSince: moment(compromisedSince) }
+  const asked = await cli.call(operations.revoke, { ref, ...options, ...since })
   const done =
     asked.status === 'revoked'
-      ? `certificate ${asked.certificate} is revoked`
+      ? `certificate ${asked.certificate} is ${options.reason === 'certificateHold' ? 'on hold' : 'revoked'}`
       : `the revocation of certificate ${asked.certificate} is ${asked.status}`
   cli.show(asked, `${done} (request r${asked.id})${asked.reason ? `: ${asked.reason}` : ''}\n`)
   if (asked.status === 'denied') cli.fail()
+}
+
+async function unhold(cli: Cli, ref: string, { authority }: Named): Promise<void> {
+  const input = { ref, ...(authority === undefined ? {} : { authority }) }
+  const released = await cli.call(operations.unhold, input)
+  cli.show(released, `certificate ${released.certificate} is valid again\n`)
 }
 
 interface DownloadOptions extends Named {

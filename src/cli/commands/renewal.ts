@@ -48,7 +48,7 @@ export function define(certificate: Command): void {
 }
 
 /** ISO 8601 of a time, of now, or of a length of time from now. */
-function moment(text: string): string {
+export function moment(text: string): string {
   const length = lengthOfTime.safeParse(text.slice(1))
   if (text === 'now') return new Date().toISOString()
   if (/^[+-]/.test(text) && length.success)

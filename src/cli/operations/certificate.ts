@@ -44,17 +44,34 @@ export const show = operation({
 export const revoke = operation({
   name: 'certificate.revoke',
   person: 'asks for a revocation',
-  input: z.strictObject({ ...given, reason: text(50).optional(), comment: text(1000).optional() }),
-  run: async (context, { ref, authority, ...draft }) => {
+  input: z.strictObject({
+    ...given,
+    reason: text(50).optional(),
+    comment: text(1000).optional(),
+    compromisedSince: z.iso.datetime({ offset: true }).optional(),
+  }),
+  run: async (context, { ref, authority, compromisedSince, ...draft }) => {
     const certificate = await find(context, { ref, ...(authority === undefined ? {} : { authority }) })
     const request = await context.door.revoke({
       protocol: 'cli',
       certificate: certificate.id,
       grounds: 'user',
       ...draft,
+      ...(compromisedSince === undefined ? {} : { invalidityDate: new Date(compromisedSince) }),
     })
     const { id, uuid, status, reason } = request
     return { id, uuid, status, reason: reason ?? null, certificate: certificate.id, serial: certificate.serial }
+  },
+})
+
+export const unhold = operation({
+  name: 'certificate.unhold',
+  person: 'lifts a hold',
+  input: z.strictObject(given),
+  run: async (context, input) => {
+    const { id } = await find(context, input)
+    const { serial, status } = await context.door.unhold(id)
+    return { certificate: id, serial, status }
   },
 })
 

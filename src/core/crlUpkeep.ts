@@ -1,0 +1,46 @@
+import { withTables } from '../db/tables.ts'
+import { transaction } from '../db/transaction.ts'
+import { raiseAlert } from './alert.ts'
+import { type LoadedAuthority, loadAuthority } from './authority.ts'
+import { crlsOf, currentCrl, isDue } from './crl.ts'
+import type { Installation } from './installation.ts'
+import type { CoreTables } from './tables.ts'
+
+/**
+ * Makes the CRLs and delta CRLs that are due: of all shards, also under earlier certificates of an authority until those
+ * have ended. One that cannot be made leaves an alert, and the others are made all the same.
+ */
+export async function renewCrls(it: Installation): Promise<void> {
+  const rows = await withTables<CoreTables>(it.db)
+    .selectFrom('authority_certificates as own')
+    .innerJoin('authorities', 'authorities.id', 'own.authority_id')
+    .select(['own.id', 'own.authority_id'])
+    .where('authorities.kind', '=', 'local')
+    .where('own.key_id', 'is not', null)
+    .where('own.not_after', '>', it.clock().getTime())
+    .orderBy('own.id')
+    .execute()
+  for (const { id, authority_id: authorityId } of rows) {
+    try {
+      await renewUnder(it, await loadAuthority(it, authorityId), id)
+    } catch (error) {
+      await tell(it, authorityId, error)
+    }
+  }
+}
+
+async function renewUnder(it: Installation, authority: LoadedAuthority, issuer: number): Promise<void> {
+  for (const { shard, delta } of await crlsOf(it, authority, issuer)) {
+    if (await isDue(it, authority, { issuerId: issuer, shard, delta }))
+      await currentCrl(it, { authority: authority.name, issuer, shard, delta })
+  }
+}
+
+async function tell(it: Installation, id: number, error: unknown): Promise<void> {
+  it.log.error({ err: error, authority: id }, 'the CRL of an authority could not be renewed')
+  const detail = 'a CRL of this authority could not be renewed; the log says why'
+  const subject = { kind: 'authority', id } as const
+  await transaction(it.db, (db) =>
+    raiseAlert(db, it.clock(), { kind: 'revocation_answers', organizationId: null, subject, detail }),
+  )
+}
