@@ -6,6 +6,9 @@ import { acmeRenewal } from './0005-acme-renewal.ts'
 import { limits } from './0006-limits.ts'
 import { revocation } from './0007-revocation.ts'
 import { crlParts } from './0008-crl-parts.ts'
+import { acmeRetention } from './0009-acme-retention.ts'
+import { challenges } from './0010-challenges.ts'
+import { messageKeys } from './0010-message-keys.ts'
 import type { Migration } from './columns.ts'
 
 /** All migrations, by name; they run in the order of their names. */
@@ -18,4 +21,7 @@ export const migrations: Record<string, Migration> = {
   '0006-limits': limits,
   '0007-revocation': revocation,
   '0008-crl-parts': crlParts,
+  '0009-acme-retention': acmeRetention,
+  '0010-message-keys': messageKeys,
+  '0010-challenges': challenges,
 }

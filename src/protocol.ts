@@ -47,6 +47,14 @@ export interface Finding {
   detail: string
 }
 
+/** Done again and again while the server runs, on every node. */
+export interface Chore {
+  name: string
+  /** Milliseconds between the end of one run and the next. */
+  every: number
+  run(): Promise<unknown>
+}
+
 /** One wire contract: all that src/ knows of it. */
 export interface Protocol {
   readonly name: string
@@ -55,6 +63,8 @@ export interface Protocol {
   readonly options: ZodType
   /** Durable jobs by kind. What one throws is logged, and it runs again later, with growing pauses. */
   readonly jobs?: Record<string, (host: Host, ref: string) => Promise<void>>
+  /** What no request asks for. One that throws is logged, and runs again in its time. */
+  chores?(host: Host): Chore[]
   /** Looks at what is outside the server, and answers within seconds: for doctor, and for the log at each start. Never rejects. */
   examine?(validation: ValidationConfig): Promise<Finding[]>
   /** What an administrator should know of options that a profile has: for doctor, and for the log at each start. */

@@ -17,7 +17,7 @@ import { type SourceAddress, sourceAddressReader } from './http/sourceAddress.ts
 import type { Log } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { pemEncode } from './pki/pem.ts'
-import type { Host, Protocol } from './protocol.ts'
+import type { Chore, Host, Protocol } from './protocol.ts'
 import { createServer, type Server } from './server.ts'
 
 export interface RunningServer {
@@ -109,7 +109,7 @@ async function open(opening: Opening): Promise<string> {
     server.setCertificate(tls)
     log.info({ renewAt: tls.renewAt }, 'the certificate of the listeners was renewed')
   }
-  const more = [{ name: 'renew the TLS certificate', every: 60_000, run: renewTls }]
+  const more = [{ name: 'renew the TLS certificate', every: 60_000, run: renewTls }, ...choresOf(protocols, hostOf)]
   const upkeep = startUpkeep(it, { handlers: handlersOf(protocols, hostOf), more })
   closing.splice(closing.length - 1, 0, () => upkeep.stop())
   void warnOfSurroundings(opening)
@@ -173,6 +173,10 @@ function handlersOf(protocols: Protocol[], hostOf: (protocol: Protocol) => Host)
     for (const [kind, run] of Object.entries(protocol.jobs ?? {})) handlers[kind] = (ref) => run(hostOf(protocol), ref)
   }
   return handlers
+}
+
+function choresOf(protocols: Protocol[], hostOf: (protocol: Protocol) => Host): Chore[] {
+  return protocols.flatMap((protocol) => protocol.chores?.(hostOf(protocol)) ?? [])
 }
 
 /** The names in the server's own certificate: those of its URLs, and those of loopback when it listens there. */

@@ -4,6 +4,7 @@ import { acmeWarnings } from './chaos.ts'
 import { fastNewNonce } from './newNonce.ts'
 import { acmeOptions } from './options.ts'
 import { examineResolver } from './resolverCheck.ts'
+import { retention } from './retention.ts'
 import { acmeRoutes } from './routes.ts'
 import { acmeServer } from './server.ts'
 import { validate } from './validation.ts'
@@ -14,6 +15,7 @@ export const acme: Protocol = {
   mounts: [{ path: '/acme', listeners: ['https'] }],
   options: acmeOptions,
   jobs: { 'acme.validate': validate, 'acme.cancel': cancelOrders },
+  chores: (host) => [retention(host)],
   examine: examineResolver,
   warn: acmeWarnings,
   routes: acmeRoutes,

@@ -1,7 +1,7 @@
 import { withTables } from '../../src/db/tables.ts'
 import { type Answer, link } from './answer.ts'
 import { AcmeError } from './errors.ts'
-import { isId } from './id.ts'
+import { isId, timeOfId } from './id.ts'
 import { currentState } from './order.ts'
 import { findOrders } from './orderRecord.ts'
 import { type AccountRequest, notFound, requirePostAsGet } from './signed.ts'
@@ -36,12 +36,16 @@ async function page({ server, account, query }: AccountRequest): Promise<{ uuids
   if (cursor !== undefined && !isId(cursor))
     throw new AcmeError('malformed', 'the cursor is not one that was handed out')
   let rows = tables.selectFrom('acme_orders').select('uuid').where('account_id', '=', account.id)
-  if (cursor !== undefined)
-    rows = rows.where(
-      'id',
-      '<',
-      tables.selectFrom('acme_orders').select('id').where('uuid', '=', cursor).where('account_id', '=', account.id),
-    )
+  if (cursor !== undefined) {
+    const last = await tables
+      .selectFrom('acme_orders')
+      .select('id')
+      .where('uuid', '=', cursor)
+      .where('account_id', '=', account.id)
+      .executeTakeFirst()
+    // One that was forgotten meanwhile (retention.ts) still tells its time.
+    rows = last ? rows.where('id', '<', last.id) : rows.where('created_at', '<', timeOfId(cursor))
+  }
   const uuids = (
     await rows
       .orderBy('id', 'desc')
