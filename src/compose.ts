@@ -48,6 +48,7 @@ export async function compose(
       db,
       vault: createKeyVault(secretFrom(secret, 'key vault')),
       auditSecret: secretFrom(secret, 'audit chain'),
+      challengeSecret: secretFrom(secret, 'challenges'),
       clock: () => new Date(),
       log,
       httpBaseUrl: config.httpBaseUrl,

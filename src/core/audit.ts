@@ -14,6 +14,7 @@ export type AuditSubject =
   | 'token'
   | 'key'
   | 'credential'
+  | 'challenge'
   | 'account'
   | 'installation'
 

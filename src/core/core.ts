@@ -7,6 +7,7 @@ import type { AccountEvent } from './audit.ts'
 import type { Authentication } from './authentication.ts'
 import type { CaChain } from './authority.ts'
 import type { Certificate, CertificateRef } from './certificate.ts'
+import type { AskElsewhere, ChallengeAsked, ChallengeGrant } from './challenge.ts'
 import type { Credential, CredentialKind } from './credential.ts'
 import type { CrlRef } from './crl.ts'
 import type { ForeseenDraft } from './foresee.ts'
@@ -107,6 +108,20 @@ export interface Door {
   approvals: Approvals
   admin: Admin
   list: Listing
+  /**
+   * Who stands behind a challenge that came with an order, and whether it allows this. Open the door for the key-holder with
+   * his `source`, ask, then sign through `core.as(grant.requester)` with `entitled: grant.entitled` and, in the claim,
+   * `redeemChallenge`. A challenge that is used up passes again for the key that used it, so that a device may repeat
+   * itself; `again` then makes nothing new. `elsewhere`, where the profile has it decided outside, is asked about what is no
+   * challenge of ours. Throws Failure: forbidden, by one and the same text for one that is unknown, revoked, past its time,
+   * used up, for other names, and for whoever failed too often; unavailable when the outside does not answer.
+   */
+  challenge(profile: RaProfile, given: string, asked: ChallengeAsked, elsewhere?: AskElsewhere): Promise<ChallengeGrant>
+  /**
+   * Takes one use of a challenge, in the claim of `sign`: of many at once no more pass than it has uses. Throws Failure
+   * ('forbidden') with the text of `challenge`. A repeat of the same transaction takes nothing.
+   */
+  redeemChallenge(db: Database, grant: ChallengeGrant): Promise<void>
 }
 
 /** The one way into the core. */

@@ -8,6 +8,7 @@ import { createAuthentication } from './authentication.ts'
 import { loadIssuer, readChain } from './authority.ts'
 import { hasCapability } from './capability.ts'
 import { type Certificate, findCertificate } from './certificate.ts'
+import { askChallenge, redeemChallenge } from './challengeAsk.ts'
 import type { Core, Door } from './core.ts'
 import { admitCredential, findCredential, redeemCredential } from './credential.ts'
 import { currentCrl } from './crl.ts'
@@ -94,6 +95,8 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
     admitCredential: (db, id, identifiers) => admitCredential(db, id, identifiers),
     record: (db, event) => auditAccount(db, requester, it.clock(), event),
     get limits() {
+    challenge: (profile, given, asked, elsewhere) => askChallenge(it, requester, { profile, given, asked, elsewhere }),
+    redeemChallenge: (db, grant) => redeemChallenge(db, { actor: requester, at: it.clock() }, grant),
       return createLimits(it, requester)
     },
     get approvals() {

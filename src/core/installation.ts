@@ -9,6 +9,8 @@ export interface Installation {
   vault: KeyVault
   /** Seals the audit chain: 32 octets derived from the key-encryption key, the same for all nodes. */
   auditSecret: Buffer
+  /** Under which challenges are hashed: 32 octets derived likewise. */
+  challengeSecret: Buffer
   clock: () => Date
   log: Log
   /** Base URL of the plain HTTP listener as the world sees it, without a trailing slash: CRL, OCSP and issuer URLs begin with it. */

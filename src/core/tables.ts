@@ -1,4 +1,5 @@
 import type { Generated } from 'kysely'
+import type { ChallengesTable, ChallengeUsesTable } from './challengeTables.ts'
 import type {
   CrlPartsTable,
   CrlsTable,
@@ -32,6 +33,8 @@ export interface CoreTables {
   tokens: TokensTable
   setup_links: { id: Generated<number>; user_id: number; hash: string; expires_at: number; used_at: number | null }
   credentials: CredentialsTable
+  challenges: ChallengesTable
+  challenge_uses: ChallengeUsesTable
   sealed_keys: SealedKeysTable
   authorities: AuthoritiesTable
   authority_certificates: AuthorityCertificatesTable
@@ -98,7 +101,7 @@ interface TokensTable {
 interface CredentialsTable {
   id: Generated<number>
   uuid: string
-  /** eab (a MAC key), challenge (a SCEP password) or enrolment (a name with a password). */
+  /** eab (a MAC key) or enrolment (a name with a password). */
   kind: string
   /** Public, and unique with the kind within the profile: the kid of a MAC key, the name that goes with a password. */
   name: string

@@ -51,6 +51,7 @@ export async function openWorld(db: Database, secret: Buffer): Promise<World> {
     db,
     vault: createKeyVault(secret),
     auditSecret: createHash('sha256').update('audit chain').update(secret).digest(),
+    challengeSecret: createHash('sha256').update('challenges').update(secret).digest(),
     clock: () => time.now,
     log: pino({ level: 'silent' }),
     httpBaseUrl: 'http://ca.test',

@@ -1,0 +1,255 @@
+import { createHash, createHmac } from 'node:crypto'
+import { sql } from 'kysely'
+import type { Database } from '../db/open.ts'
+import { withTables } from '../db/tables.ts'
+import { transaction } from '../db/transaction.ts'
+import { formatIp, parseIp } from '../pki/identifier.ts'
+import { nameText } from '../pki/name.ts'
+import { raiseAlert } from './alert.ts'
+import { audit } from './audit.ts'
+import type { AskElsewhere, ChallengeAsked, ChallengeGrant, ElsewhereAnswer } from './challenge.ts'
+import { boundTo } from './challengeNames.ts'
+import { Failure } from './failure.ts'
+import type { Change } from './identity.ts'
+import type { Installation } from './installation.ts'
+import { refusals, type Take, takeFrom } from './limit.ts'
+import type { RaProfile } from './profile.ts'
+import type { Requester } from './requester.ts'
+import type { CoreTables } from './tables.ts'
+
+interface Asking {
+  profile: RaProfile
+  given: string
+  asked: ChallengeAsked
+  elsewhere?: AskElsewhere | undefined
+}
+
+/** RFC 2985 section 5.4.1 (pkcs-9-ub-challengePassword): no challenge of ours is longer. */
+export const LONGEST_CHALLENGE = 255
+
+/** The additional data under which the secret of a system outside is sealed. */
+export const ELSEWHERE_SEAL = 'challenge webhook'
+
+/** What is stored of a challenge, and found by: HMAC-SHA-256 in hex under a secret that is not in the database. */
+export function challengeHash({ challengeSecret }: Installation, profileUuid: string, challenge: string): string {
+  return createHmac('sha256', challengeSecret)
+    .update(`${profileUuid}\n${challenge.normalize('NFC')}`)
+    .digest('hex')
+}
+
+/** See Door.challenge. */
+export async function askChallenge(it: Installation, requester: Requester, asking: Asking): Promise<ChallengeGrant> {
+  const { profile, asked, elsewhere } = asking
+  const at = it.clock()
+  const row = await findChallenge(it, asking)
+  const [bySource, byProfile] = takes(profile, requester)
+  const empty = await refusals(it.db, [bySource, byProfile], at)
+  const locked = (take: Take) => empty.some((refusal) => refusal.take === take)
+  const refused = (why: string) => refuse(it, requester, { ...asking, why, challenge: row?.uuid })
+  if (locked(bySource)) throw await refused('locked')
+  if (!row) {
+    if (!elsewhere) throw await refused('unknown')
+    const answer = await askOutside(it, profile, elsewhere)
+    if (!answer?.allow) throw await refused(answer ? `elsewhere: ${answer.reason ?? ''}` : 'unknown')
+    return outsideGrant(requester, asking, answer)
+  }
+  // What people choose can be guessed from many addresses at once; what we make cannot, and nobody else's guesses stop it.
+  if (row.kind === 'static' && locked(byProfile)) throw await refused('locked')
+  const again = row.again === 1
+  const names = boundTo(row, profile, asked)
+  const why = whyNot(row, { again, at, outside: names === 'outside' })
+  if (why !== undefined) throw await refused(why)
+  return {
+    requester: {
+      kind: 'challenge',
+      // With the key: what people approved for one device is no approval for the next that knows the same challenge.
+      ref: `${row.uuid}/${asked.spkiHash}`,
+      name: nameOf(row, profile),
+      people: row.created_by === null ? [] : [row.created_by],
+      ...sourceOf(requester),
+    },
+    entitled: names === 'bound',
+    use: { ...useOf(asking), challengeId: row.id, again },
+  }
+}
+
+function useOf({ profile, asked }: Asking) {
+  return { profileId: profile.id, transactionId: asked.transactionId, spkiHash: asked.spkiHash }
+}
+
+function sourceOf({ source }: Requester): { source?: string } {
+  return source === undefined ? {} : { source }
+}
+
+function nameOf({ kind, uuid, note }: ChallengeRow, profile: RaProfile): string {
+  if (kind === 'static') return `static challenge of ${profile.name}`
+  return `challenge ${uuid}${note === null ? '' : ` (${note})`}`
+}
+
+type ChallengeRow = NonNullable<Awaited<ReturnType<typeof findChallenge>>>
+
+/** One statement, whatever was given; `again`: this key has used it. */
+function findChallenge(it: Installation, { profile, given, asked }: Asking) {
+  const tooLong = given.length > LONGEST_CHALLENGE
+  const hash = challengeHash(it, profile.uuid, tooLong ? '' : given)
+  return withTables<CoreTables>(it.db)
+    .selectFrom('challenges')
+    .select(['id', 'uuid', 'kind', 'subject', 'identifiers', 'uses', 'used', 'note', 'created_by', 'expires_at'])
+    .select(
+      sql<number>`case when exists (select 1 from challenge_uses u where u.challenge_id = challenges.id and u.spki_hash = ${asked.spkiHash}) then 1 else 0 end`.as(
+        'again',
+      ),
+    )
+    .where('profile_id', '=', profile.id)
+    .where('hash', '=', hash)
+    .where('revoked_at', 'is', null)
+    .executeTakeFirst()
+}
+
+interface Standing {
+  again: boolean
+  outside: boolean
+  at: Date
+}
+
+function whyNot(row: ChallengeRow, { again, outside, at }: Standing): string | undefined {
+  if (outside) return 'other names'
+  if (again) return undefined
+  if (row.expires_at !== null && row.expires_at <= at.getTime()) return 'past its time'
+  return row.uses !== null && row.used >= row.uses ? 'used up' : undefined
+}
+
+async function askOutside(
+  it: Installation,
+  profile: RaProfile,
+  ask: AskElsewhere,
+): Promise<ElsewhereAnswer | undefined> {
+  const row = await withTables<CoreTables>(it.db)
+    .selectFrom('challenges')
+    .select(['uuid', 'sealed'])
+    .where('profile_id', '=', profile.id)
+    .where('kind', '=', 'webhook')
+    .where('revoked_at', 'is', null)
+    .orderBy('id', 'desc')
+    .executeTakeFirst()
+  const secret = row?.sealed && it.vault.open(row.sealed, row.uuid, ELSEWHERE_SEAL)
+  if (!secret) throw noAnswer(new Error(`the profile ${profile.name} has no webhook secret`))
+  try {
+    return await ask(secret)
+  } catch (error) {
+    it.log.warn({ err: error, profile: profile.name }, 'nobody outside decided on a challenge')
+    throw noAnswer(error)
+  }
+}
+
+function noAnswer(cause: unknown): Failure {
+  const detail = 'whether this challenge is good cannot be told now: try again later'
+  return new Failure('unavailable', detail, { cause, retryAfter: 60 })
+}
+
+function outsideGrant(requester: Requester, asking: Asking, { identity }: ElsewhereAnswer): ChallengeGrant {
+  const { profile, asked } = asking
+  const name = identity ?? nameText(asked.subject)
+  return {
+    requester: {
+      kind: 'challenge',
+      ref: `webhook/${profile.uuid}/${asked.spkiHash}`,
+      name: `${name} (by webhook)`,
+      people: [],
+      ...sourceOf(requester),
+    },
+    entitled: true,
+    use: { ...useOf(asking), again: false },
+  }
+}
+
+const FAILURES_BY_SOURCE = '10/1h'
+const FAILURES_BY_PROFILE = '300/1h'
+
+function takes(profile: RaProfile, { source }: Requester): [Take, Take] {
+  const what = 'challenges that were not good'
+  const { id: profileId } = profile
+  return [
+    { profileId, limit: 'challenge.failuresBySource', key: network(source), rate: FAILURES_BY_SOURCE, what },
+    { profileId, limit: 'challenge.failures', key: 'all', rate: FAILURES_BY_PROFILE, what },
+  ]
+}
+
+/** An IPv4 address, or the 64 bits of an IPv6 address that one host may vary beneath. */
+function network(source: string | undefined): string {
+  const address = source === undefined ? undefined : parseIp(source)
+  if (!address) return 'unknown'
+  return address.length === 4
+    ? formatIp(address)
+    : `${formatIp(Buffer.concat([address.subarray(0, 8), Buffer.alloc(8)]))}/64`
+}
+
+/** Nobody learns from it what was wrong. */
+function notGood(): Failure {
+  return new Failure('forbidden', 'the challenge is not good for this request: ask for another one')
+}
+
+/** Counts it, and says why in the audit trail, as long as the source has not failed too often. */
+async function refuse(
+  it: Installation,
+  requester: Requester,
+  { profile, asked, why, challenge }: Asking & { why: string; challenge: string | undefined },
+): Promise<Failure> {
+  const at = it.clock()
+  const [bySource, byProfile] = takes(profile, requester)
+  await transaction(it.db, async (db) => {
+    const [source, all] = [await takeFrom(db, bySource, at), await takeFrom(db, byProfile, at)]
+    if (source || all) return
+    const about = {
+      organizationId: profile.organizationId,
+      subject: { kind: 'profile', id: profile.id },
+    } as const
+    const details = { why, challenge, transactionId: asked.transactionId.slice(0, 200), subject: shown(asked) }
+    await audit(db, requester, at, { action: 'challenge.refused', ...about, details })
+    const [last] = await refusals(db, [bySource, byProfile], at)
+    if (!last) return
+    const detail = `${last.take.limit} of ${last.take.key}: challenges are refused there now`
+    await raiseAlert(db, at, { kind: 'challenge_lockout', ...about, detail })
+  })
+  return notGood()
+}
+
+function shown({ subject }: ChallengeAsked): string {
+  return nameText(subject).slice(0, 500)
+}
+
+/** See Door.redeemChallenge. */
+export async function redeemChallenge(db: Database, { actor, at }: Change, { use }: ChallengeGrant): Promise<void> {
+  if (use.challengeId === undefined) return
+  const tables = withTables<CoreTables>(db)
+  const now = at.getTime()
+  const first = await tables
+    .insertInto('challenge_uses')
+    .values({
+      challenge_id: use.challengeId,
+      spki_hash: use.spkiHash,
+      transaction_hash: createHash('sha256').update(use.transactionId).digest('hex'),
+      created_at: now,
+    })
+    .onConflict((conflict) => conflict.doNothing())
+    .returning('challenge_id')
+    .executeTakeFirst()
+  // The same transaction arrived twice at once: the other one has taken the use, and makes the record.
+  if (!first && !use.again) return
+  const taken = await tables
+    .updateTable('challenges')
+    .set({ used: sql<number>`used + 1`, used_at: now })
+    .where('id', '=', use.challengeId)
+    .where('revoked_at', 'is', null)
+    .where(({ or, eb }) => or([eb('expires_at', 'is', null), eb('expires_at', '>', now)]))
+    .where(({ or, eb }) => or([eb('uses', 'is', null), eb('used', '<', eb.ref('uses'))]))
+    .returning(['id', 'kind', 'organization_id'])
+    .executeTakeFirst()
+  if (!taken) throw notGood()
+  await audit(db, actor, at, {
+    action: 'challenge.used',
+    organizationId: taken.organization_id,
+    subject: { kind: 'challenge', id: taken.id },
+    details: { kind: taken.kind, spkiHash: use.spkiHash },
+  })
+}
