@@ -12,7 +12,7 @@ import { parsePkcs10 } from './csr.ts'
 import { authorityUnder } from './earlierKey.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
-import type { SignRequest } from './request.ts'
+import type { SignRequest, WantedCertificate } from './request.ts'
 import { requesterKey, system } from './requester.ts'
 import type { CoreTables } from './tables.ts'
 import { moveSignRequest } from './transition.ts'
@@ -218,11 +218,23 @@ function draftOf(it: Installation, request: SignRequest, attempt: Attempt, makin
     ...(wanted.nameConstraints === undefined ? {} : { nameConstraints: wanted.nameConstraints }),
     mustStaple: wanted.mustStaple,
     ocspNoCheck: wanted.type === 'ocsp',
-    ...(wanted.type === 'ocsp'
-      ? { crlUrls: [], ocspUrls: [], issuerUrls: [] }
-      : issuerUrls(it, authority, issuer.id, attempt.shard)),
+    ...urlsOf(it, { authority, issuer, wanted, shard: attempt.shard }),
     ...(issuer.certificate.ski === undefined ? {} : { authorityKeyIdentifier: issuer.certificate.ski }),
   }
+}
+
+interface Pointing {
+  authority: LoadedAuthority
+  issuer: Issuer
+  wanted: WantedCertificate
+  shard: number
+}
+
+/** Where to look for more: nowhere for a responder, and not for revocation where nothing is published (RFC 9608 section 3). */
+function urlsOf(it: Installation, { authority, issuer, wanted, shard }: Pointing) {
+  if (wanted.type === 'ocsp') return { crlUrls: [], ocspUrls: [], issuerUrls: [] }
+  const urls = issuerUrls(it, authority, issuer.id, shard)
+  return wanted.noRevAvail ? { noRevAvail: true, crlUrls: [], ocspUrls: [], issuerUrls: urls.issuerUrls } : urls
 }
 
 const insertCertificate = statement((tables: Kysely<CoreTables>, row: Insertable<CoreTables['certificates']>) =>

@@ -46,12 +46,14 @@ export function admit(settings: ProfileSettings, csr: Csr, asked: Asked, now: Da
     ...orderProblems(settings, identifiers, asked, now),
     ...named('extensions', extensions.refused),
   ]
-  if (mustStaple && certificate.mustStaple === 'refuse') {
+  if (mustStaple && !staples(certificate)) {
     problems.push({
       policy: 'mustStaple',
       at: 'csr',
       code: 'badCsr',
-      detail: 'this profile issues no must-staple certificates',
+      detail: certificate.noRevAvail
+        ? 'this profile issues certificates without OCSP (noRevAvail): there would be nothing to staple'
+        : 'this profile issues no must-staple certificates',
     })
   }
   const subject = subjectOf(certificate, csr, identifiers, asked.subject)
@@ -66,7 +68,8 @@ export function admit(settings: ProfileSettings, csr: Csr, asked: Asked, now: Da
       ...(asked.notAfter ? { notAfter: asked.notAfter.getTime() } : {}),
       validity: certificate.validity.default,
       backdate: certificate.validity.backdate,
-      mustStaple: mustStaple && certificate.mustStaple === 'honour',
+      mustStaple: mustStaple && staples(certificate),
+      ...(certificate.noRevAvail ? { noRevAvail: true } : {}),
       ...(type === 'ca' && pathLength !== undefined ? { pathLength } : {}),
       ...(type === 'ca' && asked.nameConstraints ? { nameConstraints: asked.nameConstraints } : {}),
     },
@@ -77,6 +80,8 @@ export function admit(settings: ProfileSettings, csr: Csr, asked: Asked, now: Da
     refusals: problems.filter((problem) => !soft(problem)),
   }
 }
+
+const staples = ({ mustStaple, noRevAvail }: CertificateProfile): boolean => mustStaple === 'honour' && !noRevAvail
 
 /** RFC 5280 appendix A: what no certificate could carry is said now, and not after people have approved it. */
 function refuseSubject(subject: Name): void {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { SHORT_LIVED } from '../pki/lintRevocation.ts'
 import type { ApprovalRules } from './rule.ts'
 import { text } from './text.ts'
 
@@ -42,7 +43,7 @@ const nameRules = z
 export const certificateTypes = ['server', 'client', 'dual_purpose', 'ca'] as const
 
 const certificateFields = z.strictObject({
-  type: z.enum([...certificateTypes, 'ocsp']).default('server'),
+  type: z.enum([...certificateTypes, 'ocsp', 'message']).default('server'),
   /** default: given when nothing is asked; max: the most that may be asked; backdate: how far notBefore lies back. */
   validity: z
     .strictObject({
@@ -56,6 +57,8 @@ const certificateFields = z.strictObject({
   /** Subject attributes; `{name}` stands for the first name asked and `{csr.O}` for the CSR's O. Empty: no subject. */
   subject: z.record(text(100), text(200)).default({ CN: '{name}' }),
   mustStaple: z.enum(['refuse', 'honour']).default('honour'),
+  /** For short-lived certificates: nothing is published about their revocation, and they say so (RFC 9608). */
+  noRevAvail: z.boolean().default(false),
   /** What to do with extensions of a CSR that the profile does not issue. */
   extraExtensions: z.enum(['refuse', 'ignore']).default('refuse'),
   pathLength: z.int().min(0).max(10).optional(),
@@ -63,7 +66,28 @@ const certificateFields = z.strictObject({
   overrides: z.array(z.enum(['validity', 'subject'])).default(['validity']),
 })
 
-const certificateProfile = certificateFields.prefault({})
+const certificateProfile = certificateFields.superRefine(checkNoRevAvail).prefault({})
+
+/**
+ * Nobody learns that such a certificate is not to be trusted any more, so its time is all that limits the harm: less than
+ * seven days from notBefore to notAfter (SHORT_LIVED says why).
+ */
+function checkNoRevAvail(
+  { noRevAvail, type, validity }: z.output<typeof certificateFields>,
+  context: z.RefinementCtx,
+): void {
+  if (!noRevAvail) return
+  const refuse = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message })
+  if (type === 'ca' || type === 'ocsp')
+    refuse(['noRevAvail'], `not for certificates of type ${type} (RFC 9608 section 2): revoking one must be possible`)
+  for (const name of ['default', 'max'] as const) {
+    if (validity[name] + validity.backdate < SHORT_LIVED) continue
+    refuse(
+      ['validity', name],
+      'certificates without revocation information (noRevAvail) live less than 7 days, backdate included: 6d at most',
+    )
+  }
+}
 
 /** How a variant is written: what it changes of the profile's certificate, and what its users read about it. */
 const variantDraft = z.looseObject({ description: text(500) })
@@ -107,15 +131,25 @@ function isObject(value: unknown): value is Record<string, unknown> {
 export const policyNames = ['keyAlgorithm', 'names', 'nameCount', 'validity', 'mustStaple', 'extensions'] as const
 export type PolicyName = (typeof policyNames)[number]
 
-const settingsFields = z.strictObject({
-  certificate: certificateProfile,
-  /** Named kinds of certificate that a client may choose instead, each by what it changes of `certificate`. */
-  variants: variants.default({}),
-  /** A policy that is broken refuses (hard) or warns and goes on (soft). Default: hard. */
-  enforcement: z.partialRecord(z.enum(policyNames), z.enum(['hard', 'soft'])).default({}),
-  /** How long after its end an order is answered again when its client repeats it. */
-  repeatWindow: duration.prefault('72h'),
-})
+const settingsFields = z
+  .strictObject({
+    certificate: certificateProfile,
+    /** Named kinds of certificate that a client may choose instead, each by what it changes of `certificate`. */
+    variants: variants.default({}),
+    /** A policy that is broken refuses (hard) or warns and goes on (soft). Default: hard. */
+    enforcement: z.partialRecord(z.enum(policyNames), z.enum(['hard', 'soft'])).default({}),
+    /** How long after its end an order is answered again when its client repeats it. */
+    repeatWindow: duration.prefault('72h'),
+  })
+  .superRefine(({ certificate, variants, enforcement }, context) => {
+    const published = [certificate, ...Object.values(variants).map((variant) => variant.certificate)]
+    if (enforcement.validity === 'soft' && published.some(({ noRevAvail }) => noRevAvail))
+      context.addIssue({
+        code: 'custom',
+        path: ['enforcement', 'validity'],
+        message: 'hard, where a certificate has noRevAvail: its short life is all that protects',
+      })
+  })
 
 export const profileSettings = z.preprocess(overlaid, settingsFields)
 

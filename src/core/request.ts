@@ -73,6 +73,8 @@ export interface WantedCertificate {
   validity: number
   backdate: number
   mustStaple: boolean
+  /** Nothing is published about its revocation (RFC 9608). */
+  noRevAvail?: boolean
   pathLength?: number
   nameConstraints?: NameConstraints
 }

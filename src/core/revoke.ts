@@ -13,6 +13,7 @@ import { openDecision, requestHash } from './decision.ts'
 import { revokeFacts } from './facts.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
+import { refuseUnpublished } from './noRevAvail.ts'
 import type { RaProfile } from './profile.ts'
 import { loadProfile } from './profiles.ts'
 import { readRevokeRequest } from './records.ts'
@@ -61,6 +62,7 @@ export async function revoke(
   const capable = await mayRevoke(it.db, requester, certificate)
   const facts = revokeFacts(requester, draft, { certificate, profile: profile.name, capable, now })
   const verdict = decide(profile.rules.revoke, facts)
+  await refuseUnpublished(it, { draft, requester, certificate, verdict, now })
   const revocation = { draft, requester, certificate, authority, profile, verdict, facts, now }
   for (let tries = 0; tries < 5; tries++) {
     const request = await transaction(it.db, (db) => makeRequest(db, revocation, claim))

@@ -56,6 +56,19 @@ describe.each(databases)('ACME revocation on $name (RFC 8555 section 7.6, wire 4
     },
   )
 
+  it('of what has no revocation information: refused with the day on which it ends; a compromised key is blocked (RFC 9608)', async () => {
+    await acme.app.world.save('short', {
+      settings: { certificate: { noRevAvail: true, validity: { default: '3d', max: '3d' } } },
+    })
+    const { client, key, certificate, url } = await issued(['short.localhost'], { profile: 'short' })
+    const end = new Date(new X509Certificate(Buffer.from(certificate, 'base64url')).validTo).toISOString().slice(0, 19)
+    expectProblem(await client.post(url, { certificate }), 400, 'malformed', new RegExp(`noRevAvail.*ends on ${end}`))
+    const holder = await new AcmeClient(client.directoryUrl, acme.app.transport, key).load()
+    const reply = await holder.post(url, { certificate, reason: 1 })
+    expectProblem(reply, 400, 'malformed', /its key is blocked/)
+    expect((await stored(certificate))?.status).toBe('issued')
+  })
+
   it('by an account that holds valid authorizations for all its names, and by no other', async () => {
     const { certificate, url } = await issued(['x.localhost', 'y.localhost'])
     const other = await acme.app.client()
