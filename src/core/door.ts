@@ -93,12 +93,12 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
     credential: (profile, kind, name) => findCredential(it, profile, kind, name),
     redeemCredential: (db, id) => redeemCredential(db, { actor: requester, at: it.clock() }, id),
     admitCredential: (db, id, identifiers) => admitCredential(db, id, identifiers),
-    record: (db, event) => auditAccount(db, requester, it.clock(), event),
-    get limits() {
     challenge: (profile, given, asked, elsewhere) => askChallenge(it, requester, { profile, given, asked, elsewhere }),
     redeemChallenge: (db, grant) => redeemChallenge(db, { actor: requester, at: it.clock() }, grant),
       return createLimits(it, requester)
     },
+    record: (db, event) => auditAccount(db, requester, it.clock(), event),
+    get limits() {
     get approvals() {
       return createApprovals({
         db,
