@@ -95,10 +95,10 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
     admitCredential: (db, id, identifiers) => admitCredential(db, id, identifiers),
     challenge: (profile, given, asked, elsewhere) => askChallenge(it, requester, { profile, given, asked, elsewhere }),
     redeemChallenge: (db, grant) => redeemChallenge(db, { actor: requester, at: it.clock() }, grant),
-      return createLimits(it, requester)
-    },
     record: (db, event) => auditAccount(db, requester, it.clock(), event),
     get limits() {
+      return createLimits(it, requester)
+    },
     get approvals() {
       return createApprovals({
         db,
