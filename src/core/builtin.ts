@@ -19,7 +19,7 @@ import { sign } from './sign.ts'
 import type { CoreTables } from './tables.ts'
 import { moveSignRequest } from './transition.ts'
 
-export type BuiltinType = 'server' | 'ocsp' | 'ca'
+export type BuiltinType = 'server' | 'ocsp' | 'message' | 'ca'
 
 const settings = {
   server: { certificate: { type: 'server', validity: { default: '30d', max: '397d', backdate: '1h' } } },
@@ -27,6 +27,13 @@ const settings = {
     certificate: {
       type: 'ocsp',
       validity: { default: '30d', max: '397d', backdate: '1h' },
+      names: { dns: [], ip: [] },
+    },
+  },
+  message: {
+    certificate: {
+      type: 'message',
+      validity: { default: '1y', max: '2y', backdate: '1h' },
       names: { dns: [], ip: [] },
     },
   },

@@ -14,6 +14,7 @@ import type { ForeseenDraft } from './foresee.ts'
 import type { Limits } from './limits.ts'
 import type { Listing } from './listing.ts'
 import type { AnswerOcsp } from './ocsp.ts'
+import type { MessageKeySource, MessageKeys } from './messageKey.ts'
 import type { RaProfile } from './profile.ts'
 import type { CertId, RenewalWindow } from './renewal.ts'
 import type { Origin, RequestRef, RevokeDraft, RevokeRequest, SignDraft, SignRequest } from './request.ts'
@@ -72,6 +73,11 @@ export interface Door {
   findByCertId(id: CertId): Promise<Certificate | undefined>
   /** When a certificate should be renewed (RFC 9773). */
   renewalWindow(certificate: Certificate): Promise<RenewalWindow>
+  /**
+   * The RSA keys by which enveloped messages of a profile (RFC 8894) are read and signed: the current one, made when first asked for, then earlier
+   * ones for clients that wait. Throws unavailable; unsupported where the authority's own key was asked for and is not RSA.
+   */
+  messageKeys(profile: RaProfile, source: MessageKeySource): Promise<MessageKeys>
   /** The certificates of an authority that clients may need: the active one with its chain, and earlier ones. */
   authorityChain(authority: string): Promise<CaChain>
   /** A certificate signed elsewhere, leaf first, for a request that waits in `signing`. */

@@ -20,6 +20,7 @@ import { unhold } from './hold.ts'
 import type { Installation } from './installation.ts'
 import { createLimits } from './limits.ts'
 import { createListing } from './lists.ts'
+import { messageKeys } from './messageKey.ts'
 import { type AnswerOcsp, createOcsp } from './ocsp.ts'
 import { orderProblems } from './policy.ts'
 import type { RaProfile } from './profile.ts'
@@ -81,6 +82,7 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
       return certificate && (await maySee(it, requester, certificate.organizationId)) ? certificate : undefined
     },
     renewalWindow: (certificate) => renewalWindow(db, certificate),
+    messageKeys: (profile, source) => messageKeys(it, profile, source),
     authorityChain: (authority) => readChain(it, authority),
     upload: async (ref, chain) => {
       await mayUpload(it, requester, ref)

@@ -149,7 +149,8 @@ function checkCertificate(certificate: CertificateProfile, at: string, builtin: 
   const { validity, type } = certificate
   if (validity.default > validity.max)
     throw new Failure('malformed', `${at}: the default validity is longer than the longest`)
-  if (!builtin && type === 'ocsp') throw new Failure('malformed', `${at}: the type ocsp is the installation’s own`)
+  if (!builtin && (type === 'ocsp' || type === 'message'))
+    throw new Failure('malformed', `${at}: the type ${type} is the installation’s own`)
   // What the template makes of a name, and of a CSR that says something harmless for every attribute.
   const said = Object.keys(certificate.subject).map((type) => [{ type, value: type === 'C' ? 'AQ' : 'x' }])
   const rendered = subjectOf(certificate, { subject: said }, [{ type: 'dns', value: 'www.example.org' }])

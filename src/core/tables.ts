@@ -41,6 +41,7 @@ export interface CoreTables {
   authority_chains: AuthorityChainsTable
   renewal_windows: RenewalWindowsTable
   responders: RespondersTable
+  message_keys: MessageKeysTable
   crls: CrlsTable
   delta_crls: DeltaCrlsTable
   crl_parts: CrlPartsTable
@@ -194,6 +195,18 @@ interface RenewalWindowsTable {
   window_start: number
   window_end: number
   explanation_url: string | null
+  created_at: number
+}
+
+/** The RSA keys of profiles for enveloped messages, numbered within the profile. */
+interface MessageKeysTable {
+  id: Generated<number>
+  profile_id: number
+  number: number
+  key_id: number
+  certificate_id: number
+  /** Of the certificate. */
+  not_after: number
   created_at: number
 }
 

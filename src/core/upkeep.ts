@@ -8,6 +8,7 @@ import { abandonForeseen } from './foresee.ts'
 import type { Installation } from './installation.ts'
 import { type JobHandlers, runDueJobs } from './jobs.ts'
 import { pruneLimits } from './limit.ts'
+import { renewMessageKeys } from './messageKeyUpkeep.ts'
 import { renewResponders } from './responder.ts'
 import { resumeSigning } from './resume.ts'
 import { logAuditHead, sealAudit } from './seal.ts'
@@ -41,6 +42,7 @@ export function startUpkeep(
     { name: 'head of the audit chain', every: 3_600_000, run: () => logAuditHead(it) },
     { name: 'renew CRLs', every: 60_000, run: () => renewCrls(it) },
     { name: 'renew responders', every: 600_000, run: () => renewRevocationAnswers(it) },
+    { name: 'renew message keys', every: 600_000, run: () => renewMessageKeys(it) },
     ...(options.more ?? []),
   ]
   const stopping = new AbortController()

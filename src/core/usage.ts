@@ -9,6 +9,7 @@ const extended = {
   dual_purpose: [OID.serverAuth, OID.clientAuth],
   ca: [],
   ocsp: [OID.OCSPSigning],
+  message: [],
 } as const satisfies Record<CertificateType, readonly string[]>
 
 /** Object identifiers of the extended key usages that a certificate of this type carries. */
@@ -23,6 +24,7 @@ export function usages(type: CertificateType, algorithm: KeyAlgorithm): KeyUsage
       return ['digitalSignature', 'keyCertSign', 'cRLSign']
     case 'server':
     case 'dual_purpose':
+    case 'message':
       return algorithm === 'RSA' ? ['digitalSignature', 'keyEncipherment'] : ['digitalSignature']
     case 'client':
     case 'ocsp':

@@ -22,7 +22,8 @@ import { keyIdentifier, type PublicKeyInfo } from './publicKey.ts'
 import { encodeSerial } from './serial.ts'
 import type { Signer } from './signer.ts'
 
-export type CertificateType = 'server' | 'client' | 'dual_purpose' | 'ca' | 'ocsp'
+/** `message`: an RA's key that reads and signs enveloped messages (RFC 8894). */
+export type CertificateType = 'server' | 'client' | 'dual_purpose' | 'ca' | 'ocsp' | 'message'
 
 /** All that a certificate will say. */
 export interface CertificateDraft {

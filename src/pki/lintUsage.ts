@@ -30,6 +30,8 @@ function purposeProblem({ type, purposes = [] }: Candidate): string | false {
         (purposes.length !== 1 || purposes[0] !== OID.OCSPSigning) &&
         'an OCSP responder needs OCSPSigning and nothing else'
       )
+    case 'message':
+      return purposes.length > 0 && 'a message key has no extended purpose'
     case 'ca':
       return false
   }
@@ -47,6 +49,11 @@ function usageProblem(candidate: Candidate): string | false {
       return (
         !has(candidate, 'digitalSignature', 'keyEncipherment', 'keyAgreement') &&
         'a TLS server needs digitalSignature, keyEncipherment or keyAgreement'
+      )
+    case 'message':
+      return (
+        !(has(candidate, 'digitalSignature') && has(candidate, 'keyEncipherment')) &&
+        'a message key needs digitalSignature and keyEncipherment'
       )
     case 'client':
       return false

@@ -1,0 +1,262 @@
+import { generateKeyPair, type KeyObject } from 'node:crypto'
+import { promisify } from 'node:util'
+import type { Kysely } from 'kysely'
+import { statement, withTables } from '../db/tables.ts'
+import { transaction } from '../db/transaction.ts'
+import { type DecryptionKey, decryptionKey } from '../pki/keyTransport.ts'
+import { type MessageSigner, messageSigner } from '../pki/signedDataWriter.ts'
+import { type LoadedAuthority, loadAuthority, loadIssuer } from './authority.ts'
+import { issueOwn } from './builtin.ts'
+import { type Certificate, findCertificate } from './certificate.ts'
+import { Failure } from './failure.ts'
+import { createCache, type Installation } from './installation.ts'
+import { loadKey, storeKey } from './key.ts'
+import type { RaProfile } from './profile.ts'
+import { system } from './requester.ts'
+import type { CoreTables } from './tables.ts'
+
+/** Which key the enveloped messages of a profile go to: one of its own, RSA whatever the authority's key is, or the authority's own, if that is RSA. */
+export type MessageKeySource = { key: 'ra'; size: MessageKeySize } | { key: 'ca' }
+export type MessageKeySize = 2048 | 3072
+
+/** An RSA key that opens and signs messages for a profile. The private key itself never leaves the core. */
+export interface MessageKey extends MessageSigner, DecryptionKey {
+  /** The issuers above its certificate, nearest first, root last, as DER. */
+  issuers: Buffer[]
+  notAfter: Date
+}
+
+/** The one that signs, then the earlier ones by which clients that wait may still ask. */
+export type MessageKeys = [current: MessageKey, ...earlier: MessageKey[]]
+
+/** A key of the profile's own, as it is kept here. */
+interface Kept extends MessageKey {
+  authorityCertificateId: number | undefined
+  size: number
+  /** From when on the next one should be made. */
+  renewAt: Date
+}
+
+const day = 86_400_000
+const validity = 365 * day
+/** For so long after its end a key still opens messages: nobody who waits for a person waits longer. */
+const afterlife = 30 * day
+const pauseAfterFailure = 60_000
+
+const opened = createCache<string, Kept>(2000)
+const making = new Map<string, Promise<Kept>>()
+/** By the same keys: when one that could not be made is tried again. */
+const failed = createCache<string, number>(2000)
+
+const generate = promisify(generateKeyPair)
+
+/**
+ * The message keys of a profile. Its own is made when first asked for, and anew when a third of its life is left, when the authority signs with another
+ * certificate, when it was revoked, and when another size is asked for. Throws Failure: `unavailable` when there is none and none can be made,
+ * `unsupported` when the authority's own key was asked for and is not RSA.
+ */
+export async function messageKeys(
+  it: Installation,
+  profile: Pick<RaProfile, 'id' | 'name' | 'authorityId'>,
+  source: MessageKeySource,
+): Promise<MessageKeys> {
+  const authority = await loadAuthority(it, profile.authorityId)
+  if (source.key === 'ca') return authorityKeys(it, authority)
+  const held = await heldKeys(it, profile.id)
+  const current = held.find((key) => fits(key, authority, source.size))
+  const now = it.clock()
+  if (current && now < current.renewAt) return [current, ...held.filter((key) => key !== current)]
+  const instead = current ?? held.find(({ notAfter }) => now < notAfter)
+  const made = await makeOnce(it, profile, authority, source.size).catch((error: unknown) => {
+    if (!instead || instead.notAfter <= now) throw error
+    it.log.warn({ err: error, profile: profile.name }, 'the message key of a profile is due and could not be renewed')
+    return instead
+  })
+  return [made, ...held.filter((key) => key !== made)]
+}
+
+function fits({ authorityCertificateId, size }: Kept, authority: LoadedAuthority, wanted: MessageKeySize): boolean {
+  return size === wanted && authorityCertificateId !== undefined && authorityCertificateId === authority.issuer?.id
+}
+
+const heldRows = statement((tables: Kysely<CoreTables>, profileId: number, endsAfter: number) =>
+  tables
+    .selectFrom('message_keys')
+    .innerJoin('certificates', 'certificates.id', 'message_keys.certificate_id')
+    .select(['message_keys.id', 'message_keys.key_id', 'message_keys.certificate_id'])
+    .where('message_keys.profile_id', '=', profileId)
+    .where('message_keys.not_after', '>', endsAfter)
+    .where('certificates.status', '=', 'issued')
+    .orderBy('message_keys.number', 'desc'),
+)
+
+/** Read anew each time: another node may have made the next one, somebody may have revoked one. Newest first. */
+export async function heldKeys(it: Installation, profileId: number): Promise<Kept[]> {
+  const { rows } = await heldRows(it.db, profileId, it.clock().getTime() - afterlife)
+  return Promise.all(rows.map((row) => openKey(it, row)))
+}
+
+async function openKey(it: Installation, row: { id: number; key_id: number; certificate_id: number }): Promise<Kept> {
+  const known = opened.get(`${it.node}:${row.id}`)
+  if (known) return known
+  const certificate = await findCertificate(it.db, { id: row.certificate_id })
+  if (!certificate) throw new Failure('internal', 'the certificate of a message key is missing')
+  const kept = await keep(it, certificate, await loadKey(it.db, it.vault, row.key_id))
+  opened.set(`${it.node}:${row.id}`, kept)
+  return kept
+}
+
+async function keep(it: Installation, certificate: Certificate, key: KeyObject): Promise<Kept> {
+  const { der, notBefore, notAfter, authorityCertificateId } = certificate
+  const issuer = authorityCertificateId === undefined ? undefined : await loadIssuer(it, authorityCertificateId)
+  return {
+    ...bothUses(der, key),
+    issuers: issuer ? [issuer.certificate.der, ...issuer.chain] : [],
+    notAfter,
+    authorityCertificateId,
+    size: key.asymmetricKeyDetails?.modulusLength ?? 0,
+    renewAt: new Date(notAfter.getTime() - (notAfter.getTime() - notBefore.getTime()) / 3),
+  }
+}
+
+const bothUses = (certificate: Buffer, key: KeyObject): MessageSigner & DecryptionKey => ({
+  ...messageSigner(certificate, key),
+  ...decryptionKey(certificate, key),
+})
+
+/** Of those who ask at once one makes it; after a failure nobody tries for a minute. */
+async function makeOnce(
+  it: Installation,
+  profile: Pick<RaProfile, 'id' | 'name'>,
+  authority: LoadedAuthority,
+  size: MessageKeySize,
+): Promise<Kept> {
+  const slot = `${it.node}:${profile.id}:${authority.issuer?.id}:${size}`
+  const under = making.get(slot)
+  if (under) return under
+  if (it.clock().getTime() < (failed.get(slot) ?? 0))
+    throw new Failure('unavailable', 'the message key of this profile could not be made; it is tried again soon')
+  const made = make(it, profile, authority, size)
+    .catch((error: unknown) => {
+      failed.set(slot, it.clock().getTime() + pauseAfterFailure)
+      throw error
+    })
+    .finally(() => making.delete(slot))
+  making.set(slot, made)
+  return made
+}
+
+async function make(
+  it: Installation,
+  profile: Pick<RaProfile, 'id' | 'name'>,
+  authority: LoadedAuthority,
+  size: MessageKeySize,
+): Promise<Kept> {
+  const { issuer } = authority
+  if (!issuer || !authority.signs.sign)
+    throw new Failure(
+      'unavailable',
+      `the authority ${authority.name} does not sign here: it cannot certify a message key`,
+    )
+  const number = (await lastNumber(it, profile.id)) + 1
+  const { privateKey: key } = await generate('rsa', { modulusLength: size })
+  const end = Math.min(wholeSeconds(it.clock().getTime() + validity), issuer.certificate.notAfter.getTime())
+  // A common name has 64 characters (RFC 5280 appendix A).
+  const commonName = `RA ${profile.name}`.slice(0, 64)
+  const certificate = await issueOwn(it, { authority, type: 'message', key, commonName, notAfter: new Date(end) })
+  const id = await store(it, profile.id, { number, key, certificate })
+  if (id === undefined) {
+    const theirs = (await heldKeys(it, profile.id)).find((other) => fits(other, authority, size))
+    if (!theirs) throw new Failure('unavailable', 'another message key was made for this profile meanwhile; ask again')
+    return theirs
+  }
+  const kept = await keep(it, certificate, key)
+  opened.set(`${it.node}:${id}`, kept)
+  return kept
+}
+
+/** Stores the key of that number; undefined, with nothing stored, when another node has made one of that number meanwhile. */
+async function store(
+  it: Installation,
+  profileId: number,
+  { number, key, certificate }: { number: number; key: KeyObject; certificate: Certificate },
+): Promise<number | undefined> {
+  const at = it.clock()
+  const { organizationId } = certificate
+  try {
+    return await transaction(it.db, async (db) => {
+      const sealed = { key, purpose: 'message', organizationId }
+      const keyId = await storeKey(db, it.vault, sealed, { actor: system('message'), at })
+      const row = await withTables<CoreTables>(db)
+        .insertInto('message_keys')
+        .values({
+          profile_id: profileId,
+          number,
+          key_id: keyId,
+          certificate_id: certificate.id,
+          not_after: certificate.notAfter.getTime(),
+          created_at: at.getTime(),
+        })
+        .onConflict((conflict) => conflict.columns(['profile_id', 'number']).doNothing())
+        .returning('id')
+        .executeTakeFirst()
+      // The sealed key goes with the transaction.
+      if (!row) throw new Taken()
+      return row.id
+    })
+  } catch (error) {
+    if (error instanceof Taken) return undefined
+    throw error
+  }
+}
+
+class Taken extends Error {}
+
+/** As certificates have them. */
+const wholeSeconds = (time: number): number => Math.floor(time / 1000) * 1000
+
+async function lastNumber(it: Installation, profileId: number): Promise<number> {
+  const row = await withTables<CoreTables>(it.db)
+    .selectFrom('message_keys')
+    .select('number')
+    .where('profile_id', '=', profileId)
+    .orderBy('number', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.number ?? 0
+}
+
+const authorityOpened = createCache<string, MessageKey>(500)
+
+/** The authority's own keys: the one that signs now, and those it had before. */
+async function authorityKeys(it: Installation, authority: LoadedAuthority): Promise<MessageKeys> {
+  const rows = await withTables<CoreTables>(it.db)
+    .selectFrom('authority_certificates')
+    .select(['id', 'key_id', 'active'])
+    .where('authority_id', '=', authority.id)
+    .where('not_after', '>', it.clock().getTime() - afterlife)
+    .orderBy('id', 'desc')
+    .execute()
+  const keys: MessageKey[] = []
+  for (const { id, key_id: keyId, active } of rows) {
+    const key = keyId === null ? undefined : await openAuthorityKey(it, id, keyId)
+    if (active === 1 && !key)
+      throw new Failure('unsupported', `the own key of the authority ${authority.name} is not an RSA key held here`)
+    if (key) active === 1 ? keys.unshift(key) : keys.push(key)
+  }
+  const [current, ...earlier] = keys
+  if (!current || authority.issuer?.certificate.der.equals(current.certificate) !== true)
+    throw new Failure('unavailable', `the authority ${authority.name} has no key that signs`)
+  return [current, ...earlier]
+}
+
+async function openAuthorityKey(it: Installation, id: number, keyId: number): Promise<MessageKey | undefined> {
+  const known = authorityOpened.get(`${it.node}:${id}`)
+  if (known) return known
+  const key = await loadKey(it.db, it.vault, keyId)
+  if (key.asymmetricKeyType !== 'rsa') return undefined
+  const { certificate, chain } = await loadIssuer(it, id)
+  const made = { ...bothUses(certificate.der, key), issuers: chain, notAfter: certificate.notAfter }
+  authorityOpened.set(`${it.node}:${id}`, made)
+  return made
+}
