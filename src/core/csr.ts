@@ -1,10 +1,15 @@
-import { type Csr, parseCsr } from '../pki/csr.ts'
+import { type Csr, parseCsr, readKeptCsr } from '../pki/csr.ts'
 import { PkiError } from '../pki/error.ts'
 import { Failure } from './failure.ts'
 
 /** Reads a PKCS#10 request (DER) and checks its self-signature. Throws Failure('badCsr' | 'badAlgorithm') with what is wrong. */
 export function parsePkcs10(der: Buffer, options: { allowSha1?: boolean } = {}): Csr {
   return asBadCsr(() => parseCsr(der, options))
+}
+
+/** Reads the PKCS#10 request of a record, which parsePkcs10 had accepted. */
+export function keptPkcs10(der: Buffer): Csr {
+  return asBadCsr(() => readKeptCsr(der))
 }
 
 /** Runs something that reads parts of a CSR; what src/pki refuses becomes a Failure. */

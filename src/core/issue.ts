@@ -8,7 +8,7 @@ import { lintCertificate } from '../pki/lint.ts'
 import { nameText } from '../pki/name.ts'
 import type { PublicKeyInfo } from '../pki/publicKey.ts'
 import { type Issuer, issuerUrls, type LoadedAuthority, loadAuthority } from './authority.ts'
-import { parsePkcs10 } from './csr.ts'
+import { keptPkcs10 } from './csr.ts'
 import { authorityUnder } from './earlierKey.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
@@ -143,7 +143,7 @@ export async function runAttempt(
 ): Promise<SignRequest> {
   try {
     const authority = await signingAuthority(it, request, attempt)
-    const publicKey = known?.publicKey ?? parsePkcs10(request.csr ?? Buffer.alloc(0)).publicKey
+    const publicKey = known?.publicKey ?? keptPkcs10(request.csr ?? Buffer.alloc(0)).publicKey
     const { der, draft } = await signed(it, request, attempt, { authority, publicKey })
     return await store(it, request, attempt, { der, draft, publicKey, authority })
   } catch (error) {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
+import { withoutChallenge } from '../pki/csr.ts'
 import type { Outcome, Verdict } from './approval.ts'
 import { audit } from './audit.ts'
 import { type LoadedAuthority, loadAuthority } from './authority.ts'
@@ -33,8 +34,9 @@ export async function sign(
   draft: SignDraft,
   claim?: Claim,
 ): Promise<SignAnswer> {
-  const { csr, profile } = draft
-  if (!csr) throw new Failure('malformed', 'a certificate request is needed')
+  const { csr: given, profile } = draft
+  if (!given) throw new Failure('malformed', 'a certificate request is needed')
+  const csr = withoutChallenge(given)
   const now = it.clock()
   const authority = await authorityFor(it, draft)
   refuseEnded(authority, now)

@@ -3,11 +3,14 @@ import {
   children,
   context,
   expect,
+  explicit,
+  oid,
   readBits,
   readOid,
   readSmallInteger,
   readString,
   readTlv,
+  seq,
   TAG,
   type Tlv,
 } from './der.ts'
@@ -54,7 +57,40 @@ const MAX_ATTRIBUTES = 64
  * Throws PkiError: `malformed`, `unsupported` (algorithm or key), `badSignature`.
  */
 export function parseCsr(der: Buffer, { allowSha1 = false } = {}): Csr {
-  const request = readTlv(Buffer.from(der))
+  const { fields, signed } = readRequest(Buffer.from(der))
+  return branded({ ...fields, signatureAlgorithm: checkSignature(signed, fields.publicKey, allowSha1) })
+}
+
+/**
+ * The request as it may be kept and shown: without the challengePassword (RFC 2985 section 5.4.1), which is a secret. The signature stays,
+ * and no longer fits. The same one where it has none.
+ */
+export function withoutChallenge(csr: Csr): Csr {
+  if (csr.challengePassword === undefined) return csr
+  const [info, ...signature] = children(readTlv(csr.der), 3)
+  const fields = children(expect(info, TAG.seq, 'CertificationRequestInfo'), 4)
+  const challenge = oid(OID.challengePassword)
+  const kept = children(expect(fields[3], context(0), 'attributes of the CSR'), MAX_ATTRIBUTES).filter(
+    (attribute) => !children(attribute, 2)[0]?.der.equals(challenge),
+  )
+  const before = fields.slice(0, 3).map((field) => field.der)
+  const shorn = seq(...before, explicit(0, Buffer.concat(kept.map((attribute) => attribute.der))))
+  return readKeptCsr(seq(shorn, ...signature.map((part) => part.der)))
+}
+
+/** Reads a request that parseCsr had accepted before it was kept: its signature is not looked at again. Throws PkiError('malformed'). */
+export function readKeptCsr(der: Buffer): Csr {
+  const { fields, signed } = readRequest(Buffer.from(der))
+  const identifier = expect(signed.algorithm, TAG.seq, 'signature algorithm of the CSR')
+  return branded({ ...fields, signatureAlgorithm: sha1Scheme(identifier)?.name ?? schemeOf(identifier.der).name })
+}
+
+function branded(csr: Omit<Csr, typeof verified>): Csr {
+  return csr as Csr
+}
+
+function readRequest(der: Buffer): { fields: Omit<Csr, typeof verified | 'signatureAlgorithm'>; signed: Signed } {
+  const request = readTlv(der)
   const [info, algorithm, signature, ...rest] = children(expect(request, TAG.seq, 'CertificationRequest'), 4)
   const [version, subject, spki, attributeSet, ...more] = children(expect(info, TAG.seq, 'CertificationRequestInfo'), 5)
   if (rest.length > 0 || more.length > 0) throw malformed('a CSR with something left over')
@@ -66,20 +102,17 @@ export function parseCsr(der: Buffer, { allowSha1 = false } = {}): Csr {
   const san = extensions.find(({ oid }) => oid === OID.subjectAltName)
   const { identifiers, other } = san ? decodeGeneralNames(san.value) : { identifiers: [], other: [] }
   const challengePassword = readChallenge(attributes)
-  const name = decodeName(expect(subject, TAG.seq, 'subject of the CSR'))
-  const signed = { tbs: expect(info, TAG.seq, 'CertificationRequestInfo').der, algorithm, signature }
-  const csr: Omit<Csr, typeof verified> = {
+  const fields = {
     der: request.der,
     publicKey,
-    subject: name,
+    subject: decodeName(expect(subject, TAG.seq, 'subject of the CSR')),
     identifiers,
     otherNames: other,
     attributes,
     extensions,
     ...(challengePassword === undefined ? {} : { challengePassword }),
-    signatureAlgorithm: checkSignature(signed, publicKey, allowSha1),
   }
-  return csr as Csr
+  return { fields, signed: { tbs: expect(info, TAG.seq, 'CertificationRequestInfo').der, algorithm, signature } }
 }
 
 interface Signed {
