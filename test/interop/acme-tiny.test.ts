@@ -1,7 +1,9 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { X509Certificate } from 'node:crypto'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { certbotOf, requireSuccess } from '../helpers/acmeClients.ts'
+import { cliJson } from '../helpers/cliUsers.ts'
 import { cutChain } from '../helpers/pemChain.ts'
 import { run, succeed } from '../helpers/program.ts'
 import { type ServerProcess, startServer } from '../helpers/serverProcess.ts'
@@ -104,14 +106,20 @@ describe('acme-tiny', () => {
     await expectGood(server, cutChain(fullchain, key), 'p384.localhost')
   })
 
-  it('is told of a purpose that the profile does not issue; acme.sh asks for both unless it is told otherwise', async () => {
-    const asking = (purposes: string) => ['-subj', '/CN=purpose.localhost', '-addext', `extendedKeyUsage=${purposes}`]
-    const both = await csr('both-purposes', asking('serverAuth,clientAuth'))
-    const { code, stderr } = await tiny(both.request)
+  // acme.sh asks for both unless it is told otherwise.
+  it('gets a certificate for servers when it asks for both purposes; a strict profile tells it which it does not issue', async () => {
+    const purposes = ['-subj', '/CN=purpose.localhost', '-addext', 'extendedKeyUsage=serverAuth,clientAuth']
+    const { files, request } = await issue('both-purposes', purposes)
+    await expectGood(server, files, 'purpose.localhost')
+    expect(new X509Certificate(readFileSync(files.cert)).keyUsage).toEqual(['1.3.6.1.5.5.7.3.1'])
+    const like = await cliJson<Record<string, unknown>>(server, ['profile', 'export', 'default'])
+    const input = JSON.stringify({ ...like, name: 'strict', settings: {} })
+    await cliJson(server, ['profile', 'set', '-f', '-'], { input })
+    const strict = server.directory.replace('/default/', '/strict/')
+    const { code, stderr } = await tiny(request, ['--directory-url', strict])
     expect(code).not.toBe(0)
     expect(stderr).toContain('urn:ietf:params:acme:error:badCSR')
     expect(stderr).toMatch(/extended key usages that this profile does not issue/)
-    requireSuccess(await tiny((await csr('server-purpose', asking('serverAuth'))).request))
   })
 
   it('is refused a CSR that asks for a name beside those of the order', async () => {
