@@ -9,6 +9,7 @@ import { crlParts } from './0008-crl-parts.ts'
 import { acmeRetention } from './0009-acme-retention.ts'
 import { challenges } from './0010-challenges.ts'
 import { messageKeys } from './0010-message-keys.ts'
+import { scep } from './0011-scep.ts'
 import type { Migration } from './columns.ts'
 
 /** All migrations, by name; they run in the order of their names. */
@@ -24,4 +25,5 @@ export const migrations: Record<string, Migration> = {
   '0009-acme-retention': acmeRetention,
   '0010-message-keys': messageKeys,
   '0010-challenges': challenges,
+  '0011-scep': scep,
 }

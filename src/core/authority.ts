@@ -229,8 +229,8 @@ export async function loadIssuer(it: Installation, id: number): Promise<Issuer &
 }
 
 /** All certificates of an authority, the newest first. */
-export async function readChain(it: Installation, name: string): Promise<CaChain> {
-  const authority = await loadAuthority(it, name)
+export async function readChain(it: Installation, ref: string | number): Promise<CaChain> {
+  const authority = await loadAuthority(it, ref)
   const rows = await withTables<CoreTables>(it.db)
     .selectFrom('authority_certificates')
     .select('id')

@@ -38,12 +38,12 @@ export interface Certificate {
   renews?: number
 }
 
-/** By the request's id or uuid, by the SHA-256 fingerprint of the DER in hex, or by serial under an authority. */
+/** By the request's id or uuid, by the SHA-256 fingerprint of the DER in hex, or by serial under an authority (its name or id). */
 export type CertificateRef =
   | { id: number }
   | { uuid: string }
   | { fingerprint: string }
-  | { serial: string; authority?: string }
+  | { serial: string; authority?: string | number }
 
 const selectable = [
   'certificates.id',
@@ -125,7 +125,8 @@ export async function findCertificate(db: Database, ref: CertificateRef): Promis
   else {
     query = query.where('certificates.serial', '=', ref.serial)
     const { authority } = ref
-    if (authority !== undefined) {
+    if (typeof authority === 'number') query = query.where('certificates.authority_id', '=', authority)
+    else if (authority !== undefined) {
       query = query.where('certificates.authority_id', 'in', (eb) =>
         eb.selectFrom('authorities').select('id').where('name', '=', authority),
       )

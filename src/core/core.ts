@@ -13,8 +13,8 @@ import type { CrlRef } from './crl.ts'
 import type { ForeseenDraft } from './foresee.ts'
 import type { Limits } from './limits.ts'
 import type { Listing } from './listing.ts'
-import type { AnswerOcsp } from './ocsp.ts'
 import type { MessageKeySource, MessageKeys } from './messageKey.ts'
+import type { AnswerOcsp } from './ocsp.ts'
 import type { RaProfile } from './profile.ts'
 import type { CertId, RenewalWindow } from './renewal.ts'
 import type { Origin, RequestRef, RevokeDraft, RevokeRequest, SignDraft, SignRequest } from './request.ts'
@@ -79,7 +79,7 @@ export interface Door {
    */
   messageKeys(profile: RaProfile, source: MessageKeySource): Promise<MessageKeys>
   /** The certificates of an authority that clients may need: the active one with its chain, and earlier ones. */
-  authorityChain(authority: string): Promise<CaChain>
+  authorityChain(authority: string | number): Promise<CaChain>
   /** A certificate signed elsewhere, leaf first, for a request that waits in `signing`. */
   upload(ref: RequestRef, chain: Buffer[]): Promise<SignRequest>
   crl(ref: CrlRef): Promise<SignedCrl>
@@ -108,12 +108,6 @@ export interface Door {
    * when it was revoked, rejectedIdentifier with a problem for each name that it is not for.
    */
   admitCredential(db: Database, id: number, identifiers: readonly Identifier[]): Promise<{ bound: boolean }>
-  /** An audit row about an account of the protocol's own, by this requester, in the caller's transaction. */
-  record(db: Database, event: AccountEvent): Promise<void>
-  limits: Limits
-  approvals: Approvals
-  admin: Admin
-  list: Listing
   /**
    * Who stands behind a challenge that came with an order, and whether it allows this. Open the door for the key-holder with
    * his `source`, ask, then sign through `core.as(grant.requester)` with `entitled: grant.entitled` and, in the claim,
@@ -128,6 +122,12 @@ export interface Door {
    * ('forbidden') with the text of `challenge`. A repeat of the same transaction takes nothing.
    */
   redeemChallenge(db: Database, grant: ChallengeGrant): Promise<void>
+  /** An audit row about an account of the protocol's own, by this requester, in the caller's transaction. */
+  record(db: Database, event: AccountEvent): Promise<void>
+  limits: Limits
+  approvals: Approvals
+  admin: Admin
+  list: Listing
 }
 
 /** The one way into the core. */

@@ -11,11 +11,11 @@ import type { Installation } from './installation.ts'
 import type { CoreTables } from './tables.ts'
 
 /**
- * Which CRL: of an authority by name, of one of its certificates (default: the active one), of one shard (default: 0),
+ * Which CRL: of an authority by name or id, of one of its certificates (default: the active one), of one shard (default: 0),
  * complete or delta.
  */
 export interface CrlRef {
-  authority: string
+  authority: string | number
   issuer?: number
   shard?: number
   delta?: boolean

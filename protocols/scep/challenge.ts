@@ -1,0 +1,38 @@
+import type { ChallengeGrant } from '../../src/core/challenge.ts'
+import type { Requester } from '../../src/core/requester.ts'
+import type { Csr } from '../../src/pki/csr.ts'
+import type { Identifier } from '../../src/pki/identifier.ts'
+import type { Exchange } from './exchange.ts'
+import type { Signer } from './transaction.ts'
+
+/** Who asks, by what he has shown; `grant`: a challenge that has to be redeemed in the claim. */
+export interface Asking {
+  requester: Requester
+  entitled: boolean
+  grant?: ChallengeGrant
+}
+
+/** Nobody in particular: who holds a key. */
+export function keyHolder(source: string | undefined, spkiHash: string): Requester {
+  return {
+    kind: 'key-holder',
+    ref: spkiHash,
+    name: `the holder of the key ${spkiHash.slice(0, 16)}`,
+    people: [],
+    ...(source === undefined ? {} : { source }),
+  }
+}
+
+/** Holds the challengePassword of a request against the profile's challenges. Throws Failure('forbidden') for one that is not good for this. */
+export async function byChallenge(
+  exchange: Exchange,
+  signer: Signer,
+  order: { csr: Csr; identifiers: readonly Identifier[]; transactionId: string; challenge: string },
+): Promise<Asking> {
+  const { host, profile, source } = exchange
+  const { csr, identifiers, transactionId } = order
+  const asked = { subject: csr.subject, identifiers, transactionId, spkiHash: csr.publicKey.spkiHash }
+  const door = host.core.as(keyHolder(source, signer.spkiHash))
+  const grant = await door.challenge(profile, order.challenge, asked)
+  return { requester: grant.requester, entitled: grant.entitled, grant }
+}

@@ -1,0 +1,161 @@
+import type { Certificate } from '../../src/core/certificate.ts'
+import type { SignDraft, SignRequest } from '../../src/core/request.ts'
+import type { Requester } from '../../src/core/requester.ts'
+import { transaction } from '../../src/db/transaction.ts'
+import { readBareCertificate } from '../../src/pki/certificateIdentifier.ts'
+import type { Csr } from '../../src/pki/csr.ts'
+import type { Identifier } from '../../src/pki/identifier.ts'
+import { decodeName, sameName } from '../../src/pki/name.ts'
+import type { Outcome } from './certRep.ts'
+import { type Asking, byChallenge, keyHolder } from './challenge.ts'
+import { openRequest } from './envelope.ts'
+import { Refusal } from './errors.ts'
+import type { Exchange } from './exchange.ts'
+import type { PkiMessage } from './message.ts'
+import { requestedNames, sameNames } from './names.ts'
+import { signerOfOrder } from './signer.ts'
+import { outcomeOf, recipient } from './success.ts'
+import {
+  contentRef,
+  findByContent,
+  findTransaction,
+  newOrigin,
+  Overtaken,
+  originOf,
+  type Signer,
+  storeTransaction,
+  type Transaction,
+  transactionRef,
+} from './transaction.ts'
+
+/** PKCSReq and RenewalReq: RFC 8894 sections 3.3.1, 4.3. */
+export async function enrol(exchange: Exchange, message: PkiMessage): Promise<Outcome> {
+  const signer = await signerOfOrder(exchange, message)
+  const csr = await openRequest(exchange, message)
+  // Before anything is issued that could not be delivered.
+  recipient(message, csr.challengePassword)
+  const order: Order = { csr, signer, identifiers: requestedNames(exchange.profile, csr), message }
+  const request = await requestOf(exchange, order)
+  return outcomeOf(exchange, message, request, csr.challengePassword)
+}
+
+interface Order {
+  csr: Csr
+  signer: Signer
+  identifiers: readonly Identifier[]
+  message: PkiMessage
+}
+
+/** The request that this order is about: a new one, or the one that an earlier message has made. */
+async function requestOf(exchange: Exchange, order: Order): Promise<SignRequest> {
+  const { profile } = exchange
+  const { csr, signer, identifiers, message } = order
+  const ref = transactionRef(profile, message.transactionId, signer)
+  const content = contentRef(profile, signer, csr, identifiers)
+  for (let tries = 0; tries < 5; tries++) {
+    try {
+      return (
+        (await repeated(exchange, ref, content)) ?? (await ordered(exchange, order, await plan(exchange, ref, content)))
+      )
+    } catch (error) {
+      if (!(error instanceof Overtaken)) throw error
+    }
+  }
+  throw new Refusal('badRequest', 'the same request arrives many times at once: ask again')
+}
+
+/**
+ * A message that comes again is a poll, for as long as its answer stands; so is one of another transaction with the same key and names while the first one
+ * waits, so that nobody has to approve twice (section 5.2).
+ */
+async function repeated(exchange: Exchange, ref: string, content: string): Promise<SignRequest | undefined> {
+  const { host, door } = exchange
+  const own = await findTransaction(host.db, ref)
+  if (own?.content === content) {
+    const request = await door.findSignRequest(originOf(own.origin))
+    if (request && (await stands(exchange, request))) return request
+  }
+  const latest = await findByContent(host.db, content)
+  if (!latest || latest.ref === ref) return undefined
+  const open = await door.findSignRequest(originOf(latest.origin))
+  if (!open || open.endedAt) return undefined
+  const joined = { ref, content, number: latest.number + 1, origin: latest.origin }
+  await transaction(host.db, (db) => storeTransaction(db, joined, exchange.now))
+  return open
+}
+
+async function stands({ door, profile, now }: Exchange, request: SignRequest): Promise<boolean> {
+  if (!request.endedAt) return true
+  if (request.endedAt.getTime() + profile.settings.repeatWindow < now.getTime()) return false
+  if (request.status !== 'signed') return true
+  return (await door.findCertificate({ id: request.id }))?.status !== 'revoked'
+}
+
+async function plan({ host }: Exchange, ref: string, content: string): Promise<Transaction> {
+  const own = await findTransaction(host.db, ref)
+  if (own?.content === content) return own
+  const latest = await findByContent(host.db, content)
+  return { ref, content, number: latest ? latest.number + 1 : 0, origin: newOrigin(ref, content) }
+}
+
+async function ordered(exchange: Exchange, order: Order, planned: Transaction): Promise<SignRequest> {
+  const { host, profile, now } = exchange
+  const { csr, identifiers } = order
+  const { requester, entitled, grant, ...renewal } = await asking(exchange, order)
+  const door = host.core.as(requester)
+  const draft: SignDraft = {
+    profile,
+    protocol: 'scep',
+    ...renewal,
+    origin: originOf(planned.origin),
+    csr,
+    identifiers,
+    entitled,
+    refusal: 'store',
+  }
+  const { request } = await door.sign(draft, async (db) => {
+    await storeTransaction(db, planned, now)
+    if (grant) await door.redeemChallenge(db, grant)
+  })
+  return request
+}
+
+/**
+ * On what grounds an order is made. A renewal of the same names needs no challenge, and an old one in it counts for nothing (section 2.4); with other names it
+ * is an order like any other, by somebody who is known.
+ */
+async function asking(
+  exchange: Exchange,
+  { csr, signer, identifiers, message }: Order,
+): Promise<Asking & Pick<SignDraft, 'action' | 'renews'>> {
+  const { certificate } = signer
+  const { challengePassword: challenge } = csr
+  if (certificate && isRenewal(certificate, csr, identifiers)) {
+    const action = certificate.spkiHash === csr.publicKey.spkiHash ? 'renew' : 'rekey'
+    return { requester: certificateHolder(exchange, certificate), entitled: false, action, renews: certificate.id }
+  }
+  if (challenge) {
+    const { transactionId } = message
+    return { ...(await byChallenge(exchange, signer, { csr, identifiers, transactionId, challenge })), action: 'issue' }
+  }
+  if (certificate) return { requester: certificateHolder(exchange, certificate), entitled: false, action: 'issue' }
+  if (exchange.options.withoutChallenge === 'refuse')
+    throw new Refusal('badRequest', 'a request to this profile needs a challengePassword')
+  return { requester: keyHolder(exchange.source, signer.spkiHash), entitled: false, action: 'issue' }
+}
+
+/** By value: devices change string types. */
+function isRenewal(certificate: Certificate, csr: Csr, identifiers: readonly Identifier[]): boolean {
+  const { subject } = readBareCertificate(certificate.der)
+  return sameName(decodeName(subject), csr.subject) && sameNames(certificate.identifiers, identifiers)
+}
+
+function certificateHolder({ source }: Exchange, { fingerprint, serial, subject }: Certificate): Requester {
+  return {
+    kind: 'client-certificate',
+    ref: fingerprint,
+    name: `the holder of ${subject || 'a certificate'}, serial ${serial}`,
+    people: [],
+    ...(source === undefined ? {} : { source }),
+  }
+}

@@ -1,0 +1,18 @@
+import type { Door } from '../../src/core/core.ts'
+import type { MessageKeys } from '../../src/core/messageKey.ts'
+import type { RaProfile } from '../../src/core/profile.ts'
+import type { Host } from '../../src/protocol.ts'
+import type { ScepOptions } from './options.ts'
+
+/** What one request over HTTP goes by. Nothing of it outlives the request. */
+export interface Exchange {
+  host: Host
+  profile: RaProfile
+  options: ScepOptions
+  /** The address that it came from. */
+  source: string | undefined
+  /** For what anybody may ask. */
+  door: Door
+  keys: MessageKeys
+  now: Date
+}

@@ -1,0 +1,17 @@
+import { direct } from '../../src/http/direct.ts'
+import type { Protocol } from '../../src/protocol.ts'
+import { answer } from './answer.ts'
+import { scepOptions } from './options.ts'
+
+/** RFC 8894: docs/protocols/scep.md. Over plain HTTP too: messages protect themselves, and many devices speak nothing else. */
+export const scep: Protocol = {
+  name: 'scep',
+  mounts: [
+    { path: '/scep', listeners: ['https', 'http'] },
+    { path: '/cgi-bin/pkiclient.exe', listeners: ['https', 'http'] },
+    { path: '/certsrv/mscep/mscep.dll', listeners: ['https', 'http'] },
+    { path: '/CertSrv/mscep/mscep.dll', listeners: ['https', 'http'] },
+  ],
+  options: scepOptions,
+  ...direct(answer),
+}
