@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Answer } from './answer.ts'
+import { type Answer, sendProblem } from './answer.ts'
+import { asAcmeError } from './errors.ts'
 import type { AcmeServer } from './server.ts'
 import { urls } from './urls.ts'
 
@@ -28,7 +29,13 @@ export function fastNewNonce({ host, nonces }: AcmeServer) {
     }
     const nonce = nonces.issue()
     if (typeof nonce === 'string') answer(nonce)
-    else nonce.then(answer, () => response.writeHead(503, { 'Retry-After': '5' }).end())
+    else
+      nonce.then(answer, async (error: unknown) => {
+        host.log.error({ err: error }, 'no nonce could be issued')
+        const root = `${host.baseUrl}/acme/${profile}`
+        const problem = sendProblem(asAcmeError(error), { root, nonce: undefined })
+        response.writeHead(problem.status, Object.fromEntries(problem.headers)).end(await problem.text())
+      })
     return true
   }
 }

@@ -19,6 +19,10 @@ export interface AcmeServer {
   chaos: KnownChaos
   /** By id of the authorization: the query that runs in this process. */
   queries: Map<number, Promise<Authorization | undefined>>
+  /** By id of the account: how many of them are its. */
+  running: Map<number, number>
+  /** How many run at a time, of one account and in all; what comes beyond waits for its turn among the jobs. */
+  most: { account: number; all: number }
   /** The account's key, ready to verify with. */
   accountKey(row: { jwk: string; thumbprint: string }): JwsKey
 }
@@ -54,6 +58,8 @@ export function acmeServer(host: Host): AcmeServer {
     },
     chaos: new Map(),
     queries: new Map(),
+    running: new Map(),
+    most: { account: 200, all: 1_000 },
     accountKey: keptKeys(),
   }
   servers.set(host, server)

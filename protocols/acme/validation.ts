@@ -26,6 +26,8 @@ const PAUSES_MS = [5_000]
 const RETRY_GAP_MS = 2_000
 /** Beyond its time-out, before a query whose process has died is made again. */
 const GRACE_MS = 5_000
+/** Before a query for which there was no room is made. */
+const TURN_MS = 1_000
 
 /** One query: its number is that of the failed ones before it, so that each counts once, whoever makes it. */
 interface Query {
@@ -54,11 +56,18 @@ export async function respond(
   const running = server.queries.get(own.id)
   if (!running && own.queriedAt !== undefined && now.getTime() - own.queriedAt < RETRY_GAP_MS) return own
   const query = { own, ...response, account, root, accountUrl: urls.account(root, account.uuid) }
-  const settled = await within(PATIENCE_MS, running ?? start(server, query))
+  const full = !running && isFull(server, query)
+  const settled = full ? undefined : await within(PATIENCE_MS, running ?? start(server, query))
   if (settled) return settled
-  if (!running) await noteProcessing(server.host, query)
+  if (!running) await noteProcessing(server.host, query, full ? TURN_MS : VALIDATION_TIMEOUT_MS + GRACE_MS)
   const current = (await findAuthorization(server.host.db, own.uuid)) ?? own
   return current.status === 'pending' ? { ...current, challenge: response.type } : current
+}
+
+/** Connections that hang must not use up those of the process. onion-csr-01 makes none. */
+function isFull({ queries, running, most }: AcmeServer, { account, type }: Query): boolean {
+  if (type === 'onion-csr-01') return false
+  return queries.size >= most.all || (running.get(account.id) ?? 0) >= most.account
 }
 
 /** Job: the query that an earlier process left undone, or that is due after a pause. `ref`: uuid of the authorization, a dot, its number. */
@@ -90,13 +99,20 @@ export function secondsToNextQuery({ queries, queriedAt }: Authorization, now: D
 
 /** Never rejects: what goes wrong is logged, and the job makes the query again. */
 function start(server: AcmeServer, query: Query): Promise<Authorization | undefined> {
-  const { host, queries } = server
+  const { host, queries, running } = server
+  const { id } = query.account
+  running.set(id, (running.get(id) ?? 0) + 1)
   const promise = run(server, query)
     .catch((error: unknown) => {
       host.log.error({ err: error, authorization: query.own.uuid }, 'the result of a validation could not be stored')
       return undefined
     })
-    .finally(() => queries.delete(query.own.id))
+    .finally(() => {
+      queries.delete(query.own.id)
+      const left = (running.get(id) ?? 1) - 1
+      if (left > 0) running.set(id, left)
+      else running.delete(id)
+    })
   queries.set(query.own.id, promise)
   return promise
 }
@@ -184,15 +200,15 @@ function outcome(
   return { status: 'invalid', queries: queries + 1, error: JSON.stringify(problemOf(new AcmeError(type, detail))) }
 }
 
-/** The client is told to come back; a job makes sure that there is a result even if this process dies. */
-async function noteProcessing(host: Host, { own, type }: Query): Promise<void> {
+/** The client is told to come back; a job, after `delay` milliseconds, makes sure that there is a result even if this process dies. */
+async function noteProcessing(host: Host, { own, type }: Query, delay: number): Promise<void> {
   const now = host.clock().getTime()
   await transaction(host.db, async (db) => {
     const { numUpdatedRows } = await updatePending(db, own, now)
       .set({ challenge: type, queried_at: now })
       .executeTakeFirst()
     if (numUpdatedRows === 0n) return
-    const runAt = new Date(now + VALIDATION_TIMEOUT_MS + GRACE_MS)
+    const runAt = new Date(now + delay)
     await host.enqueue(db, 'acme.validate', `${own.uuid}.${own.queries}`, { runAt })
   })
 }

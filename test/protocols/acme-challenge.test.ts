@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { acmeServer } from '../../protocols/acme/server.ts'
 import { useAcme } from '../helpers/acmeApp.ts'
 import { expectProblem } from '../helpers/acmeAssert.ts'
 import type { AcmeClient, Json } from '../helpers/acmeClient.ts'
@@ -134,6 +135,42 @@ describe.each(databases)('ACME authorizations and challenges on $name', ({ open 
     const replies = await Promise.all(bodies.map((body) => client.send(http?.url ?? '', body)))
     expect(replies.map(({ json }) => json.status)).toEqual(new Array(10).fill('valid'))
     expect(queries).toBe(1)
+  })
+
+  it('beyond so many at a time validations wait for their turn, and all come to their end', async () => {
+    const { most, queries } = acmeServer(acme.app.host)
+    const before = { ...most }
+    most.account = 2
+    try {
+      const client = await acme.app.client()
+      const order = await client.order(['1', '2', '3', '4'].map((at) => `turn-${at}.localhost`))
+      let release = () => {}
+      const released = new Promise<void>((resolve) => {
+        release = resolve
+      })
+      let asked = 0
+      for (const url of order.authorizations) {
+        const [http] = (await client.post(url)).json.challenges as { token: string }[]
+        acme.app.pages.set(`/.well-known/acme-challenge/${http?.token}`, async () => {
+          asked += 1
+          await released
+          return `${http?.token}.${client.key.thumbprint}`
+        })
+      }
+      for (const { json } of await client.answer(order, 'http-01')) expect(json.status).toBe('processing')
+      expect(asked).toBe(2)
+      // Another account has its own turn.
+      const other = await acme.app.ready(['turn-5.localhost'])
+      expect((await other.client.post(other.order.url)).json.status).toBe('ready')
+      release()
+      await Promise.all(queries.values())
+      expect((await client.post(order.url)).json.status).toBe('pending')
+      acme.app.world.time.pass(2_000)
+      await acme.app.runJobs()
+      expect((await client.post(order.url)).json.status).toBe('ready')
+    } finally {
+      Object.assign(most, before)
+    }
   })
 
   it('wire 48: deactivation always answers 200 and shows what became of it (section 7.5.2)', async () => {
