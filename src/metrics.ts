@@ -1,4 +1,4 @@
-import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
 /** What the server counts about itself, in the text format of Prometheus at /metrics. */
 export interface Metrics {
@@ -6,8 +6,16 @@ export interface Metrics {
   request(protocol: string, code: string, seconds: number): void
   /** A counter whose value is read when it is asked for, for what is counted elsewhere. */
   derived(name: string, help: string, read: () => number | Promise<number>): void
+  /** A gauge whose values, one for each set of labels, are read when they are asked for. */
+  gauges(name: string, help: string, labels: readonly string[], read: () => Promise<GaugeValue[]>): void
   contentType: string
   text(): Promise<string>
+}
+
+/** `labels` in the order in which they were named. */
+export interface GaugeValue {
+  labels: string[]
+  value: number
 }
 
 export function createMetrics(): Metrics {
@@ -47,6 +55,19 @@ export function createMetrics(): Metrics {
           const value = await read()
           this.reset()
           this.inc(value)
+        },
+      })
+    },
+    gauges(name, help, labelNames, read) {
+      new Gauge({
+        name,
+        help,
+        labelNames,
+        registers,
+        async collect() {
+          const values = await read()
+          this.reset()
+          for (const { labels, value } of values) this.labels(...labels).set(value)
         },
       })
     },

@@ -14,6 +14,7 @@ import { startUpkeep } from './core/upkeep.ts'
 import { type Database, statementCount } from './db/open.ts'
 import { greet } from './greeting.ts'
 import { type SourceAddress, sourceAddressReader } from './http/sourceAddress.ts'
+import { countLifetimes } from './lifetimeMetrics.ts'
 import type { Log } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { pemEncode } from './pki/pem.ts'
@@ -42,6 +43,7 @@ export async function startServer(config: Config, protocols: Protocol[], log: Lo
     const composition = await compose({ ...config, httpBaseUrl: urls.httpBaseUrl }, log, checkOptions(protocols))
     closing.push(composition.close)
     countDatabase(metrics, composition.it.db)
+    countLifetimes(metrics, composition.it)
     const greeting = await open({ config, urls, composition, protocols, log, closing, server, sourceAddress })
     return { greeting, stop: () => closeAll(closing) }
   } catch (error) {

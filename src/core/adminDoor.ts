@@ -11,6 +11,7 @@ import { importCrl } from './importedCrl.ts'
 import type { Installation } from './installation.ts'
 import { overrideLimit, removeOverride, resetLimit, viewLimits } from './limitAdmin.ts'
 import { newOrganization, viewOrganizations } from './organizationAdmin.ts'
+import { viewLifetimes } from './lifetimeView.ts'
 import { listProfiles, replaceProfile, showProfile } from './profileAdmin.ts'
 import { forgetRemembered, viewRemembered } from './rememberedAdmin.ts'
 import { listRenewalWindows, removeRenewalWindow, setRenewalWindow } from './renewalAdmin.ts'
@@ -37,6 +38,7 @@ export function createAdmin(
     authority: (name) => showAuthority(context, name),
     createAuthority: (draft) => newAuthority(context, draft),
     importAuthority: (draft) => importedAuthority(context, draft),
+    revocationLifetimes: () => viewLifetimes(context),
     uploadCrl: (authority, file) => uploadCrl(context, authority, file),
     uploadResponder: (authority, draft) => uploadResponder(context, authority, draft),
     importCrl: (authority, draft) => importCrl(context, authority, draft),

@@ -1,3 +1,5 @@
+import type { LifetimeView } from './lifetime.ts'
+
 /** What was taken from the last CRL of an imported authority. */
 export interface ImportedCrl {
   /** Decimal: ours go on behind it. Null: not known. */
@@ -26,7 +28,7 @@ export interface UploadedResponder {
   warnings: string[]
 }
 
-/** What administrators bring from where an authority signs, or signed before. Each needs manage on the authority. */
+/** What administrators bring from where an authority signs, or signed before, which needs manage on the authority; and how it stands. */
 export interface RevocationAdmin {
   /**
    * The last CRL (DER or PEM) of an authority that was imported without it, or a later one; `crlNumber`: the number of the
@@ -47,4 +49,6 @@ export interface RevocationAdmin {
     authority: string,
     draft: { pem?: string; pkcs12?: Buffer; passphrase?: string },
   ): Promise<UploadedResponder>
+  /** CRLs and OCSP responders of the authorities that the requester sees, and whether any is closer to its end than it should be. */
+  revocationLifetimes(): Promise<LifetimeView[]>
 }

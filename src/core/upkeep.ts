@@ -7,6 +7,7 @@ import { expireWaiting } from './expire.ts'
 import { abandonForeseen } from './foresee.ts'
 import type { Installation } from './installation.ts'
 import { type JobHandlers, runDueJobs } from './jobs.ts'
+import { watchLifetimes } from './lapse.ts'
 import { pruneLimits } from './limit.ts'
 import { renewMessageKeys } from './messageKeyUpkeep.ts'
 import { renewResponders } from './responder.ts'
@@ -43,6 +44,7 @@ export function startUpkeep(
     { name: 'renew CRLs', every: 60_000, run: () => renewCrls(it) },
     { name: 'renew responders', every: 600_000, run: () => renewRevocationAnswers(it) },
     { name: 'renew message keys', every: 600_000, run: () => renewMessageKeys(it) },
+    { name: 'watch CRLs and responders', every: 300_000, run: () => watchLifetimes(it) },
     ...(options.more ?? []),
   ]
   const stopping = new AbortController()

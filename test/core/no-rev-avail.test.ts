@@ -1,11 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findCertificate } from '../../src/core/certificate.ts'
+import { parsePkcs10 } from '../../src/core/csr.ts'
+import { admit } from '../../src/core/policy.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { readCrl } from '../../src/pki/crlReader.ts'
 import { hasNoRevAvail } from '../../src/pki/extensions.ts'
 import { OID } from '../../src/pki/oid.ts'
+import { opensslCsr } from '../helpers/csrs.ts'
 import { databases } from '../helpers/databases.ts'
 import { audited, createPeople, failure, type People } from '../helpers/people.ts'
 import { acmeAccount, createWorld, newCsr, type World } from '../helpers/world.ts'
@@ -93,6 +96,16 @@ describe.each(databases)('certificates without revocation information (RFC 9608)
     const { admin } = people.as(people.chief)
     const draft = { name: 'bad', authority: 'issuing', settings, protocols: {}, rules: {} }
     await expect(admin.saveProfile(draft)).rejects.toMatchObject(failure('malformed', detail))
+  })
+
+  test('have nothing to staple: must-staple is refused, or left out where the profile only warns', async () => {
+    const extra = ['-addext', 'subjectAltName=DNS:s.example.org', '-addext', 'tlsfeature=status_request']
+    const csr = parsePkcs10(opensslCsr(['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'], '/CN=s.example.org', extra))
+    const profile = await world.profile('short')
+    const hard = admit(profile.settings, csr, {}, world.time.now)
+    expect(hard.refusals).toMatchObject([{ policy: 'mustStaple', detail: expect.stringMatching(/noRevAvail/) }])
+    const soft = admit({ ...profile.settings, enforcement: { mustStaple: 'soft' } }, csr, {}, world.time.now)
+    expect(soft).toMatchObject({ refusals: [], wanted: { mustStaple: false, noRevAvail: true } })
   })
 
   test('can be a variant of a profile that has others', async () => {

@@ -198,6 +198,7 @@ describe('with an installation', () => {
       'clock',
       'CRL of issuing',
       'OCSP of root',
+      'CRLs and responders of issuing',
     ]) {
       expect(stdout).toMatch(new RegExp(`^ok {4}${name}: `, 'm'))
     }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { LifetimeView } from '../../core/lifetime.ts'
 import { readCertificate } from '../../pki/certificateReader.ts'
 import { crlCheck, ocspCheck, ocspQuestion } from '../doctor/answers.ts'
 import { type Check, check, fail, ok, warn } from '../doctor/check.ts'
@@ -22,7 +23,7 @@ export const core = operation({
     for (const { name, kind, enabled } of await context.door.admin.authorities()) {
       if (enabled) checks.push(...(await authorityChecks(context, name, kind)))
     }
-    return checks
+    return [...checks, ...(await lifetimeChecks(context))]
   },
 })
 
@@ -51,6 +52,20 @@ async function authorityChecks({ door }: OperationContext, name: string, kind: s
     }),
   )
   return checks
+}
+
+/** A line for each authority while all is well, else one for each CRL and responder that is not. */
+async function lifetimeChecks({ door }: OperationContext): Promise<Check[]> {
+  const of = new Map<string, LifetimeView[]>()
+  for (const one of await door.admin.revocationLifetimes())
+    of.set(one.authority, [...(of.get(one.authority) ?? []), one])
+  return [...of].flatMap(([authority, all]): Check[] => {
+    const name = `CRLs and responders of ${authority}`
+    const wrong = all.filter(({ state }) => state !== 'ok')
+    if (wrong.length > 0) return wrong.map((one) => ({ name, ...(one.state === 'late' ? warn : fail)(one.detail) }))
+    const first = Math.min(...all.map(({ until }) => until?.getTime() ?? Number.POSITIVE_INFINITY))
+    return [{ name, ...ok(`${all.length}, of which the first ends on ${new Date(first).toISOString()}`) }]
+  })
 }
 
 function endCheck(notAfter: Date | null) {
