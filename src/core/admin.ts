@@ -2,6 +2,7 @@ import type { NameConstraints } from '../pki/nameConstraints.ts'
 import type { BlockedKeyView } from './blockedKeyAdmin.ts'
 import type { Capability } from './capability.ts'
 import type { CertificateRef } from './certificate.ts'
+import type { ChallengeAdmin } from './challengeAdmin.ts'
 import type { CredentialKind } from './credential.ts'
 import type { CredentialDraft, CredentialView } from './credentialAdmin.ts'
 import type { KeySpec } from './key.ts'
@@ -166,7 +167,7 @@ export interface LimitView extends LimitRef {
 }
 
 /** Changes that administrators make. Each authorises: a superuser, or an administrator of the organization, or `manage` where it says so. */
-export interface Admin extends RevocationAdmin {
+export interface Admin extends RevocationAdmin, ChallengeAdmin {
   authorities(): Promise<AuthorityView[]>
   authority(name: string): Promise<AuthorityView & { chain: Buffer[] }>
   createAuthority(draft: NewAuthority): Promise<AuthorityView>

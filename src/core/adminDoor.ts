@@ -5,6 +5,7 @@ import { changeAuthority, importedAuthority, manualAuthority, newAuthority } fro
 import { listAuthorities, showAuthority } from './authorityView.ts'
 import { blockKey, unblockKey, viewBlockedKeys } from './blockedKeyAdmin.ts'
 import { addChain, listChains, removeChain } from './chainAdmin.ts'
+import { challengeAdmin } from './challengeAdmin.ts'
 import { endCredential, newCredential, viewCredentials } from './credentialAdmin.ts'
 import { addToRole, grant, removeFromRole, ungrant } from './grantAdmin.ts'
 import { importCrl } from './importedCrl.ts'
@@ -67,6 +68,7 @@ export function createAdmin(
     createCredential: (draft) => newCredential(context, draft),
     credentials: (filter = {}) => viewCredentials(context, filter),
     revokeCredential: (uuid) => endCredential(context, uuid),
+    ...challengeAdmin(context),
     limits: (filter = {}) => viewLimits(context, filter),
     overrideLimit: (draft) => overrideLimit(context, draft),
     removeOverride: (ref) => removeOverride(context, ref),

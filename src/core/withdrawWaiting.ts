@@ -55,3 +55,23 @@ export async function withdrawEnrolled(
   for (const request of asked) await withdrawWaiting(db, request, withdrawal)
   return asked.length
 }
+
+/** As withdrawEnrolled, for what was asked with a challenge (challengeAsk.ts says how its requesters are told). */
+export async function withdrawChallenged(
+  db: Database,
+  { uuid, profile_id: profileId }: { uuid: string; profile_id: number },
+  withdrawal: Withdrawal,
+): Promise<number> {
+  const rows = await forUpdate(
+    db,
+    withTables<CoreTables>(db)
+      .selectFrom('sign_requests')
+      .selectAll()
+      .where(openSign)
+      .where('profile_id', '=', profileId)
+      .where('status', '=', 'requested')
+      .where('requester_key', 'like', `challenge:${uuid}/%`),
+  ).execute()
+  for (const request of rows.map(toSignRequest)) await withdrawWaiting(db, request, withdrawal)
+  return rows.length
+}
