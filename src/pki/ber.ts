@@ -38,6 +38,7 @@ interface Reader {
  */
 export function berToDer(bytes: Buffer, { size = 1 << 20, depth = 32, values = 20_000 }: BerLimits = {}): Buffer {
   if (bytes.length > size) throw malformed(`more than ${size} octets`)
+  if (isDer(bytes, { valuesLeft: values, depthLeft: depth })) return bytes
   const reader: Reader = { bytes, at: 0, valuesLeft: values, depthLeft: depth }
   const part = readValue(reader, bytes.length)
   if (reader.at !== bytes.length) throw malformed('bytes after the end of a BER value')
@@ -45,6 +46,30 @@ export function berToDer(bytes: Buffer, { size = 1 << 20, depth = 32, values = 2
   const out = Buffer.allocUnsafe(sizeOf(part))
   write(part, out, 0)
   return out
+}
+
+/** Whether nothing needs to change: most messages are DER, and a look that keeps nothing costs a fifth. */
+function isDer(bytes: Buffer, limits: { valuesLeft: number; depthLeft: number }): boolean {
+  return derRun(bytes, limits, 0, bytes.length) === 1
+}
+
+/** How many values stand between these two places, in DER all of them; -1 if they do not. */
+function derRun(bytes: Buffer, limits: { valuesLeft: number; depthLeft: number }, start: number, end: number): number {
+  let count = 0
+  for (let at = start; at < end; count++) {
+    const tag = bytes[at] ?? 0
+    const first = bytes[at + 1] ?? 0
+    const octets = first < 0x80 ? 0 : first & 0x7f
+    const content = at + 2 + octets
+    if (content > end || octets > 4 || first === 0x80 || (tag & 0x1f) === 0x1f || tag === 0) return -1
+    const length = octets === 0 ? first : bytes.readUIntBE(at + 2, octets)
+    if (lengthOctets(length) !== octets || length > end - content || --limits.valuesLeft < 0) return -1
+    at = content + length
+    if (!(tag & CONSTRUCTED)) continue
+    if (tag === CONSTRUCTED_OCTETS || --limits.depthLeft < 0 || derRun(bytes, limits, content, at) < 0) return -1
+    limits.depthLeft++
+  }
+  return count
 }
 
 /** Reads the value at the reader's position, which ends at `end` or before. */

@@ -47,6 +47,18 @@ export function readBareCertificate(der: Buffer): BareCertificate {
   }
 }
 
+const bare = new WeakMap<Buffer, BareCertificate>()
+
+/** As readBareCertificate, for certificates that are kept, our own: each buffer is read once. */
+export function keptBareCertificate(der: Buffer): BareCertificate {
+  let certificate = bare.get(der)
+  if (!certificate) {
+    certificate = readBareCertificate(der)
+    bare.set(der, certificate)
+  }
+  return certificate
+}
+
 function subjectKeyIdentifier({ extensions }: TbsFields): Buffer | undefined {
   const extension = extensions.find(({ oid }) => oid === OID.subjectKeyIdentifier)
   if (!extension) return undefined

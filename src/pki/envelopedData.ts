@@ -1,8 +1,10 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { berToDer } from './ber.ts'
 import {
+  type BareCertificate,
   type CertificateIdentifier,
   identifies,
+  keptBareCertificate,
   readBareCertificate,
   readCertificateIdentifier,
 } from './certificateIdentifier.ts'
@@ -177,7 +179,7 @@ async function contentKeyOf(
   length: number,
 ): Promise<{ contentKey: Buffer } & Pick<Opened, 'transport' | 'key'>> {
   for (const { identifier, algorithm, encryptedKey } of keyRecipients) {
-    const key = keys.find(({ certificate }) => identifies(identifier, readBareCertificate(certificate)))
+    const key = keys.find(({ certificate }) => identifies(identifier, keptBareCertificate(certificate)))
     if (!key) continue
     const transport = readKeyTransport(algorithm)
     return { contentKey: await transportedKey(key, transport, encryptedKey, length), transport, key }
@@ -188,8 +190,13 @@ async function contentKeyOf(
   return { contentKey: await unwrapWithPassword(recipient, password, length), transport: 'password' }
 }
 
-/** To whom an envelope is closed: an RSA key by its certificate (DER), or whoever knows a password (UTF-8). */
-export type EnvelopeRecipient = { certificate: Buffer; transport: KeyTransport } | { password: Buffer }
+/**
+ * To whom an envelope is closed: an RSA key by its certificate, or whoever knows a password (UTF-8). A certificate that was read before, a signer's, spares
+ * the import of its key; else DER.
+ */
+export type EnvelopeRecipient =
+  | { certificate: BareCertificate | Buffer; transport: KeyTransport }
+  | { password: Buffer }
 
 /** An EnvelopedData in its ContentInfo, DER, with one recipient; the content is id-data. Throws PkiError('unsupported') for a certificate whose key is not RSA. */
 export async function writeEnvelopedData(
@@ -205,7 +212,7 @@ export async function writeEnvelopedData(
   const byPassword = 'password' in recipient
   const info = byPassword
     ? tlv(PASSWORD, Buffer.concat(await encodePasswordRecipient(recipient.password, contentKey)))
-    : encodeKeyTransRecipient(readBareCertificate(recipient.certificate), recipient.transport, contentKey)
+    : encodeKeyTransRecipient(asBare(recipient.certificate), recipient.transport, contentKey)
   const enveloped = seq(
     // RFC 5652 section 6.1.
     integer(byPassword ? 3 : 0),
@@ -214,3 +221,6 @@ export async function writeEnvelopedData(
   )
   return seq(oid(OID.envelopedData), explicit(0, enveloped))
 }
+
+const asBare = (certificate: BareCertificate | Buffer): BareCertificate =>
+  Buffer.isBuffer(certificate) ? readBareCertificate(certificate) : certificate

@@ -1,6 +1,6 @@
 import { createHash, type KeyObject, sign } from 'node:crypto'
 import { promisify } from 'node:util'
-import { encodeIssuerAndSerial, readBareCertificate } from './certificateIdentifier.ts'
+import { encodeIssuerAndSerial, keptBareCertificate } from './certificateIdentifier.ts'
 import { explicit, implicit, integer, nullValue, octets, oid, seq, set, setOf } from './der.ts'
 import { DIGESTS, type Digest, digestIdentifier } from './digest.ts'
 import { unsupported } from './error.ts'
@@ -59,7 +59,7 @@ export async function writeSignedData(draft: SignedDataDraft, signer: MessageSig
   signedAttributes[0] = 0xa0
   const signerInfo = seq(
     integer(1),
-    encodeIssuerAndSerial(readBareCertificate(signer.certificate)),
+    encodeIssuerAndSerial(keptBareCertificate(signer.certificate)),
     digestIdentifier(digest),
     signedAttributes,
     signatureIdentifier(signer.keyType, digest),

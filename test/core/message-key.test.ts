@@ -8,7 +8,9 @@ import type { MessageKeySource } from '../../src/core/messageKey.ts'
 import { messageKeys } from '../../src/core/messageKey.ts'
 import { renewMessageKeys } from '../../src/core/messageKeyUpkeep.ts'
 import { system } from '../../src/core/requester.ts'
+import { sealAudit } from '../../src/core/seal.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
+import { verifyAudit } from '../../src/core/verify.ts'
 import { closeDatabase, openDatabase } from '../../src/db/open.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { readCertificate } from '../../src/pki/certificateReader.ts'
@@ -267,5 +269,12 @@ describe.each(databases)('message keys on $name', ({ open }) => {
   it('no profile but the installation’s own may be of type message', async () => {
     const settings = { certificate: { type: 'message' } }
     await expect(world.save('mine', { settings })).rejects.toMatchObject({ code: 'malformed' })
+  })
+
+  it('leaves an audit chain that proves itself', async () => {
+    while ((await sealAudit(world.it.db, world.it.auditSecret)) > 0);
+    const { problems } = await verifyAudit(world.it.db, world.it.auditSecret)
+    // The test itself revoked one behind the back of the core.
+    expect(problems.filter((problem) => !JSON.stringify(problem).includes('revoked'))).toEqual([])
   })
 })

@@ -122,3 +122,11 @@ export const ocspDraft: Partial<CertificateDraft> = {
   crlUrls: [],
   ocspUrls: [],
 }
+export const messageDraft: Partial<CertificateDraft> = {
+  type: 'message',
+  subject: nameOf({ CN: 'RA' }),
+  identifiers: [],
+  keyUsage: ['digitalSignature', 'keyEncipherment'],
+  extendedKeyUsage: [],
+  publicKey: publicKeyFrom(keyPair('RSA-2048').publicKey),
+}

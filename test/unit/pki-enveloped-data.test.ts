@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { readBareCertificate } from '../../src/pki/certificateIdentifier.ts'
 import { implicit, integer, octets, seq, utf8 } from '../../src/pki/der.ts'
 import { openEnvelopedData, readEnvelopedData, writeEnvelopedData } from '../../src/pki/envelopedData.ts'
 import { PkiError } from '../../src/pki/error.ts'
@@ -157,6 +158,12 @@ describe('envelopes that we close', () => {
       seen.add(iv.toString('hex')).add((key ?? expect.fail()).toString('hex'))
     }
     expect(seen.size).toBe(40)
+  })
+
+  test('to a signer whose certificate was read already', async () => {
+    const { certificate, opener } = await rsaRecipient()
+    const to = { certificate: readBareCertificate(certificate), transport: 'oaep-sha256' } as const
+    expect((await open(await writeEnvelopedData(content, to, 'aes-256-cbc'), opener)).content).toEqual(content)
   })
 
   test('not to a key that cannot encrypt', async () => {

@@ -13,6 +13,7 @@ import {
   constrained,
   limited,
   lint,
+  messageDraft,
   ocspDraft,
   rsa,
   shortDraft,
@@ -79,6 +80,8 @@ describe('in order', () => {
     ['a stapling server', { draft: { mustStaple: true }, issuer: () => stapling }],
     ['a short-lived server without revocation information', { draft: shortDraft }],
     ['a responder', { draft: ocspDraft }],
+    ['a message key', { draft: messageDraft }],
+    ['a message key under an authority with purposes', { draft: messageDraft, issuer: () => limited }],
     ['a responder of an authority with purposes', { draft: ocspDraft, issuer: () => limited }],
     ['a CA', { draft: { ...caDraft, pathLength: 0 } }],
     [
