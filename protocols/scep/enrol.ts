@@ -52,7 +52,7 @@ async function requestOf(exchange: Exchange, order: Order): Promise<SignRequest>
   const { csr, signer, identifiers, message } = order
   const ref = transactionRef(profile, message.transactionId, signer)
   const content = contentRef(profile, signer, csr, identifiers)
-  for (let tries = 0; tries < 5; tries++) {
+  for (let tries = 0; tries < 20; tries++) {
     try {
       return (
         (await repeated(exchange, ref, content)) ?? (await ordered(exchange, order, await plan(exchange, ref, content)))

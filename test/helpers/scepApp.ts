@@ -1,0 +1,140 @@
+import { randomBytes } from 'node:crypto'
+import { afterAll, beforeAll } from 'vitest'
+import { crl } from '../../protocols/crl/index.ts'
+import { scep } from '../../protocols/scep/index.ts'
+import type { VoteInput } from '../../src/core/approval.ts'
+import { asRequester, createUser, type User } from '../../src/core/identity.ts'
+import { system } from '../../src/core/requester.ts'
+import type { CoreTables } from '../../src/core/tables.ts'
+import type { Database } from '../../src/db/open.ts'
+import { withTables } from '../../src/db/tables.ts'
+import { transaction } from '../../src/db/transaction.ts'
+import { readCertsOnly } from '../../src/pki/certsOnly.ts'
+import type { Host } from '../../src/protocol.ts'
+import type { Party } from './cms.ts'
+import { databases } from './databases.ts'
+import { type Answered, type Asked, ask } from './rawHttp.ts'
+import { type CsrWishes, csrOf, type MessageWishes, type Reply, readReply, scepMessage } from './scepClient.ts'
+import { startServer, type TestServer } from './testServer.ts'
+import { createWorld, type World } from './world.ts'
+
+/** The SCEP adapter over a whole core and real listeners. Its profiles wait for the user `approver`, whom no rule leaves out. */
+export interface ScepApp {
+  world: World
+  server: TestServer
+  approver: User
+  /** Writes a profile that serves SCEP. */
+  save(name: string, options?: unknown, change?: Partial<Parameters<World['save']>[1]>): Promise<void>
+  /** On the plain listener. */
+  ask(path: string, more?: Partial<Asked>): Promise<Answered>
+  /** Certificates of GetCACert, as they come. */
+  caCertificates(profile?: string): Promise<Buffer[]>
+  post(message: Buffer, profile?: string): Promise<Answered>
+  /** Posts a message, which must be answered by a CertRep. */
+  send(wishes: Sent): Promise<Reply>
+  /** An enrolment by PKCSReq. */
+  enrol(by: Party, wishes: CsrWishes & Partial<Sent>): Promise<Reply>
+  /** Votes on the newest request. */
+  vote(input?: Partial<VoteInput>): Promise<number>
+  newest(): Promise<number>
+  /** How many orders there are. */
+  count(): Promise<number>
+  close(): Promise<void>
+}
+
+export type Sent = Omit<MessageWishes, 'to'> & { to?: Buffer; profile?: string; password?: string }
+
+export const waits = [{ name: 'a person looks', require: [{ users: ['approver'] }] }]
+export const auto = [{ name: 'nobody looks', auto: true }]
+
+export async function createScepApp(db: Database): Promise<ScepApp> {
+  const world = await createWorld(db)
+  const host: Host = {
+    core: world.core,
+    db,
+    enqueue: () => Promise.reject(new Error('this adapter has no jobs')),
+    baseUrl: 'https://ca.test',
+    mtlsBaseUrl: 'https://mtls.ca.test',
+    httpBaseUrl: world.it.httpBaseUrl,
+    clock: world.it.clock,
+    log: world.it.log,
+    validation: { http01Port: 80, tlsAlpn01Port: 443, networks: '' },
+    secret: randomBytes(32),
+    sourceAddress: () => '192.0.2.7',
+  }
+  const server = await startServer({ protocols: [scep, crl], host })
+  const { organizationId } = await world.profile()
+  const approver = await transaction(db, (db) =>
+    createUser(db, { actor: system('test'), at: world.time.now }, { name: 'approver', organizationId }),
+  )
+  const approvals = world.core.as(asRequester(approver)).approvals
+  const app: ScepApp = {
+    world,
+    server,
+    approver,
+    async save(name, options = {}, change = {}) {
+      const rules = { issue: waits, renew: auto, rekey: auto, revoke: auto, export: [] }
+      await world.save(name, { rules, ...change, protocols: { scep: options } })
+    },
+    ask: (path, more) => ask({ port: server.ports.httpPort, path, ...more }),
+    async caCertificates(profile = 'default') {
+      const { body, headers } = await app.ask(`/scep/${profile}?operation=GetCACert`)
+      return headers['content-type'] === 'application/x-x509-ca-cert' ? [body] : readCertsOnly(body).certificates
+    },
+    post: (message, profile = 'default') =>
+      app.ask(`/scep/${profile}?operation=PKIOperation`, { method: 'POST', body: message }),
+    async send({ profile, password, ...wishes }) {
+      const [to] = await app.caCertificates(profile)
+      if (!to) throw new Error('GetCACert has no certificate')
+      const { status, headers, body, text } = await app.post(await scepMessage({ to, ...wishes }), profile)
+      if (status !== 200 || headers['content-type'] !== 'application/x-pki-message')
+        throw new Error(`${status}: ${text}`)
+      return readReply(body, wishes.by, password)
+    },
+    enrol: (by, { subject, dns, challenge, extensions, ...sent }) => {
+      const csr = { ...(subject ? { subject } : {}), ...(dns ? { dns } : {}), ...(extensions ? { extensions } : {}) }
+      const data = csrOf(by, { ...csr, ...(challenge === undefined ? {} : { challenge }) })
+      return app.send({ data, by, ...sent })
+    },
+    async newest() {
+      const query = withTables<CoreTables>(db).selectFrom('sign_requests').select('id').where('protocol', '=', 'scep')
+      return (await query.orderBy('id', 'desc').limit(1).executeTakeFirstOrThrow()).id
+    },
+    async count() {
+      const query = withTables<CoreTables>(db).selectFrom('sign_requests').where('protocol', '=', 'scep')
+      return Number((await query.select((eb) => eb.fn.countAll().as('all')).executeTakeFirstOrThrow()).all)
+    },
+    async vote(input = {}) {
+      const id = await app.newest()
+      const { hash } = await approvals.review('sign', id)
+      await approvals.vote('sign', id, { verdict: 'approve', hash, ...input })
+      return id
+    },
+    close: () => server.server.close(),
+  }
+  await app.save('default')
+  return app
+}
+
+/** One for all tests of a file. */
+export function useScepApp(): { readonly app: ScepApp } {
+  let app: ScepApp | undefined
+  let closeDatabase = async () => {}
+  beforeAll(async () => {
+    const [sqlite] = databases
+    if (!sqlite) throw new Error('there is no database to test with')
+    const { db, close } = await sqlite.open()
+    closeDatabase = close
+    app = await createScepApp(db)
+  })
+  afterAll(async () => {
+    await app?.close()
+    await closeDatabase()
+  })
+  return {
+    get app() {
+      if (!app) throw new Error('the app is there only inside a test')
+      return app
+    },
+  }
+}
