@@ -107,6 +107,11 @@ export const extensions: readonly Specification[] = [
         'acme-subdomains: whole labels are compared',
         'acme-subdomains: has every name that ends with it after a dot',
       ],
+      [
+        '7.2',
+        'it revokes for the names that it counts for',
+        'acme-subdomains: a certificate may be revoked by whoever holds',
+      ],
     ],
   },
   {

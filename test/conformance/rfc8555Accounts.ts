@@ -175,6 +175,12 @@ export const accounts: readonly Requirement[] = [
     '7.3.6',
     'a deactivated account is 401 unauthorized, for everything and for ever',
     'acme-account: a deactivated account is unauthorized, 401',
+    'acme-finalize: an account that ends while its order is finalized',
   ],
-  ['7.3.6', 'what it waits for is withdrawn', 'acme-account: orders that wait for approval are withdrawn'],
+  [
+    '7.3.6',
+    'what it waits for is withdrawn',
+    'acme-account: orders that wait for approval are withdrawn',
+    'acme-waiting: orders are withdrawn, those that were asked about before finalize too',
+  ],
 ]

@@ -28,6 +28,13 @@ export const issuance: readonly Requirement[] = [
     'acme-finalize: a CSR that is refused leaves the order ready',
     'acme-random-inner: a CSR with one octet changed',
   ],
+  [
+    '7.4',
+    'an extension that is not issued is badCSR, or left out where the profile says so and noted',
+    'acme-csr: any other refuses %s, unless it is told to leave it out',
+    'acme-csr: the profile of the first start leaves out what it does not issue',
+    'acme-csr: no profile leaves out %s',
+  ],
   ['7.4', 'finalize of an order that is not ready: 403 orderNotReady', 'acme-finalize: is orderNotReady'],
   [
     '7.4',
