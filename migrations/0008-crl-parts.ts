@@ -26,21 +26,14 @@ export async function crlParts(db: Kysely<unknown>, columns: Columns): Promise<v
       .addColumn('idp', ...columns.flag('idp', 0))
       .execute()
   }
-  // All that an entry needs: the certificates themselves would be a thousand octets each to read.
+  await db.schema.alterTable('certificates').addColumn('crl_entry', columns.blob).execute()
+  // Entries are read from the index alone: the certificates themselves would be a thousand octets each to read.
   await db.schema.dropIndex('certificates_withdrawn').execute()
   await columns.uniqueWhere(db, {
     name: 'certificates_listed',
     table: 'certificates',
-    columns: [
-      'authority_certificate_id',
-      'shard',
-      'not_after',
-      'id',
-      'serial',
-      'revoked_at',
-      'revocation_reason',
-      'invalidity_at',
-    ],
+    // SQLite asks for the status although the index has no others.
+    columns: ['authority_certificate_id', 'shard', 'not_after', 'id', 'crl_entry', 'status'],
     where: sql`status <> 'issued'`,
   })
   await db.schema

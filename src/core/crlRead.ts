@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Kysely, sql } from 'kysely'
 import type { Database } from '../db/open.ts'
-import { statement, withTables } from '../db/tables.ts'
+import { concatenated, statement, withTables } from '../db/tables.ts'
 import { type CrlEntry, type RevocationReason, RevokedCertificates, reasonCodes } from '../pki/crl.ts'
 import type { CoreTables } from './tables.ts'
 
@@ -15,25 +15,37 @@ export interface Scope {
 
 /** So many rows are read without a pause: a few milliseconds. */
 const PAGE = 1_000
+/** Entries that are read as they are need less. */
+const ENTRY_PAGE = 4_000
 
-const certificatePage = statement(
-  (tables: Kysely<CoreTables>, issuer: number, shard: number, afterEnd: number, afterId: number) =>
-    tables
-      .selectFrom('certificates')
-      .select(['id', 'serial', 'revoked_at', 'revocation_reason', 'invalidity_at', 'not_after'])
-      .where('authority_certificate_id', '=', issuer)
-      .where('shard', '=', shard)
-      .where(sql<boolean>`status <> 'issued'`)
-      .where(sql<boolean>`(not_after, id) > (${afterEnd}, ${afterId})`)
+interface Place {
+  notAfter: number
+  id: number
+}
+
+const listed = (tables: Kysely<CoreTables>, issuer: number, shard: number, after: number, afterId: number) =>
+  tables
+    .selectFrom('certificates')
+    .where('authority_certificate_id', '=', issuer)
+    .where('shard', '=', shard)
+    .where(sql<boolean>`status <> 'issued'`)
+    .where(sql<boolean>`(not_after, id) > (${after}, ${afterId})`)
+
+/** The last place of the page that begins after a place; none: the page is the last. */
+const endOfPage = statement(
+  (tables: Kysely<CoreTables>, issuer: number, shard: number, after: number, afterId: number) =>
+    listed(tables, issuer, shard, after, afterId)
+      .select(['not_after', 'id'])
       .orderBy('not_after')
       .orderBy('id')
-      .limit(sql.lit(PAGE)),
+      .limit(sql.lit(1))
+      .offset(sql.lit(ENTRY_PAGE - 1)),
 )
 
 const importedPage = statement((tables: Kysely<CoreTables>, issuer: number, shard: number, after: string) =>
   tables
     .selectFrom('imported_revocations')
-    .select(['serial', 'revoked_at', 'reason', 'invalidity_at'])
+    .select(['serial', 'revoked_at', 'reason as revocation_reason', 'invalidity_at'])
     .where('authority_certificate_id', '=', issuer)
     .where('shard', '=', shard)
     .where('serial', '>', after)
@@ -44,7 +56,7 @@ const importedPage = statement((tables: Kysely<CoreTables>, issuer: number, shar
 const eventPage = statement((tables: Kysely<CoreTables>, issuer: number, shard: number, after: number, upTo: number) =>
   tables
     .selectFrom('revocation_events')
-    .select(['serial', 'change', 'status', 'revoked_at', 'reason', 'invalidity_at', 'created_at'])
+    .select(['serial', 'change', 'status', 'revoked_at', 'reason as revocation_reason', 'invalidity_at', 'created_at'])
     .where('authority_certificate_id', '=', issuer)
     .where('shard', '=', shard)
     .where('change', '>', after)
@@ -52,11 +64,6 @@ const eventPage = statement((tables: Kysely<CoreTables>, issuer: number, shard: 
     .orderBy('change')
     .limit(sql.lit(PAGE)),
 )
-
-interface Place {
-  notAfter: number
-  id: number
-}
 
 /**
  * All entries of a complete CRL. `endedBefore`: certificates whose time ended before it are left out. It is read in
@@ -66,20 +73,49 @@ interface Place {
 export async function readRevoked(db: Database, scope: Scope, endedBefore: number): Promise<RevokedCertificates> {
   const revoked = new RevokedCertificates({ delta: false })
   const aside = new ChangedMeanwhile(db, scope)
-  let place: Place = { notAfter: endedBefore - 1, id: Number.MAX_SAFE_INTEGER }
-  for (;;) {
-    const { rows } = await certificatePage(db, scope.issuerId, scope.shard, place.notAfter, place.id)
+  let from: Place = { notAfter: endedBefore - 1, id: Number.MAX_SAFE_INTEGER }
+  for (let last = false; !last; ) {
+    const [end] = (await endOfPage(db, scope.issuerId, scope.shard, from.notAfter, from.id)).rows
+    last = end === undefined
+    const to = end ? { notAfter: end.not_after, id: end.id } : { notAfter: Number.MAX_SAFE_INTEGER, id: 0 }
+    const page = await encodedPage(db, scope, from, to)
     // After the page, so that no change can be in the page and not be known here.
-    await aside.look(place)
-    for (const row of rows) if (!aside.has(row.serial)) revoked.add(entryOf(row, row.revocation_reason))
-    const last = rows.at(-1)
-    if (rows.length < PAGE || !last) break
-    place = { notAfter: last.not_after, id: last.id }
+    const whole = page.rows === page.encoded && !(await aside.look(from, to))
+    if (whole) revoked.addEncoded(page.entries ?? Buffer.alloc(0), page.rows)
+    else await addRows(db, scope, { from, to }, { revoked, aside })
+    from = to
     await nextTurn()
   }
   for (const entry of await aside.asTheyWere()) revoked.add(entry)
   await addImported(db, scope, revoked)
   return revoked
+}
+
+/** The entries between two places, the second included, as they are stored. */
+function encodedPage(db: Database, { issuerId, shard }: Scope, from: Place, to: Place) {
+  return listed(withTables<CoreTables>(db), issuerId, shard, from.notAfter, from.id)
+    .where(sql<boolean>`(not_after, id) <= (${to.notAfter}, ${to.id})`)
+    .select(({ fn }) => [
+      fn.countAll<number>().as('rows'),
+      fn.count<number>('crl_entry').as('encoded'),
+      concatenated(db, 'crl_entry').as('entries'),
+    ])
+    .executeTakeFirstOrThrow()
+}
+
+/** The same one by one: some changed meanwhile, or were revoked before entries were stored. */
+async function addRows(
+  db: Database,
+  { issuerId, shard }: Scope,
+  { from, to }: { from: Place; to: Place },
+  { revoked, aside }: { revoked: RevokedCertificates; aside: ChangedMeanwhile },
+): Promise<void> {
+  const rows = await listed(withTables<CoreTables>(db), issuerId, shard, from.notAfter, from.id)
+    .where(sql<boolean>`(not_after, id) <= (${to.notAfter}, ${to.id})`)
+    .select(['serial', 'revoked_at', 'revocation_reason', 'invalidity_at'])
+    .execute()
+  await aside.look(from, to)
+  for (const row of rows) if (!aside.has(row.serial)) revoked.add(crlEntry(row))
 }
 
 /**
@@ -102,17 +138,24 @@ export async function readChanges(db: Database, scope: Scope, since: number): Pr
   return revoked
 }
 
-type Row = Record<'revoked_at' | 'invalidity_at', number | null> & { serial: string }
+interface Row {
+  serial: string
+  revoked_at: number | null
+  revocation_reason: string | null
+  invalidity_at: number | null
+}
 
-function entryOf(row: Row, reason: string | null): CrlEntry {
-  const entry: CrlEntry = { serial: row.serial, revokedAt: new Date(row.revoked_at ?? 0) }
+/** Columns of a certificate as a CRL says them. */
+export function crlEntry(row: Row): CrlEntry {
+  const { serial, revocation_reason: reason } = row
+  const entry: CrlEntry = { serial, revokedAt: new Date(row.revoked_at ?? 0) }
   if (reason !== null) entry.reason = reasonCodes[reason as RevocationReason]
   if (row.invalidity_at !== null) entry.invalidityDate = new Date(row.invalidity_at)
   return entry
 }
 
-function changeOf(row: Row & { status: string; reason: string | null; created_at: number }): CrlEntry {
-  if (row.status !== 'issued') return entryOf(row, row.reason)
+function changeOf(row: Row & { status: string; created_at: number }): CrlEntry {
+  if (row.status !== 'issued') return crlEntry(row)
   return {
     serial: row.serial,
     revokedAt: new Date(row.revoked_at ?? row.created_at),
@@ -125,7 +168,7 @@ async function addImported(db: Database, scope: Scope, revoked: RevokedCertifica
   for (let after = ''; ; ) {
     const { rows } = await importedPage(db, scope.issuerId, scope.shard, after)
     const here = await revokedHere(db, scope.issuerId, rows)
-    for (const row of rows) if (!here.has(row.serial)) revoked.add(entryOf(row, row.reason))
+    for (const row of rows) if (!here.has(row.serial)) revoked.add(crlEntry(row))
     if (rows.length < PAGE) return
     after = rows.at(-1)?.serial ?? after
     await nextTurn()
@@ -152,7 +195,7 @@ async function revokedHere(db: Database, issuerId: number, rows: readonly { seri
 class ChangedMeanwhile {
   readonly #db: Database
   readonly #scope: Scope
-  readonly #serials = new Set<string>()
+  readonly #places = new Map<string, Place>()
   #seen: number
 
   constructor(db: Database, scope: Scope) {
@@ -162,22 +205,26 @@ class ChangedMeanwhile {
   }
 
   has(serial: string): boolean {
-    return this.#serials.has(serial)
+    return this.#places.has(serial)
   }
 
-  /** `read`: the place up to which entries have been read before any of these changes was there; those stand as they are. */
-  async look(read: Place): Promise<void> {
+  /**
+   * Looks for changes after those entries up to `from` have been read, which therefore stand as they were; whether any
+   * that is set aside lies between the two places, the second included.
+   */
+  async look(from: Place, to: Place): Promise<boolean> {
     for (;;) {
       const { issuerId, shard } = this.#scope
       const { rows } = await eventPage(this.#db, issuerId, shard, this.#seen, Number.MAX_SAFE_INTEGER)
       for (const { serial } of rows) {
-        if (this.#serials.has(serial)) continue
+        if (this.#places.has(serial)) continue
         const place = await this.#placeOf(serial)
-        if (place && isAfter(place, read)) this.#serials.add(serial)
+        if (place && isAfter(place, from)) this.#places.set(serial, place)
       }
       this.#seen = rows.at(-1)?.change ?? this.#seen
-      if (rows.length < PAGE) return
+      if (rows.length < PAGE) break
     }
+    return [...this.#places.values()].some((place) => isAfter(place, from) && !isAfter(place, to))
   }
 
   async #placeOf(serial: string): Promise<Place | undefined> {
@@ -192,9 +239,9 @@ class ChangedMeanwhile {
 
   async asTheyWere(): Promise<CrlEntry[]> {
     const entries: CrlEntry[] = []
-    for (const serial of this.#serials) {
+    for (const serial of this.#places.keys()) {
       const row = await this.#lastEvent(serial)
-      if (row && row.status !== 'issued') entries.push(entryOf(row, row.reason))
+      if (row && row.status !== 'issued') entries.push(crlEntry(row))
     }
     return entries
   }
@@ -202,7 +249,7 @@ class ChangedMeanwhile {
   #lastEvent(serial: string) {
     return withTables<CoreTables>(this.#db)
       .selectFrom('revocation_events')
-      .select(['serial', 'status', 'revoked_at', 'reason', 'invalidity_at'])
+      .select(['serial', 'status', 'revoked_at', 'reason as revocation_reason', 'invalidity_at'])
       .where('authority_certificate_id', '=', this.#scope.issuerId)
       .where('serial', '=', serial)
       .where('change', '<=', this.#scope.revocations)

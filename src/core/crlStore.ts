@@ -38,6 +38,12 @@ export interface NewCrl extends CrlKey, Omit<CrlHead, 'number'> {
 
 /** A CRL up to this many octets is one row's; longer ones are stored part by part, so that nothing waits for them. */
 const ONE_ROW = 1 << 17
+/**
+ * Where other nodes may want it, any CRL is stored. SQLite has one server, which keeps it in memory: tens of megabytes
+ * more in its log with each revocation would stop everybody else for longer than to make it anew after a restart takes.
+ */
+const LARGEST_ON_SQLITE = 4 << 20
+const NOT_STORED = -1
 /** So many earlier ones stay for whoever is asked what was published; of long ones only the last before. */
 const KEPT = 20
 const KEPT_PARTS = 1
@@ -86,7 +92,7 @@ export async function newestCrl(db: Database, key: CrlKey): Promise<StoredCrl | 
     .orderBy('number', 'desc')
     .limit(1)
     .executeTakeFirst()
-  if (!row) return undefined
+  if (!row || row.parts === NOT_STORED) return undefined
   const parts = row.parts === 0 ? [row.der] : await readParts(db, key, row)
   // Another node has put a newer one in its place meanwhile, and it is read in the next look.
   if (parts.length < row.parts) return undefined
@@ -175,10 +181,15 @@ export async function storeCrls(db: Database, crls: readonly NewCrl[]): Promise<
   return stored
 }
 
-const isLong = ({ parts }: NewCrl): boolean => parts.reduce((sum, { length }) => sum + length, 0) > ONE_ROW
+/** What stands in the column `parts`. */
+function partsOf(db: Database, { parts }: NewCrl): number {
+  const length = parts.reduce((sum, part) => sum + part.length, 0)
+  if (length <= ONE_ROW) return 0
+  return db.dialect === 'sqlite' && length > LARGEST_ON_SQLITE ? NOT_STORED : parts.length
+}
 
 async function storeParts(db: Database, crl: NewCrl): Promise<void> {
-  if (!isLong(crl)) return
+  if (partsOf(db, crl) <= 0) return
   for (const [part, der] of crl.parts.entries()) {
     await transaction(db, async (db) => {
       await withTables<CoreTables>(db)
@@ -205,8 +216,8 @@ async function insertCrl(db: Database, crl: NewCrl): Promise<void> {
     number: crl.sequence,
     number_offset: crl.offset,
     revocations: crl.revocations,
-    der: isLong(crl) ? Buffer.alloc(0) : Buffer.concat(crl.parts),
-    parts: isLong(crl) ? crl.parts.length : 0,
+    der: partsOf(db, crl) === 0 ? Buffer.concat(crl.parts) : Buffer.alloc(0),
+    parts: partsOf(db, crl),
     idp: crl.idp ? 1 : 0,
     this_update: crl.thisUpdate.getTime(),
     next_update: crl.nextUpdate.getTime(),

@@ -12,7 +12,7 @@ export interface CrlsTable {
   next_update: number
   /** authorities.crl_number_offset then: the number in the CRL is the sum. */
   number_offset: string | null
-  /** How many crl_parts hold it; 0: it is in `der`. */
+  /** How many crl_parts hold it; 0: it is in `der`; -1: it is not stored, and made anew when no memory holds it. */
   parts: Generated<number>
   /** 1: it has an issuingDistributionPoint. */
   idp: Generated<number>

@@ -158,6 +158,8 @@ export interface CertificatesTable {
   revocation_reason: string | null
   /** As in revoke_requests. */
   invalidity_at: number | null
+  /** Of what is revoked or on hold: DER of its entry in a CRL; null where that was before this column. */
+  crl_entry: Buffer | null
   shard: number
   source: string
   requester_key: string

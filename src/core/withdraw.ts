@@ -1,8 +1,10 @@
 import type { Database } from '../db/open.ts'
-import { withTables } from '../db/tables.ts'
+import { forUpdate, withTables } from '../db/tables.ts'
+import { encodeCrlEntry } from '../pki/crl.ts'
 import { raiseAlert } from './alert.ts'
 import { audit } from './audit.ts'
 import type { Certificate } from './certificate.ts'
+import { crlEntry } from './crlRead.ts'
 import { Failure } from './failure.ts'
 import type { Requester } from './requester.ts'
 import type { CoreTables } from './tables.ts'
@@ -23,19 +25,25 @@ export interface Withdrawal {
 export async function withdraw(db: Database, withdrawal: Withdrawal, reason: string | undefined): Promise<void> {
   const { certificate, requester, now, invalidityDate } = withdrawal
   const status = reason === 'certificateHold' ? 'hold' : 'revoked'
-  const changed = await withTables<CoreTables>(db)
+  const tables = withTables<CoreTables>(db)
+  const row = await forUpdate(
+    db,
+    tables
+      .selectFrom('certificates')
+      .select(['status', 'revoked_at', 'invalidity_at'])
+      .where('id', '=', certificate.id),
+  ).executeTakeFirstOrThrow()
+  if (row.status === 'revoked' || row.status === status) throw alreadyRevoked(status)
+  const changed = {
+    revoked_at: row.revoked_at ?? now.getTime(),
+    invalidity_at: invalidityDate?.getTime() ?? row.invalidity_at,
+  }
+  const entry = crlEntry({ serial: certificate.serial, revocation_reason: reason ?? null, ...changed })
+  await tables
     .updateTable('certificates')
-    .set((eb) => ({
-      status,
-      revoked_at: eb.fn.coalesce('revoked_at', eb.val(now.getTime())),
-      revocation_reason: reason ?? null,
-      ...(invalidityDate ? { invalidity_at: invalidityDate.getTime() } : {}),
-    }))
+    .set({ status, revocation_reason: reason ?? null, ...changed, crl_entry: encodeCrlEntry(entry) })
     .where('id', '=', certificate.id)
-    .where('status', 'in', status === 'hold' ? ['issued'] : ['issued', 'hold'])
-    .returning(['revoked_at', 'invalidity_at'])
-    .executeTakeFirst()
-  if (!changed) throw alreadyRevoked(status)
+    .execute()
   await recordChange(db, withdrawal, { status, reason: reason ?? null, ...changed })
   await withdrawAuthority(db, certificate, now)
   await audit(db, requester, now, {
@@ -61,7 +69,7 @@ export async function release(db: Database, { certificate, requester, now }: Wit
   const tables = withTables<CoreTables>(db)
   const changed = await tables
     .updateTable('certificates')
-    .set({ status: 'issued', revoked_at: null, revocation_reason: null, invalidity_at: null })
+    .set({ status: 'issued', revoked_at: null, revocation_reason: null, invalidity_at: null, crl_entry: null })
     .where('id', '=', certificate.id)
     .where('status', '=', 'hold')
     .returning('id')

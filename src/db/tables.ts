@@ -1,4 +1,4 @@
-import type { Kysely, SelectQueryBuilder } from 'kysely'
+import { type Kysely, type RawBuilder, type SelectQueryBuilder, sql } from 'kysely'
 import { type Database, inside } from './handle.ts'
 
 export { type Answered, statement } from './statement.ts'
@@ -14,6 +14,13 @@ export function forUpdate<D, T extends keyof D, O>(
   query: SelectQueryBuilder<D, T, O>,
 ): SelectQueryBuilder<D, T, O> {
   return db.dialect === 'postgres' ? query.forUpdate() : query
+}
+
+/** An aggregate: all values of a blob column, one behind the other, in any order; null where there are none. */
+export function concatenated(db: Database, column: string): RawBuilder<Buffer | null> {
+  const ref = sql.ref(column)
+  // SQLite's function takes the octets of a blob for those of a text, and the cast takes them back.
+  return db.dialect === 'postgres' ? sql`string_agg(${ref}, ''::bytea)` : sql`cast(group_concat(${ref}, '') as blob)`
 }
 
 /** As forUpdate, but passes over the rows that another transaction has locked: for claiming jobs. */

@@ -11,7 +11,7 @@ import { encodeAuthorityKeyIdentifier, encodeExtension } from './extensions.ts'
 import { OID } from './oid.ts'
 import type { Signer } from './signer.ts'
 
-export { type CrlEntry, RevokedCertificates } from './crlEntries.ts'
+export { type CrlEntry, encodeCrlEntry, RevokedCertificates } from './crlEntries.ts'
 export { type RevocationReason, reasonCodes, reasonName } from './reason.ts'
 
 export interface CrlDraft {

@@ -23,6 +23,8 @@ const MAX_SERIAL = 20
 // INTEGER of 21 octets, GeneralizedTime, reason and invalidityDate, header.
 const MAX_ENTRY = 2 + 23 + 17 + 48
 const FIRST_PART = 4096
+/** Encoded entries from this length on are a part of their own and not copied. */
+const OWN_PART = 1 << 15
 const LAST_PART = 1 << 20
 
 /**
@@ -60,6 +62,19 @@ export class RevokedCertificates {
     this.count++
   }
 
+  /** Entries that encodeCrlEntry made, one behind the other: `count` of them. Not of a delta CRL. */
+  addEncoded(entries: Buffer, count: number): void {
+    if (entries.length < OWN_PART) {
+      this.#reserve(entries.length)
+      this.#at += entries.copy(this.#open, this.#at)
+    } else {
+      if (this.#at > 0) this.#close()
+      this.#full.push(entries)
+      this.#length += entries.length
+    }
+    this.count += count
+  }
+
   /** With a name in it an entry may have any length. */
   #addLong(entry: CrlEntry): void {
     const { certificateIssuer = Buffer.alloc(0), ...rest } = entry
@@ -73,11 +88,24 @@ export class RevokedCertificates {
 
   #reserve(octets: number): void {
     if (this.#at + octets <= this.#open.length) return
+    this.#close()
+    this.#open = Buffer.allocUnsafeSlow(Math.max(octets, Math.min(this.#open.length * 4, LAST_PART)))
+  }
+
+  /** What is written is a part; the rest of the buffer is written next. */
+  #close(): void {
     this.#full.push(this.#open.subarray(0, this.#at))
     this.#length += this.#at
-    this.#open = Buffer.allocUnsafeSlow(Math.max(octets, Math.min(this.#open.length * 4, LAST_PART)))
+    this.#open = this.#open.subarray(this.#at)
     this.#at = 0
   }
+}
+
+/** DER of one entry of a complete CRL. Throws PkiError('malformed') as RevokedCertificates.add does. */
+export function encodeCrlEntry(entry: CrlEntry): Buffer {
+  const revoked = new RevokedCertificates({ delta: false })
+  revoked.add(entry)
+  return Buffer.concat(revoked.parts)
 }
 
 function checkReason(reason: number, delta: boolean): void {
