@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { parseDocument } from 'yaml'
 import { z } from 'zod'
 import * as fields from './configFields.ts'
+import type { Publication } from './crlPublisher.ts'
 import { ipInNetwork, parseIp } from './pki/identifier.ts'
 import type { ValidationConfig } from './protocol.ts'
 
@@ -34,6 +35,8 @@ export interface Config {
   /** As configured; baseUrlsOf fills in the others. */
   baseUrls: Partial<BaseUrls>
   validation: ValidationConfig
+  /** Where CRLs go beside HTTP (crlPublisher.ts). Absent: nowhere. */
+  publication?: Publication
   /** Addresses and networks. */
   trustedProxies: string[]
   metricsNetworks: string[]
@@ -64,6 +67,8 @@ const schema = z.strictObject({
   metricsNetworks: fields.networks.prefault(['127.0.0.0/8', '::1']),
   logLevel: z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).prefault('info'),
   accessLog: fields.flag.prefault(true),
+  crlFolder: fields.absolutePath.optional(),
+  crlCommand: fields.command.optional(),
   validation: z
     .strictObject({
       resolver: fields.resolver.optional(),
@@ -89,6 +94,8 @@ const keys = {
   COUNTERSIGN_METRICS_NETWORKS: 'metricsNetworks',
   COUNTERSIGN_LOG_LEVEL: 'logLevel',
   COUNTERSIGN_ACCESS_LOG: 'accessLog',
+  COUNTERSIGN_CRL_FOLDER: 'crlFolder',
+  COUNTERSIGN_CRL_COMMAND: 'crlCommand',
   COUNTERSIGN_RESOLVER: 'validation.resolver',
   COUNTERSIGN_RESOLVER_VALIDATES: 'validation.resolverValidates',
   COUNTERSIGN_HTTP01_PORT: 'validation.http01Port',
@@ -246,11 +253,18 @@ function toConfig(settings: z.output<typeof schema>, dataFolder: string): Config
       tlsAlpn01Port,
       networks,
     },
+    ...publicationOf(settings),
     trustedProxies,
     metricsNetworks: settings.metricsNetworks,
     logLevel: settings.logLevel,
     accessLog: settings.accessLog,
   }
+}
+
+function publicationOf({ crlFolder, crlCommand }: z.output<typeof schema>): { publication?: Publication } {
+  if (crlFolder === undefined && crlCommand === undefined) return {}
+  const folder = crlFolder === undefined ? {} : { folder: crlFolder }
+  return { publication: { ...folder, ...(crlCommand === undefined ? {} : { command: crlCommand }) } }
 }
 
 export function isLoopback(address: string): boolean {

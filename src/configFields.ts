@@ -1,3 +1,4 @@
+import { isAbsolute, normalize } from 'node:path'
 import { z } from 'zod'
 import { parseCidr, parseIp } from './pki/identifier.ts'
 
@@ -48,6 +49,20 @@ export const origin = (scheme: 'https' | 'http') =>
     const more = url.pathname !== '/' || url.search || url.hash || url.username || url.password
     return url.protocol === `${scheme}:` && !more ? url.origin : undefined
   })
+
+export const absolutePath = field('an absolute path', (value) => {
+  const path = text(value)
+  return path !== undefined && isAbsolute(path) ? normalize(path) : undefined
+})
+
+/** A program and its arguments: in YAML a sequence, in text separated by spaces. No shell reads it. */
+export const command = field('the absolute path of a program, then its arguments', (value) => {
+  const words = typeof value === 'string' ? value.split(/\s+/).filter(Boolean) : value
+  if (!Array.isArray(words) || !words.every((word) => typeof word === 'string' && !word.includes('\0')))
+    return undefined
+  const [program, ...args] = words
+  return program !== undefined && isAbsolute(program) ? ([program, ...args] as const) : undefined
+})
 
 export const secret = field('32 octets in base64 or hex, or a passphrase of 12 characters and more', (value) =>
   typeof value === 'string' && value.length >= 12 ? value : undefined,

@@ -11,6 +11,7 @@ import { canIssue } from './core/ready.ts'
 import { system } from './core/requester.ts'
 import { endLeases } from './core/resume.ts'
 import { startUpkeep } from './core/upkeep.ts'
+import { createCrlPublisher } from './crlPublisher.ts'
 import { type Database, statementCount } from './db/open.ts'
 import { greet } from './greeting.ts'
 import { type SourceAddress, sourceAddressReader } from './http/sourceAddress.ts'
@@ -112,6 +113,7 @@ async function open(opening: Opening): Promise<string> {
     log.info({ renewAt: tls.renewAt }, 'the certificate of the listeners was renewed')
   }
   const more = [{ name: 'renew the TLS certificate', every: 60_000, run: renewTls }, ...choresOf(protocols, hostOf)]
+  more.push(...publishing(opening))
   const upkeep = startUpkeep(it, { handlers: handlersOf(protocols, hostOf), more })
   closing.splice(closing.length - 1, 0, () => upkeep.stop())
   void warnOfSurroundings(opening)
@@ -175,6 +177,15 @@ function handlersOf(protocols: Protocol[], hostOf: (protocol: Protocol) => Host)
     for (const [kind, run] of Object.entries(protocol.jobs ?? {})) handlers[kind] = (ref) => run(hostOf(protocol), ref)
   }
   return handlers
+}
+
+/** CRLs as files of this host, or by a command on it. */
+function publishing({ config, composition, closing }: Opening): Chore[] {
+  const { publication, dataFolder } = config
+  if (!publication) return []
+  const publisher = createCrlPublisher(composition.it, { ...publication, dataFolder })
+  closing.unshift(async () => publisher.stop())
+  return [{ name: 'publish CRLs', every: 30_000, run: () => publisher.run() }]
 }
 
 function choresOf(protocols: Protocol[], hostOf: (protocol: Protocol) => Host): Chore[] {

@@ -1,6 +1,7 @@
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
-import type { AuditSubject } from './audit.ts'
+import { type AuditSubject, audit } from './audit.ts'
+import { system } from './requester.ts'
 import type { CoreTables } from './tables.ts'
 
 export interface Alert {
@@ -38,4 +39,26 @@ export async function raiseAlert(db: Database, at: Date, alert: Alert): Promise<
       closed_at: null,
     })
     .execute()
+}
+
+/** Closes what raiseAlert has raised, when it is well again: open alerts of this kind on this subject, with this detail. */
+export async function closeAlerts(db: Database, at: Date, alert: Alert): Promise<void> {
+  const { kind, organizationId, subject, detail } = alert
+  const closed = await withTables<CoreTables>(db)
+    .updateTable('alerts')
+    .set({ closed_at: at.getTime() })
+    .where('kind', '=', kind)
+    .where('subject_kind', '=', subject.kind)
+    .where('subject_id', subject.id === null ? 'is' : '=', subject.id)
+    .where('detail', '=', detail)
+    .where('closed_at', 'is', null)
+    .returning('id')
+    .execute()
+  for (const { id } of closed)
+    await audit(db, system('upkeep'), at, {
+      action: 'alert.closed',
+      organizationId,
+      subject: { kind: 'installation', id: null },
+      details: { alert: id, kind, detail },
+    })
 }

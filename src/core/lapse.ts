@@ -1,11 +1,9 @@
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
-import { raiseAlert } from './alert.ts'
-import { audit } from './audit.ts'
+import { closeAlerts, raiseAlert } from './alert.ts'
 import type { Installation } from './installation.ts'
 import { describeLifetime, type Lifetime, revocationLifetimes } from './lifetime.ts'
-import { system } from './requester.ts'
 import type { CoreTables } from './tables.ts'
 
 const kind = 'revocation_lapse'
@@ -21,7 +19,9 @@ export async function watchLifetimes(it: Installation): Promise<void> {
     for (const lifetime of wrong) await raiseAlert(db, now, alertOf(lifetime))
     const standing = new Set(wrong.map((lifetime) => keyOf(lifetime.authorityId, describeLifetime(lifetime))))
     for (const alert of await openAlerts(db)) {
-      if (!standing.has(keyOf(alert.subject_id, alert.detail))) await close(db, alert, now)
+      const { organization_id: organizationId, subject_id: id, detail } = alert
+      const subject = { kind: 'authority', id } as const
+      if (!standing.has(keyOf(id, detail))) await closeAlerts(db, now, { kind, organizationId, subject, detail })
     }
   })
   for (const lifetime of wrong) it.log.warn({ authority: lifetime.authority }, describeLifetime(lifetime))
@@ -42,22 +42,4 @@ function openAlerts(db: Database) {
     .where('closed_at', 'is', null)
     .where('kind', '=', kind)
     .execute()
-}
-
-async function close(
-  db: Database,
-  { id, organization_id: organizationId, detail }: Awaited<ReturnType<typeof openAlerts>>[number],
-  now: Date,
-): Promise<void> {
-  await withTables<CoreTables>(db)
-    .updateTable('alerts')
-    .set({ closed_at: now.getTime() })
-    .where('id', '=', id)
-    .execute()
-  await audit(db, system('upkeep'), now, {
-    action: 'alert.closed',
-    organizationId,
-    subject: { kind: 'installation', id: null },
-    details: { alert: id, kind, detail },
-  })
 }

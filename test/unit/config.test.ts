@@ -47,6 +47,26 @@ describe('without any configuration', () => {
   })
 })
 
+describe('where CRLs go beside HTTP', () => {
+  test('a folder, a command with its arguments, or both', () => {
+    expect(read().publication).toBeUndefined()
+    expect(read({ COUNTERSIGN_CRL_FOLDER: '/srv/crl/' }).publication).toEqual({ folder: '/srv/crl/' })
+    expect(read({ COUNTERSIGN_CRL_COMMAND: '/usr/bin/put  --quiet x' }).publication).toEqual({
+      command: ['/usr/bin/put', '--quiet', 'x'],
+    })
+    const files = { [DEFAULT_FILE]: 'crlFolder: /srv/crl\ncrlCommand: [/usr/bin/put, "two words"]\n' }
+    expect(read({}, files).publication).toEqual({ folder: '/srv/crl', command: ['/usr/bin/put', 'two words'] })
+  })
+
+  test.each([
+    ['COUNTERSIGN_CRL_FOLDER', 'crl'],
+    ['COUNTERSIGN_CRL_COMMAND', 'put x'],
+    ['COUNTERSIGN_CRL_COMMAND', ' '],
+  ])('%s=%j is refused', (name, value) => {
+    expect(complaint({ [name]: value })).toMatch(new RegExp(`^${name}: must be .*absolute path`))
+  })
+})
+
 describe('where settings come from', () => {
   const files = {
     [DEFAULT_FILE]: 'httpsPort: 1443\nhttpPort: 1080\nvalidation:\n  http01Port: 1\n  resolver: 10.0.0.53\n',

@@ -1,0 +1,47 @@
+import { withTables } from '../db/tables.ts'
+import { loadAuthority } from './authority.ts'
+import type { SignedCrl } from './core.ts'
+import { crlsOf, currentCrl } from './crl.ts'
+import { Failure } from './failure.ts'
+import type { Installation } from './installation.ts'
+import type { CoreTables } from './tables.ts'
+
+/** One CRL of an authority, and how to get it as it must read now. */
+export interface EveryCrl {
+  authority: { id: number; name: string; organizationId: number }
+  /** Id of the authority's certificate; `active`: it is the one that signs now. */
+  issuer: number
+  active: boolean
+  shard: number
+  delta: boolean
+  /** Where certificates say that it is. */
+  url: string
+  /** As currentCrl; undefined where there is none: an authority that signs elsewhere has left none here. */
+  read(): Promise<SignedCrl | undefined>
+}
+
+/** All CRLs and delta CRLs of authorities, also under earlier certificates until those have ended. */
+export async function everyCrl(it: Installation): Promise<EveryCrl[]> {
+  const rows = await withTables<CoreTables>(it.db)
+    .selectFrom('authority_certificates')
+    .select(['id', 'authority_id', 'active'])
+    .where('not_after', '>', it.clock().getTime())
+    .orderBy('id')
+    .execute()
+  const all: EveryCrl[] = []
+  for (const { id: issuer, authority_id: authorityId, active } of rows) {
+    const authority = await loadAuthority(it, authorityId)
+    const { id, name, organizationId } = authority
+    for (const { shard, delta } of await crlsOf(it, authority, issuer)) {
+      const url = `${it.httpBaseUrl}/crl/${name}/${issuer}/${shard}${delta ? '-delta' : ''}.crl`
+      const read = () => currentCrl(it, { authority: id, issuer, shard, delta }).catch(unlessAbsent)
+      all.push({ authority: { id, name, organizationId }, issuer, active: active === 1, shard, delta, url, read })
+    }
+  }
+  return all
+}
+
+function unlessAbsent(error: unknown): undefined {
+  if (error instanceof Failure && (error.code === 'unsupported' || error.code === 'notFound')) return undefined
+  throw error
+}
