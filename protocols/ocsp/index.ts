@@ -1,10 +1,11 @@
 import type { IncomingMessage } from 'node:http'
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { type HttpAnswer, plain, sendAnswer, toResponse } from '../../src/http/answer.ts'
+import { type HttpAnswer, plain, toResponse } from '../../src/http/answer.ts'
 import { requestId } from '../../src/http/requestId.ts'
 import type { Host, NodeBindings, Protocol } from '../../src/protocol.ts'
 import { createAnswering } from './answer.ts'
+import { send } from './send.ts'
 
 /** RFC 6960: docs/protocols/ocsp.md. It serves authorities, not RA profiles, and has no settings on one. */
 export const ocsp: Protocol = {
@@ -15,11 +16,11 @@ export const ocsp: Protocol = {
     const answering = createAnswering(host)
     return (incoming, outgoing) => {
       const answer = answering(incoming)
-      if (!(answer instanceof Promise)) sendAnswer(incoming, outgoing, answer)
+      if (!(answer instanceof Promise)) send(incoming, outgoing, answer)
       else
         answer.then(
-          (ready) => sendAnswer(incoming, outgoing, ready),
-          (error: unknown) => sendAnswer(incoming, outgoing, failed(host, incoming, error)),
+          (ready) => send(incoming, outgoing, ready),
+          (error: unknown) => send(incoming, outgoing, failed(host, incoming, error)),
         )
       return true
     }

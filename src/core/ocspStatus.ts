@@ -15,33 +15,30 @@ export type KnownStatus =
   /** No certificate has it; an attempt that was abandoned may have had it. */
   | { kind: 'neverIssued' }
 
-/** Certificates of this installation, and what an imported authority had revoked before. At most a row of each. */
-const findSerial = statement((tables: Kysely<CoreTables>, serial: string, authority: number) =>
+/** The certificate, with what an imported authority had said of it before. */
+const findCertificate = statement((tables: Kysely<CoreTables>, serial: string, authority: number) =>
   tables
     .selectFrom('certificates')
     .select([
-      'certificates.status',
-      'certificates.revoked_at',
-      'certificates.revocation_reason as reason',
-      'certificates.created_at',
-      'certificates.authority_certificate_id as issuer',
+      'status',
+      'revoked_at',
+      'revocation_reason as reason',
+      'created_at',
+      'authority_certificate_id as issuer',
+      sql<number | null>`(select revoked_at from imported_revocations as imported
+        where imported.authority_certificate_id = certificates.authority_certificate_id
+        and imported.serial = certificates.serial)`.as('imported'),
     ])
-    .where('certificates.serial', '=', serial)
-    .where('certificates.authority_id', '=', authority)
-    .unionAll((eb) =>
-      eb
-        .selectFrom('authority_certificates')
-        .innerJoin('imported_revocations', 'imported_revocations.authority_certificate_id', 'authority_certificates.id')
-        .select([
-          sql<string>`'revoked'`.as('status'),
-          sql<number | null>`imported_revocations.revoked_at`.as('revoked_at'),
-          'imported_revocations.reason',
-          'imported_revocations.revoked_at as created_at',
-          sql<number | null>`imported_revocations.authority_certificate_id`.as('issuer'),
-        ])
-        .where('authority_certificates.authority_id', '=', authority)
-        .where('imported_revocations.serial', '=', serial),
-    ),
+    .where('serial', '=', serial)
+    .where('authority_id', '=', authority),
+)
+
+const findImported = statement((tables: Kysely<CoreTables>, serial: string, issuer: number) =>
+  tables
+    .selectFrom('imported_revocations')
+    .select(['revoked_at', 'reason'])
+    .where('authority_certificate_id', '=', issuer)
+    .where('serial', '=', serial),
 )
 
 const lastEvent = statement((tables: Kysely<CoreTables>) =>
@@ -54,18 +51,30 @@ export async function readStatus(
   { issuing, all }: { issuing: IssuingKey; all: readonly IssuingKey[] },
   serial: string,
 ): Promise<KnownStatus> {
-  let found: KnownStatus = { kind: 'neverIssued' }
+  let issued: KnownStatus | undefined
   let asked: number | undefined
   for (const { authorityId } of issuing.certificates) {
     if (authorityId === asked) continue
     asked = authorityId
-    for (const row of (await findSerial(it.db, serial, authorityId)).rows) {
+    for (const row of (await findCertificate(it.db, serial, authorityId)).rows) {
       if (!issuing.certificates.some(({ id }) => id === row.issuer)) continue
       if (row.status !== 'issued') return revoked(row.revoked_at ?? row.created_at, row.reason)
-      found = { kind: 'good', since: row.created_at }
+      if (row.imported === null) issued = { kind: 'good', since: row.created_at }
     }
   }
-  return found.kind === 'neverIssued' ? ofAuthority(issuing, all, serial) : found
+  return issued ?? (await revokedElsewhere(it, issuing, serial)) ?? ofAuthority(issuing, all, serial)
+}
+
+async function revokedElsewhere(
+  it: Installation,
+  issuing: IssuingKey,
+  serial: string,
+): Promise<KnownStatus | undefined> {
+  for (const { id } of issuing.certificates) {
+    const [row] = (await findImported(it.db, serial, id)).rows
+    if (row) return revoked(row.revoked_at, row.reason)
+  }
+  return undefined
 }
 
 function revoked(since: number, reason: string | null): KnownStatus {
