@@ -98,9 +98,23 @@ async function storedResponder(it: Installation, { certificates }: IssuingKey): 
       .where('fingerprint', '=', fingerprint(row.certificate))
       .where('status', '<>', 'issued')
       .executeTakeFirst()
-    if (!withdrawn) return openResponder(it, row)
+    if (!withdrawn && !(await revokedElsewhere(it, row))) return openResponder(it, row)
   }
   return undefined
+}
+
+/** One that was uploaded is not among our certificates: its authority's CRL says when it was revoked. */
+async function revokedElsewhere(
+  it: Installation,
+  row: { authority_certificate_id: number; certificate: Buffer },
+): Promise<boolean> {
+  const found = await withTables<CoreTables>(it.db)
+    .selectFrom('imported_revocations')
+    .select('serial')
+    .where('authority_certificate_id', '=', row.authority_certificate_id)
+    .where('serial', '=', readCertificate(row.certificate).serial)
+    .executeTakeFirst()
+  return found !== undefined
 }
 
 type Row = { id: number; key_id: number; certificate: Buffer; not_before: number; not_after: number }

@@ -150,7 +150,10 @@ describe.each(databases)('publishing CRLs beside HTTP, on $name', ({ open }) => 
     })
 
     test('no shell reads its arguments, and it sees none of our secrets', async () => {
-      const [file, log] = program('put', 'echo "$2 $(printenv COUNTERSIGN_KEY_SECRET || echo none)" >> "$1"; env >> "$1"')
+      const [file, log] = program(
+        'put',
+        'echo "$2 $(printenv COUNTERSIGN_KEY_SECRET || echo none)" >> "$1"; env >> "$1"',
+      )
       await publisher({ command: [file, log ?? '', '$(id);*'] }).run()
       expect(told()[0]).toBe('$(id);* none')
       expect(told().join()).not.toContain(secret)

@@ -94,6 +94,18 @@ describe('an authority that signs elsewhere', () => {
     expect(await told(certificate)).toMatch(/leaf.pem: revoked\n[\s\S]*Reason: superseded/)
   })
 
+  test('a responder that its CRL lists speaks no more', async () => {
+    const certificate = await manual.issue('speaks.example.org')
+    const { pem } = await manual.ca.responder({ serial: '66bb44' })
+    await admin().uploadResponder(manual.name, { pem })
+    const signedByIt = async () => (await ask(certificate.serial)).includes(Buffer.from('66bb44', 'hex'))
+    expect(await signedByIt()).toBe(true)
+    const entries = [{ serial: '66bb44', revokedAt: it.status.world.time.now }]
+    await admin().uploadCrl(manual.name, await manual.ca.crl({ number: 2n ** 152n, entries }))
+    expect(await signedByIt()).toBe(false)
+    expect(await told(certificate)).toMatch(/leaf.pem: good/)
+  })
+
   test('a later responder takes its place', async () => {
     const certificate = await manual.issue('later.example.org')
     await admin().uploadResponder(manual.name, { pem: (await manual.ca.responder({ serial: '77aa55' })).pem })
