@@ -21,6 +21,7 @@ const nouns: Record<string, Noun> = {
   user: { about: 'people, roles and capabilities', load: () => import('./commands/user.ts') },
   organization: { about: 'tenants', load: () => import('./commands/organization.ts') },
   key: { about: 'keys for which nothing is issued', load: () => import('./commands/key.ts') },
+  challenge: { about: 'passwords with which devices enrol', load: () => import('./commands/challenge.ts') },
   eab: { about: 'keys with which ACME clients get accounts', load: () => import('./commands/eab.ts') },
   token: { about: 'what lets a program speak for a user', load: () => import('./commands/token.ts') },
   audit: { about: 'the audit trail', load: () => import('./commands/audit.ts') },

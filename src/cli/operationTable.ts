@@ -4,6 +4,7 @@ import * as approval from './operations/approval.ts'
 import * as audit from './operations/audit.ts'
 import * as authority from './operations/authority.ts'
 import * as certificate from './operations/certificate.ts'
+import * as challenge from './operations/challenge.ts'
 import * as doctor from './operations/doctor.ts'
 import * as eab from './operations/eab.ts'
 import * as key from './operations/key.ts'
@@ -21,6 +22,7 @@ const nouns: Record<string, Operation>[] = [
   audit,
   authority,
   certificate,
+  challenge,
   doctor,
   limit,
   eab,
