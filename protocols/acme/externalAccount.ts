@@ -58,15 +58,19 @@ export async function readBinding(request: KeyRequest, profile: RaProfile, door:
 
 /**
  * Whether the account may order these names as far as its credential goes; true says that the credential was made for
- * them. Throws Failure: forbidden when it was revoked, rejectedIdentifier.
+ * them. In a transaction that holds until its commit. Throws Failure: forbidden when it was revoked, rejectedIdentifier.
  */
 export async function admitByBinding(
   { account, door, server }: AccountRequest,
   identifiers: readonly Identifier[],
-  db: Database = server.host.db,
+  trx?: Database,
 ): Promise<boolean> {
-  if (account.credentialId === undefined) return false
-  return (await door.admitCredential(db, account.credentialId, identifiers)).bound
+  const { credentialId: id } = account
+  if (id === undefined) return false
+  const answer = trx
+    ? door.admitCredential(trx, id, identifiers, 'commit')
+    : door.admitCredential(server.host.db, id, identifiers)
+  return (await answer).bound
 }
 
 interface Inner {

@@ -105,9 +105,15 @@ export interface Door {
   redeemCredential(db: Database, id: number): Promise<void>
   /**
    * Whether one who enrolled with a credential may order these names; `bound`: it was made for these. Throws forbidden
-   * when it was revoked, rejectedIdentifier with a problem for each name that it is not for.
+   * when it was revoked, rejectedIdentifier with a problem for each name that it is not for. `until`: in a transaction,
+   * no revocation comes between this and its commit.
    */
-  admitCredential(db: Database, id: number, identifiers: readonly Identifier[]): Promise<{ bound: boolean }>
+  admitCredential(
+    db: Database,
+    id: number,
+    identifiers: readonly Identifier[],
+    until?: 'commit',
+  ): Promise<{ bound: boolean }>
   /**
    * Who stands behind a challenge that came with an order, and whether it allows this. Open the door for the key-holder with
    * his `source`, ask, then sign through `core.as(grant.requester)` with `entitled: grant.entitled` and, in the claim,

@@ -121,14 +121,15 @@ function revoked(name: string): string {
 /**
  * Whether these names may be ordered by one who enrolled with a credential, which its end does not undo and its
  * revocation does. `bound`: it was made for certain names, these among them. Throws Failure: forbidden when it was
- * revoked, rejectedIdentifier with a problem for each name outside.
+ * revoked, rejectedIdentifier with a problem for each name outside. `until`: in a transaction, a revocation waits for its end.
  */
 export async function admitCredential(
   db: Database,
   id: number,
   identifiers: readonly Identifier[],
+  until?: 'commit',
 ): Promise<{ bound: boolean }> {
-  const { name, revoked_at, identifiers: allowed } = await readCredential(db, id)
+  const { name, revoked_at, identifiers: allowed } = await readCredential(db, id, until)
   if (revoked_at !== null) throw new Failure('forbidden', revoked(name))
   if (allowed === null) return { bound: false }
   const problems = nameProblems(
@@ -142,12 +143,10 @@ export async function admitCredential(
 
 type Row = Selectable<CoreTables['credentials']>
 
-async function readCredential(db: Database, id: number): Promise<Row> {
-  const row = await withTables<CoreTables>(db)
-    .selectFrom('credentials')
-    .selectAll()
-    .where('id', '=', id)
-    .executeTakeFirst()
+async function readCredential(db: Database, id: number, until?: 'commit'): Promise<Row> {
+  const query = withTables<CoreTables>(db).selectFrom('credentials').selectAll().where('id', '=', id)
+  // Shared: many orders of one credential are stored at a time. On SQLite a transaction is alone already.
+  const row = await (until && db.dialect === 'postgres' ? query.forShare() : query).executeTakeFirst()
   if (!row) throw new Failure('internal', 'a credential is missing')
   return row
 }

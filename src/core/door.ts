@@ -94,7 +94,7 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
     admitNames: (profile, identifiers, period = {}) => admitNames(it, profile, identifiers, period),
     credential: (profile, kind, name) => findCredential(it, profile, kind, name),
     redeemCredential: (db, id) => redeemCredential(db, { actor: requester, at: it.clock() }, id),
-    admitCredential: (db, id, identifiers) => admitCredential(db, id, identifiers),
+    admitCredential: (db, id, identifiers, until) => admitCredential(db, id, identifiers, until),
     challenge: (profile, given, asked, elsewhere) => askChallenge(it, requester, { profile, given, asked, elsewhere }),
     redeemChallenge: (db, grant) => redeemChallenge(db, { actor: requester, at: it.clock() }, grant),
     record: (db, event) => auditAccount(db, requester, it.clock(), event),
