@@ -77,22 +77,23 @@ export interface OddMessage {
   attributes: Buffer[]
   signed?: Buffer[]
   signatureAlgorithm?: Buffer
+  digest?: 'sha512'
 }
 
-/** A SignedData with SHA-256 whose attributes are in the caller's hands, good or not. */
+/** A SignedData, with SHA-256 unless otherwise said, whose attributes are in the caller's hands, good or not. */
 export function messageOf(
   { certificate, key }: Party,
-  { content, attributes, signed, signatureAlgorithm }: OddMessage,
+  { content, attributes, signed, signatureAlgorithm, digest }: OddMessage,
 ): Buffer {
   const { issuer, serial } = readBareCertificate(certificate)
   const algorithm = seq(oid(key.asymmetricKeyType === 'rsa' ? OID.rsaEncryption : OID.ecdsaWithSHA256))
   const signerInfo = seq(
     integer(1),
     seq(issuer, tlv(TAG.integer, serial)),
-    seq(oid(OID.sha256)),
+    seq(oid(digest ? OID.sha512 : OID.sha256)),
     implicit(0, Buffer.concat(attributes), true),
     signatureAlgorithm ?? algorithm,
-    octets(sign('sha256', set(...(signed ?? attributes)), key)),
+    octets(sign(key.asymmetricKeyType === 'ed25519' ? null : 'sha256', set(...(signed ?? attributes)), key)),
   )
   const encapsulated = content ? seq(oid(OID.data), explicit(0, octets(content))) : seq(oid(OID.data))
   const signedData = seq(integer(1), set(), encapsulated, implicit(0, certificate, true), set(signerInfo))

@@ -1,24 +1,14 @@
-import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { ContentInfo, SignedData as PkijsSignedData } from 'pkijs'
 import { describe, expect, test } from 'vitest'
-import { octets, oid, printable, readString, seq, TAG } from '../../src/pki/der.ts'
+import { oid, printable, readString, TAG } from '../../src/pki/der.ts'
 import type { Digest } from '../../src/pki/digest.ts'
 import { PkiError } from '../../src/pki/error.ts'
 import { OID } from '../../src/pki/oid.ts'
 import { readSignedData, verifySignedData } from '../../src/pki/signedData.ts'
 import { messageSigner, type SignedDataDraft, writeSignedData } from '../../src/pki/signedDataWriter.ts'
 import { asBer } from '../helpers/ber.ts'
-import {
-  brokenSki,
-  criticalAki,
-  keyPem,
-  messageOf,
-  type Party,
-  party,
-  signedAttribute,
-  unknownCritical,
-} from '../helpers/cms.ts'
+import { brokenSki, criticalAki, keyPem, type Party, party, unknownCritical } from '../helpers/cms.ts'
 import { authority, type KeyKind, keyPair, openssl, pem } from '../helpers/pkiSamples.ts'
 
 const all: Digest[] = ['sha1', 'sha224', 'sha256', 'sha384', 'sha512']
@@ -199,69 +189,6 @@ describe('odd certificates of signers', () => {
     const publicKey = { ...read.signer.publicKey, size: 8193, key: read.signer.publicKey.key }
     const claimed = { ...read, signer: { ...read.signer, publicKey } }
     expect(() => verifySignedData(claimed, { digests })).toThrow(refused('unsupported'))
-  })
-})
-
-describe('signed attributes', () => {
-  const signer = party('P-256')
-  const contentType = signedAttribute(OID.contentType, oid(OID.data))
-  const digestOf = (bytes: Buffer) => octets(createHash('sha256').update(bytes).digest())
-  const messageDigest = signedAttribute(OID.messageDigest, digestOf(content))
-  const type = signedAttribute(MESSAGE_TYPE, printable('19'))
-  const sorted = [type, contentType, messageDigest]
-  const unsorted = [messageDigest, contentType, type]
-
-  test('verify in the order received, and in the order of DER', () => {
-    expect(verify(messageOf(signer, { content, attributes: sorted })).content).toEqual(content)
-    expect(verify(messageOf(signer, { content, attributes: unsorted })).content).toEqual(content)
-    expect(verify(messageOf(signer, { content, attributes: unsorted, signed: sorted })).content).toEqual(content)
-    const neither = messageOf(signer, { content, attributes: sorted, signed: unsorted })
-    expect(() => verify(neither)).toThrow(refused('badSignature'))
-  })
-
-  test.each([
-    ['none at all', [], 'malformed'],
-    ['no contentType', [messageDigest, type], 'malformed'],
-    ['no messageDigest', [contentType, type], 'malformed'],
-    ['another contentType', [signedAttribute(OID.contentType, oid(OID.envelopedData)), messageDigest], 'malformed'],
-    [
-      'a contentType that is no identifier',
-      [signedAttribute(OID.contentType, octets(content)), messageDigest],
-      'malformed',
-    ],
-    [
-      'a digest of something else',
-      [contentType, signedAttribute(OID.messageDigest, digestOf(Buffer.of(1)))],
-      'badSignature',
-    ],
-    [
-      'a digest of another length',
-      [contentType, signedAttribute(OID.messageDigest, octets(Buffer.alloc(20)))],
-      'badSignature',
-    ],
-    ['a digest that is no octets', [contentType, signedAttribute(OID.messageDigest, printable('19'))], 'malformed'],
-    ['one twice', [...sorted, type], 'malformed'],
-    [
-      'one with two values',
-      [contentType, messageDigest, signedAttribute(MESSAGE_TYPE, printable('19'), printable('20'))],
-      'malformed',
-    ],
-    ['one without a value', [contentType, messageDigest, signedAttribute(MESSAGE_TYPE)], 'malformed'],
-    ['more than 64', Array.from({ length: 65 }, (_, n) => signedAttribute(`1.2.${n}`, printable('1'))), 'malformed'],
-  ])('refuses %s', (_, attributes, kind) => {
-    expect(() => verify(messageOf(signer, { content, attributes }))).toThrow(refused(kind))
-  })
-
-  test('refuses a signature over another digest than the message says, and one of another kind of key', () => {
-    const ecdsa384 = seq(oid(OID.ecdsaWithSHA384))
-    const mixed = messageOf(signer, { content, attributes: sorted, signatureAlgorithm: ecdsa384 })
-    expect(() => verify(mixed)).toThrow(refused('unsupported'))
-    const rsa = messageOf(signer, { content, attributes: sorted, signatureAlgorithm: seq(oid(OID.rsaEncryption)) })
-    expect(() => verify(rsa)).toThrow(refused('badSignature'))
-    const unknown = messageOf(signer, { content, attributes: sorted, signatureAlgorithm: seq(oid('1.2.3')) })
-    expect(() => verify(unknown)).toThrow(refused('unsupported'))
-    const plain = messageOf(signer, { content, attributes: sorted, signatureAlgorithm: seq(oid(OID.ecPublicKey)) })
-    expect(verify(plain).content).toEqual(content)
   })
 })
 
