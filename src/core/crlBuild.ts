@@ -89,10 +89,8 @@ export async function buildCrl(
     const parts = await sign({ ...shared, nextUpdate, entries, deltaBase: base.number })
     made.push({ ...newCrl(plan, begun, shard), delta: true, nextUpdate, base: base.sequence, parts })
   }
-  const wanted = made.find((crl) => crl.delta === delta)
-  return (await storeCrls(it.db, made)) && wanted
-    ? withOctets({ ...wanted, number: numberOf(begun) }, wanted.parts)
-    : undefined
+  const wanted = (await storeCrls(it.db, made)).find((crl) => crl.delta === delta)
+  return wanted && withOctets({ ...wanted, number: numberOf(begun) }, wanted.parts)
 }
 
 interface Begun {

@@ -16,7 +16,7 @@ export interface Scope {
 /** So many rows are read without a pause: a few milliseconds. */
 const PAGE = 1_000
 /** Entries that are read as they are need less. */
-const ENTRY_PAGE = 4_000
+const ENTRY_PAGE = 2_000
 
 interface Place {
   notAfter: number

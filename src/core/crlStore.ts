@@ -157,27 +157,28 @@ export async function deltaBase(
 }
 
 /**
- * Stores CRLs of one number, unless one with a higher number is there already: then false, and they must not be used.
- * Long ones are written part by part before that.
+ * Stores CRLs of one number and answers those that were: one with a higher number may be there already, and what it
+ * overtook must not be used. Long ones are written part by part before that.
  */
-export async function storeCrls(db: Database, crls: readonly NewCrl[]): Promise<boolean> {
+export async function storeCrls(db: Database, crls: readonly NewCrl[]): Promise<NewCrl[]> {
   for (const crl of crls) await storeParts(db, crl)
   const stored = await transaction(db, async (db) => {
     const [first] = crls
-    if (!first) return false
+    if (!first) return []
     // One at a time for each authority: nothing is stored between this look and the insert.
     await forUpdate(
       db,
       withTables<CoreTables>(db).selectFrom('authorities').select('id').where('id', '=', first.authorityId),
     ).execute()
+    const current: NewCrl[] = []
     for (const crl of crls) {
       const newer = await tableOf(db, crl).select('id').where('number', '>=', crl.sequence).limit(1).executeTakeFirst()
-      if (newer) return false
+      if (!newer) current.push(crl)
     }
-    for (const crl of crls) await insertCrl(db, crl)
-    return true
+    for (const crl of current) await insertCrl(db, crl)
+    return current
   })
-  for (const crl of crls) await forgetEarlier(db, crl, stored)
+  for (const crl of crls) await forgetEarlier(db, crl, stored.includes(crl))
   return stored
 }
 
