@@ -217,13 +217,33 @@ function readUniversal(value: Buffer): string {
 /** UTCTime or GeneralizedTime, as RFC 5280 section 4.1.2.5 narrows them: to the second, ending in Z, no fractions. */
 export function readTime(tlv: Tlv, tag: number = tlv.tag): Date {
   if (tag !== TAG.utcTime && tag !== TAG.generalizedTime) throw malformed(`tag 0x${tag.toString(16)} is no time`)
-  let text = tlv.value.toString('latin1')
-  if (tag === TAG.utcTime) text = (text < '50' ? '20' : '19') + text
-  if (!/^\d{14}Z$/.test(text)) throw malformed('a time that is not of the form YYYYMMDDHHMMSSZ')
-  const part = (from: number, to: number) => text.slice(from, to)
-  const iso = `${part(0, 4)}-${part(4, 6)}-${part(6, 8)}T${part(8, 10)}:${part(10, 12)}:${part(12, 14)}.000Z`
-  const date = new Date(iso)
+  const { value } = tlv
+  const first = tag === TAG.utcTime ? 2 : 4
+  if (value.length !== first + 11 || value[value.length - 1] !== 0x5a) throw badTime()
+  const digits = (from: number, to: number) => readDigits(value, from, to)
+  const shown = digits(0, first)
+  const year = first === 4 ? shown : shown < 50 ? 2000 + shown : 1900 + shown
+  const [month, day] = [digits(first, first + 2), digits(first + 2, first + 4)]
+  const [hour, minute] = [digits(first + 4, first + 6), digits(first + 6, first + 8)]
+  const second = digits(first + 8, first + 10)
+  const date = new Date(Date.UTC(2000, month - 1, day, hour, minute, second))
+  // Not by Date.UTC: it takes the years 0 to 99 for those of the last century. The year 2000 has every day.
+  date.setUTCFullYear(year, month - 1, day)
   // JavaScript takes 30 February for 1 March and 24:00 for the next day.
-  if (Number.isNaN(date.getTime()) || date.toISOString() !== iso) throw malformed('a time that does not exist')
+  const exists =
+    date.getUTCMonth() === month - 1 && date.getUTCDate() === day && hour < 24 && minute < 60 && second < 60
+  if (!exists) throw malformed('a time that does not exist')
   return date
 }
+
+function readDigits(value: Buffer, from: number, to: number): number {
+  let number = 0
+  for (let at = from; at < to; at++) {
+    const digit = (value[at] ?? 0) - 0x30
+    if (digit < 0 || digit > 9) throw badTime()
+    number = number * 10 + digit
+  }
+  return number
+}
+
+const badTime = () => malformed('a time that is not of the form YYYYMMDDHHMMSSZ')
