@@ -1,13 +1,11 @@
-import { berToDer } from './ber.ts'
+import { encodeContentInfo, readContentInfo, readEncapsulated } from './contentInfo.ts'
 import {
   children,
   context,
   expect,
-  explicit,
   implicit,
   integer,
   oid,
-  readOid,
   readSmallInteger,
   readTlv,
   seq,
@@ -36,7 +34,7 @@ export function writeCertsOnly(certificates: readonly Buffer[], crls: readonly B
   const parts = [integer(1), set(), seq(oid(OID.data))]
   if (certificates.length > 0) parts.push(implicit(0, Buffer.concat(certificates), true))
   if (crls.length > 0) parts.push(implicit(1, Buffer.concat(crls), true))
-  return seq(oid(OID.signedData), explicit(0, seq(...parts, set())))
+  return encodeContentInfo('signedData', ...parts, set())
 }
 
 /**
@@ -44,33 +42,18 @@ export function writeCertsOnly(certificates: readonly Buffer[], crls: readonly B
  * and other kinds that are neither certificates nor CRLs of X.509.
  */
 export function readCertsOnly(bytes: Buffer): CertsOnly {
-  const message = expect(readTlv(berToDer(bytes)), TAG.seq, 'ContentInfo')
-  const [type, content, ...rest] = children(message, 3)
-  if (readOid(expect(type, TAG.oid, 'contentType')) !== OID.signedData)
-    throw malformed('a CMS message that is no SignedData')
-  if (rest.length > 0) throw malformed('a ContentInfo with something left over')
-  const signedData = readTlv(expect(content, context(0), 'SignedData').value)
-  const [version, digests, encapsulated, ...tail] = children(expect(signedData, TAG.seq, 'SignedData'), 6)
+  const [version, digests, encapsulated, ...tail] = readContentInfo(bytes, 'signedData', 6)
   readSmallInteger(expect(version, TAG.integer, 'version'))
   expect(digests, TAG.set, 'digestAlgorithms')
-  refuseContent(expect(encapsulated, TAG.seq, 'encapContentInfo'))
+  // RFC 8894 section 3.4: no content. Some programs write an empty one.
+  if (readEncapsulated(encapsulated).content?.length)
+    throw malformed('a message with content, where only certificates belong')
   const certificates = tail[0]?.tag === context(0) ? tail.shift() : undefined
   const crls = tail[0]?.tag === context(1) ? tail.shift() : undefined
   const [signers, ...more] = tail
   if (expect(signers, TAG.set, 'signerInfos').value.length > 0 || more.length > 0)
     throw malformed('a message with signatures, where only certificates belong')
   return { certificates: members(certificates), crls: members(crls) }
-}
-
-/** RFC 8894 section 3.4: no content. Some programs write an empty one. */
-function refuseContent(encapsulated: Tlv): void {
-  const [type, content, ...rest] = children(encapsulated, 3)
-  readOid(expect(type, TAG.oid, 'eContentType'))
-  if (rest.length > 0) throw malformed('an encapContentInfo with something left over')
-  if (!content) return
-  const inner = readTlv(expect(content, context(0), 'eContent').value)
-  if (expect(inner, TAG.octets, 'eContent').value.length > 0)
-    throw malformed('a message with content, where only certificates belong')
 }
 
 function members(field: Tlv | undefined): Buffer[] {

@@ -1,5 +1,4 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
-import { berToDer } from './ber.ts'
 import {
   type BareCertificate,
   type CertificateIdentifier,
@@ -16,18 +15,17 @@ import {
   newContentKey,
   readCipher,
 } from './contentCipher.ts'
+import { encodeContentInfo, readContentInfo } from './contentInfo.ts'
 import {
   children,
   context,
   expect,
-  explicit,
   implicit,
   integer,
   oid,
   readOctets,
   readOid,
   readSmallInteger,
-  readTlv,
   seq,
   set,
   TAG,
@@ -73,12 +71,7 @@ const OTHER = context(4)
  * over. Throws PkiError: `malformed`, `unsupported` for a cipher that we do not know.
  */
 export function readEnvelopedData(bytes: Buffer): EnvelopedData {
-  const [type, inner, ...rest] = children(expect(readTlv(berToDer(bytes)), TAG.seq, 'ContentInfo'), 3)
-  if (readOid(expect(type, TAG.oid, 'contentType')) !== OID.envelopedData)
-    throw malformed('a CMS message that is no EnvelopedData')
-  if (rest.length > 0) throw malformed('a ContentInfo with something left over')
-  const enveloped = readTlv(expect(inner, context(0), 'EnvelopedData').value)
-  const fields = children(expect(enveloped, TAG.seq, 'EnvelopedData'), 5)
+  const fields = readContentInfo(bytes, 'envelopedData', 5)
   readSmallInteger(expect(fields.shift(), TAG.integer, 'version'))
   if (fields[0]?.tag === context(0)) fields.shift()
   const [recipients, encrypted, ...more] = fields
@@ -213,13 +206,13 @@ export async function writeEnvelopedData(
   const info = byPassword
     ? tlv(PASSWORD, Buffer.concat(await encodePasswordRecipient(recipient.password, contentKey)))
     : encodeKeyTransRecipient(asBare(recipient.certificate), recipient.transport, contentKey)
-  const enveloped = seq(
+  return encodeContentInfo(
+    'envelopedData',
     // RFC 5652 section 6.1.
     integer(byPassword ? 3 : 0),
     set(info),
     seq(oid(OID.data), encodeCipher(cipher, iv), implicit(0, encrypted)),
   )
-  return seq(oid(OID.envelopedData), explicit(0, enveloped))
 }
 
 const asBare = (certificate: BareCertificate | Buffer): BareCertificate =>

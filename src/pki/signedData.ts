@@ -1,24 +1,12 @@
 import { createHash, timingSafeEqual, verify } from 'node:crypto'
-import { berToDer } from './ber.ts'
 import {
   type BareCertificate,
   identifies,
   readBareCertificate,
   readCertificateIdentifier,
 } from './certificateIdentifier.ts'
-import {
-  children,
-  context,
-  expect,
-  readOctets,
-  readOid,
-  readSmallInteger,
-  readTlv,
-  setOf,
-  TAG,
-  type Tlv,
-  tlv,
-} from './der.ts'
+import { readContentInfo, readEncapsulated } from './contentInfo.ts'
+import { children, context, expect, readOctets, readOid, readSmallInteger, setOf, TAG, type Tlv, tlv } from './der.ts'
 import { DIGESTS, type Digest, readDigest } from './digest.ts'
 import { malformed, PkiError, unsupported } from './error.ts'
 import { OID } from './oid.ts'
@@ -67,15 +55,10 @@ const MAX_RSA_BITS = 8192
  * Throws PkiError('malformed').
  */
 export function readSignedData(bytes: Buffer): ClaimedSignedData {
-  const [type, inner, ...rest] = children(expect(readTlv(berToDer(bytes)), TAG.seq, 'ContentInfo'), 3)
-  if (readOid(expect(type, TAG.oid, 'contentType')) !== OID.signedData)
-    throw malformed('a CMS message that is no SignedData')
-  if (rest.length > 0) throw malformed('a ContentInfo with something left over')
-  const signedData = readTlv(expect(inner, context(0), 'SignedData').value)
-  const [version, digests, encapsulated, ...tail] = children(expect(signedData, TAG.seq, 'SignedData'), 6)
+  const [version, digests, encapsulated, ...tail] = readContentInfo(bytes, 'signedData', 6)
   readSmallInteger(expect(version, TAG.integer, 'version'))
   expect(digests, TAG.set, 'digestAlgorithms')
-  const { contentType, content } = readContent(expect(encapsulated, TAG.seq, 'encapContentInfo'))
+  const { contentType, content } = readEncapsulated(encapsulated)
   const certificates = readCertificates(tail[0]?.tag === context(0) ? tail.shift() : undefined)
   if (tail[0]?.tag === context(1)) tail.shift()
   const [signers, ...more] = tail
@@ -83,14 +66,6 @@ export function readSignedData(bytes: Buffer): ClaimedSignedData {
   if (!signer) throw malformed('a SignedData that nobody signed')
   if (others.length > 0 || more.length > 0) throw malformed('a SignedData with more than one signer')
   return { ...readSigner(signer, certificates, contentType), certificates, ...(content ? { content } : {}) }
-}
-
-function readContent(encapsulated: Tlv): { contentType: string; content?: Buffer } {
-  const [type, content, ...rest] = children(encapsulated, 3)
-  const contentType = readOid(expect(type, TAG.oid, 'eContentType'))
-  if (rest.length > 0) throw malformed('an encapContentInfo with something left over')
-  if (!content) return { contentType }
-  return { contentType, content: readOctets(readTlv(expect(content, context(0), 'eContent').value)) }
 }
 
 /** Those of X.509; other kinds are left aside. */

@@ -1,6 +1,7 @@
 import { createHash, type KeyObject, sign } from 'node:crypto'
 import { promisify } from 'node:util'
 import { encodeIssuerAndSerial, keptBareCertificate } from './certificateIdentifier.ts'
+import { encodeContentInfo } from './contentInfo.ts'
 import { explicit, implicit, integer, nullValue, octets, oid, seq, set, setOf } from './der.ts'
 import { DIGESTS, type Digest, digestIdentifier } from './digest.ts'
 import { unsupported } from './error.ts'
@@ -67,8 +68,14 @@ export async function writeSignedData(draft: SignedDataDraft, signer: MessageSig
   )
   const encapsulated = content ? seq(oid(OID.data), explicit(0, octets(content))) : seq(oid(OID.data))
   const certificates = implicit(0, Buffer.concat([signer.certificate, ...chain]), true)
-  const signedData = seq(integer(1), set(digestIdentifier(digest)), encapsulated, certificates, set(signerInfo))
-  return seq(oid(OID.signedData), explicit(0, signedData))
+  return encodeContentInfo(
+    'signedData',
+    integer(1),
+    set(digestIdentifier(digest)),
+    encapsulated,
+    certificates,
+    set(signerInfo),
+  )
 }
 
 const attribute = (type: string, value: Buffer): Buffer => seq(oid(type), set(value))
