@@ -26,8 +26,9 @@ const TYPE = 'application/x-pki-message'
 const MAX_TEXT = 500
 
 /**
- * The CertRep to a message: our own nonce, the client's given back, its transactionID as it wrote it. PENDING and FAILURE have no content (sections 3.3.2.2,
- * 3.3.2.3); a SUCCESS is enveloped to whoever signed the request.
+ * The CertRep to a message: our own nonce, the client's given back, its transactionID as it wrote it. PENDING and FAILURE have no envelope (sections 3.3.2.2,
+ * 3.3.2.3): their eContent has no octets, since clients by OpenSSL, certmonger among them, verify no SignedData without one. A SUCCESS is enveloped to
+ * whoever signed the request.
  */
 export async function certRep(
   message: ClaimedMessage,
@@ -45,8 +46,8 @@ export async function certRep(
   const content =
     outcome.status === 'SUCCESS'
       ? await writeEnvelopedData(outcome.content, outcome.recipient, outcome.cipher)
-      : undefined
-  const body = await writeSignedData({ ...(content ? { content } : {}), attributes, digest }, key)
+      : Buffer.alloc(0)
+  const body = await writeSignedData({ content, attributes, digest }, key)
   return { status: 200, headers: { 'Content-Type': TYPE, 'Cache-Control': 'no-store' }, body }
 }
 

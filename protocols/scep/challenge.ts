@@ -2,8 +2,10 @@ import type { ChallengeGrant } from '../../src/core/challenge.ts'
 import type { Requester } from '../../src/core/requester.ts'
 import type { Csr } from '../../src/pki/csr.ts'
 import type { Identifier } from '../../src/pki/identifier.ts'
+import { nameText } from '../../src/pki/name.ts'
 import type { Exchange } from './exchange.ts'
 import type { Signer } from './transaction.ts'
+import { askWebhook } from './webhook.ts'
 
 /** Who asks, by what he has shown; `grant`: a challenge that has to be redeemed in the claim. */
 export interface Asking {
@@ -29,10 +31,21 @@ export async function byChallenge(
   signer: Signer,
   order: { csr: Csr; identifiers: readonly Identifier[]; transactionId: string; challenge: string },
 ): Promise<Asking> {
-  const { host, profile, source } = exchange
+  const { host, profile, options, source, now } = exchange
   const { csr, identifiers, transactionId } = order
   const asked = { subject: csr.subject, identifiers, transactionId, spkiHash: csr.publicKey.spkiHash }
   const door = host.core.as(keyHolder(source, signer.spkiHash))
-  const grant = await door.challenge(profile, order.challenge, asked)
+  const question = {
+    profile: profile.name,
+    transactionId,
+    subject: nameText(csr.subject),
+    identifiers,
+    challenge: order.challenge,
+    csr: csr.der.toString('base64'),
+    spkiSha256: csr.publicKey.spkiHash,
+    source: source ?? null,
+  }
+  const elsewhere = options.webhook && askWebhook(options.webhook, question, now)
+  const grant = await door.challenge(profile, order.challenge, asked, elsewhere)
   return { requester: grant.requester, entitled: grant.entitled, grant }
 }

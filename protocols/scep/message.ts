@@ -72,7 +72,7 @@ export function verifyMessage(message: ClaimedMessage, options: ScepOptions, now
   if (!message.senderNonce) throw new Refusal('badRequest', 'a message needs the attribute senderNonce')
   const type = typeOf(signed)
   checkTime(signed, options, now)
-  if (!signed.content) throw new Refusal('badRequest', `a ${type} without its pkcsPKIEnvelope`)
+  if (!signed.content?.length) throw new Refusal('badRequest', `a ${type} without its pkcsPKIEnvelope`)
   return { ...message, signed, type, envelope: readEnvelopedData(signed.content) }
 }
 

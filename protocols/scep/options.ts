@@ -3,6 +3,7 @@ import type { MessageKeySource } from '../../src/core/messageKey.ts'
 import type { RaProfile } from '../../src/core/profile.ts'
 import type { ContentCipher } from '../../src/pki/contentCipher.ts'
 import type { Digest } from '../../src/pki/digest.ts'
+import { webhookOptions } from './webhook.ts'
 
 const digests = ['sha1', 'sha224', 'sha256', 'sha384', 'sha512'] as const satisfies readonly Digest[]
 const ciphers = [
@@ -34,6 +35,8 @@ export const scepOptions = z.strictObject({
   includeRoot: z.boolean().default(true),
   /** What becomes of a request that nothing authenticates: people look at it, or it is refused. */
   withoutChallenge: z.enum(['review', 'refuse']).default('review'),
+  /** A system outside that decides on challenges which are none of ours; its questions are signed (challenge webhook-secret). */
+  webhook: webhookOptions.optional(),
   /** How far signingTime may be off; absent: not looked at, since many devices have no clock. */
   clockSkew: duration.optional(),
 })

@@ -147,7 +147,7 @@ async function inner(
   reader: Party | undefined,
   password: string | undefined,
 ): Promise<Pick<Reply, 'certificates' | 'crls' | 'cipher' | 'transport'>> {
-  if (!content) return { certificates: [], crls: [] }
+  if (!content?.length) return { certificates: [], crls: [] }
   const ciphers = ['aes-128-cbc', 'aes-192-cbc', 'aes-256-cbc', 'des-ede3-cbc', 'des-cbc'] as const
   const keys = reader && reader.key.asymmetricKeyType === 'rsa' ? [decryptionKey(reader.certificate, reader.key)] : []
   const opened = await openEnvelopedData(readEnvelopedData(content), {
