@@ -1,4 +1,4 @@
-// npm run bench -- --ocsp: OCSP answers a CPU second of the server, beside a bare Hono answer and `openssl ocsp`. See docs/performance.md.
+// npm run bench:ocsp: OCSP answers a CPU second of the server, beside a bare Hono answer and `openssl ocsp`. See docs/performance.md.
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -24,7 +24,6 @@ import { usageOf } from './usage.ts'
 
 const { values: flags } = parseArgs({
   options: {
-    ocsp: { type: 'boolean', default: true },
     rounds: { type: 'string', default: '5' },
     answers: { type: 'string', default: '20000' },
     clients: { type: 'string', default: '32' },
