@@ -45,12 +45,9 @@ async function withdrawListed(
   if (status === 'revoked' || (status === 'hold' && reason === 'certificateHold')) return false
   const certificate = await findCertificate(db, { id })
   if (!certificate) return false
-  await withdraw(db, { certificate, requester: actor, now: at }, reason)
-  await withTables<CoreTables>(db)
-    .updateTable('certificates')
-    .set({ revoked_at: entry.revokedAt.getTime(), invalidity_at: entry.invalidityDate?.getTime() ?? null })
-    .where('id', '=', id)
-    .execute()
+  const { revokedAt, invalidityDate } = entry
+  const dates = { revokedAt, ...(invalidityDate ? { invalidityDate } : {}) }
+  await withdraw(db, { certificate, requester: actor, now: at, ...dates }, reason)
   if (reason === 'keyCompromise') await blockCompromisedKey(db, certificate.spkiHash, at)
   return true
 }

@@ -57,7 +57,7 @@ export async function takeOverCrl(
   if (crl) await keepOthers(db, issuerId, { crl, others })
   for (const { id, status, entry } of ours) {
     const certificate = status === 'issued' ? await findCertificate(db, { id }) : undefined
-    if (certificate) await withdraw(db, { certificate, requester, now }, reasonOf(entry))
+    if (certificate) await withdraw(db, { certificate, requester, now, revokedAt: entry.revokedAt }, reasonOf(entry))
   }
   // CRLs and answers that were made before do not know of it.
   await withTables<CoreTables>(db)

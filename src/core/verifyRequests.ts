@@ -124,12 +124,18 @@ function verifyWithdrawal(
     return
   }
   const reason = told === 'issued' ? null : (last?.details.reason ?? null)
-  const at = told === 'issued' ? null : (last?.at ?? null)
+  const at = told === 'issued' ? null : last ? since(last) : null
   if (row.revocation_reason !== reason)
     complain(
       `${subject} was revoked for ${row.revocation_reason ?? 'no reason'}, its event says ${reason ?? 'no reason'}`,
     )
   if (row.revoked_at !== at) complain(`${subject} was revoked at ${time(row.revoked_at)}, its event says ${time(at)}`)
+}
+
+/** A hold that became a revocation, and what an authority elsewhere has revoked, count from before the event. */
+function since({ at, details }: Told): number {
+  const before = typeof details.revokedAt === 'string' ? Date.parse(details.revokedAt) : Number.NaN
+  return Number.isNaN(before) ? at : before
 }
 
 function time(at: number | null): string {

@@ -14,6 +14,8 @@ export interface Withdrawal {
   certificate: Certificate
   requester: Requester
   now: Date
+  /** Since when, where that is not now: an authority elsewhere has revoked it before. */
+  revokedAt?: Date
   /** Since when its key is thought to be known by others; stands in the CRL (RFC 5280 section 5.3.2). */
   invalidityDate?: Date
 }
@@ -23,7 +25,7 @@ export interface Withdrawal {
  * revocation keeps its date: nobody was to rely on it from then on. Throws Failure('alreadyRevoked').
  */
 export async function withdraw(db: Database, withdrawal: Withdrawal, reason: string | undefined): Promise<void> {
-  const { certificate, requester, now, invalidityDate } = withdrawal
+  const { certificate, requester, now, revokedAt, invalidityDate } = withdrawal
   const status = reason === 'certificateHold' ? 'hold' : 'revoked'
   const tables = withTables<CoreTables>(db)
   const row = await forUpdate(
@@ -35,7 +37,7 @@ export async function withdraw(db: Database, withdrawal: Withdrawal, reason: str
   ).executeTakeFirstOrThrow()
   if (row.status === 'revoked' || row.status === status) throw alreadyRevoked(status)
   const changed = {
-    revoked_at: row.revoked_at ?? now.getTime(),
+    revoked_at: revokedAt?.getTime() ?? row.revoked_at ?? now.getTime(),
     invalidity_at: invalidityDate?.getTime() ?? row.invalidity_at,
   }
   const entry = crlEntry({ serial: certificate.serial, revocation_reason: reason ?? null, ...changed })
@@ -54,6 +56,7 @@ export async function withdraw(db: Database, withdrawal: Withdrawal, reason: str
     details: {
       serial: certificate.serial,
       reason: reason ?? null,
+      ...(changed.revoked_at === now.getTime() ? {} : { revokedAt: new Date(changed.revoked_at).toISOString() }),
       ...(invalidityDate ? { invalidityDate: invalidityDate.toISOString() } : {}),
     },
   })

@@ -195,6 +195,10 @@ describe.each(databases)('an authority that signs elsewhere, on $name', ({ open 
     await expect(admin().uploadResponder('issuing', { pem })).rejects.toMatchObject(failure('unsupported'))
   })
 
+  test('the audit trail has all of it', async () => {
+    expect((await people.as(people.root).admin.verifyAudit()).problems).toEqual([])
+  })
+
   describe('its OCSP responder', () => {
     test('is stored, its key sealed', async () => {
       const { pem } = await manual.ca.responder()
