@@ -15,7 +15,6 @@ import { createCache } from './installation.ts'
 import { loadKey } from './key.ts'
 import { duration } from './profile.ts'
 import type { CoreTables } from './tables.ts'
-import { text } from './text.ts'
 
 export const authorityKinds = ['local', 'manual'] as const
 export type AuthorityKind = (typeof authorityKinds)[number]
@@ -39,8 +38,6 @@ export const authoritySettings = z.strictObject({
   crlShards: z.int().min(1).max(256).default(1),
   /** How often a delta CRL is made, for certificates that name one (freshestCRL); absent: none. */
   crlDelta: duration.optional(),
-  /** The authority that signs this one's CRLs (indirect CRLs, RFC 5280 section 5.2.5); absent: itself. */
-  crlIssuer: text(63).optional(),
 })
 export type AuthoritySettings = z.output<typeof authoritySettings>
 
