@@ -1,0 +1,81 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { ChallengeDraft } from '../../src/core/challengeAdmin.ts'
+import { asRequester, findUser } from '../../src/core/identity.ts'
+import { readSignRequest } from '../../src/core/records.ts'
+import { useScepApp, waits } from '../helpers/scepApp.ts'
+import { device, leafOf } from '../helpers/scepClient.ts'
+
+const entitled = [{ name: 'entitled', when: 'entitled', auto: true }, ...waits]
+
+describe('SCEP challenges', () => {
+  const scep = useScepApp()
+
+  beforeAll(() => scep.app.save('bound', {}, { rules: { issue: entitled } }))
+
+  async function challenge(draft: Partial<ChallengeDraft>): Promise<string> {
+    const { core, it } = scep.app.world
+    const admin = await findUser(it.db, { name: 'admin' })
+    if (!admin) throw new Error('no administrator')
+    const made = await core.as(asRequester(admin)).admin.createChallenge({ profile: 'bound', ...draft })
+    return made.challenge
+  }
+  const enrol = (name: string, secret: string, more: { key?: string; transactionId?: string } = {}) =>
+    scep.app.enrol(device(more.key ?? name), {
+      subject: { CN: name },
+      profile: 'bound',
+      challenge: secret,
+      transactionId: more.transactionId ?? `tid ${name}`,
+    })
+
+  it('a one-time challenge for a name enrols it at once, and its resend gets the same certificate (41)', async () => {
+    const secret = await challenge({ identifiers: { dns: ['bound.example.org'] } })
+    const reply = await enrol('bound.example.org', secret)
+    expect(reply.pkiStatus).toBe('SUCCESS')
+    expect(leafOf(await enrol('bound.example.org', secret)).serial).toBe(leafOf(reply).serial)
+    const request = await readSignRequest(scep.app.world.it.db, await scep.app.newest())
+    expect(request.requester.kind).toBe('challenge')
+    expect(JSON.stringify(request.requester)).not.toContain(secret)
+  })
+
+  it('wrong, used, and made for another name: FAILURE badRequest by one text, and nothing is stored', async () => {
+    const secret = await challenge({ identifiers: { dns: ['once.example.org'] } })
+    expect((await enrol('once.example.org', secret)).pkiStatus).toBe('SUCCESS')
+    const other = await challenge({ identifiers: { dns: ['mine.example.org'] } })
+    const before = await scep.app.count()
+    const replies = [
+      await enrol('any.example.org', 'GUESSED'),
+      await enrol('once.example.org', secret, { key: 'another device', transactionId: 'x' }),
+      await enrol('yours.example.org', other),
+    ]
+    for (const reply of replies) expect(reply).toMatchObject({ pkiStatus: 'FAILURE', failInfo: 'badRequest' })
+    expect(new Set(replies.map(({ text }) => text)).size, 'no difference to guess by').toBe(1)
+    expect(await scep.app.count()).toBe(before)
+    expect((await enrol('mine.example.org', other)).pkiStatus, 'a refusal uses nothing up').toBe('SUCCESS')
+  })
+
+  it('of twenty devices at once one uses a one-time challenge', async () => {
+    const secret = await challenge({ uses: 1 })
+    const replies = await Promise.all(
+      Array.from({ length: 8 }, (_, i) => enrol(`race${i}.example.org`, secret, { transactionId: `race ${i}` })),
+    )
+    expect(replies.filter(({ pkiStatus }) => pkiStatus !== 'FAILURE')).toHaveLength(1)
+  })
+
+  it('a challenge that is bound to nothing lets people look, who see it beside the request', async () => {
+    const secret = await challenge({ note: 'for the printers' })
+    expect(await enrol('printer.example.org', secret)).toMatchObject({ pkiStatus: 'PENDING' })
+    const request = await readSignRequest(scep.app.world.it.db, await scep.app.newest())
+    expect(request.requester.name).toContain('for the printers')
+    await scep.app.vote()
+    expect((await enrol('printer.example.org', secret)).pkiStatus).toBe('SUCCESS')
+  })
+
+  it('RFC 8894 section 3.1: an EC key gets its answer by the challenge', async () => {
+    const secret = await challenge({ identifiers: { dns: ['curve.example.org'] } })
+    const by = device('curve', 'P-256')
+    const asked = { subject: { CN: 'curve.example.org' }, profile: 'bound', challenge: secret }
+    const reply = await scep.app.enrol(by, { ...asked, password: secret })
+    expect(reply).toMatchObject({ pkiStatus: 'SUCCESS', transport: 'password' })
+    expect(leafOf(reply).identifiers).toEqual([{ type: 'dns', value: 'curve.example.org' }])
+  })
+})
