@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { loadAuthority } from '../../src/core/authority.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { reasonCodes } from '../../src/pki/crl.ts'
@@ -7,7 +8,7 @@ import { pemEncode } from '../../src/pki/pem.ts'
 import { databases } from '../helpers/databases.ts'
 import { type ForeignCa, foreignCa } from '../helpers/foreignCa.ts'
 import { audited, createPeople, failure, type People } from '../helpers/people.ts'
-import { createWorld, type World } from '../helpers/world.ts'
+import { acmeAccount, createWorld, newCsr, type World } from '../helpers/world.ts'
 
 const day = 86_400_000
 
@@ -230,6 +231,27 @@ describe.each(databases)('the last CRL of an imported authority on $name', ({ op
     const next = await ours(name)
     expect(next.number).toBe(51n)
     expect(next.entries.map(({ serial }) => serial)).toEqual(['0a'])
+  })
+
+  test('a certificate that was issued here and that a later one lists is revoked here', async () => {
+    const { ca, name } = await imported({ crlNumber: 60n })
+    const { id: authority } = await loadAuthority(world.it, name)
+    const profile = await world.save(name, { authority })
+    const csr = await newCsr(['listed.example.org'])
+    const names = { csr, identifiers: csr.identifiers, validated: csr.identifiers }
+    const door = world.core.as(acmeAccount())
+    const { request } = await door.sign({ profile, protocol: 'acme', action: 'issue', refusal: 'throw', ...names })
+    const { serial = '' } = (await door.findCertificate({ id: request.id })) ?? {}
+    const entries = [{ serial, revokedAt: revokedAt(), reason: reasonCodes.keyCompromise }]
+    await admin().importCrl(name, { crl: await ca.crl({ number: 61, entries }) })
+    expect(await door.findCertificate({ id: request.id })).toMatchObject({
+      status: 'revoked',
+      revokedAt: revokedAt(),
+      revocationReason: 'keyCompromise',
+    })
+    expect(await kept(name)).toEqual([])
+    expect((await ours(name)).entries.map((entry) => entry.serial)).toEqual([serial])
+    expect((await people.as(people.root).admin.verifyAudit()).problems).toEqual([])
   })
 
   test('it needs manage, something to import, and an authority that signs here', async () => {
