@@ -250,6 +250,21 @@ describe.each(databases)('message keys on $name', ({ open }) => {
     expect(await openEnvelopedData(await enveloped(key.certificate), opener)).toMatchObject({ content })
     expect(await rowsOf('rsa')).toEqual([])
     await expect(keysOf('default', { key: 'ca' })).rejects.toMatchObject({ code: 'unsupported' })
+    const nextId = await createAuthority(world.it, system('test'), { name: 'rsa-other', ...draft })
+    await to.change(async (tables) => {
+      const certificates = tables.updateTable('authority_certificates')
+      await certificates.set({ active: 0 }).where('authority_id', '=', id).execute()
+      await certificates.set({ authority_id: id }).where('authority_id', '=', nextId).execute()
+      const version = tables.updateTable('authorities').set((eb) => ({ version: eb('version', '+', 1) }))
+      await version.where('id', '=', id).execute()
+    })
+    const next = await to.issuerOf('rsa')
+    expect((await keysOf('rsa', { key: 'ca' }, other)).map(({ certificate }) => certificate)).toEqual([
+      next.certificate.der,
+      issuer.certificate.der,
+    ])
+    await to.rekey('rsa')
+    await expect(keysOf('rsa', { key: 'ca' })).rejects.toMatchObject({ code: 'unsupported' })
   })
 
   it('an authority that does not sign here: unavailable, and no request is made', async () => {
