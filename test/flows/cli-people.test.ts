@@ -238,13 +238,39 @@ describe('certificates', () => {
     expect(await at.cli(`certificate download ${id} --der --out leaf.der`)).toMatchObject({ code: 0 })
     expect(readFileSync(join(at.server.workFolder, 'leaf.der'))).toEqual(leaf.raw)
   })
+  test('are held and released by people', async () => {
+    expect(await at.cli(`certificate hold ${id}`, admin)).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/is on hold/),
+    })
+    expect((await at.cli('certificate ls --status hold')).stdout).toMatch(/certificateHold/)
+    expect(await at.cli(`certificate hold ${id}`, admin)).toMatchObject({ code: 5 })
+    expect(await at.cli(`certificate unhold ${id}`)).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining('only a person'),
+    })
+    expect(await at.cli(`certificate unhold ${id}`, admin)).toMatchObject({
+      code: 0,
+      stdout: `certificate ${id} is valid again\n`,
+    })
+    expect(await at.cli(`certificate unhold ${id}`, admin)).toMatchObject({ code: 5 })
+  })
+  test('are not compromised since a time that has not come, or is none', async () => {
+    const revoke = (since: string) =>
+      at.cli(`certificate revoke ${id} --reason keyCompromise --compromised-since ${since}`, admin)
+    expect(await revoke('+2h')).toMatchObject({ code: 2, stderr: expect.stringContaining('not come yet') })
+    expect(await revoke('yesterday')).toMatchObject({ code: 2 })
+    expect((await at.cli(`certificate show ${id}`)).stdout).toMatch(/^Status +issued$/m)
+  })
   test('are revoked by people only, at once where the rules say so', async () => {
     expect(await at.cli(`certificate revoke ${id}`)).toMatchObject({
       code: 4,
       stderr: expect.stringContaining("nobody's approval"),
     })
     expect(await at.cli(`certificate revoke ${id} --reason boredom`, admin)).toMatchObject({ code: 2 })
-    expect(await at.cli(`certificate revoke ${id} --reason keyCompromise`, admin)).toMatchObject({
+    expect(
+      await at.cli(`certificate revoke ${id} --reason keyCompromise --compromised-since now`, admin),
+    ).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(/is revoked/),
     })
