@@ -37,30 +37,6 @@ describe('SCEP challenges', () => {
     expect(JSON.stringify(request.requester)).not.toContain(secret)
   })
 
-  it('wrong, used, and made for another name: FAILURE badRequest by one text, and nothing is stored', async () => {
-    const secret = await challenge({ identifiers: { dns: ['once.example.org'] } })
-    expect((await enrol('once.example.org', secret)).pkiStatus).toBe('SUCCESS')
-    const other = await challenge({ identifiers: { dns: ['mine.example.org'] } })
-    const before = await scep.app.count()
-    const replies = [
-      await enrol('any.example.org', 'GUESSED'),
-      await enrol('once.example.org', secret, { key: 'another device', transactionId: 'x' }),
-      await enrol('yours.example.org', other),
-    ]
-    for (const reply of replies) expect(reply).toMatchObject({ pkiStatus: 'FAILURE', failInfo: 'badRequest' })
-    expect(new Set(replies.map(({ text }) => text)).size, 'no difference to guess by').toBe(1)
-    expect(await scep.app.count()).toBe(before)
-    expect((await enrol('mine.example.org', other)).pkiStatus, 'a refusal uses nothing up').toBe('SUCCESS')
-  })
-
-  it('of twenty devices at once one uses a one-time challenge', async () => {
-    const secret = await challenge({ uses: 1 })
-    const replies = await Promise.all(
-      Array.from({ length: 8 }, (_, i) => enrol(`race${i}.example.org`, secret, { transactionId: `race ${i}` })),
-    )
-    expect(replies.filter(({ pkiStatus }) => pkiStatus !== 'FAILURE')).toHaveLength(1)
-  })
-
   it('a challenge that is bound to nothing lets people look, who see it beside the request', async () => {
     const secret = await challenge({ note: 'for the printers' })
     expect(await enrol('printer.example.org', secret)).toMatchObject({ pkiStatus: 'PENDING' })
@@ -77,5 +53,30 @@ describe('SCEP challenges', () => {
     const reply = await scep.app.enrol(by, { ...asked, password: secret })
     expect(reply).toMatchObject({ pkiStatus: 'SUCCESS', transport: 'password' })
     expect(leafOf(reply).identifiers).toEqual([{ type: 'dns', value: 'curve.example.org' }])
+  })
+
+  // From here on so many fail that the address is locked out for a while.
+  it('wrong, used, and made for another name: FAILURE badRequest by one text, and nothing is stored', async () => {
+    const secret = await challenge({ identifiers: { dns: ['once.example.org'] } })
+    expect((await enrol('once.example.org', secret)).pkiStatus).toBe('SUCCESS')
+    const other = await challenge({ identifiers: { dns: ['mine.example.org'] } })
+    const before = await scep.app.count()
+    const replies = [
+      await enrol('any.example.org', 'GUESSED'),
+      await enrol('once.example.org', secret, { key: 'another device', transactionId: 'x' }),
+      await enrol('yours.example.org', other),
+    ]
+    for (const reply of replies) expect(reply).toMatchObject({ pkiStatus: 'FAILURE', failInfo: 'badRequest' })
+    expect(new Set(replies.map(({ text }) => text)).size, 'no difference to guess by').toBe(1)
+    expect(await scep.app.count()).toBe(before)
+    expect((await enrol('mine.example.org', other)).pkiStatus, 'a refusal uses nothing up').toBe('SUCCESS')
+  })
+
+  it('of eight devices at once one uses a one-time challenge', async () => {
+    const secret = await challenge({ uses: 1 })
+    const replies = await Promise.all(
+      Array.from({ length: 8 }, (_, i) => enrol(`race${i}.example.org`, secret, { transactionId: `race ${i}` })),
+    )
+    expect(replies.filter(({ pkiStatus }) => pkiStatus !== 'FAILURE')).toHaveLength(1)
   })
 })
