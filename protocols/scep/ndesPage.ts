@@ -5,6 +5,7 @@ import type { RaProfile } from '../../src/core/profile.ts'
 import type { Requester } from '../../src/core/requester.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { type HttpAnswer, plain } from '../../src/http/answer.ts'
+import { formatIp, parseIp } from '../../src/pki/identifier.ts'
 import type { Host } from '../../src/protocol.ts'
 import { keySourceOf, optionsOf } from './options.ts'
 
@@ -63,7 +64,7 @@ async function authenticated(
   const take = {
     profileId: profile.id,
     limit: 'scep.adminFailuresBySource',
-    key: source ?? 'unknown',
+    key: network(source),
     rate: '10/1h',
     what: 'wrong passwords from this address',
   }
@@ -76,6 +77,14 @@ async function authenticated(
   if (fits) return source === undefined ? known : { ...known, source }
   await transaction(host.db, (db) => limits.spend(db, take))
   return undefined
+}
+
+/** An IPv4 address, or the 64 bits of an IPv6 address that one host may vary beneath. */
+function network(source: string | undefined): string {
+  const address = source === undefined ? undefined : parseIp(source)
+  if (!address) return 'unknown'
+  if (address.length === 4) return formatIp(address)
+  return `${formatIp(Buffer.concat([address.subarray(0, 8), Buffer.alloc(8)]))}/64`
 }
 
 function readAuthorization(header: string | undefined): { name?: string; secret: string } | undefined {

@@ -101,10 +101,11 @@ describe('a webhook that decides', () => {
       ['too much', json({ allow: true, identity: 'x', padding: 'x'.repeat(17_000) }), /more than 16384/],
       [
         'half an answer',
-        (response) =>
-          void (response.writeHead(200, { 'content-length': 100 }),
-          response.write('{"allow":true'),
-          response.socket?.end()),
+        (response) => {
+          response.writeHead(200, { 'content-length': 100 })
+          response.write('{"allow":true')
+          response.socket?.end()
+        },
         /./,
       ],
       ['a closed connection', (response) => void response.socket?.destroy(), /./],
