@@ -37,12 +37,14 @@ describe.each([
 ])('SCEP clients and an $kind authority', ({ kind, authority, above }) => {
   let server: ServerProcess
   let alice: CliUser
+  let admin: CliUser
   let open: Strongswan
   const url = (profile: string) => `${server.httpUrl}/scep/${profile}`
 
   beforeAll(async () => {
     server = await startServer()
     alice = await newCliUser(server, 'alice')
+    admin = await administrator(server)
     if (kind === 'RSA') {
       const subject = (name: string) => ['--subject', `CN=${name}`, '--key', 'RSA-2048']
       await cliJson(server, ['authority', 'create', 'rsa-root', ...subject('RSA Root')])
@@ -146,7 +148,6 @@ describe.each([
     const bound = strongswanOf(server, 'bound', url('bound'))
     await bound.fetchCas(above)
     const name = 'printer.localhost'
-    const admin = await administrator(server)
     const { challenge } = await cliJson<{ challenge: string }>(
       server,
       ['challenge', 'create', '--profile', 'bound', '--dns', name],
@@ -165,6 +166,22 @@ describe.each([
     const used = bound.begin({ name, key: await bound.newKey('again'), dn: `CN=${name}`, password: challenge })
     expect((await used.ended).code).not.toBe(0)
   })
+
+  it.runIf(kind === 'EC')(
+    'the profile of the first start: a challenge for the name enrols, without one a person is asked',
+    async () => {
+      const name = 'vpn.localhost'
+      const any = strongswanOf(server, 'first-start', `${server.httpUrl}/cgi-bin/pkiclient.exe`)
+      await any.fetchCas(above)
+      const waiting = any.begin({ name, key: await any.newKey('waiting'), dn: `CN=${name}`, more: ['--debug', '2'] })
+      await until('an answer', async () => waiting.output().stderr.includes('PENDING') || undefined)
+      waiting.child.kill('SIGKILL')
+      const words = ['challenge', 'create', '--profile', 'default', '--dns', name]
+      const { challenge } = await cliJson<{ challenge: string }>(server, words, { token: admin.token })
+      const cert = await any.enrol({ name, key: await any.newKey('vpn'), dn: `CN=${name}`, password: challenge })
+      await verify(any, cert, name)
+    },
+  )
 
   it('SC10, 6: scepclient, by single DES and SHA-1, in a profile that allows both', async () => {
     const folder = strongswanOf(server, 'scepclient', url('legacy')).folder
