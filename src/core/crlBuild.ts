@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
@@ -66,6 +67,7 @@ export async function buildCrl(
     aki: certificate.ski ?? keyIdentifier(certificate.publicKey),
     number: numberOf(begun),
     thisUpdate: begun.now,
+    pause: nextTurn,
     ...(plan.idp ? { idp: { urls: urls.crlUrls } } : {}),
   }
   const sign = signs.signCrl

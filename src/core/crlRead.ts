@@ -15,8 +15,6 @@ export interface Scope {
 
 /** So many rows are read without a pause: a few milliseconds. */
 const PAGE = 1_000
-/** Entries that are read as they are need less. */
-const ENTRY_PAGE = 2_000
 
 interface Place {
   notAfter: number
@@ -39,7 +37,7 @@ const endOfPage = statement(
       .orderBy('not_after')
       .orderBy('id')
       .limit(sql.lit(1))
-      .offset(sql.lit(ENTRY_PAGE - 1)),
+      .offset(sql.lit(PAGE - 1)),
 )
 
 const importedPage = statement((tables: Kysely<CoreTables>, issuer: number, shard: number, after: string) =>

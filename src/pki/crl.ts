@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type CrlEntry, RevokedCertificates } from './crlEntries.ts'
 import { bits, explicit, integer, seq, TAG, tagAndLength, time } from './der.ts'
 import {
@@ -30,6 +29,8 @@ export interface CrlDraft {
   /** Where delta CRLs to this complete CRL are found (freshestCRL, section 5.2.6). */
   freshest?: readonly string[]
   signer: Signer
+  /** Awaited between the parts of what is signed, so that a long one does not stop everybody else. */
+  pause?: () => Promise<unknown>
 }
 
 /** Parts below this together are one. */
@@ -37,7 +38,7 @@ const ONE_PART = 1 << 16
 
 /**
  * DER CertificateList, version 2, signed (RFC 5280 section 5), in parts that follow each other; the entries' parts are those of `entries` itself.
- * Signing yields to the event loop between the parts where the signer can (Signer.signParts).
+ * A signer that can (Signer.stream) signs them part by part.
  * Throws PkiError('malformed') for a serial that is not hex, a CRL number out of range, a reason that has no name, removeFromCRL
  * outside a delta CRL, or freshestCRL in one (section 5.2.6).
  */
@@ -56,7 +57,7 @@ export async function writeCrlParts(draft: CrlDraft): Promise<Buffer[]> {
   const after = explicit(0, seq(...extensionsOf(draft)))
   const length = before.length + revoked.length + after.length
   const tbs = [Buffer.concat([tagAndLength(TAG.seq, length), before]), ...revoked.parts, after]
-  const signature = bits(await signParts(signer, tbs))
+  const signature = bits(await signParts(draft, tbs))
   const end = Buffer.concat([after, signer.algorithm, signature])
   const [head = before] = tbs
   const total = head.length + revoked.length + end.length
@@ -77,12 +78,12 @@ function collected({ entries, deltaBase }: CrlDraft): RevokedCertificates {
   return revoked
 }
 
-async function signParts(signer: Signer, parts: readonly Buffer[]): Promise<Buffer> {
+async function signParts({ signer, pause }: CrlDraft, parts: readonly Buffer[]): Promise<Buffer> {
   if (!signer.stream || parts.length <= 3) return signer.sign(Buffer.concat(parts))
   const signing = signer.stream()
   for (const part of parts) {
     signing.update(part)
-    await nextTurn()
+    await pause?.()
   }
   return signing.end()
 }
