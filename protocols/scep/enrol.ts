@@ -15,6 +15,7 @@ import type { PkiMessage } from './message.ts'
 import { requestedNames, sameNames } from './names.ts'
 import { signerOfOrder } from './signer.ts'
 import { outcomeOf, recipient } from './success.ts'
+import { profileFor } from './template.ts'
 import {
   contentRef,
   findByContent,
@@ -34,8 +35,9 @@ export async function enrol(exchange: Exchange, message: PkiMessage): Promise<Ou
   const csr = await openRequest(exchange, message)
   // Before anything is issued that could not be delivered.
   recipient(message, csr.challengePassword)
-  const order: Order = { csr, signer, identifiers: requestedNames(exchange.profile, csr), message }
-  const request = await requestOf(exchange, order)
+  const asked = { ...exchange, profile: profileFor(exchange, csr) }
+  const order: Order = { csr, signer, identifiers: requestedNames(asked.profile, csr), message }
+  const request = await requestOf(asked, order)
   return outcomeOf(exchange, message, request, csr.challengePassword)
 }
 
@@ -130,7 +132,9 @@ async function asking(
 ): Promise<Asking & Pick<SignDraft, 'action' | 'renews'>> {
   const { certificate } = signer
   const { challengePassword: challenge } = csr
-  if (certificate && isRenewal(certificate, csr, identifiers)) {
+  // Which template the old certificate had is not known here: one that is asked for is a new wish.
+  const sameKind = exchange.profile.variant === undefined
+  if (certificate && sameKind && isRenewal(certificate, csr, identifiers)) {
     const action = certificate.spkiHash === csr.publicKey.spkiHash ? 'renew' : 'rekey'
     return { requester: certificateHolder(exchange, certificate), entitled: false, action, renews: certificate.id }
   }

@@ -6,8 +6,10 @@ import { formatIp, type Identifier, isValidDnsName, parseIp } from '../../src/pk
  * The names to certify: those of the CSR. Many devices name themselves in the common name only: where the profile makes the subject of the names, that is one.
  */
 export function requestedNames(profile: RaProfile, csr: Csr): readonly Identifier[] {
-  if (csr.identifiers.length > 0) return csr.identifiers
-  const { subject } = profile.settings.certificate
+  const { subject, names } = profile.settings.certificate
+  // Windows names the account in Active Directory beside the device: of use only where the profile certifies URIs.
+  const asked = csr.identifiers.filter(({ type, value }) => !(type === 'uri' && isSid(value) && names.uri.length === 0))
+  if (asked.length > 0) return asked
   if (!Object.values(subject).some((template) => template.includes('{name}'))) return []
   const common = csr.subject
     .flat()
@@ -18,6 +20,8 @@ export function requestedNames(profile: RaProfile, csr: Csr): readonly Identifie
   if (address) return [{ type: 'ip', value: formatIp(address) }]
   return isValidDnsName(common) ? [{ type: 'dns', value: common }] : []
 }
+
+const isSid = (uri: string): boolean => uri.startsWith('tag:microsoft.com,2022-09-14:sid:')
 
 export function sameNames(a: readonly Identifier[], b: readonly Identifier[]): boolean {
   const keys = (names: readonly Identifier[]) => [...new Set(names.map(({ type, value }) => `${type}:${value}`))].sort()

@@ -37,6 +37,8 @@ export const scepOptions = z.strictObject({
   withoutChallenge: z.enum(['review', 'refuse']).default('review'),
   /** A system outside that decides on challenges which are none of ours; its questions are signed (challenge webhook-secret). */
   webhook: webhookOptions.optional(),
+  /** Which variant of the profile a template means that a CSR asks for by name or OID; others mean nothing. */
+  templates: z.record(z.string().min(1).max(200), z.string().min(1).max(63)).default({}),
   /** How far signingTime may be off; absent: not looked at, since many devices have no clock. */
   clockSkew: duration.optional(),
 })

@@ -29,7 +29,8 @@ export function contentRef(profile: RaProfile, signer: Signer, csr: Csr, identif
   const names = identifiers.map(({ type, value }) => `${type}:${value}`).sort()
   const subject = csr.subject.map((rdn) => rdn.map(({ type, value }) => [type, value]))
   const { spkiHash } = csr.publicKey
-  return hash([profile.id, signer.spkiHash, signer.certificate?.fingerprint ?? '', spkiHash, subject, names])
+  const { id, variant = '' } = profile
+  return hash([id, variant, signer.spkiHash, signer.certificate?.fingerprint ?? '', spkiHash, subject, names])
 }
 
 /** A transaction that began with this content has this origin. */
