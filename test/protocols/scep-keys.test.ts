@@ -57,6 +57,21 @@ describe('SCEP keys and templates', () => {
     expect(Math.floor((notAfter.getTime() - notBefore.getTime()) / 86_400_000)).toBe(days)
   })
 
+  it('pitfall "renewal widens names": a renewal that asks for another template is decided anew', async () => {
+    const variants = { clients: { description: 'for clients', type: 'client' } }
+    const settings = { certificate: { extraExtensions: 'ignore' }, variants }
+    const first = { name: 'a first one', when: 'requester.kind == "key-holder"', auto: true }
+    const rules = { issue: [first], renew: auto, rekey: auto }
+    await scep.app.save('widened', { templates: { Client: 'clients' } }, { settings, rules })
+    const by = device('widened')
+    const asked = { subject: { CN: 'widened.example.org' }, profile: 'widened' }
+    const old = leafOf(await scep.app.enrol(by, asked))
+    const holder = { key: by.key, certificate: old.der }
+    const extensions = template(OID.microsoftCertificateTemplateName, utf8('Client'))
+    expect((await scep.app.enrol(holder, { ...asked, extensions, transactionId: 'wide' })).pkiStatus).toBe('PENDING')
+    expect((await scep.app.enrol(holder, { ...asked, transactionId: 'same' })).pkiStatus).toBe('SUCCESS')
+  })
+
   it('40 devices polling at once while ten are approved: each gets its own certificate, none another’s', async () => {
     await scep.app.save('crowd')
     const devices = Array.from({ length: 40 }, (_, i) => ({
