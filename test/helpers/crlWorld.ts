@@ -33,7 +33,8 @@ export interface CrlWorld {
 export function crlWorld(world: World): CrlWorld {
   const { it } = world
   const tables = () => withTables<CoreTables>(it.db)
-  const issuerId = async (authority: string | number = 'issuing') => (await loadAuthority(it, authority)).issuer?.id ?? 0
+  const issuerId = async (authority: string | number = 'issuing') =>
+    (await loadAuthority(it, authority)).issuer?.id ?? 0
   const crl: CrlWorld['crl'] = async (ref = {}) => {
     const authority = ref.authority ?? 'issuing'
     const signed = await currentCrl(it, { ...ref, authority })
