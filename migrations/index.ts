@@ -8,8 +8,8 @@ import { revocation } from './0007-revocation.ts'
 import { crlParts } from './0008-crl-parts.ts'
 import { acmeRetention } from './0009-acme-retention.ts'
 import { challenges } from './0010-challenges.ts'
-import { messageKeys } from './0010-message-keys.ts'
-import { scep } from './0011-scep.ts'
+import { messageKeys } from './0011-message-keys.ts'
+import { scep } from './0012-scep.ts'
 import type { Migration } from './columns.ts'
 
 /** All migrations, by name; they run in the order of their names. */
@@ -23,7 +23,7 @@ export const migrations: Record<string, Migration> = {
   '0007-revocation': revocation,
   '0008-crl-parts': crlParts,
   '0009-acme-retention': acmeRetention,
-  '0010-message-keys': messageKeys,
   '0010-challenges': challenges,
-  '0011-scep': scep,
+  '0011-message-keys': messageKeys,
+  '0012-scep': scep,
 }
