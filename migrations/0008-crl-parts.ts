@@ -45,11 +45,17 @@ export async function crlParts(db: Kysely<unknown>, columns: Columns): Promise<v
 }
 
 /** What was revoked before changes were written down has an event too, before all counted ones. */
-async function earlierRevocations(db: Kysely<unknown>): Promise<void> {
+export async function earlierRevocations(db: Kysely<unknown>): Promise<void> {
   await sql`
     insert into revocation_events (authority_certificate_id, shard, serial, change, status, revoked_at, reason,
       invalidity_at, not_after, created_at)
     select authority_certificate_id, shard, serial, 0, status, revoked_at, revocation_reason, invalidity_at, not_after,
       coalesce(revoked_at, 0)
     from certificates where status <> 'issued' and authority_certificate_id is not null`.execute(db)
+  // Which of them a CRL of then knows is not written down: one that may lack some is made anew, and no delta builds on it.
+  await sql`
+    update crls set revocations = -1, scheduled = 0
+    where revocations < (select authorities.revocations from authorities
+      join authority_certificates as own on own.authority_id = authorities.id
+      where own.id = crls.authority_certificate_id)`.execute(db)
 }

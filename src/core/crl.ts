@@ -3,7 +3,7 @@ import type { Database } from '../db/open.ts'
 import { statement, withTables } from '../db/tables.ts'
 import { type LoadedAuthority, loadIssuer, lookAtAuthority } from './authority.ts'
 import type { SignedCrl } from './core.ts'
-import { buildCrl, type CrlPlan, dueAt } from './crlBuild.ts'
+import { buildCrl, type CrlPlan, dueAt, isAhead } from './crlBuild.ts'
 import { keptCrls } from './crlKept.ts'
 import { type CrlHead, type CrlKey, lastScheduled, newestCrl, newestHead, type StoredCrl } from './crlStore.ts'
 import { Failure } from './failure.ts'
@@ -33,8 +33,9 @@ export async function currentCrl(it: Installation, ref: CrlRef): Promise<SignedC
   if (issuerId === undefined) throw notFound()
   const key: CrlKey = { issuerId, shard: ref.shard ?? 0, delta: ref.delta ?? false }
   const kept = keptCrls(it.db).get(key)
-  if (kept && kept.version === authority.version && kept.revocations === revocations && it.clock().getTime() < kept.due)
-    return kept.crl
+  const unchanged = kept?.version === authority.version && kept.revocations === revocations
+  const now = it.clock()
+  if (kept && unchanged && now.getTime() < kept.due && !isAhead(kept.crl, now)) return kept.crl
   const plan = await planOf(it, authority, key)
   return (await fromStore(it, plan, key, revocations)) ?? newCrl(it, plan, key, revocations)
 }
@@ -116,7 +117,7 @@ async function fromStore(
       ? new Failure('notFound', 'the certificate of this authority has ended, and it left no CRL')
       : new Failure('unsupported', `the CRL of ${plan.authority.name} is published where that authority signs`)
   }
-  if (!stored || stored.idp !== plan.idp) return undefined
+  if (!stored || stored.idp !== plan.idp || isAhead(stored, it.clock())) return undefined
   const due = await dueOf(it.db, plan, key, stored)
   if (now >= due || (await changedSince(it.db, plan, key, stored.revocations, revocations))) return undefined
   keep(it.db, plan, key, { crl: stored, revocations, due })
@@ -169,7 +170,8 @@ export async function isDue(it: Installation, authority: LoadedAuthority, key: C
   const plan = await planOf(it, authority, key)
   if (plan.end <= it.clock()) return false
   const newest = await newestHead(it.db, key)
-  return !newest || newest.idp !== plan.idp || it.clock().getTime() >= (await dueOf(it.db, plan, key, newest))
+  if (!newest || newest.idp !== plan.idp || isAhead(newest, it.clock())) return true
+  return it.clock().getTime() >= (await dueOf(it.db, plan, key, newest))
 }
 
 interface Building {

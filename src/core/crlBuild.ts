@@ -43,6 +43,14 @@ export function dueAt({ thisUpdate, nextUpdate }: Pick<CrlHead, 'thisUpdate' | '
   return nextUpdate.getTime() - (nextUpdate.getTime() - thisUpdate.getTime()) / 3
 }
 
+/** Clocks of nodes differ by less; milliseconds. */
+const clockSkew = 60_000
+
+/** Whether a clock that was wrong then has made it: nobody takes it yet, and what it left out may not have ended. */
+export function isAhead({ thisUpdate }: Pick<CrlHead, 'thisUpdate'>, now: Date): boolean {
+  return thisUpdate.getTime() > now.getTime() + clockSkew
+}
+
 /**
  * Makes and stores a CRL: a complete one, with its delta where there are deltas, or a delta alone. `covers` is told the
  * counter of revocations that it knows of before the long part begins. A CRL that another node has overtaken meanwhile is
@@ -77,7 +85,7 @@ export async function buildCrl(
   const complete = !delta || (plan.delta !== undefined && !begun.base)
   if (complete) {
     const nextUpdate = endOf(plan, begun.now, plan.authority.settings.crlValidity)
-    const entries = await readRevoked(it.db, scope, begun.scheduled?.thisUpdate.getTime() ?? 0)
+    const entries = await readRevoked(it.db, scope, endedBefore(begun))
     const freshest = plan.delta === undefined ? {} : { freshest: [deltaUrl(it, plan, shard)] }
     const parts = await sign({ ...shared, nextUpdate, entries, ...freshest })
     const scheduled = isScheduled(plan, begun)
@@ -112,12 +120,13 @@ async function begin(db: Database, plan: CrlPlan, key: CrlKey, now: Date): Promi
     .where('id', '=', plan.authority.id)
     .returning(['crl_number', 'crl_number_offset', 'revocations'])
     .executeTakeFirstOrThrow()
+  const scheduled = await lastScheduled(db, key)
   return {
     sequence: row.crl_number,
     offset: row.crl_number_offset,
     revocations: row.revocations,
     now,
-    scheduled: await lastScheduled(db, key),
+    scheduled: scheduled && !isAhead(scheduled, now) ? scheduled : undefined,
     base: plan.delta === undefined ? undefined : await deltaBase(db, key, { idp: plan.idp, now }),
   }
 }
@@ -128,6 +137,11 @@ function numberOf({ offset, sequence }: Pick<Begun, 'offset' | 'sequence'>): big
 
 function endOf({ end }: CrlPlan, now: Date, validity: number): Date {
   return new Date(Math.min(now.getTime() + validity, end.getTime()))
+}
+
+/** What ended before the last CRL that was made at its time has stood on it; 0: nothing is left out. */
+function endedBefore({ scheduled, now }: Begun): number {
+  return scheduled ? Math.min(scheduled.thisUpdate.getTime(), now.getTime()) : 0
 }
 
 /** Revocations between times do not put off what is due at its time, and certificates that ended leave only then. */

@@ -28,14 +28,14 @@ class KeptCrls {
     return found.kept
   }
 
-  /** Those that were asked for longest ago make room. */
+  /** Those that were asked for longest ago make room; the newest stays however long it is, or each request would make it anew. */
   set(key: CrlKey, kept: KeptCrl): void {
     this.#forget(nameOf(key))
     const length = kept.crl.parts.reduce((sum, part) => sum + part.length, 0)
     this.#crls.set(nameOf(key), { kept, length })
     this.#length += length
     for (const name of this.#crls.keys()) {
-      if (this.#length <= ROOM) return
+      if (this.#length <= ROOM || name === nameOf(key)) return
       this.#forget(name)
     }
   }
