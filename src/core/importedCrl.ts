@@ -56,8 +56,13 @@ export async function takeOverCrl(
   const { ours, others } = await partEntries(db, issuerId, crl?.entries ?? [])
   if (crl) await keepOthers(db, issuerId, { crl, others })
   for (const { id, status, entry } of ours) {
-    const certificate = status === 'issued' ? await findCertificate(db, { id }) : undefined
-    if (certificate) await withdraw(db, { certificate, requester, now, revokedAt: entry.revokedAt }, reasonOf(entry))
+    const reason = reasonOf(entry)
+    // On hold here, it may be revoked there: then the hold cannot be lifted any more.
+    const known = status === 'revoked' || (status === 'hold' && reason === 'certificateHold')
+    const certificate = known ? undefined : await findCertificate(db, { id })
+    const { revokedAt, invalidityDate } = entry
+    const dates = { revokedAt, ...(invalidityDate ? { invalidityDate } : {}) }
+    if (certificate) await withdraw(db, { certificate, requester, now, ...dates }, reason)
   }
   // CRLs and answers that were made before do not know of it.
   await withTables<CoreTables>(db)

@@ -254,6 +254,25 @@ describe.each(databases)('the last CRL of an imported authority on $name', ({ op
     expect((await people.as(people.root).admin.verifyAudit()).problems).toEqual([])
   })
 
+  test('one that is on hold here and revoked in a later CRL is revoked: the hold cannot be lifted', async () => {
+    const { ca, name } = await imported({ crlNumber: 70n })
+    const { id: authority } = await loadAuthority(world.it, name)
+    const profile = await world.save(name, { authority })
+    const csr = await newCsr(['held.example.org'])
+    const names = { csr, identifiers: csr.identifiers, validated: csr.identifiers }
+    const door = world.core.as(acmeAccount())
+    const { request } = await door.sign({ profile, protocol: 'acme', action: 'issue', refusal: 'throw', ...names })
+    const { id = 0, serial = '' } = (await door.findCertificate({ id: request.id })) ?? {}
+    await door.revoke({ protocol: 'acme', certificate: id, grounds: 'account', reason: 'certificateHold' })
+    const held = [{ serial, revokedAt: revokedAt(), reason: reasonCodes.certificateHold }]
+    await admin().importCrl(name, { crl: await ca.crl({ number: 71, entries: held }) })
+    expect(await door.findCertificate({ id })).toMatchObject({ status: 'hold' })
+    const entries = [{ serial, revokedAt: revokedAt(), reason: reasonCodes.keyCompromise }]
+    await admin().importCrl(name, { crl: await ca.crl({ number: 72, entries }) })
+    expect(await door.findCertificate({ id })).toMatchObject({ status: 'revoked', revocationReason: 'keyCompromise' })
+    expect((await ours(name)).entries.map(({ reason }) => reason)).toEqual([reasonCodes.keyCompromise])
+  })
+
   test('it needs manage, something to import, and an authority that signs here', async () => {
     const { name } = await imported()
     await expect(people.as(people.alice).admin.importCrl(name, { crlNumber: 5n })).rejects.toMatchObject(
