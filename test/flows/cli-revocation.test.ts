@@ -75,6 +75,17 @@ describe('CRLs and responders from elsewhere, by the command line', () => {
     expect(stdout).toMatch(/^ok {4}CRLs and responders of offline: 2, of which the first ends on /m)
   })
 
+  test('doctor asks about a certificate where OCSP says nothing of what was never issued', async () => {
+    at.file('silent.yaml', 'ocspNeverIssued: unauthorized\n')
+    for (const name of ['root', 'issuing'])
+      expect(await at.cli(`authority enable ${name} --settings silent.yaml`)).toMatchObject({ code: 0, stderr: '' })
+    const { stdout } = await at.cli('doctor')
+    expect(stdout).toMatch(/^ok {4}OCSP of issuing: signed/m)
+    expect(stdout).toMatch(/^ok {4}OCSP of root: signed/m)
+    expect(stdout).toMatch(/^ok {4}http:\/\/localhost:\d+\/ocsp\/issuing: signed/m)
+    expect(stdout).not.toMatch(/^fail/m)
+  })
+
   test('only a person confirms a revocation', async () => {
     expect(await at.cli('request confirm-revoked r1')).toMatchObject({
       code: 4,

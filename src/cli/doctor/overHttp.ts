@@ -2,7 +2,8 @@ import { readCertificate } from '../../pki/certificateReader.ts'
 import { pemDecode } from '../../pki/pem.ts'
 import type { Cli } from '../cli.ts'
 import * as authorities from '../operations/authority.ts'
-import { crlCheck, ocspCheck, ocspQuestion } from './answers.ts'
+import * as certificates from '../operations/certificate.ts'
+import { askOcsp, crlCheck, notAsked, ocspCheck, ocspQuestion } from './answers.ts'
 import { type Check, check, warn } from './check.ts'
 
 /** CRL and OCSP of each authority at the URLs that stand in its certificates, as this machine reaches them. */
@@ -10,13 +11,17 @@ export async function httpChecks(cli: Cli): Promise<Check[]> {
   const checks: Check[] = []
   for (const { name, kind, enabled } of await cli.call(authorities.list, {})) {
     if (kind !== 'local' || !enabled) continue
-    const { pem, crlUrl, ocspUrl } = await cli.call(authorities.show, { name })
+    const { pem, crlUrl, ocspUrl, settings } = await cli.call(authorities.show, { name })
     const [own] = pemDecode(pem)
     if (!own || !crlUrl || !ocspUrl) continue
     const issuer = readCertificate(own.der)
+    const issued = async (limit: number) => (await cli.call(certificates.list, { authority: name, limit })).rows
+    const ocsp = await askOcsp(settings, issued, (serial) =>
+      reached(ocspUrl, ocspPost(ocspQuestion(issuer, serial)), (der) => ocspCheck(der, issuer)),
+    )
     checks.push(
       await reached(crlUrl, {}, (der) => crlCheck(der, issuer, new Date())),
-      await reached(ocspUrl, ocspPost(ocspQuestion(issuer)), (der) => ocspCheck(der, issuer)),
+      ocsp ?? { name: ocspUrl, ...notAsked },
     )
   }
   return checks

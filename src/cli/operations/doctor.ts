@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { LifetimeView } from '../../core/lifetime.ts'
 import { readCertificate } from '../../pki/certificateReader.ts'
-import { crlCheck, ocspCheck, ocspQuestion } from '../doctor/answers.ts'
+import { askOcsp, crlCheck, notAsked, ocspCheck, ocspQuestion } from '../doctor/answers.ts'
 import { type Check, check, fail, ok, warn } from '../doctor/check.ts'
 import { type OperationContext, operation } from '../operation.ts'
 
@@ -38,18 +38,22 @@ async function clockCheck({ door }: OperationContext) {
 }
 
 async function authorityChecks({ door }: OperationContext, name: string, kind: string): Promise<Check[]> {
-  const { chain, notAfter } = await door.admin.authority(name)
+  const { chain, notAfter, settings } = await door.admin.authority(name)
   const [der] = chain
   const checks = [await check(`authority ${name}`, () => endCheck(notAfter))]
   if (kind !== 'local' || !der) return checks
   const issuer = readCertificate(der)
-  checks.push(
-    await check(`CRL of ${name}`, async () => crlCheck((await door.crl({ authority: name })).der, issuer, new Date())),
-    await check(`OCSP of ${name}`, async () => {
-      const asked = ocspQuestion(issuer)
+  const issued = async (limit: number) => (await door.list.certificates({ authority: name, limit })).rows
+  const ocsp = await askOcsp(settings, issued, (serial) =>
+    check(`OCSP of ${name}`, async () => {
+      const asked = ocspQuestion(issuer, serial)
       const { der } = await door.ocsp({ text: asked.toString('latin1'), der: () => asked })
       return ocspCheck(der, issuer)
     }),
+  )
+  checks.push(
+    await check(`CRL of ${name}`, async () => crlCheck((await door.crl({ authority: name })).der, issuer, new Date())),
+    ocsp ?? { name: `OCSP of ${name}`, ...notAsked },
   )
   return checks
 }
