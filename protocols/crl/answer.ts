@@ -44,7 +44,7 @@ function find(door: Door, wanted: Wanted, now: Date): Promise<HttpAnswer> {
 }
 
 async function findCrl(door: Door, { kind: _, ...ref }: Wanted & { kind: 'crl' }, now: Date): Promise<HttpAnswer> {
-  const { parts, number, thisUpdate, nextUpdate } = await door.crl(ref)
+  const { parts, number, thisUpdate, nextUpdate, settled } = await door.crl(ref)
   const left = Math.floor((nextUpdate.getTime() - now.getTime()) / 1000)
   const seconds = Math.max(0, Math.min(CRL_SECONDS, left))
   return {
@@ -53,7 +53,8 @@ async function findCrl(door: Door, { kind: _, ...ref }: Wanted & { kind: 'crl' }
       'Content-Type': 'application/pkix-crl',
       'Cache-Control': `public, max-age=${seconds}, no-transform`,
       Expires: new Date(now.getTime() + seconds * 1000).toUTCString(),
-      'Last-Modified': thisUpdate.toUTCString(),
+      // Who holds another one of the same second must not take it for this one (RFC 9110 section 8.8.2.2).
+      ...(settled ? { 'Last-Modified': thisUpdate.toUTCString() } : {}),
       // One number, one CRL of this issuer and shard (RFC 5280 section 5.2.3).
       ETag: `"${number}"`,
     },

@@ -38,6 +38,8 @@ export interface SignedCrl {
   /** CRLNumber. */
   number: bigint
   thisUpdate: Date
+  /** No other CRL in its place had this thisUpdate, to the second, or a later one: that names it among all. */
+  settled: boolean
   nextUpdate: Date
 }
 

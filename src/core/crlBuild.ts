@@ -5,6 +5,7 @@ import { transaction } from '../db/transaction.ts'
 import { keyIdentifier } from '../pki/publicKey.ts'
 import { issuerUrls, type LoadedAuthority } from './authority.ts'
 import { readChanges, readRevoked, type Scope } from './crlRead.ts'
+import { isSettled } from './crlSettled.ts'
 import {
   type CrlHead,
   type CrlKey,
@@ -100,7 +101,8 @@ export async function buildCrl(
     made.push({ ...newCrl(plan, begun, shard), delta: true, nextUpdate, base: base.sequence, parts })
   }
   const wanted = (await storeCrls(it.db, made)).find((crl) => crl.delta === delta)
-  return wanted && withOctets({ ...wanted, number: numberOf(begun) }, wanted.parts)
+  if (!wanted) return undefined
+  return withOctets({ ...wanted, number: numberOf(begun), settled: await isSettled(it.db, wanted) }, wanted.parts)
 }
 
 interface Begun {

@@ -4,6 +4,7 @@ import type { Database } from '../db/open.ts'
 import { forUpdate, withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import type { SignedCrl } from './core.ts'
+import { isSettled } from './crlSettled.ts'
 import type { CoreTables } from './tables.ts'
 
 /** Which CRL: of one certificate of an authority, one shard, complete or delta. */
@@ -60,7 +61,7 @@ const bare = [
 
 type BareRow = Pick<Selectable<CoreTables['crls']>, (typeof bare)[number]>
 
-function tableOf(db: Database, { issuerId, shard, delta }: CrlKey) {
+export function tableOf(db: Database, { issuerId, shard, delta }: CrlKey) {
   // Both have the columns that are used here.
   return withTables<CoreTables>(db)
     .selectFrom((delta ? 'delta_crls' : 'crls') as 'crls')
@@ -96,7 +97,8 @@ export async function newestCrl(db: Database, key: CrlKey): Promise<StoredCrl | 
   const parts = row.parts === 0 ? [row.der] : await readParts(db, key, row)
   // Another node has put a newer one in its place meanwhile, and it is read in the next look.
   if (parts.length < row.parts) return undefined
-  return withOctets(toHead(row), parts)
+  const head = toHead(row)
+  return withOctets({ ...head, settled: await isSettled(db, { ...key, ...head }) }, parts)
 }
 
 async function readParts(db: Database, { issuerId, shard, delta }: CrlKey, row: BareRow): Promise<Buffer[]> {

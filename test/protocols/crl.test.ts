@@ -10,6 +10,12 @@ import { useStatusServer } from '../helpers/statusServer.ts'
 const it = useStatusServer()
 const get = (path: string, headers: Record<string, string> = {}) => it.status.ask(path, { headers })
 
+/** The next CRL has a thisUpdate that no other had. */
+async function nextSecond(): Promise<void> {
+  it.status.world.time.pass(2_000)
+  await it.status.revoke(await it.status.issue('next-second.example.test'))
+}
+
 function text({ status, headers, body }: Answered): string {
   expect([status, headers['content-type']]).toEqual([200, 'application/pkix-crl'])
   return execFileSync('openssl', ['crl', '-inform', 'DER', '-noout', '-text'], { input: body, encoding: 'utf8' })
@@ -36,7 +42,20 @@ describe('CRLs (RFC 5280 section 4.2.1.13)', () => {
     )
   })
 
+  test('a date does not hide a CRL that was made in the same second', async () => {
+    await nextSecond()
+    const first = await get('/crl/issuing.crl')
+    const modified = String(first.headers['last-modified'])
+    expect(Date.parse(modified)).toBe(Math.floor(it.status.world.time.now.getTime() / 1000) * 1000)
+    await it.status.revoke(await it.status.issue('same-second.example.test'))
+    const second = await get('/crl/issuing.crl', { 'if-modified-since': modified })
+    expect(second.status).toBe(200)
+    expect(second.headers.etag).not.toBe(first.headers.etag)
+    expect(second.headers['last-modified']).toBe(undefined)
+  })
+
   test('caches know how long, and ask again for nothing', async () => {
+    await nextSecond()
     const first = await get('/crl/issuing.crl')
     const { etag = '', 'last-modified': modified = '' } = first.headers
     expect(first.headers['cache-control']).toBe('public, max-age=300, no-transform')
