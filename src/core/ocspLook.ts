@@ -19,15 +19,14 @@ export type Look = () => Stamp | Promise<Stamp>
 
 /** Every number in it only grows, and each change of what it stands for raises one in the same transaction. */
 const readNumbers = statement((tables: Kysely<CoreTables>) =>
-  tables
-    .selectFrom('authorities')
-    .select(({ fn }) => [
-      fn.sum<number | null>('revocations').as('revocations'),
-      fn.sum<number | null>('version').as('versions'),
-      fn.countAll<number>().as('authorities'),
-      sql<number | null>`(select max(id) from responders)`.as('responders'),
-      sql<number | null>`(select max(id) from authority_certificates)`.as('certificates'),
-    ]),
+  tables.selectFrom('authorities').select(({ fn }) => [
+    fn.sum<number | null>('revocations').as('revocations'),
+    fn.sum<number | null>('version').as('versions'),
+    fn.countAll<number>().as('authorities'),
+    sql<number | null>`(select max(id) from responders)`.as('responders'),
+    // Of two that are stored at the same time, the one with the lower number may be seen later.
+    sql<string>`(select max(id) || '/' || count(*) from authority_certificates)`.as('certificates'),
+  ]),
 )
 
 export function createLook(db: Database): Look {

@@ -1,8 +1,13 @@
 import { randomBytes } from 'node:crypto'
+import type { Kysely } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Issuer } from '../../src/core/authority.ts'
 import { loadAuthority } from '../../src/core/authority.ts'
+import { createLook } from '../../src/core/ocspLook.ts'
+import type { CoreTables } from '../../src/core/tables.ts'
 import { closeDatabase, openDatabase } from '../../src/db/open.ts'
+import { withTables } from '../../src/db/tables.ts'
+import { transaction } from '../../src/db/transaction.ts'
 import { databases } from '../helpers/databases.ts'
 import { askOcsp, readOcsp, statusOf } from '../helpers/ocspAnswer.ts'
 import { ocspWorld } from '../helpers/ocspWorld.ts'
@@ -36,6 +41,29 @@ describe.each(databases)('kept OCSP answers on $name', ({ open }) => {
   const asked = (serial: string) => ocspRequest(issuer, [serial])
   const both = async (serial: string) => [await statusOf(world, issuer, serial), await statusOf(other, issuer, serial)]
   const said = (status: string) => status.split(' ')[0]
+
+  it('a look sees certificates of authorities that are stored beside others, whatever their numbers', async () => {
+    const { db } = world.it
+    const change = (work: (tables: Kysely<CoreTables>) => Promise<number[]>) =>
+      transaction(db, (db) => work(withTables<CoreTables>(db)))
+    const look = createLook(db)
+    const [first = 0, second = 0] = await change(async (tables) => {
+      const { id: _, ...row } = await tables.selectFrom('authority_certificates').selectAll().executeTakeFirstOrThrow()
+      const copy = { ...row, active: 0 }
+      const added = await tables.insertInto('authority_certificates').values([copy, copy]).returning('id').execute()
+      return added.map(({ id }) => id).sort((a, b) => a - b)
+    })
+    const remove = (id: number) =>
+      change(async (tables) => {
+        await tables.deleteFrom('authority_certificates').where('id', '=', id).execute()
+        return []
+      })
+    const both = await look()
+    // Which is to the look what a transaction is that ends after one with a higher number.
+    await remove(first)
+    expect((await look()).issuers).not.toBe(both.issuers)
+    await remove(second)
+  })
 
   it('the same bytes until something changes, also after what does not concern it', async () => {
     const certificate = await to.issue('same.example.org')
