@@ -24,7 +24,8 @@ export interface CrlRef {
 /**
  * The CRL as it must read now: the stored one while nothing that it lists was changed since and it is not due, else a new
  * one with a higher number (RFC 5280 section 5.2.3). Who asks while one is made gets that one, or the one after it, never
- * one that does not know of what was revoked before he asked. Throws Failure('notFound') and, for an authority that signs
+ * one that does not know of what was revoked before he asked. One that is only due is served until its end where no new
+ * one can be made. Throws Failure('notFound') and, for an authority that signs
  * elsewhere and has left none here, Failure('unsupported').
  */
 export async function currentCrl(it: Installation, ref: CrlRef): Promise<SignedCrl> {
@@ -37,7 +38,17 @@ export async function currentCrl(it: Installation, ref: CrlRef): Promise<SignedC
   const now = it.clock()
   if (kept && unchanged && now.getTime() < kept.due && !isAhead(kept.crl, now)) return kept.crl
   const plan = await planOf(it, authority, key)
-  return (await fromStore(it, plan, key, revocations)) ?? newCrl(it, plan, key, revocations)
+  const stored = await fromStore(it, plan, key, revocations)
+  if (stored) return stored
+  return newCrl(it, plan, key, revocations).catch(async (error: unknown) => {
+    const still = await stillGood(it, plan, key, revocations)
+    if (!still) throw error
+    it.log.error(
+      { err: error, authority: authority.name },
+      'a CRL is due and could not be made; the last one still holds',
+    )
+    return still
+  })
 }
 
 function notFound(): Failure {
@@ -122,6 +133,19 @@ async function fromStore(
   if (now >= due || (await changedSince(it.db, plan, key, stored.revocations, revocations))) return undefined
   keep(it.db, plan, key, { crl: stored, revocations, due })
   return stored
+}
+
+/** One that is due and yet tells all there is to tell: better than none. Upkeep raises the alert. */
+async function stillGood(
+  it: Installation,
+  plan: CrlPlan,
+  key: CrlKey,
+  revocations: number,
+): Promise<SignedCrl | undefined> {
+  const stored = await newestCrl(it.db, key)
+  const now = it.clock()
+  if (!stored || stored.idp !== plan.idp || isAhead(stored, now) || stored.nextUpdate <= now) return undefined
+  return (await changedSince(it.db, plan, key, stored.revocations, revocations)) ? undefined : stored
 }
 
 function keep(

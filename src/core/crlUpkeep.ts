@@ -3,6 +3,8 @@ import { transaction } from '../db/transaction.ts'
 import { raiseAlert } from './alert.ts'
 import { type LoadedAuthority, loadAuthority } from './authority.ts'
 import { crlsOf, currentCrl, isDue } from './crl.ts'
+import type { CrlKey } from './crlStore.ts'
+import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
 import type { CoreTables } from './tables.ts'
 
@@ -22,17 +24,22 @@ export async function renewCrls(it: Installation): Promise<void> {
     .execute()
   for (const { id, authority_id: authorityId } of rows) {
     try {
-      await renewUnder(it, await loadAuthority(it, authorityId), id)
+      const authority = await loadAuthority(it, authorityId)
+      for (const kind of await crlsOf(it, authority, id)) await renewOne(it, authority, { issuerId: id, ...kind })
     } catch (error) {
       await tell(it, authorityId, error)
     }
   }
 }
 
-async function renewUnder(it: Installation, authority: LoadedAuthority, issuer: number): Promise<void> {
-  for (const { shard, delta } of await crlsOf(it, authority, issuer)) {
-    if (await isDue(it, authority, { issuerId: issuer, shard, delta }))
-      await currentCrl(it, { authority: authority.name, issuer, shard, delta })
+async function renewOne(it: Installation, authority: LoadedAuthority, key: CrlKey): Promise<void> {
+  try {
+    const { issuerId: issuer, shard, delta } = key
+    if (!(await isDue(it, authority, key))) return
+    await currentCrl(it, { authority: authority.id, issuer, shard, delta })
+    if (await isDue(it, authority, key)) throw new Failure('unavailable', 'it could not be made')
+  } catch (error) {
+    await tell(it, authority.id, error)
   }
 }
 

@@ -70,6 +70,59 @@ describe.each(databases)('CRLs after trouble, on $name', ({ open }) => {
     expect(bases.map(({ revocations }) => revocations < 0)).toEqual([false])
     await it.settings({})
   })
+
+  describe('that cannot be made', () => {
+    const issuer = () => it.issuerId()
+    const alerts = () =>
+      withTables<CoreTables>(world.it.db)
+        .selectFrom('alerts')
+        .select('id')
+        .where('kind', '=', 'revocation_answers')
+        .execute()
+    beforeAll(async () => {
+      await it.settings({ crlShards: 2 })
+      await renewCrls(world.it)
+      const serial = 'no serial number'
+      const entry = { serial, shard: 0, revoked_at: 0, reason: null, invalidity_at: null }
+      const id = await issuer()
+      await transaction(world.it.db, async (db) => {
+        await withTables<CoreTables>(db)
+          .insertInto('imported_revocations')
+          .values({ ...entry, authority_certificate_id: id })
+          .execute()
+      })
+      world.time.pass(5 * day)
+    })
+
+    test('the last one is served while it knows all, upkeep tells of it, and the others are made', async () => {
+      const { number, nextUpdate } = await it.crl()
+      const other = await it.crl({ shard: 1, issuer: await issuer() })
+      await renewCrls(world.it)
+      expect((await it.crl()).number).toBe(number)
+      expect(nextUpdate?.getTime()).toBeGreaterThan(world.time.now.getTime())
+      expect(other.thisUpdate).toEqual(wholeSecond(world.time.now))
+      expect(await alerts()).toHaveLength(1)
+    })
+
+    test('upkeep goes on to the next shard', async () => {
+      world.time.pass(6 * 3_600_000)
+      await it.settings({ crlShards: 3 })
+      await renewCrls(world.it)
+      const made = await withTables<CoreTables>(world.it.db)
+        .selectFrom('crls')
+        .select('shard')
+        .distinct()
+        .where('authority_certificate_id', '=', await issuer())
+        .orderBy('shard')
+        .execute()
+      expect(made.map(({ shard }) => shard)).toEqual([0, 1, 2])
+    })
+
+    test('none is served that does not know of a revocation, or has ended', async () => {
+      world.time.pass(3 * day)
+      await expect(it.crl()).rejects.toThrow()
+    })
+  })
 })
 
 describe('CRLs in memory', () => {
