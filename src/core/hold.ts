@@ -35,7 +35,7 @@ export async function unhold(it: Installation, requester: Requester, id: number)
     if (authority.kind !== 'local')
       throw new Failure(
         'unsupported',
-        'this authority signs elsewhere: the hold is lifted there, and its next CRL says so',
+        'this authority signs elsewhere: here a hold of it can only become a revocation, by its next CRL',
       )
     const open = await tables
       .selectFrom('revoke_requests')
