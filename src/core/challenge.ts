@@ -28,7 +28,8 @@ export interface ChallengeUse {
   /** Absent: decided elsewhere, nothing is used up. */
   challengeId?: number
   profileId: number
-  transactionId: string
+  /** SHA-256 in hex of the transaction's id and what it asks for: another order under the same id is another use. */
+  order: string
   spkiHash: string
   /** This key had used it before it was asked. */
   again: boolean

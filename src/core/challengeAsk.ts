@@ -74,7 +74,14 @@ export async function askChallenge(it: Installation, requester: Requester, askin
 }
 
 function useOf({ profile, asked }: Asking) {
-  return { profileId: profile.id, transactionId: asked.transactionId, spkiHash: asked.spkiHash }
+  return { profileId: profile.id, order: orderHash(asked), spkiHash: asked.spkiHash }
+}
+
+function orderHash({ transactionId, subject, identifiers }: ChallengeAsked): string {
+  const names = identifiers.map(({ type, value }) => `${type}:${value}`).sort()
+  return createHash('sha256')
+    .update(JSON.stringify([transactionId, nameText(subject), names]))
+    .digest('hex')
 }
 
 function sourceOf({ source }: Requester): { source?: string } {
@@ -228,13 +235,13 @@ export async function redeemChallenge(db: Database, { actor, at }: Change, { use
     .values({
       challenge_id: use.challengeId,
       spki_hash: use.spkiHash,
-      transaction_hash: createHash('sha256').update(use.transactionId).digest('hex'),
+      transaction_hash: use.order,
       created_at: now,
     })
     .onConflict((conflict) => conflict.doNothing())
     .returning('challenge_id')
     .executeTakeFirst()
-  // The same transaction arrived twice at once: the other one has taken the use, and makes the record.
+  // The same order of the same transaction arrived twice at once: the other one has taken the use, and makes the record.
   if (!first && !use.again) return
   const taken = await tables
     .updateTable('challenges')

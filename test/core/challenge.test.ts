@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChallengeDraft } from '../../src/core/challengeAdmin.ts'
 import type { RaProfile } from '../../src/core/profile.ts'
 import { askedOf, type Device, enrol, grantFor, keyHolder, newDevice } from '../helpers/challenges.ts'
+import { ecKey } from '../helpers/csrs.ts'
 import { databases } from '../helpers/databases.ts'
 import { audited, createPeople, failure, type People } from '../helpers/people.ts'
 import { createWorld, type World } from '../helpers/world.ts'
@@ -168,6 +169,16 @@ describe.each(databases)('challenges on $name', ({ open }) => {
       const won = results.filter(({ status }) => status === 'fulfilled')
       expect(won).toHaveLength(1)
       for (const result of results) if (result.status === 'rejected') expect(result.reason).toMatchObject(notGood)
+    })
+
+    test('of sixteen orders at once, by one key under one transactionID and with other names each, one has it', async () => {
+      const challenge = await made({ identifiers: { dns: ['**.many.example.org'] } })
+      const key = ecKey()
+      const orders = Array.from({ length: 16 }, (_, at) => device(challenge, [`d${at}.many.example.org`], { key }))
+      const asked = orders.map((order) => grantFor(world, profile, { ...order, transactionId: 'constant' }))
+      const grants = await Promise.all(asked)
+      const results = await Promise.allSettled(orders.map((order, at) => enrol(world, profile, order, grants[at])))
+      expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
     })
 
     test('the same transaction sixteen times at once is one request, and none fails', async () => {

@@ -24,16 +24,16 @@ export interface Device {
 export function newDevice(
   challenge: string,
   names: string[],
-  more: Partial<Device> & { subject?: string } = {},
+  more: Partial<Device> & { subject?: string; key?: ReturnType<typeof ecKey> } = {},
 ): Device {
-  const { subject = names[0] ?? '', ...given } = more
+  const { subject = names[0] ?? '', key = ecKey(), ...given } = more
   const identifiers: Identifier[] = names.map((value) => ({ type: 'dns', value }))
   const san = seq(oid(OID.subjectAltName), octets(encodeGeneralNames(identifiers)))
   const attributes = [
     attribute(OID.challengePassword, utf8(challenge)),
     ...(names.length === 0 ? [] : [attribute(OID.extensionRequest, seq(san))]),
   ]
-  const csr = parsePkcs10(buildCsr({ key: ecKey(), subject: nameOf({ CN: subject }), attributes }))
+  const csr = parsePkcs10(buildCsr({ key, subject: nameOf({ CN: subject }), attributes }))
   return { csr, challenge, transactionId: randomBytes(8).toString('hex'), source: '192.0.2.7', ...given }
 }
 
