@@ -2,17 +2,15 @@ import type { Certificate } from '../../src/core/certificate.ts'
 import type { SignDraft, SignRequest } from '../../src/core/request.ts'
 import type { Requester } from '../../src/core/requester.ts'
 import { transaction } from '../../src/db/transaction.ts'
-import { readBareCertificate } from '../../src/pki/certificateIdentifier.ts'
 import type { Csr } from '../../src/pki/csr.ts'
 import type { Identifier } from '../../src/pki/identifier.ts'
-import { decodeName, sameName } from '../../src/pki/name.ts'
 import type { Outcome } from './certRep.ts'
 import { type Asking, byChallenge, keyHolder } from './challenge.ts'
 import { openRequest } from './envelope.ts'
 import { Refusal } from './errors.ts'
 import type { Exchange } from './exchange.ts'
 import type { PkiMessage } from './message.ts'
-import { requestedNames, sameNames } from './names.ts'
+import { requestedNames } from './names.ts'
 import { signerOfOrder } from './signer.ts'
 import { outcomeOf, recipient } from './success.ts'
 import { profileFor } from './template.ts'
@@ -134,7 +132,7 @@ async function asking(
   const { challengePassword: challenge } = csr
   // Which template the old certificate had is not known here: one that is asked for is a new wish.
   const sameKind = exchange.profile.variant === undefined
-  if (certificate && sameKind && isRenewal(certificate, csr, identifiers)) {
+  if (certificate && sameKind && exchange.door.keepsNames(exchange.profile, certificate, { csr, identifiers })) {
     const action = certificate.spkiHash === csr.publicKey.spkiHash ? 'renew' : 'rekey'
     return { requester: certificateHolder(exchange, certificate), entitled: false, action, renews: certificate.id }
   }
@@ -146,12 +144,6 @@ async function asking(
   if (exchange.options.withoutChallenge === 'refuse')
     throw new Refusal('badRequest', 'a request to this profile needs a challengePassword')
   return { requester: keyHolder(exchange.source, signer.spkiHash), entitled: false, action: 'issue' }
-}
-
-/** By value: devices change string types. */
-function isRenewal(certificate: Certificate, csr: Csr, identifiers: readonly Identifier[]): boolean {
-  const { subject } = readBareCertificate(certificate.der)
-  return sameName(decodeName(subject), csr.subject) && sameNames(certificate.identifiers, identifiers)
 }
 
 function certificateHolder({ source }: Exchange, { fingerprint, serial, subject }: Certificate): Requester {

@@ -22,8 +22,3 @@ export function requestedNames(profile: RaProfile, csr: Csr): readonly Identifie
 }
 
 const isSid = (uri: string): boolean => uri.startsWith('tag:microsoft.com,2022-09-14:sid:')
-
-export function sameNames(a: readonly Identifier[], b: readonly Identifier[]): boolean {
-  const keys = (names: readonly Identifier[]) => [...new Set(names.map(({ type, value }) => `${type}:${value}`))].sort()
-  return keys(a).join('\n') === keys(b).join('\n')
-}

@@ -1,4 +1,5 @@
 import type { Database } from '../db/open.ts'
+import type { Csr } from '../pki/csr.ts'
 import type { Identifier } from '../pki/identifier.ts'
 import type { Admin } from './admin.ts'
 import type { AlternateChain } from './alternateChain.ts'
@@ -67,6 +68,12 @@ export interface Door {
   /** The newest generation of an origin. */
   findSignRequest(origin: Origin): Promise<SignRequest | undefined>
   findCertificate(ref: CertificateRef): Promise<Certificate | undefined>
+  /** Whether what the profile would certify of a CSR and these names has the names and the subject of that certificate: `certificate.sameNames` of rules. */
+  keepsNames(
+    profile: RaProfile,
+    certificate: Certificate,
+    asked: { csr: Pick<Csr, 'subject'>; identifiers: readonly Identifier[] },
+  ): boolean
   /** The issuers above a certificate's own, nearest first, root last, as DER. */
   chain(certificate: Certificate): Promise<Buffer[]>
   /** Chains beside `chain` that a certificate also has. */

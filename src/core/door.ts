@@ -18,6 +18,7 @@ import { foresee } from './foresee.ts'
 import { actingUser } from './held.ts'
 import { unhold } from './hold.ts'
 import type { Installation } from './installation.ts'
+import { wouldKeepNames } from './keptNames.ts'
 import { createLimits } from './limits.ts'
 import { createListing } from './lists.ts'
 import { messageKeys } from './messageKey.ts'
@@ -75,6 +76,7 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
       const certificate = await findCertificate(db, ref)
       return certificate && (await maySee(it, requester, certificate.organizationId)) ? certificate : undefined
     },
+    keepsNames: wouldKeepNames,
     chain: (certificate) => chainOf(it, certificate),
     alternateChains: async ({ authorityCertificateId: id }) => (id === undefined ? [] : alternateChains(it, id)),
     findByCertId: async (id) => {

@@ -1,7 +1,7 @@
 import type { Csr } from '../pki/csr.ts'
-import type { Identifier } from '../pki/identifier.ts'
 import type { Facts } from './approval.ts'
 import type { Certificate } from './certificate.ts'
+import { identifierKey, keepsNames } from './keptNames.ts'
 import type { RevokeDraft, SignDraft, WantedCertificate } from './request.ts'
 import type { Requester } from './requester.ts'
 
@@ -37,7 +37,7 @@ export function signFacts(
     type: wanted.type,
     days: Math.ceil(span / day),
     mustStaple: wanted.mustStaple,
-    certificate: certificateFacts(order.renewed, wanted.identifiers, order.now),
+    certificate: certificateFacts(order.renewed, wanted, order.now),
     reason: '',
     grounds: '',
     capable: order.capable,
@@ -65,31 +65,25 @@ export function revokeFacts(
     type: '',
     days: Math.ceil((certificate.notAfter.getTime() - certificate.notBefore.getTime()) / day),
     mustStaple: false,
-    certificate: certificateFacts(certificate, certificate.identifiers, order.now),
+    certificate: { ...certificateFacts(certificate, undefined, order.now), sameNames: true },
     reason: draft.reason ?? '',
     grounds: draft.grounds,
     capable: order.capable,
   }
 }
 
-/** What rules see of a certificate that is renewed or revoked. */
+/** What rules see of a certificate that is renewed or revoked; `wanted`: what shall take its place. */
 export function certificateFacts(
   certificate: Certificate | undefined,
-  asked: readonly Identifier[],
+  wanted: Pick<WantedCertificate, 'subject' | 'identifiers'> | undefined,
   now: Date,
 ): Facts['certificate'] {
   if (!certificate) return { present: false, serial: '', sameNames: false, ageDays: 0, daysLeft: 0 }
-  const before = new Set(certificate.identifiers.map(identifierKey))
-  const after = new Set(asked.map(identifierKey))
   return {
     present: true,
     serial: certificate.serial,
-    sameNames: after.size > 0 && before.size === after.size && [...after].every((key) => before.has(key)),
+    sameNames: wanted !== undefined && keepsNames(certificate, wanted),
     ageDays: Math.floor((now.getTime() - certificate.notBefore.getTime()) / day),
     daysLeft: Math.floor((certificate.notAfter.getTime() - now.getTime()) / day),
   }
-}
-
-function identifierKey({ type, value }: Identifier): string {
-  return `${type}:${value}`
 }

@@ -104,7 +104,7 @@ function foreseenFacts(requester: Requester, draft: ForeseenDraft, { wanted, ren
     type: wanted.type,
     days: Math.ceil((end - begin) / 86_400_000),
     mustStaple: false,
-    certificate: certificateFacts(renewed, wanted.identifiers, now),
+    certificate: certificateFacts(renewed, wanted, now),
     reason: '',
     grounds: '',
     capable: false,

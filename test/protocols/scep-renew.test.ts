@@ -76,6 +76,15 @@ describe('SCEP renewal', () => {
     expect((await renew(old, name, { data })).pkiStatus).toBe('SUCCESS')
   })
 
+  it('what the profile leaves out of a subject makes no other name', async () => {
+    const name = 'attributes.example.org'
+    const old = await enrolled(name)
+    const data = csrOf(device('new key attributes'), { subject: { O: 'Acme', CN: name } })
+    const reply = await renew(old, name, { data })
+    expect(reply.pkiStatus).toBe('SUCCESS')
+    expect(nameText(leafOf(reply).subject)).toBe(`CN=${name}`)
+  })
+
   it('pitfall "renewal widens names": another name or subject goes to people', async () => {
     const old = await enrolled('narrow.example.org')
     const before = await scep.app.count()
