@@ -17,50 +17,43 @@ import {
 } from './der.ts'
 import { DIGESTS, type Digest, readDigest } from './digest.ts'
 import { malformed, unsupported } from './error.ts'
+import { type OaepHashes, padOaep, unpadOaep } from './oaep.ts'
 import { OID } from './oid.ts'
+import type { PublicKeyInfo } from './publicKey.ts'
 import { unpadPkcs1 } from './unpad.ts'
 
 // KeyTransRecipientInfo with RSA: RFC 5652 section 6.2.1, RFC 3370 section 4.2.1, RFC 4055 section 4.1.
 
-/** How the content-encryption key is encrypted to an RSA key; `oaep-…` names the one hash of OAEP and of its MGF1. */
-export type KeyTransport = 'rsaes-pkcs1' | `oaep-${Exclude<Digest, 'sha224'>}`
+/** How the content-encryption key is encrypted to an RSA key. `oaep-…` names the one hash of OAEP and of its MGF1, or both. */
+export type KeyTransport = 'rsaes-pkcs1' | `oaep-${Digest}` | `oaep-${Digest}-mgf1-${Digest}`
 
 /** A private RSA key of ours that opens envelopes, with the certificate by which senders name it. */
 export interface DecryptionKey {
   /** DER. */
   certificate: Buffer
   /**
-   * RSADP. `none`: the whole block, as long as the modulus, without a look at what is in it; else what RSAES-OAEP with this hash makes of it.
+   * RSADP (RFC 8017 section 5.1.2): the whole block, as long as the modulus, without a look at what is in it.
    * Undefined where the ciphertext cannot be one of this key; throws only when the key cannot be used at present.
    */
-  decrypt(ciphertext: Buffer, padding: RsaPadding): Promise<Buffer | undefined> | Buffer | undefined
+  decrypt(ciphertext: Buffer): Promise<Buffer | undefined> | Buffer | undefined
 }
-
-export type RsaPadding = 'none' | Exclude<KeyTransport, 'rsaes-pkcs1'>
 
 /** A decryption key over a private RSA key held in this process. Throws PkiError('unsupported') for another kind of key. */
 export function decryptionKey(certificate: Buffer, key: KeyObject): DecryptionKey {
   if (key.asymmetricKeyType !== 'rsa') throw unsupported('only RSA keys open envelopes')
-  return { certificate, decrypt: (ciphertext, padding) => rsaDecrypt(key, ciphertext, padding) }
+  return { certificate, decrypt: (ciphertext) => rsaDecrypt(key, ciphertext) }
 }
 
-function rsaDecrypt(key: KeyObject, ciphertext: Buffer, padding: RsaPadding): Buffer | undefined {
-  const { RSA_NO_PADDING, RSA_PKCS1_OAEP_PADDING } = constants
-  const how =
-    padding === 'none'
-      ? { padding: RSA_NO_PADDING }
-      : { padding: RSA_PKCS1_OAEP_PADDING, oaepHash: padding.slice('oaep-'.length) }
+function rsaDecrypt(key: KeyObject, ciphertext: Buffer): Buffer | undefined {
   try {
-    return privateDecrypt({ key, ...how }, ciphertext)
+    return privateDecrypt({ key, padding: constants.RSA_NO_PADDING }, ciphertext)
   } catch {
-    // A number above the modulus, which everybody can see, or RSAES-OAEP that failed, of which no more is told than that.
+    // A number above the modulus, which everybody can see.
     return undefined
   }
 }
 
-const OAEP_HASHES = ['sha1', 'sha256', 'sha384', 'sha512'] as const satisfies readonly Digest[]
-
-/** Reads a keyEncryptionAlgorithm. Throws PkiError: `malformed`; `unsupported` for another one, OAEP with two hashes or a label among them. */
+/** Reads a keyEncryptionAlgorithm. Throws PkiError: `malformed`; `unsupported` for another one, OAEP with a label among them. */
 export function readKeyTransport(algorithm: Tlv | undefined): KeyTransport {
   const [id, parameters] = children(expect(algorithm, TAG.seq, 'keyEncryptionAlgorithm'), 2)
   const dotted = readOid(expect(id, TAG.oid, 'keyEncryptionAlgorithm'))
@@ -70,12 +63,10 @@ export function readKeyTransport(algorithm: Tlv | undefined): KeyTransport {
     children(expect(parameters, TAG.seq, 'RSAES-OAEP parameters'), 3).map((field) => [field.tag, field.value]),
   )
   const hash = fields.get(context(0))
-  const digest = hash ? readDigest(readTlv(hash)) : 'sha1'
-  if (readMgf1(fields.get(context(1))) !== digest) throw unsupported('RSAES-OAEP with two different hashes')
   refuseLabel(fields.get(context(2)))
-  const known = OAEP_HASHES.find((each) => each === digest)
-  if (!known) throw unsupported(`RSAES-OAEP with ${digest} is not supported`)
-  return `oaep-${known}`
+  const digest = hash ? readDigest(readTlv(hash)) : 'sha1'
+  const mgf1 = readMgf1(fields.get(context(1)))
+  return mgf1 === digest ? `oaep-${digest}` : `oaep-${digest}-mgf1-${mgf1}`
 }
 
 function readMgf1(field: Buffer | undefined): Digest {
@@ -94,14 +85,20 @@ function refuseLabel(field: Buffer | undefined): void {
 
 function encodeKeyTransport(transport: KeyTransport): Buffer {
   if (transport === 'rsaes-pkcs1') return seq(oid(OID.rsaEncryption), nullValue())
+  const { hash, mgf1 } = oaepHashes(transport)
+  const named = (digest: Digest) => seq(oid(DIGESTS[digest].oid), nullValue())
   // RFC 4055 section 4.1: defaults are left out.
-  if (transport === 'oaep-sha1') return seq(oid(OID.rsaesOaep), seq())
-  const hash = seq(oid(DIGESTS[oaepHash(transport)].oid), nullValue())
-  return seq(oid(OID.rsaesOaep), seq(explicit(0, hash), explicit(1, seq(oid(OID.mgf1), hash))))
+  const parameters = [
+    ...(hash === 'sha1' ? [] : [explicit(0, named(hash))]),
+    ...(mgf1 === 'sha1' ? [] : [explicit(1, seq(oid(OID.mgf1), named(mgf1)))]),
+  ]
+  return seq(oid(OID.rsaesOaep), seq(...parameters))
 }
 
-const oaepHash = (transport: Exclude<KeyTransport, 'rsaes-pkcs1'>) =>
-  transport.slice('oaep-'.length) as Exclude<Digest, 'sha224'>
+function oaepHashes(transport: Exclude<KeyTransport, 'rsaes-pkcs1'>): OaepHashes {
+  const [, hash, , mgf1 = hash] = transport.split('-') as ['oaep', Digest, 'mgf1'?, Digest?]
+  return { hash, mgf1 }
+}
 
 const rejectionSecret = randomBytes(32)
 
@@ -119,12 +116,11 @@ export async function transportedKey(
   length: number,
 ): Promise<Buffer> {
   const instead = standIn(ciphertext).subarray(0, length)
-  const opened = await key.decrypt(ciphertext, transport === 'rsaes-pkcs1' ? 'none' : transport)
-  if (!opened) return instead
-  if (transport !== 'rsaes-pkcs1') return opened.length === length ? opened : instead
+  const opened = await key.decrypt(ciphertext)
   // The size of our key is known to all.
-  if (ciphertext.length !== opened.length || opened.length < length + 11) return instead
-  return unpadPkcs1(opened, length, instead)
+  if (!opened || ciphertext.length !== opened.length || opened.length < length + 11) return instead
+  if (transport === 'rsaes-pkcs1') return unpadPkcs1(opened, length, instead)
+  return unpadOaep(opened, length, oaepHashes(transport), instead)
 }
 
 /** KeyTransRecipientInfo by issuerAndSerialNumber. Throws PkiError('unsupported') for a key that is not RSA. */
@@ -135,22 +131,20 @@ export function encodeKeyTransRecipient(
 ): Buffer {
   const { publicKey } = certificate
   if (publicKey.algorithm !== 'RSA') throw unsupported('only to RSA keys can be encrypted')
-  const { RSA_PKCS1_PADDING, RSA_PKCS1_OAEP_PADDING } = constants
-  const how =
-    transport === 'rsaes-pkcs1'
-      ? { padding: RSA_PKCS1_PADDING }
-      : { padding: RSA_PKCS1_OAEP_PADDING, oaepHash: oaepHash(transport) }
   return seq(
     integer(0),
     encodeIssuerAndSerial(certificate),
     encodeKeyTransport(transport),
-    octets(encryptTo(publicKey.key, how, contentKey)),
+    octets(encryptTo(publicKey, transport, contentKey)),
   )
 }
 
-function encryptTo(key: KeyObject, how: { padding: number; oaepHash?: string }, contentKey: Buffer): Buffer {
+function encryptTo({ key, size }: PublicKeyInfo, transport: KeyTransport, contentKey: Buffer): Buffer {
+  const { RSA_PKCS1_PADDING, RSA_NO_PADDING } = constants
+  const pkcs1 = transport === 'rsaes-pkcs1'
+  const block = pkcs1 ? contentKey : padOaep(contentKey, Math.ceil(size / 8), oaepHashes(transport))
   try {
-    return publicEncrypt({ key, ...how }, contentKey)
+    return publicEncrypt({ key, padding: pkcs1 ? RSA_PKCS1_PADDING : RSA_NO_PADDING }, block)
   } catch (cause) {
     throw malformed('an RSA key to which nothing can be encrypted', { cause })
   }

@@ -1,8 +1,8 @@
 // Paddings that an attacker may probe: each function reads the same octets in the same order and does the same steps whatever they are, and tells the outcome
 // in a value, not by leaving early. Masks are -1 (all bits) or 0.
 
-/** -1 where `value`, 0 to 2^31 - 1, is not 0. */
-const nonZero = (value: number): number => -value >> 31
+/** -1 where `value`, 0 to 2^31 - 1, is not 0, else 0. */
+export const nonZero = (value: number): number => -value >> 31
 
 /**
  * The last `length` octets of a block of RSAES-PKCS1-v1_5 (RFC 8017 section 7.2.2), 00 02, padding without zeros, 00, message; `instead`, of that length, when

@@ -159,10 +159,16 @@ describe.each(databases)('SCEP enrolment on $name', ({ open }) => {
     ['aes-128-cbc', 'rsaes-pkcs1'],
     ['aes-256-cbc', 'oaep-sha256'],
     ['aes-192-cbc', 'oaep-sha1'],
+    ['aes-128-cbc', 'oaep-sha256-mgf1-sha1'],
     ['des-ede3-cbc', 'rsaes-pkcs1'],
   ] as const)('30: a request in %s by %s is answered alike', async (cipher, transport) => {
     const by = device('mirror')
-    const asked = { subject: { CN: `${cipher}.example.org` }, transactionId: `mirror ${cipher}`, cipher, transport }
+    const asked = {
+      subject: { CN: `${transport}.${cipher}.example.org` },
+      transactionId: `mirror ${cipher} ${transport}`,
+      cipher,
+      transport,
+    }
     await app.enrol(by, asked)
     await app.vote()
     const reply = await app.enrol(by, asked)
