@@ -10,7 +10,6 @@ import { openRequest } from './envelope.ts'
 import { Refusal } from './errors.ts'
 import type { Exchange } from './exchange.ts'
 import type { PkiMessage } from './message.ts'
-import { requestedNames } from './names.ts'
 import { signerOfOrder } from './signer.ts'
 import { outcomeOf, recipient } from './success.ts'
 import { profileFor } from './template.ts'
@@ -34,7 +33,7 @@ export async function enrol(exchange: Exchange, message: PkiMessage): Promise<Ou
   // Before anything is issued that could not be delivered.
   recipient(message, csr.challengePassword)
   const asked = { ...exchange, profile: profileFor(exchange, csr) }
-  const order: Order = { csr, signer, identifiers: requestedNames(asked.profile, csr), message }
+  const order: Order = { csr, signer, identifiers: exchange.door.requestedNames(asked.profile, csr), message }
   const request = await requestOf(asked, order)
   return outcomeOf(exchange, message, request, csr.challengePassword)
 }
@@ -46,6 +45,14 @@ interface Order {
   message: PkiMessage
 }
 
+/** What is known of a transaction, at one look: itself, and the latest one with the same content. */
+interface Known {
+  ref: string
+  content: string
+  own: Transaction | undefined
+  latest: Transaction | undefined
+}
+
 /** The request that this order is about: a new one, or the one that an earlier message has made. */
 async function requestOf(exchange: Exchange, order: Order): Promise<SignRequest> {
   const { profile } = exchange
@@ -53,10 +60,11 @@ async function requestOf(exchange: Exchange, order: Order): Promise<SignRequest>
   const ref = transactionRef(profile, message.transactionId, signer)
   const content = contentRef(profile, signer, csr, identifiers)
   for (let tries = 0; tries < 20; tries++) {
+    // Both at one point: what is planned must be overtaken by whatever has begun after this look.
+    const own = await findTransaction(exchange.host.db, ref)
+    const known: Known = { ref, content, own, latest: await findByContent(exchange.host.db, content) }
     try {
-      return (
-        (await repeated(exchange, ref, content)) ?? (await ordered(exchange, order, await plan(exchange, ref, content)))
-      )
+      return (await repeated(exchange, known)) ?? (await ordered(exchange, order, plan(known)))
     } catch (error) {
       if (!(error instanceof Overtaken)) throw error
     }
@@ -68,14 +76,13 @@ async function requestOf(exchange: Exchange, order: Order): Promise<SignRequest>
  * A message that comes again is a poll, for as long as its answer stands; so is one of another transaction with the same key and names while the first one
  * waits, so that nobody has to approve twice (section 5.2).
  */
-async function repeated(exchange: Exchange, ref: string, content: string): Promise<SignRequest | undefined> {
+async function repeated(exchange: Exchange, known: Known): Promise<SignRequest | undefined> {
   const { host, door } = exchange
-  const own = await findTransaction(host.db, ref)
+  const { ref, content, own, latest } = known
   if (own?.content === content) {
     const request = await door.findSignRequest(originOf(own.origin))
     if (request && (await stands(exchange, request))) return request
   }
-  const latest = await findByContent(host.db, content)
   if (!latest || latest.ref === ref) return undefined
   const open = await door.findSignRequest(originOf(latest.origin))
   if (!open || open.endedAt) return undefined
@@ -91,10 +98,8 @@ async function stands({ door, profile, now }: Exchange, request: SignRequest): P
   return (await door.findCertificate({ id: request.id }))?.status !== 'revoked'
 }
 
-async function plan({ host }: Exchange, ref: string, content: string): Promise<Transaction> {
-  const own = await findTransaction(host.db, ref)
+function plan({ ref, content, own, latest }: Known): Transaction {
   if (own?.content === content) return own
-  const latest = await findByContent(host.db, content)
   return { ref, content, number: latest ? latest.number + 1 : 0, origin: newOrigin(ref, content) }
 }
 
