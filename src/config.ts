@@ -39,6 +39,8 @@ export interface Config {
   publication?: Publication
   /** Addresses and networks. */
   trustedProxies: string[]
+  /** In lower case: where trusted proxies state the client certificate that they saw. Absent: nowhere. */
+  clientCertificateHeader?: string
   metricsNetworks: string[]
   logLevel: LogLevel
   accessLog: boolean
@@ -64,6 +66,7 @@ const schema = z.strictObject({
   mtlsBaseUrl: fields.origin('https').optional(),
   httpBaseUrl: fields.origin('http').optional(),
   trustedProxies: fields.networks.prefault([]),
+  clientCertificateHeader: fields.headerName.optional(),
   metricsNetworks: fields.networks.prefault(['127.0.0.0/8', '::1']),
   logLevel: z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).prefault('info'),
   accessLog: fields.flag.prefault(true),
@@ -91,6 +94,7 @@ const keys = {
   COUNTERSIGN_MTLS_BASE_URL: 'mtlsBaseUrl',
   COUNTERSIGN_HTTP_BASE_URL: 'httpBaseUrl',
   COUNTERSIGN_TRUSTED_PROXIES: 'trustedProxies',
+  COUNTERSIGN_CLIENT_CERTIFICATE_HEADER: 'clientCertificateHeader',
   COUNTERSIGN_METRICS_NETWORKS: 'metricsNetworks',
   COUNTERSIGN_LOG_LEVEL: 'logLevel',
   COUNTERSIGN_ACCESS_LOG: 'accessLog',
@@ -255,10 +259,19 @@ function toConfig(settings: z.output<typeof schema>, dataFolder: string): Config
     },
     ...publicationOf(settings),
     trustedProxies,
+    ...headerOf(settings),
     metricsNetworks: settings.metricsNetworks,
     logLevel: settings.logLevel,
     accessLog: settings.accessLog,
   }
+}
+
+/** Without a proxy that is trusted nobody's word would count. */
+function headerOf({ clientCertificateHeader: header, trustedProxies }: z.output<typeof schema>) {
+  if (header === undefined) return {}
+  if (trustedProxies.length === 0)
+    throw new ConfigError('clientCertificateHeader: needs trustedProxies, whose word it is')
+  return { clientCertificateHeader: header }
 }
 
 function publicationOf({ crlFolder, crlCommand }: z.output<typeof schema>): { publication?: Publication } {

@@ -79,6 +79,12 @@ export const networks = field('addresses or networks such as 10.1.0.0/16 or ::1'
   return list?.every((entry) => parseCidr(entry)) ? list : undefined
 })
 
+/** In lower case, as Node has header names. */
+export const headerName = field('the name of an HTTP header', (value) => {
+  const name = text(value)?.toLowerCase()
+  return name !== undefined && /^[a-z0-9-]{1,64}$/.test(name) ? name : undefined
+})
+
 /** Names of kinds, networks, and either with "!" in front; which kinds there are, protocols/acme/networks.ts knows. */
 export const validationNetworks = field(
   'a list such as "public,private,10.1.0.0/16,!10.1.0.5"; kinds are public, private, loopback, link-local and others',

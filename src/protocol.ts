@@ -37,6 +37,17 @@ export interface Host {
   secret: Buffer
   /** The address that a request came from: the socket's, or a configured proxy's word. */
   sourceAddress(incoming: IncomingMessage): string | undefined
+  /** The certificate that the client has shown to the listener, or to a configured proxy. Throws Failure('malformed') for a proxy's word that cannot be read. */
+  clientCertificate(incoming: IncomingMessage): ClientCertificate | undefined
+}
+
+/** The certificate of whoever opened the connection; he has shown that he holds its key. Nothing else of it was looked at. */
+export interface ClientCertificate {
+  der: Buffer
+  /** What came with it, nearest issuer first, as sent: DER, neither complete nor verified. */
+  chain: readonly Buffer[]
+  /** Who saw the proof: this server, or a proxy in front of it. */
+  by: 'tls' | 'proxy'
 }
 
 /** What was seen of something that a protocol depends on; `countersign doctor` shows it. */

@@ -14,6 +14,7 @@ import { startUpkeep } from './core/upkeep.ts'
 import { createCrlPublisher } from './crlPublisher.ts'
 import { type Database, statementCount } from './db/open.ts'
 import { greet } from './greeting.ts'
+import { clientCertificateReader } from './http/clientCertificate.ts'
 import { type SourceAddress, sourceAddressReader } from './http/sourceAddress.ts'
 import { countLifetimes } from './lifetimeMetrics.ts'
 import type { Log } from './log.ts'
@@ -148,6 +149,8 @@ async function closeAll(closing: (() => Promise<void>)[]): Promise<void> {
 /** One Host for each protocol, made when it is first asked for. */
 function hosting({ config, urls, composition, log, sourceAddress }: Opening): (protocol: Protocol) => Host {
   const { it, core } = composition
+  const { trustedProxies: trusted, clientCertificateHeader: header } = config
+  const clientCertificate = clientCertificateReader({ trusted, header })
   const hosts = new Map<string, Host>()
   return ({ name }) => {
     const known = hosts.get(name)
@@ -165,6 +168,7 @@ function hosting({ config, urls, composition, log, sourceAddress }: Opening): (p
       validation: config.validation,
       secret: composition.secretFor(`protocol ${name}`),
       sourceAddress,
+      clientCertificate,
     }
     hosts.set(name, host)
     return host

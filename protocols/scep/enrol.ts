@@ -9,6 +9,7 @@ import { type Asking, byChallenge, keyHolder } from './challenge.ts'
 import { openRequest } from './envelope.ts'
 import { Refusal } from './errors.ts'
 import type { Exchange } from './exchange.ts'
+import { orderTake } from './limits.ts'
 import type { PkiMessage } from './message.ts'
 import { signerOfOrder } from './signer.ts'
 import { outcomeOf, recipient } from './success.ts'
@@ -107,6 +108,8 @@ async function ordered(exchange: Exchange, order: Order, planned: Transaction): 
   const { host, profile, now } = exchange
   const { csr, identifiers } = order
   const { requester, entitled, grant, ...renewal } = await asking(exchange, order)
+  // Nobody vouches for it, and people would have to look at it.
+  const charge = grant || renewal.renews !== undefined ? undefined : orderTake(exchange)
   const door = host.core.as(requester)
   const draft: SignDraft = {
     profile,
@@ -121,6 +124,7 @@ async function ordered(exchange: Exchange, order: Order, planned: Transaction): 
   const { request } = await door.sign(draft, async (db) => {
     await storeTransaction(db, planned, now)
     if (grant) await door.redeemChallenge(db, grant)
+    if (charge) await door.limits.take(db, charge)
   })
   return request
 }

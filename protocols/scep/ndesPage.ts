@@ -3,15 +3,13 @@ import type { IncomingMessage } from 'node:http'
 import { Failure } from '../../src/core/failure.ts'
 import type { RaProfile } from '../../src/core/profile.ts'
 import type { Requester } from '../../src/core/requester.ts'
-import { transaction } from '../../src/db/transaction.ts'
 import { type HttpAnswer, plain } from '../../src/http/answer.ts'
-import { formatIp, parseIp } from '../../src/pki/identifier.ts'
+import { readAuthorization } from '../../src/http/authorization.ts'
 import type { Host } from '../../src/protocol.ts'
 import { keySourceOf, optionsOf } from './options.ts'
 
 const PATH = /^\/certsrv\/mscep_admin(?:\/([a-z0-9][a-z0-9-]{0,62}))?\/?(?:\?(.*))?$/is
 const MINUTES = 60
-const LARGEST_HEADER = 2048
 
 /** The page from which device-management systems read a challenge, as they do from Microsoft's NDES; undefined: not this page. */
 export function adminPage(host: Host, incoming: IncomingMessage): Promise<HttpAnswer> | undefined {
@@ -54,49 +52,12 @@ function anyone(source: string | undefined): Requester {
 /** A user's name and password, his name and a token of his in its place, or a token as Bearer. */
 async function authenticated(
   host: Host,
-  { headers }: IncomingMessage,
+  incoming: IncomingMessage,
   profile: RaProfile,
   source: string | undefined,
 ): Promise<Requester | undefined> {
-  const given = readAuthorization(headers.authorization)
-  if (!given) return undefined
-  const { limits } = host.core.as(anyone(source))
-  const take = {
-    profileId: profile.id,
-    limit: 'scep.adminFailuresBySource',
-    key: network(source),
-    rate: '10/1h',
-    what: 'wrong passwords from this address',
-  }
-  await limits.admit(host.db, [take])
-  const { authentication } = host.core
-  const byToken = given.secret.startsWith('cs_') ? await authentication.token(given.secret) : undefined
-  const known =
-    byToken ?? (given.name === undefined ? undefined : await authentication.password(given.name, given.secret))
-  const fits = known && (given.name === undefined || given.name.toLowerCase() === known.name.toLowerCase())
-  if (fits) return source === undefined ? known : { ...known, source }
-  await transaction(host.db, (db) => limits.spend(db, take))
-  return undefined
-}
-
-/** An IPv4 address, or the 64 bits of an IPv6 address that one host may vary beneath. */
-function network(source: string | undefined): string {
-  const address = source === undefined ? undefined : parseIp(source)
-  if (!address) return 'unknown'
-  if (address.length === 4) return formatIp(address)
-  return `${formatIp(Buffer.concat([address.subarray(0, 8), Buffer.alloc(8)]))}/64`
-}
-
-function readAuthorization(header: string | undefined): { name?: string; secret: string } | undefined {
-  if (header === undefined || header.length > LARGEST_HEADER) return undefined
-  const [, scheme, credentials] = /^(Basic|Bearer) +([A-Za-z0-9+/=_.~-]+) *$/i.exec(header) ?? []
-  if (scheme === undefined || credentials === undefined) return undefined
-  if (scheme.toLowerCase() === 'bearer') return { secret: credentials }
-  const text = Buffer.from(credentials, 'base64').toString('utf8')
-  const colon = text.indexOf(':')
-  if (colon < 1) return undefined
-  // Such programs ask for a domain before the name; there is none here.
-  return { name: text.slice(0, colon).replace(/^.*\\/s, ''), secret: text.slice(colon + 1) }
+  const shown = readAuthorization(incoming)
+  return shown && host.core.as(anyone(source)).signIn(shown, { profile, ...(source === undefined ? {} : { source }) })
 }
 
 function unauthenticated(): HttpAnswer {

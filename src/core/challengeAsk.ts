@@ -3,7 +3,6 @@ import { sql } from 'kysely'
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
-import { formatIp, parseIp } from '../pki/identifier.ts'
 import { nameText } from '../pki/name.ts'
 import { raiseAlert } from './alert.ts'
 import { audit } from './audit.ts'
@@ -15,6 +14,7 @@ import type { Installation } from './installation.ts'
 import { refusals, type Take, takeFrom } from './limit.ts'
 import type { RaProfile } from './profile.ts'
 import type { Requester } from './requester.ts'
+import { networkOf } from './signIn.ts'
 import type { CoreTables } from './tables.ts'
 
 interface Asking {
@@ -113,6 +113,18 @@ function findChallenge(it: Installation, { profile, given, asked }: Asking) {
     .executeTakeFirst()
 }
 
+/** See Door.isChallenge. */
+export async function isChallenge(it: Installation, { id, uuid }: RaProfile, given: string): Promise<boolean> {
+  if (given.length > LONGEST_CHALLENGE) return false
+  const row = await withTables<CoreTables>(it.db)
+    .selectFrom('challenges')
+    .select('id')
+    .where('profile_id', '=', id)
+    .where('hash', '=', challengeHash(it, uuid, given))
+    .executeTakeFirst()
+  return row !== undefined
+}
+
 interface Standing {
   again: boolean
   outside: boolean
@@ -177,18 +189,9 @@ function takes(profile: RaProfile, { source }: Requester): [Take, Take] {
   const what = 'challenges that were not good'
   const { id: profileId } = profile
   return [
-    { profileId, limit: 'challenge.failuresBySource', key: network(source), rate: FAILURES_BY_SOURCE, what },
+    { profileId, limit: 'challenge.failuresBySource', key: networkOf(source), rate: FAILURES_BY_SOURCE, what },
     { profileId, limit: 'challenge.failures', key: 'all', rate: FAILURES_BY_PROFILE, what },
   ]
-}
-
-/** An IPv4 address, or the 64 bits of an IPv6 address that one host may vary beneath. */
-function network(source: string | undefined): string {
-  const address = source === undefined ? undefined : parseIp(source)
-  if (!address) return 'unknown'
-  return address.length === 4
-    ? formatIp(address)
-    : `${formatIp(Buffer.concat([address.subarray(0, 8), Buffer.alloc(8)]))}/64`
 }
 
 /** Nobody learns from it what was wrong. */

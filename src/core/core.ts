@@ -20,6 +20,7 @@ import type { RaProfile } from './profile.ts'
 import type { CertId, RenewalWindow } from './renewal.ts'
 import type { Origin, RequestRef, RevokeDraft, RevokeRequest, SignDraft, SignRequest } from './request.ts'
 import type { Requester } from './requester.ts'
+import type { Shown, SignInPlace } from './signIn.ts'
 
 /** Runs in the transaction that creates the record; what it throws undoes the record and reaches the caller. */
 export type Claim = (db: Database) => Promise<void>
@@ -68,6 +69,8 @@ export interface Door {
   /** The newest generation of an origin. */
   findSignRequest(origin: Origin): Promise<SignRequest | undefined>
   findCertificate(ref: CertificateRef): Promise<Certificate | undefined>
+  /** The names that a device asks for by its CSR alone: those of its subjectAltName, else its common name where the profile certifies names and that is one. */
+  requestedNames(profile: RaProfile, csr: Pick<Csr, 'subject' | 'identifiers'>): readonly Identifier[]
   /** Whether what the profile would certify of a CSR and these names has the names and the subject of that certificate: `certificate.sameNames` of rules. */
   keepsNames(
     profile: RaProfile,
@@ -132,6 +135,13 @@ export interface Door {
    * used up, for other names, and for whoever failed too often; unavailable when the outside does not answer.
    */
   challenge(profile: RaProfile, given: string, asked: ChallengeAsked, elsewhere?: AskElsewhere): Promise<ChallengeGrant>
+  /** Whether a password is a challenge of that profile, in whatever state: nothing is counted, and it proves nothing. */
+  isChallenge(profile: RaProfile, given: string): Promise<boolean>
+  /**
+   * The user whom a name and a password, or a token, speak for. Undefined alike for all that is wrong. Throws Failure('rateLimited') for an address with
+   * too many failures.
+   */
+  signIn(shown: Shown, place: SignInPlace): Promise<Requester | undefined>
   /**
    * Takes one use of a challenge, in the claim of `sign`: of many at once no more pass than it has uses. Throws Failure
    * ('forbidden') with the text of `challenge`. A repeat of the same transaction takes nothing.

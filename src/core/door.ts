@@ -8,7 +8,7 @@ import { createAuthentication } from './authentication.ts'
 import { loadIssuer, readChain } from './authority.ts'
 import { hasCapability } from './capability.ts'
 import { type Certificate, findCertificate } from './certificate.ts'
-import { askChallenge, redeemChallenge } from './challengeAsk.ts'
+import { askChallenge, isChallenge, redeemChallenge } from './challengeAsk.ts'
 import type { Core, Door } from './core.ts'
 import { admitCredential, findCredential, redeemCredential } from './credential.ts'
 import { currentCrl } from './crl.ts'
@@ -29,9 +29,11 @@ import { loadProfile } from './profiles.ts'
 import { findByOrigin, readSignRequest } from './records.ts'
 import { rememberForNextOrder } from './remember.ts'
 import { findByCertId, renewalWindow } from './renewal.ts'
+import { requestedNames } from './requestedNames.ts'
 import type { Requester } from './requester.ts'
 import { revoke } from './revoke.ts'
 import { sign } from './sign.ts'
+import { signIn } from './signIn.ts'
 import type { CoreTables } from './tables.ts'
 import { upload } from './upload.ts'
 import { variantOf } from './variant.ts'
@@ -76,6 +78,7 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
       const certificate = await findCertificate(db, ref)
       return certificate && (await maySee(it, requester, certificate.organizationId)) ? certificate : undefined
     },
+    requestedNames,
     keepsNames: wouldKeepNames,
     chain: (certificate) => chainOf(it, certificate),
     alternateChains: async ({ authorityCertificateId: id }) => (id === undefined ? [] : alternateChains(it, id)),
@@ -98,6 +101,8 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
     redeemCredential: (db, id) => redeemCredential(db, { actor: requester, at: it.clock() }, id),
     admitCredential: (db, id, identifiers, until) => admitCredential(db, id, identifiers, until),
     challenge: (profile, given, asked, elsewhere) => askChallenge(it, requester, { profile, given, asked, elsewhere }),
+    isChallenge: (profile, given) => isChallenge(it, profile, given),
+    signIn: (shown, place) => signIn(it, shown, place),
     redeemChallenge: (db, grant) => redeemChallenge(db, { actor: requester, at: it.clock() }, grant),
     record: (db, event) => auditAccount(db, requester, it.clock(), event),
     get limits() {

@@ -61,6 +61,7 @@ export async function createScepApp(db: Database): Promise<ScepApp> {
     validation: { http01Port: 80, tlsAlpn01Port: 443, networks: '' },
     secret: randomBytes(32),
     sourceAddress: () => '192.0.2.7',
+    clientCertificate: () => undefined,
   }
   const server = await startServer({ protocols: [scep, crl], host })
   const { organizationId } = await world.profile()

@@ -47,6 +47,7 @@ async function startStatusServer(): Promise<StatusServer> {
     validation: { http01Port: 80, tlsAlpn01Port: 443, networks: '' },
     secret: randomBytes(32),
     sourceAddress: () => '192.0.2.7',
+    clientCertificate: () => undefined,
   }
   const server = await startServer({ protocols: [ocsp, crl], host })
   const door = world.core.as(acmeAccount())

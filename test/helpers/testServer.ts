@@ -7,6 +7,7 @@ import type { ListenConfig } from '../../src/config.ts'
 import { Failure } from '../../src/core/failure.ts'
 import { asResponse, problem, sendAnswer } from '../../src/http/answer.ts'
 import { readBody } from '../../src/http/body.ts'
+import { clientCertificateReader } from '../../src/http/clientCertificate.ts'
 import { sourceAddressReader } from '../../src/http/sourceAddress.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import type { Host, NodeBindings, Protocol } from '../../src/protocol.ts'
@@ -89,11 +90,12 @@ export interface TestServer {
 interface TestServerOptions {
   /** Instead of the echo, over this host. */
   protocols?: readonly Protocol[]
-  host?: Omit<Host, 'sourceAddress'>
+  host?: Omit<Host, 'sourceAddress' | 'clientCertificate'>
   mounts?: Protocol['mounts']
   listen?: Partial<ListenConfig>
   limits?: Partial<Limits>
   trustedProxies?: string[]
+  clientCertificateHeader?: string
   metricsNetworks?: string[]
   accessLog?: boolean
   /** Listens only. */
@@ -111,6 +113,10 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const lines: Record<string, unknown>[] = []
   const log = pino({ level: 'debug', base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) })
   const sourceAddress = sourceAddressReader(options.trustedProxies ?? [])
+  const clientCertificate = clientCertificateReader({
+    trusted: options.trustedProxies ?? [],
+    header: options.clientCertificateHeader,
+  })
   const server = createServer({
     listen: { address: '127.0.0.1', httpsPort: 0, mtlsPort: 0, httpPort: 0, ...options.listen },
     protocols: options.protocols ?? [echo.protocol],
@@ -124,7 +130,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const ports = await server.listen()
   const ready = { now: true }
   // The echo asks nothing else of its host.
-  const host = { ...options.host, sourceAddress } as Partial<Host> as Host
+  const host = { ...options.host, sourceAddress, clientCertificate } as Partial<Host> as Host
   const tls = serverCertificate('first')
   if (!options.closed) server.open({ host: () => host, tls, ready: async () => ready.now })
   return { server, ports, echo, lines, ready }

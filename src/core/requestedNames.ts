@@ -1,12 +1,15 @@
-import type { RaProfile } from '../../src/core/profile.ts'
-import type { Csr } from '../../src/pki/csr.ts'
-import { formatIp, type Identifier, isValidDnsName, parseIp } from '../../src/pki/identifier.ts'
+import type { Csr } from '../pki/csr.ts'
+import { formatIp, type Identifier, isValidDnsName, parseIp } from '../pki/identifier.ts'
+import type { RaProfile } from './profile.ts'
 
 /**
  * The names to certify: those of the CSR. Many devices name themselves in the common name only: where the profile makes the subject of the names, that is one.
  */
-export function requestedNames(profile: RaProfile, csr: Csr): readonly Identifier[] {
-  const { subject, names } = profile.settings.certificate
+export function requestedNames(
+  { settings }: RaProfile,
+  csr: Pick<Csr, 'subject' | 'identifiers'>,
+): readonly Identifier[] {
+  const { subject, names } = settings.certificate
   // Windows names the account in Active Directory beside the device: of use only where the profile certifies URIs.
   const asked = csr.identifiers.filter(({ type, value }) => !(type === 'uri' && isSid(value) && names.uri.length === 0))
   if (asked.length > 0) return asked
