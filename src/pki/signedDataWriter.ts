@@ -31,8 +31,10 @@ export function messageSigner(certificate: Buffer, key: KeyObject): MessageSigne
 }
 
 export interface SignedDataDraft {
-  /** Contents of eContent, id-data; absent: none, and the digest is that of no octets. */
+  /** Contents of eContent; absent: none, and the digest is that of no octets. */
   content?: Buffer
+  /** eContentType, dotted; absent: id-data. */
+  contentType?: string
   /** Signed attributes beside contentType and messageDigest: dotted OID and DER of the one value. */
   attributes: readonly { oid: string; value: Buffer }[]
   digest: Digest
@@ -45,12 +47,12 @@ export interface SignedDataDraft {
  * first. An RSA signature is called rsaEncryption (RFC 3370 section 3.2): SCEP clients know no other name. Throws what the signer throws.
  */
 export async function writeSignedData(draft: SignedDataDraft, signer: MessageSigner): Promise<Buffer> {
-  const { content, digest, chain = [] } = draft
+  const { content, contentType = OID.data, digest, chain = [] } = draft
   const messageDigest = createHash(digest)
     .update(content ?? '')
     .digest()
   const attributes = setOf(
-    attribute(OID.contentType, oid(OID.data)),
+    attribute(OID.contentType, oid(contentType)),
     attribute(OID.messageDigest, octets(messageDigest)),
     ...draft.attributes.map(({ oid: type, value }) => attribute(type, value)),
   )
@@ -66,11 +68,12 @@ export async function writeSignedData(draft: SignedDataDraft, signer: MessageSig
     signatureIdentifier(signer.keyType, digest),
     octets(signature),
   )
-  const encapsulated = content ? seq(oid(OID.data), explicit(0, octets(content))) : seq(oid(OID.data))
+  const encapsulated = content ? seq(oid(contentType), explicit(0, octets(content))) : seq(oid(contentType))
   const certificates = implicit(0, Buffer.concat([signer.certificate, ...chain]), true)
   return encodeContentInfo(
     'signedData',
-    integer(1),
+    // RFC 5652 section 5.1.
+    integer(contentType === OID.data ? 1 : 3),
     set(digestIdentifier(digest)),
     encapsulated,
     certificates,
