@@ -97,10 +97,11 @@ export interface LoadedAuthority {
   signs: Authority
 }
 
-/** The certificate that an authority signs with, its chain, and those it had before. */
+/** The certificate that an authority signs with, its chain, those it had before, and the one that is prepared to follow. */
 export interface CaChain {
   active: Issuer | undefined
   earlier: Issuer[]
+  next?: Issuer
 }
 
 const loaded = new WeakMap<Database, ReturnType<typeof createCache<string, LoadedAuthority>>>()
@@ -165,13 +166,13 @@ async function readAuthority(it: Installation, id: number): Promise<LoadedAuthor
     enabled: row.enabled === 1,
     settings,
     issuer,
-    withdrawn: active !== undefined && (await isRevoked(it.db, active)),
+    withdrawn: active !== undefined && (await isWithdrawn(it.db, active)),
     signs: it.makers[kind](issuer, signer),
   }
 }
 
 /** Before the first certificate that names one of the new CRLs. */
-async function raiseShards(db: Database, id: number, shards: number): Promise<void> {
+export async function raiseShards(db: Database, id: number, shards: number): Promise<void> {
   await transaction(db, async (db) => {
     await withTables<CoreTables>(db)
       .updateTable('authority_certificates')
@@ -182,12 +183,16 @@ async function raiseShards(db: Database, id: number, shards: number): Promise<vo
   })
 }
 
-async function isRevoked(db: Database, active: { certificate: Buffer; spki_hash: string }): Promise<boolean> {
+/** Whether a certificate of an authority was revoked, by an authority of ours. */
+export async function isWithdrawn(
+  db: Database,
+  { certificate, spki_hash: spkiHash }: { certificate: Buffer; spki_hash: string },
+): Promise<boolean> {
   const row = await withTables<CoreTables>(db)
     .selectFrom('certificates')
     .select('id')
-    .where('spki_hash', '=', active.spki_hash)
-    .where('fingerprint', '=', fingerprint(active.certificate))
+    .where('spki_hash', '=', spkiHash)
+    .where('fingerprint', '=', fingerprint(certificate))
     .where('status', '<>', 'issued')
     .executeTakeFirst()
   return row !== undefined
@@ -223,19 +228,6 @@ export async function loadIssuer(it: Installation, id: number): Promise<Issuer &
   const issuer = { ...toIssuer(row), authorityId: row.authority_id }
   cache.set(id, issuer)
   return issuer
-}
-
-/** All certificates of an authority, the newest first. */
-export async function readChain(it: Installation, ref: string | number): Promise<CaChain> {
-  const authority = await loadAuthority(it, ref)
-  const rows = await withTables<CoreTables>(it.db)
-    .selectFrom('authority_certificates')
-    .select('id')
-    .where('authority_id', '=', authority.id)
-    .where('active', '=', 0)
-    .orderBy('id', 'desc')
-    .execute()
-  return { active: authority.issuer, earlier: await Promise.all(rows.map(({ id }) => loadIssuer(it, id))) }
 }
 
 /** The URLs that certificates of this issuer carry. */

@@ -8,12 +8,12 @@ import { orderChain } from '../pki/chain.ts'
 import { readPemBundle, readPkcs12 } from '../pki/import.ts'
 import { parseNameText } from '../pki/name.ts'
 import { pemEncode } from '../pki/pem.ts'
-import { keyIdentifier, publicKeyFrom } from '../pki/publicKey.ts'
+import { keyIdentifier, type PublicKeyInfo, publicKeyFrom } from '../pki/publicKey.ts'
 import { signerFor } from '../pki/signer.ts'
 import type { NewAuthority } from './admin.ts'
 import { asMalformed } from './asMalformed.ts'
 import { audit } from './audit.ts'
-import { type AuthorityKind, loadAuthority } from './authority.ts'
+import { type AuthorityKind, loadAuthority, loadIssuer } from './authority.ts'
 import { issueOwn } from './builtin.ts'
 import { Failure } from './failure.ts'
 import { type LastCrl, lastCrl, takeOverCrl, takeOverWarnings } from './importedCrl.ts'
@@ -33,7 +33,7 @@ export interface Belonging {
 }
 
 /** Before its first second, so that a clock which is a little behind accepts what is issued at once. */
-const backdate = 3_600_000
+export const backdate = 3_600_000
 
 /** Makes an authority of ours: a root signs itself, any other is signed by its parent over the ordinary road. Returns its id. */
 export async function createAuthority(
@@ -48,7 +48,8 @@ export async function createAuthority(
   return insertAuthority(it, requester, { ...draft, kind: 'local', key, ...made })
 }
 
-interface Made {
+/** A certificate of an authority and its issuers, nearest first, all DER. */
+export interface Made {
   certificate: Buffer
   chain: Buffer[]
 }
@@ -65,21 +66,27 @@ async function selfSigned(it: Installation, draft: NewAuthority, key: KeyObject)
       notBefore: new Date(now.getTime() - backdate),
       notAfter: new Date(now.getTime() + draft.validity),
       publicKey: signer.publicKey,
-      type: 'ca',
-      identifiers: [],
-      keyUsage: usages('ca', signer.publicKey.algorithm),
-      extendedKeyUsage: [],
+      ...ofRoots(signer.publicKey),
       ...(draft.pathLength === undefined ? {} : { pathLength: draft.pathLength }),
       ...(draft.nameConstraints ? { nameConstraints: draft.nameConstraints } : {}),
-      crlUrls: [],
-      ocspUrls: [],
-      issuerUrls: [],
       authorityKeyIdentifier: keyIdentifier(signer.publicKey),
     },
     signer,
   )
   return { certificate, chain: [] }
 }
+
+/** What certificates that a root makes of roots have in common: nobody is told where to ask about them. */
+export const ofRoots = ({ algorithm }: PublicKeyInfo) =>
+  ({
+    type: 'ca',
+    identifiers: [],
+    keyUsage: usages('ca', algorithm),
+    extendedKeyUsage: [],
+    crlUrls: [],
+    ocspUrls: [],
+    issuerUrls: [],
+  }) as const
 
 async function signedByParent(
   it: Installation,
@@ -103,7 +110,9 @@ async function signedByParent(
     ...(draft.nameConstraints ? { nameConstraints: draft.nameConstraints } : {}),
     requester,
   })
-  return { certificate: certificate.der, chain: [parent.issuer.certificate.der, ...parent.issuer.chain] }
+  // The one that has signed: the parent may have another key since it was looked at.
+  const signer = await loadIssuer(it, certificate.authorityCertificateId ?? parent.issuer.id)
+  return { certificate: certificate.der, chain: [signer.certificate.der, ...signer.chain] }
 }
 
 interface ImportDraft extends Belonging {
@@ -156,7 +165,8 @@ export async function addManualAuthority(
   return insertAuthority(it, requester, { ...draft, kind: 'manual', ...made })
 }
 
-async function ordered(it: Installation, own: Buffer, all: Buffer[]): Promise<Made> {
+/** Puts what was uploaded in order. Throws Failure('malformed'). */
+export async function ordered(it: Installation, own: Buffer, all: Buffer[]): Promise<Made> {
   const [certificate, ...chain] = asMalformed(() => orderChain(own, all))
   if (!certificate) throw new Failure('malformed', 'there is no certificate')
   checkCa(

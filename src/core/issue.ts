@@ -1,134 +1,24 @@
-import { type Insertable, type Kysely, sql } from 'kysely'
-import type { Database } from '../db/open.ts'
-import { statement, withTables } from '../db/tables.ts'
+import type { Insertable, Kysely } from 'kysely'
+import { statement } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import { type CertificateDraft, encodeTbs } from '../pki/certificate.ts'
 import { fingerprint } from '../pki/certificateReader.ts'
 import { lintCertificate } from '../pki/lint.ts'
 import { nameText } from '../pki/name.ts'
 import type { PublicKeyInfo } from '../pki/publicKey.ts'
+import { type Attempt, storeNext } from './attempt.ts'
 import { type Issuer, issuerUrls, type LoadedAuthority, loadAuthority } from './authority.ts'
 import { keptPkcs10 } from './csr.ts'
 import { authorityUnder } from './earlierKey.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
+import { nextAuthority, refuseCanceled } from './rollover.ts'
 import type { SignRequest, WantedCertificate } from './request.ts'
 import { requesterKey, system } from './requester.ts'
 import type { CoreTables } from './tables.ts'
 import { moveSignRequest } from './transition.ts'
 import { settleTrouble } from './trouble.ts'
 import { extendedUsages, usages } from './usage.ts'
-import { newSerial } from './uuid.ts'
-
-/** How long one attempt may take before another node may begin the next. */
-export const leaseMilliseconds = 30_000
-
-/** One try at signing a request. Its serial is used for nothing else, also when the try is abandoned. */
-export interface Attempt {
-  number: number
-  serial: string
-  shard: number
-  leaseUntil: number
-  /** Id of the authority's certificate that signs. */
-  issuer: number
-}
-
-type MadeAttempt = Record<'number' | 'issuer' | 'shard' | 'until' | 'at', number> & Record<'serial' | 'owner', string>
-
-/** No row without a decision that lets the request pass as it stands, nor for a blocked key. */
-const insertAttempt = statement(
-  (tables: Kysely<CoreTables>, made: MadeAttempt, request: { id: number; revision: number; spkiHash: string }) =>
-    tables
-      .insertInto('sign_attempts')
-      .columns([
-        'sign_request_id',
-        'number',
-        'decision_id',
-        'authority_certificate_id',
-        'serial',
-        'shard',
-        'lease_owner',
-        'lease_until',
-        'created_at',
-      ])
-      .expression((eb) =>
-        eb
-          .selectFrom('decisions')
-          .select([
-            'decisions.sign_request_id',
-            sql.val(made.number).as('number'),
-            'decisions.id',
-            sql.val(made.issuer).as('issuer'),
-            sql.val(made.serial).as('serial'),
-            sql.val(made.shard).as('shard'),
-            sql.val(made.owner).as('owner'),
-            sql.val(made.until).as('until'),
-            sql.val(made.at).as('at'),
-          ])
-          .where('decisions.sign_request_id', '=', request.id)
-          .where('decisions.revision', '=', request.revision)
-          .where('decisions.outcome', 'in', ['auto', 'remembered', 'approved'])
-          .where(({ not, exists, selectFrom }) =>
-            not(exists(selectFrom('blocked_keys').select('spki_hash').where('spki_hash', '=', request.spkiHash))),
-          ),
-      )
-      .returning('id'),
-)
-
-/**
- * Stores the next attempt of a request that stands in `signing`, in the caller's transaction. Without a decision that
- * lets this revision pass, or with a key blocked meanwhile, nothing is stored: throws Failure('conflict' | 'badKey').
- * `shards`: among how many CRLs certificates are shared out.
- */
-export async function storeAttempt(
-  db: Database,
-  it: Installation,
-  request: { id: number; revision: number; number: number; spkiHash: string },
-  issuer: { id: number; shards: number },
-): Promise<Attempt> {
-  const now = it.clock()
-  const serial = newSerial(now)
-  const attempt = {
-    number: request.number,
-    serial,
-    shard: shardOf(serial, issuer.shards),
-    leaseUntil: now.getTime() + leaseMilliseconds,
-    issuer: issuer.id,
-  }
-  const made = {
-    number: attempt.number,
-    issuer: issuer.id,
-    serial: attempt.serial,
-    shard: attempt.shard,
-    owner: it.node,
-    until: attempt.leaseUntil,
-    at: now.getTime(),
-  }
-  const { id, revision, spkiHash } = request
-  const [stored] = (await insertAttempt(db, made, { id, revision, spkiHash })).rows
-  if (!stored) await whyNoAttempt(db, request.spkiHash)
-  return attempt
-}
-
-/** Evenly: the last octets of a serial number are random. */
-function shardOf(serial: string, shards: number): number {
-  return Number.parseInt(serial.slice(-8), 16) % shards
-}
-
-async function whyNoAttempt(db: Database, spkiHash: string): Promise<never> {
-  await refuseBlockedKey(db, spkiHash)
-  throw new Failure('conflict', 'no decision lets this request pass as it stands now')
-}
-
-/** Throws Failure('badKey') for a key that was reported compromised or blocked by an administrator. */
-export async function refuseBlockedKey(db: Database, spkiHash: string): Promise<void> {
-  const blocked = await withTables<CoreTables>(db)
-    .selectFrom('blocked_keys')
-    .select('reason')
-    .where('spki_hash', '=', spkiHash)
-    .executeTakeFirst()
-  if (blocked) throw new Failure('badKey', `this key is blocked (${blocked.reason}); make a new key`)
-}
 
 /**
  * Makes the certificate of an attempt: lint, sign, store. Passing trouble leaves the request in `signing` with
@@ -143,6 +33,7 @@ export async function runAttempt(
 ): Promise<SignRequest> {
   try {
     const authority = await signingAuthority(it, request, attempt)
+    if (!authority) return await underTheNewKey(it, request, attempt, known)
     const publicKey = known?.publicKey ?? keptPkcs10(request.csr ?? Buffer.alloc(0)).publicKey
     const { der, draft } = await signed(it, request, attempt, { authority, publicKey })
     return await store(it, request, attempt, { der, draft, publicKey, authority })
@@ -151,11 +42,33 @@ export async function runAttempt(
   }
 }
 
-/** A responder is signed by the key for which it answers; all else by the one that is active now. */
-async function signingAuthority(it: Installation, request: SignRequest, attempt: Attempt): Promise<LoadedAuthority> {
-  const authority = await loadAuthority(it, request.authorityId)
-  const responder = request.protocol === 'internal' && request.wanted.type === 'ocsp'
-  return responder ? authorityUnder(it, authority, attempt.issuer) : authority
+/**
+ * The authority as it signs under the certificate that the attempt was stored with. Undefined when another one has become
+ * the active one since: by then the earlier key issues nothing any more.
+ */
+async function signingAuthority(
+  it: Installation,
+  { authorityId, protocol, wanted: { issuer: named } }: SignRequest,
+  attempt: Attempt,
+): Promise<LoadedAuthority | undefined> {
+  const authority = await loadAuthority(it, authorityId)
+  const internal = protocol === 'internal'
+  if (named !== undefined && !internal) await refuseCanceled(it.db, named)
+  // A responder is signed by the key for which it answers, an earlier one too.
+  if (internal && named === attempt.issuer) return authorityUnder(it, authority, attempt.issuer)
+  if (authority.issuer?.id === attempt.issuer) return authority
+  return named === attempt.issuer ? nextAuthority(it, authority, attempt.issuer) : undefined
+}
+
+async function underTheNewKey(
+  it: Installation,
+  request: SignRequest,
+  { number }: Attempt,
+  known: { publicKey: PublicKeyInfo } | undefined,
+): Promise<SignRequest> {
+  const next = await transaction(it.db, (db) => storeNext(db, it, { ...request, attempt: number }))
+  if (!next) throw new Failure('unavailable', 'the authority does not sign here any more')
+  return runAttempt(it, { ...request, attempt: next.number }, next, known)
 }
 
 interface Signed {

@@ -53,7 +53,10 @@ export interface SignDraft {
   /** For a CA certificate, narrower than the profile's. */
   pathLength?: number
   nameConstraints?: NameConstraints
-  /** Only for a responder of the authority's own: which of its certificates signs. Absent: the active one. */
+  /**
+   * Which certificate of the authority signs: its prepared next one, or, for what is the installation's own, any. Absent:
+   * the one that is active when it is signed.
+   */
   issuer?: number
   /** Id of the certificate that this one renews: its key authenticated the order, or whoever ordered it did. */
   renews?: number
@@ -77,6 +80,8 @@ export interface WantedCertificate {
   noRevAvail?: boolean
   pathLength?: number
   nameConstraints?: NameConstraints
+  /** As in SignDraft. One that was next and has taken over since is simply the active one, or an earlier. */
+  issuer?: number
 }
 
 /** Something noticed on the way: by a soft policy, a warn rule or the lint. */

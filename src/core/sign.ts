@@ -4,6 +4,7 @@ import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import { withoutChallenge } from '../pki/csr.ts'
 import type { Outcome, Verdict } from './approval.ts'
+import { type Attempt, refuseBlockedKey, storeAttempt } from './attempt.ts'
 import { audit } from './audit.ts'
 import { type LoadedAuthority, loadAuthority } from './authority.ts'
 import { hasCapability } from './capability.ts'
@@ -17,7 +18,7 @@ import { signFacts } from './facts.ts'
 import { Failure } from './failure.ts'
 import { takeForeseen } from './foreseen.ts'
 import type { Installation } from './installation.ts'
-import { type Attempt, refuseBlockedKey, runAttempt, storeAttempt } from './issue.ts'
+import { runAttempt } from './issue.ts'
 import { insertSignRequest, type Order, Raced } from './newRequest.ts'
 import { admit, type Refusal } from './policy.ts'
 import { findByOrigin } from './records.ts'
@@ -25,6 +26,7 @@ import { refuse } from './refusal.ts'
 import { findRemembered, type Remembered, rememberedScope } from './remember.ts'
 import type { Finding, SignDraft, SignRequest, SignStatus } from './request.ts'
 import { type Requester, requesterKey } from './requester.ts'
+import { nextAuthority } from './rollover.ts'
 import type { CoreTables } from './tables.ts'
 
 /** The one road: policy, rules, record, and where the rules say auto, the certificate. See Door.sign. */
@@ -42,6 +44,7 @@ export async function sign(
   refuseEnded(authority, now)
   const admission = asBadCsr(() => admit(profile.settings, csr, draft, now))
   admission.refusals.push(...beyondIssuer(authority, draft))
+  if (draft.issuer !== undefined) admission.wanted.issuer = draft.issuer
   const order: Order = { draft, csr, requester, authority, admission, now }
   if (admission.refusals.length > 0) return refuse(it, order, claim)
   const renewed = draft.renews === undefined ? undefined : await findCertificate(it.db, { id: draft.renews })
@@ -49,10 +52,15 @@ export async function sign(
   return record(it, order, verdict, claim)
 }
 
-/** What an adapter orders is signed by the active key; only the installation itself names another. */
+/** What an adapter orders is signed by the active key, or by the next one; only the installation itself names any other. */
 async function authorityFor(it: Installation, { profile, issuer }: SignDraft): Promise<LoadedAuthority> {
   const authority = await loadAuthority(it, profile.authorityId)
-  return issuer !== undefined && profile.builtin ? authorityUnder(it, authority, issuer) : authority
+  if (issuer === undefined) return authority
+  if (profile.builtin) return authorityUnder(it, authority, issuer)
+  if (issuer === authority.issuer?.id) return authority
+  const next = await nextAuthority(it, authority, issuer)
+  if (!next) throw new Failure('conflict', 'the next key of the authority was withdrawn, or is an earlier one by now')
+  return next
 }
 
 async function factsOf(it: Installation, order: Order, renewed: Certificate | undefined) {

@@ -21,6 +21,7 @@ import type {
   SignRequestsTable,
   VotesTable,
 } from './requestTables.ts'
+import type { RolloversTable } from './rolloverTable.ts'
 
 /** Columns of the core's tables. Times are epoch milliseconds, flags 0 or 1, serials and hashes lower-case hex, JSON is text. */
 export interface CoreTables {
@@ -39,6 +40,7 @@ export interface CoreTables {
   authorities: AuthoritiesTable
   authority_certificates: AuthorityCertificatesTable
   authority_chains: AuthorityChainsTable
+  authority_rollovers: RolloversTable
   renewal_windows: RenewalWindowsTable
   responders: RespondersTable
   message_keys: MessageKeysTable

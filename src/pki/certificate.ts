@@ -32,6 +32,8 @@ export interface CertificateDraft {
   /** A Buffer is the DER of the issuer's subject, byte for byte. */
   issuer: Name | Buffer
   subject: Name
+  /** DER of the subject, byte for byte, in place of an encoding of `subject`. */
+  subjectDer?: Buffer
   /** Whole seconds; a fraction is cut off. */
   notBefore: Date
   notAfter: Date
@@ -51,6 +53,8 @@ export interface CertificateDraft {
   /** Says that nothing will be published about its revocation: then without crlUrls and ocspUrls, and never in a CA's (RFC 9608). */
   noRevAvail?: boolean
   crlUrls: readonly string[]
+  /** DER Name of who issues these CRLs and delta CRLs; absent: the issuer of the certificate (RFC 5280 section 4.2.1.13). */
+  crlIssuer?: Buffer
   /** Where delta CRLs are found: freshestCRL, RFC 5280 section 4.2.1.15. */
   freshestUrls?: readonly string[]
   ocspUrls: readonly string[]
@@ -77,7 +81,7 @@ const MAX_REPEATED = 2000
  */
 export function encodeTbs(draft: CertificateDraft, algorithm: Buffer): Buffer {
   const spki = Buffer.isBuffer(draft.publicKey) ? draft.publicKey : draft.publicKey.spki
-  const subject = encodeName(draft.subject)
+  const subject = draft.subjectDer ?? encodeName(draft.subject)
   const extensions = [repeatedExtensions(draft)]
   extensions.push(
     encodeExtension(
@@ -117,6 +121,7 @@ function repeatedExtensions(draft: CertificateDraft): Buffer {
     ocspUrls,
     issuerUrls,
     crlUrls,
+    crlIssuer,
     freshestUrls,
     mustStaple,
     ocspNoCheck,
@@ -132,6 +137,7 @@ function repeatedExtensions(draft: CertificateDraft): Buffer {
     ocspUrls,
     issuerUrls,
     crlUrls,
+    crlIssuer?.toString('base64'),
     freshestUrls,
     flags,
   ])
@@ -145,7 +151,7 @@ function repeatedExtensions(draft: CertificateDraft): Buffer {
 
 function encodeRepeated(draft: CertificateDraft): Buffer {
   const { pathLength, keyUsage, extendedKeyUsage, policies = [], ocspUrls, issuerUrls, crlUrls } = draft
-  const { freshestUrls = [] } = draft
+  const { freshestUrls = [], crlIssuer } = draft
   const constraints = { ca: draft.type === 'ca', ...(pathLength === undefined ? {} : { pathLength }) }
   const parts = [encodeExtension(OID.basicConstraints, encodeBasicConstraints(constraints), true)]
   const add = (wanted: boolean, id: string, value: () => Buffer, critical = false) => {
@@ -157,8 +163,8 @@ function encodeRepeated(draft: CertificateDraft): Buffer {
   add(ocspUrls.length + issuerUrls.length > 0, OID.authorityInfoAccess, () =>
     encodeAuthorityInfoAccess({ ocsp: ocspUrls, caIssuers: issuerUrls }),
   )
-  add(crlUrls.length > 0, OID.cRLDistributionPoints, () => encodeCrlDistributionPoints(crlUrls))
-  add(freshestUrls.length > 0, OID.freshestCRL, () => encodeCrlDistributionPoints(freshestUrls))
+  add(crlUrls.length > 0, OID.cRLDistributionPoints, () => encodeCrlDistributionPoints(crlUrls, crlIssuer))
+  add(freshestUrls.length > 0, OID.freshestCRL, () => encodeCrlDistributionPoints(freshestUrls, crlIssuer))
   add(draft.mustStaple === true, OID.tlsFeature, () => encodeTlsFeature([STATUS_REQUEST]))
   add(draft.ocspNoCheck === true, OID.ocspNoCheck, encodeOcspNoCheck)
   add(draft.noRevAvail === true, OID.noRevAvail, encodeNoRevAvail)
