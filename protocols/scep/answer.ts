@@ -89,6 +89,10 @@ function refuse(error: unknown): HttpAnswer {
       return plain(400, error.detail, { Connection: 'close' })
     case 'tooLarge':
       return plain(413, error.detail, { Connection: 'close' })
+    case 'rateLimited':
+      return plain(429, error.detail, { 'Retry-After': String(error.retryAfter ?? 60) })
+    case 'forbidden':
+      return plain(403, error.detail)
     case 'unsupported':
     case 'unavailable':
       return plain(503, error.detail, { 'Retry-After': String(error.retryAfter ?? 60) })

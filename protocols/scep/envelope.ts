@@ -6,6 +6,7 @@ import { PkiError } from '../../src/pki/error.ts'
 import { type KeyTransport, readKeyTransport } from '../../src/pki/keyTransport.ts'
 import { Refusal } from './errors.ts'
 import type { Exchange } from './exchange.ts'
+import { countUnreadable } from './limits.ts'
 import type { PkiMessage } from './message.ts'
 
 /** The key of ours that an envelope is for. */
@@ -32,6 +33,7 @@ export async function openRequest(exchange: Exchange, message: PkiMessage): Prom
     return parseCsr(content, { allowSha1: exchange.options.digests.includes('sha1') })
   } catch (error) {
     if (!(error instanceof PkiError)) throw error
+    await countUnreadable(exchange)
     throw new Refusal('badMessageCheck', CLOSED, { cause: error })
   }
 }

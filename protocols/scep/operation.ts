@@ -8,6 +8,7 @@ import { enrol } from './enrol.ts'
 import { recipientOf } from './envelope.ts'
 import { asRefusal, Refusal, Unreadable } from './errors.ts'
 import type { Exchange } from './exchange.ts'
+import { admitOpening } from './limits.ts'
 import { type ClaimedMessage, digestFor, type PkiMessage, readMessage, verifyMessage } from './message.ts'
 import { poll } from './poll.ts'
 
@@ -20,7 +21,10 @@ const operations = {
   GetCRL: getCrl,
 } satisfies Record<RequestType, (exchange: Exchange, message: PkiMessage) => Promise<Outcome>>
 
-/** PKIOperation: what can be read at all is answered by a CertRep, and anything else by HTTP 400. */
+/**
+ * PKIOperation: what can be read at all is answered by a CertRep, and anything else by HTTP 400. Throws Failure('rateLimited') for an address from where too
+ * much came that does not open.
+ */
 export async function pkiOperation(exchange: Exchange, incoming: IncomingMessage, bytes: Buffer): Promise<HttpAnswer> {
   let message: ClaimedMessage
   try {
@@ -29,6 +33,7 @@ export async function pkiOperation(exchange: Exchange, incoming: IncomingMessage
     if (!(error instanceof Unreadable)) throw error
     return plain(400, error.message)
   }
+  await admitOpening(exchange, message)
   const digest = digestFor(message, exchange.options.digests)
   const answering = { key: exchange.keys[0], digest }
   let outcome: Outcome

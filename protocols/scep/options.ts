@@ -3,6 +3,7 @@ import type { MessageKeySource } from '../../src/core/messageKey.ts'
 import type { RaProfile } from '../../src/core/profile.ts'
 import type { ContentCipher } from '../../src/pki/contentCipher.ts'
 import type { Digest } from '../../src/pki/digest.ts'
+import { limitOptions } from './limitOptions.ts'
 import { webhookOptions } from './webhook.ts'
 
 const digests = ['sha1', 'sha224', 'sha256', 'sha384', 'sha512'] as const satisfies readonly Digest[]
@@ -39,6 +40,7 @@ export const scepOptions = z.strictObject({
   webhook: webhookOptions.optional(),
   /** Which variant of the profile a template means that a CSR asks for by name or OID; others mean nothing. */
   templates: z.record(z.string().min(1).max(200), z.string().min(1).max(63)).default({}),
+  limits: limitOptions.prefault({}),
   /** How far signingTime may be off; absent: not looked at, since many devices have no clock. */
   clockSkew: duration.optional(),
 })

@@ -80,3 +80,12 @@ export function ipInNetwork(ip: Buffer, cidr: string): boolean {
   const mask = 0xff00 >> (network.prefix & 7)
   return (((ip[whole] ?? 0) ^ (network.address[whole] ?? 0)) & mask & 0xff) === 0
 }
+
+/** Who is counted as one: an IPv4 address, or the /64 of an IPv6 address that one host may vary beneath. `unknown` for what is no address. */
+export function networkOf(source: string | undefined): string {
+  const address = source === undefined ? undefined : parseIp(source)
+  if (!address) return 'unknown'
+  return address.length === 4
+    ? formatIp(address)
+    : `${formatIp(Buffer.concat([address.subarray(0, 8), Buffer.alloc(8)]))}/64`
+}

@@ -29,7 +29,7 @@ export interface ScepApp {
   ask(path: string, more?: Partial<Asked>): Promise<Answered>
   /** Certificates of GetCACert, as they come. */
   caCertificates(profile?: string): Promise<Buffer[]>
-  post(message: Buffer, profile?: string): Promise<Answered>
+  post(message: Buffer, profile?: string, source?: string): Promise<Answered>
   /** Posts a message, which must be answered by a CertRep. */
   send(wishes: Sent): Promise<Reply>
   /** An enrolment by PKCSReq. */
@@ -42,7 +42,8 @@ export interface ScepApp {
   close(): Promise<void>
 }
 
-export type Sent = Omit<MessageWishes, 'to'> & { to?: Buffer; profile?: string; password?: string }
+/** `source`: the address that it comes from. */
+export type Sent = Omit<MessageWishes, 'to'> & { to?: Buffer; profile?: string; password?: string; source?: string }
 
 export const waits = [{ name: 'a person looks', require: [{ users: ['approver'] }] }]
 export const auto = [{ name: 'nobody looks', auto: true }]
@@ -63,7 +64,7 @@ export async function createScepApp(db: Database): Promise<ScepApp> {
     sourceAddress: () => '192.0.2.7',
     clientCertificate: () => undefined,
   }
-  const server = await startServer({ protocols: [scep, crl], host })
+  const server = await startServer({ protocols: [scep, crl], host, trustedProxies: ['127.0.0.1'] })
   const { organizationId } = await world.profile()
   const approver = await transaction(db, (db) =>
     createUser(db, { actor: system('test'), at: world.time.now }, { name: 'approver', organizationId }),
@@ -82,12 +83,16 @@ export async function createScepApp(db: Database): Promise<ScepApp> {
       const { body, headers } = await app.ask(`/scep/${profile}?operation=GetCACert`)
       return headers['content-type'] === 'application/x-x509-ca-cert' ? [body] : readCertsOnly(body).certificates
     },
-    post: (message, profile = 'default') =>
-      app.ask(`/scep/${profile}?operation=PKIOperation`, { method: 'POST', body: message }),
-    async send({ profile, password, ...wishes }) {
+    post: (message, profile = 'default', source = '192.0.2.7') =>
+      app.ask(`/scep/${profile}?operation=PKIOperation`, {
+        method: 'POST',
+        body: message,
+        headers: { 'X-Forwarded-For': source },
+      }),
+    async send({ profile, password, source, ...wishes }) {
       const [to] = await app.caCertificates(profile)
       if (!to) throw new Error('GetCACert has no certificate')
-      const { status, headers, body, text } = await app.post(await scepMessage({ to, ...wishes }), profile)
+      const { status, headers, body, text } = await app.post(await scepMessage({ to, ...wishes }), profile, source)
       if (status !== 200 || headers['content-type'] !== 'application/x-pki-message')
         throw new Error(`${status}: ${text}`)
       return readReply(body, wishes.by, password)
