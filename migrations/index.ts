@@ -10,6 +10,7 @@ import { acmeRetention } from './0009-acme-retention.ts'
 import { challenges } from './0010-challenges.ts'
 import { messageKeys } from './0011-message-keys.ts'
 import { scep } from './0012-scep.ts'
+import { indirectCrls } from './0013-indirect-crls.ts'
 import { rollover } from './0014-rollover.ts'
 import type { Migration } from './columns.ts'
 
@@ -27,5 +28,6 @@ export const migrations: Record<string, Migration> = {
   '0010-challenges': challenges,
   '0011-message-keys': messageKeys,
   '0012-scep': scep,
+  '0013-indirect-crls': indirectCrls,
   '0014-rollover': rollover,
 }

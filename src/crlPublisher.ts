@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { closeAlerts, raiseAlert } from './core/alert.ts'
 import type { SignedCrl } from './core/core.ts'
 import { type EveryCrl, everyCrl } from './core/everyCrl.ts'
+import { shardName } from './core/indirectCrl.ts'
 import type { Installation } from './core/installation.ts'
 import { runCommand } from './crlCommand.ts'
 import { writeWhole } from './crlFile.ts'
@@ -80,7 +81,7 @@ export function createCrlPublisher(it: Installation, options: PublisherOptions):
 
 /** The path below /crl at which the server has it. */
 function keyOf({ authority, issuer, shard, delta }: EveryCrl): string {
-  return `${authority.name}/${issuer}/${shard}${delta ? '-delta' : ''}`
+  return `${authority.name}/${issuer}/${shardName(shard)}${delta ? '-delta' : ''}`
 }
 
 function environment({ authority, issuer, shard, delta, url }: EveryCrl, crl: SignedCrl, file: string) {
@@ -88,7 +89,7 @@ function environment({ authority, issuer, shard, delta, url }: EveryCrl, crl: Si
     CRL_FILE: file,
     CRL_AUTHORITY: authority.name,
     CRL_CERTIFICATE: String(issuer),
-    CRL_SHARD: String(shard),
+    CRL_SHARD: shardName(shard),
     CRL_DELTA: String(delta),
     CRL_NUMBER: String(crl.number),
     CRL_NEXT_UPDATE: crl.nextUpdate.toISOString(),

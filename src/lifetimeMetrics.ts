@@ -1,3 +1,4 @@
+import { shardName } from './core/indirectCrl.ts'
 import type { Installation } from './core/installation.ts'
 import { type Lifetime, revocationLifetimes } from './core/lifetime.ts'
 import type { GaugeValue, Metrics } from './metrics.ts'
@@ -20,7 +21,7 @@ export function countLifetimes(metrics: Metrics, it: Installation): void {
       read(['crl', 'delta'], ({ authority, issuer, shard, kind }) => [
         authority,
         String(issuer),
-        String(shard ?? 0),
+        shardName(shard ?? 0),
         String(kind === 'delta'),
       ]),
   )

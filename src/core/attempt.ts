@@ -3,6 +3,7 @@ import type { Database } from '../db/open.ts'
 import { statement, withTables } from '../db/tables.ts'
 import { authoritySettings } from './authority.ts'
 import { Failure } from './failure.ts'
+import { handedOver } from './indirectCrl.ts'
 import type { Installation } from './installation.ts'
 import type { SignRequest } from './request.ts'
 import { rolloverTo } from './rollover.ts'
@@ -67,20 +68,20 @@ const insertAttempt = statement(
 /**
  * Stores the next attempt of a request that stands in `signing`, in the caller's transaction. Without a decision that
  * lets this revision pass, or with a key blocked meanwhile, nothing is stored: throws Failure('conflict' | 'badKey').
- * `shards`: among how many CRLs certificates are shared out.
+ * `shards`: among how many CRLs certificates are shared out; `crlIssuer`: the authority that has them instead.
  */
 export async function storeAttempt(
   db: Database,
   it: Installation,
   request: { id: number; revision: number; number: number; spkiHash: string },
-  issuer: { id: number; shards: number },
+  issuer: { id: number; shards: number; crlIssuer: string | undefined },
 ): Promise<Attempt> {
   const now = it.clock()
   const serial = newSerial(now)
   const attempt = {
     number: request.number,
     serial,
-    shard: shardOf(serial, issuer.shards),
+    shard: await crlShard(db, { serial, ...issuer, now }),
     leaseUntil: now.getTime() + leaseMilliseconds,
     issuer: issuer.id,
   }
@@ -97,6 +98,20 @@ export async function storeAttempt(
   const [stored] = (await insertAttempt(db, made, { id, revision, spkiHash })).rows
   if (!stored) await whyNoAttempt(db, request.spkiHash)
   return attempt
+}
+
+interface Sharing {
+  id: number
+  serial: string
+  shards: number
+  crlIssuer: string | undefined
+  now: Date
+}
+
+/** In which CRL the certificate will stand: one of its issuer's own, or the indirect one of the authority that this hands over to. */
+async function crlShard(db: Database, { id: issuerId, serial, shards, crlIssuer, now }: Sharing): Promise<number> {
+  const indirect = crlIssuer === undefined ? undefined : await handedOver(db, { issuerId, crlIssuer, now })
+  return indirect ?? shardOf(serial, shards)
 }
 
 /** Evenly: the last octets of a serial number are random. */
@@ -140,7 +155,7 @@ export async function storeNext(db: Database, it: Installation, request: Resumed
     db,
     it,
     { id: request.id, revision: request.revision, number, spkiHash: moved.spki_hash ?? '' },
-    { id: issuer.id, shards: Math.min(issuer.shards, shardsNow(issuer.settings)) },
+    { id: issuer.id, ...crlsNow(issuer) },
   )
 }
 
@@ -153,12 +168,12 @@ async function issuerOf(db: Database, { authorityId, protocol, wanted }: Resumed
     .where('own.authority_id', '=', authorityId)
     .where('own.key_id', 'is not', null)
   const named = wanted.issuer
-  const other =
-    named !== undefined && (protocol === 'internal' || (await rolloverTo(db, named))?.status === 'prepared')
+  const other = named !== undefined && (protocol === 'internal' || (await rolloverTo(db, named))?.status === 'prepared')
   return (other ? query.where('own.id', '=', named) : query.where('own.active', '=', 1)).executeTakeFirst()
 }
 
-/** Among so many CRLs certificates are shared out now; the certificate's own mark is raised before they are (authority.ts). */
-function shardsNow(settings: string): number {
-  return authoritySettings.parse(JSON.parse(settings)).crlShards
+/** In which CRLs certificates stand from now on; the certificate's own mark is raised before they are shared out (authority.ts). */
+function crlsNow({ shards, settings }: { shards: number; settings: string }) {
+  const { crlShards, crlIssuer } = authoritySettings.parse(JSON.parse(settings))
+  return { shards: Math.min(shards, crlShards), crlIssuer }
 }

@@ -10,6 +10,7 @@ import type { OcspResponseDraft } from '../pki/ocspResponse.ts'
 import { pemDecode } from '../pki/pem.ts'
 import { type Signer, signerFor } from '../pki/signer.ts'
 import { Failure } from './failure.ts'
+import { shardName } from './indirectCrl.ts'
 import type { Installation } from './installation.ts'
 import { createCache } from './installation.ts'
 import { loadKey } from './key.ts'
@@ -38,6 +39,8 @@ export const authoritySettings = z.strictObject({
   crlShards: z.int().min(1).max(256).default(1),
   /** How often a delta CRL is made, for certificates that name one (freshestCRL); absent: none. */
   crlDelta: duration.optional(),
+  /** Name of the authority in whose indirect CRL new certificates stand (RFC 5280 section 5.2.5); absent: in its own. */
+  crlIssuer: z.string().max(63).optional(),
 })
 export type AuthoritySettings = z.output<typeof authoritySettings>
 
@@ -237,7 +240,7 @@ export function issuerUrls(
   issuerId: number,
   shard: number,
 ) {
-  const crl = `${it.httpBaseUrl}/crl/${authority.name}/${issuerId}/${shard}`
+  const crl = `${it.httpBaseUrl}/crl/${authority.name}/${issuerId}/${shardName(shard)}`
   return {
     crlUrls: [`${crl}.crl`],
     ...(authority.settings.crlDelta === undefined ? {} : { freshestUrls: [`${crl}-delta.crl`] }),

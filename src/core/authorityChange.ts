@@ -8,6 +8,7 @@ import { authoritySettings } from './authority.ts'
 import { addManualAuthority, type Belonging, createAuthority, importAuthority } from './authorityAdmin.ts'
 import { findAuthorityRow, showAuthority } from './authorityView.ts'
 import { Failure } from './failure.ts'
+import { handOverCrl } from './handOver.ts'
 import { findUser } from './identity.ts'
 import { tellOfOperator } from './operatorAlert.ts'
 import { parsed } from './parsed.ts'
@@ -85,12 +86,13 @@ export async function changeAuthority(
   change: { enabled?: boolean; owner?: string; settings?: unknown },
 ): Promise<AuthorityView> {
   const { it, requester } = context
-  if (change.settings !== undefined) parsed(authoritySettings, change.settings, 'settings')
+  const settings = change.settings === undefined ? undefined : parsed(authoritySettings, change.settings, 'settings')
   await transaction(it.db, async (db) => {
     const actor = await actorOf(db, requester)
     const row = await findAuthorityRow(db, actor, name)
     const { id, organization_id: organizationId } = row
     await requireCapability(db, actor, 'manage', { organizationId, authorityId: id })
+    if (settings) await handOverCrl(db, { authorityId: id, organizationId, settings, actor, now: it.clock() })
     const columns = {
       ...(change.enabled === undefined ? {} : { enabled: change.enabled ? 1 : 0 }),
       ...(change.owner === undefined ? {} : { owner_id: await ownerId(db, organizationId, change.owner) }),

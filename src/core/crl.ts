@@ -7,6 +7,7 @@ import { buildCrl, type CrlPlan, dueAt, isAhead } from './crlBuild.ts'
 import { keptCrls } from './crlKept.ts'
 import { type CrlHead, type CrlKey, lastScheduled, newestCrl, newestHead, type StoredCrl } from './crlStore.ts'
 import { Failure } from './failure.ts'
+import { crlIssuerOf, handedOverTo, indirectShard, isIndirect } from './indirectCrl.ts'
 import type { Installation } from './installation.ts'
 import type { CoreTables } from './tables.ts'
 
@@ -18,6 +19,8 @@ export interface CrlRef {
   authority: string | number
   issuer?: number
   shard?: number
+  /** The indirect CRL under that certificate, in place of a shard. */
+  indirect?: boolean
   delta?: boolean
 }
 
@@ -32,7 +35,8 @@ export async function currentCrl(it: Installation, ref: CrlRef): Promise<SignedC
   const { authority, revocations } = await lookAtAuthority(it, ref.authority)
   const issuerId = ref.issuer ?? authority.issuer?.id
   if (issuerId === undefined) throw notFound()
-  const key: CrlKey = { issuerId, shard: ref.shard ?? 0, delta: ref.delta ?? false }
+  const shard = ref.indirect ? indirectShard(issuerId) : (ref.shard ?? 0)
+  const key: CrlKey = { issuerId, shard, delta: ref.delta ?? false }
   const kept = keptCrls(it.db).get(key)
   const unchanged = kept?.version === authority.version && kept.revocations === revocations
   const now = it.clock()
@@ -71,8 +75,15 @@ async function planOf(it: Installation, authority: LoadedAuthority, key: CrlKey)
   const issuer = await loadIssuer(it, issuerId)
   if (issuer.authorityId !== authority.id) throw notFound()
   const plan = await readPlan(it.db, authority, issuerId, issuer.certificate.notAfter)
-  if (key.shard >= plan.shards || (key.delta && plan.delta === undefined)) throw notFound()
+  if (key.delta && plan.delta === undefined) throw notFound()
+  if (isIndirect(key.shard)) return indirectPlan(it.db, plan, key)
+  if (key.shard >= plan.shards) throw notFound()
   return plan
+}
+
+async function indirectPlan(db: Database, plan: CrlPlan, { issuerId, shard }: CrlKey): Promise<CrlPlan> {
+  if (crlIssuerOf(shard) !== issuerId || !plan.indirect) throw notFound()
+  return { ...plan, listed: await handedOverTo(db, issuerId), idp: true, imported: false }
 }
 
 async function readPlan(db: Database, authority: LoadedAuthority, issuerId: number, end: Date): Promise<CrlPlan> {
@@ -95,16 +106,24 @@ async function readPlan(db: Database, authority: LoadedAuthority, issuerId: numb
           .select('imported.serial')
           .whereRef('imported.authority_certificate_id', '=', 'own.id'),
       ).as('imported'),
+      exists(
+        selectFrom('crl_handovers').select('crl_issuer_id').whereRef('authority_certificate_id', '=', 'own.id'),
+      ).as('handedOver'),
+      exists(selectFrom('crl_handovers').select('crl_issuer_id').whereRef('crl_issuer_id', '=', 'own.id')).as(
+        'indirect',
+      ),
     ])
     .where('own.id', '=', issuerId)
     .executeTakeFirstOrThrow()
-  const { crlDelta, crlValidity } = authority.settings
+  const { crlDelta, crlValidity, crlIssuer } = authority.settings
   return {
     authority,
     issuerId,
     end,
     shards: row.shards,
-    idp: row.shards > 1 || Boolean(row.shared),
+    idp: row.shards > 1 || Boolean(row.shared) || Boolean(row.handedOver) || crlIssuer !== undefined,
+    listed: [issuerId],
+    indirect: Boolean(row.indirect),
     // Certificates that name deltas are out there: they go on when new ones name none.
     delta: crlDelta ?? (row.deltas ? crlValidity / 1.5 : undefined),
     imported: Boolean(row.imported),
@@ -174,19 +193,24 @@ async function changedSince(
 ): Promise<boolean> {
   if (known >= revocations) return false
   if (plan.imported && key.shard === 0) return true
-  const [row] = (await hasEvents(db, key.issuerId, key.shard, known, revocations)).rows
-  return row?.last != null
+  for (const issuerId of plan.listed) {
+    const [row] = (await hasEvents(db, issuerId, key.shard, known, revocations)).rows
+    if (row?.last != null) return true
+  }
+  return false
 }
 
-/** All CRLs of one certificate of an authority. */
+/** All CRLs of one certificate of an authority, the indirect one last. */
 export async function crlsOf(
   it: Installation,
   authority: LoadedAuthority,
   issuerId: number,
 ): Promise<{ shard: number; delta: boolean }[]> {
-  const { shards, delta } = await planOf(it, authority, { issuerId, shard: 0, delta: false })
-  const kinds = delta === undefined ? [false] : [false, true]
-  return Array.from({ length: shards }, (_, shard) => kinds.map((delta) => ({ shard, delta }))).flat()
+  const plan = await planOf(it, authority, { issuerId, shard: 0, delta: false })
+  const kinds = plan.delta === undefined ? [false] : [false, true]
+  const shards = Array.from({ length: plan.shards }, (_, shard) => shard)
+  if (plan.indirect) shards.push(indirectShard(issuerId))
+  return shards.flatMap((shard) => kinds.map((delta) => ({ shard, delta })))
 }
 
 /** Whether upkeep should have this one made: it is not there, due, or of another scope than it must be now. */

@@ -2,8 +2,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
+import { RevokedCertificates } from '../pki/crl.ts'
+import { encodeDirectoryNames } from '../pki/distribution.ts'
 import { keyIdentifier } from '../pki/publicKey.ts'
-import { issuerUrls, type LoadedAuthority } from './authority.ts'
+import { issuerUrls, type LoadedAuthority, loadIssuer } from './authority.ts'
 import { readChanges, readRevoked, type Scope } from './crlRead.ts'
 import { isSettled } from './crlSettled.ts'
 import {
@@ -18,6 +20,7 @@ import {
 } from './crlStore.ts'
 import { authorityUnder } from './earlierKey.ts'
 import { Failure } from './failure.ts'
+import { isIndirect, shardName } from './indirectCrl.ts'
 import type { Installation } from './installation.ts'
 import type { CoreTables } from './tables.ts'
 
@@ -33,6 +36,10 @@ export interface CrlPlan {
   idp: boolean
   /** How often a delta CRL is made, in milliseconds; undefined: none. */
   delta: number | undefined
+  /** Ids of the authorities' certificates whose certificates it lists: its own issuer's, or those of others where it is indirect. */
+  listed: readonly number[]
+  /** Others hand over to this certificate: it has an indirect CRL beside its own. */
+  indirect: boolean
   /** Revocations of before, which leave no event when they are taken over. */
   imported: boolean
 }
@@ -77,16 +84,18 @@ export async function buildCrl(
     number: numberOf(begun),
     thisUpdate: begun.now,
     pause: nextTurn,
-    ...(plan.idp ? { idp: { urls: urls.crlUrls } } : {}),
+    ...(plan.idp ? { idp: { urls: urls.crlUrls, ...(isIndirect(shard) ? { indirect: true } : {}) } } : {}),
   }
   const sign = signs.signCrl
-  const scope: Scope = { issuerId, shard, revocations: begun.revocations }
+  const listing = { plan, shard, revocations: begun.revocations }
   const made: NewCrl[] = []
   // With no complete CRL to build on, a delta is made beside the first one.
   const complete = !delta || (plan.delta !== undefined && !begun.base)
   if (complete) {
     const nextUpdate = endOf(plan, begun.now, plan.authority.settings.crlValidity)
-    const entries = await readRevoked(it.db, scope, endedBefore(begun))
+    const entries = await collect(it, listing, new RevokedCertificates({ delta: false }), (scope, revoked) =>
+      readRevoked(it.db, scope, endedBefore(begun), revoked),
+    )
     const freshest = plan.delta === undefined ? {} : { freshest: [deltaUrl(it, plan, shard)] }
     const parts = await sign({ ...shared, nextUpdate, entries, ...freshest })
     const scheduled = isScheduled(plan, begun)
@@ -96,13 +105,34 @@ export async function buildCrl(
     // One and a half: the next is made after the whole of it, when a third is left.
     const nextUpdate = endOf(plan, begun.now, plan.delta * 1.5)
     const base = begun.base ?? { ...begun, number: numberOf(begun) }
-    const entries = await readChanges(it.db, scope, base.revocations)
+    const entries = await collect(it, listing, new RevokedCertificates({ delta: true }), (scope, revoked) =>
+      readChanges(it.db, scope, base.revocations, revoked),
+    )
     const parts = await sign({ ...shared, nextUpdate, entries, deltaBase: base.number })
     made.push({ ...newCrl(plan, begun, shard), delta: true, nextUpdate, base: base.sequence, parts })
   }
   const wanted = (await storeCrls(it.db, made)).find((crl) => crl.delta === delta)
   if (!wanted) return undefined
   return withOctets({ ...wanted, number: numberOf(begun), settled: await isSettled(it.db, wanted) }, wanted.parts)
+}
+
+interface Listing extends Pick<Scope, 'shard' | 'revocations'> {
+  plan: CrlPlan
+}
+
+/** Of all whose certificates it lists, one behind the other; an indirect CRL says whose they are. */
+async function collect(
+  it: Installation,
+  { plan, ...scope }: Listing,
+  revoked: RevokedCertificates,
+  read: (scope: Scope, revoked: RevokedCertificates) => Promise<unknown>,
+): Promise<RevokedCertificates> {
+  for (const issuerId of plan.listed) {
+    const { certificate } = await loadIssuer(it, issuerId)
+    if (isIndirect(scope.shard)) revoked.from(encodeDirectoryNames(certificate.subjectDer))
+    await read({ issuerId, ...scope }, revoked)
+  }
+  return revoked
 }
 
 interface Begun {
@@ -157,5 +187,5 @@ function newCrl({ authority, issuerId, idp }: CrlPlan, begun: Begun, shard: numb
 }
 
 function deltaUrl(it: Installation, { authority, issuerId }: CrlPlan, shard: number): string {
-  return `${it.httpBaseUrl}/crl/${authority.name}/${issuerId}/${shard}-delta.crl`
+  return `${it.httpBaseUrl}/crl/${authority.name}/${issuerId}/${shardName(shard)}-delta.crl`
 }

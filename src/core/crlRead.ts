@@ -66,10 +66,14 @@ const eventPage = statement((tables: Kysely<CoreTables>, issuer: number, shard: 
 /**
  * All entries of a complete CRL. `endedBefore`: certificates whose time ended before it are left out. It is read in
  * pages, while other transactions go on; what they change is taken back by the events that they leave, so that two
- * readers of the same `revocations` get the same entries.
+ * readers of the same `revocations` get the same entries. They come behind those that `revoked` has.
  */
-export async function readRevoked(db: Database, scope: Scope, endedBefore: number): Promise<RevokedCertificates> {
-  const revoked = new RevokedCertificates({ delta: false })
+export async function readRevoked(
+  db: Database,
+  scope: Scope,
+  endedBefore: number,
+  revoked = new RevokedCertificates({ delta: false }),
+): Promise<RevokedCertificates> {
   const aside = new ChangedMeanwhile(db, scope)
   let from: Place = { notAfter: endedBefore - 1, id: Number.MAX_SAFE_INTEGER }
   for (let last = false; !last; ) {
@@ -120,8 +124,12 @@ async function addRows(
  * Entries of a delta CRL: what changed since a complete CRL that knew of `since` changes, each certificate once; a hold
  * that was lifted is removeFromCRL, also when it was set after that CRL (RFC 5280 section 5.2.4).
  */
-export async function readChanges(db: Database, scope: Scope, since: number): Promise<RevokedCertificates> {
-  const revoked = new RevokedCertificates({ delta: true })
+export async function readChanges(
+  db: Database,
+  scope: Scope,
+  since: number,
+  revoked = new RevokedCertificates({ delta: true }),
+): Promise<RevokedCertificates> {
   const last = new Map<string, CrlEntry>()
   for (let after = since; ; ) {
     const { rows } = await eventPage(db, scope.issuerId, scope.shard, after, scope.revocations)

@@ -47,6 +47,13 @@ export interface DeltaCrlsTable {
   idp: Generated<number>
 }
 
+/** New certificates under the one stand in the indirect CRL that the other signs. It is never taken back: certificates name it. */
+export interface CrlHandoversTable {
+  authority_certificate_id: number
+  crl_issuer_id: number
+  created_at: number
+}
+
 /** What an imported authority had revoked before, by its last CRL: there is no certificate here for these serials. */
 export interface ImportedRevocationsTable {
   authority_certificate_id: number
@@ -63,7 +70,7 @@ export interface RevocationEventsTable {
   authority_certificate_id: number
   shard: number
   serial: string
-  /** authorities.revocations after it. */
+  /** authorities.revocations after it, of the authority that signs the CRL in which it stands. */
   change: number
   /** hold, revoked; issued where a hold was lifted. */
   status: string

@@ -3,6 +3,7 @@ import { loadAuthority } from './authority.ts'
 import type { SignedCrl } from './core.ts'
 import { crlsOf, currentCrl } from './crl.ts'
 import { Failure } from './failure.ts'
+import { shardName } from './indirectCrl.ts'
 import type { Installation } from './installation.ts'
 import type { CoreTables } from './tables.ts'
 
@@ -12,6 +13,7 @@ export interface EveryCrl {
   /** Id of the authority's certificate; `active`: it is the one that signs now. */
   issuer: number
   active: boolean
+  /** Below 0: the indirect CRL (indirectCrl.ts). */
   shard: number
   delta: boolean
   /** Where certificates say that it is. */
@@ -33,7 +35,7 @@ export async function everyCrl(it: Installation): Promise<EveryCrl[]> {
     const authority = await loadAuthority(it, authorityId)
     const { id, name, organizationId } = authority
     for (const { shard, delta } of await crlsOf(it, authority, issuer)) {
-      const url = `${it.httpBaseUrl}/crl/${name}/${issuer}/${shard}${delta ? '-delta' : ''}.crl`
+      const url = `${it.httpBaseUrl}/crl/${name}/${issuer}/${shardName(shard)}${delta ? '-delta' : ''}.crl`
       const read = () => currentCrl(it, { authority: id, issuer, shard, delta }).catch(unlessAbsent)
       all.push({ authority: { id, name, organizationId }, issuer, active: active === 1, shard, delta, url, read })
     }

@@ -93,7 +93,7 @@ async function join(db: Database, it: Installation, order: Order, request: SignR
     db,
     it,
     { id: joined.id, revision: joined.revision, number, spkiHash },
-    { id: issuer.id, shards: authority.settings.crlShards },
+    { id: issuer.id, shards: authority.settings.crlShards, crlIssuer: authority.settings.crlIssuer },
   )
   return { request: joined, repeat: false, attempt }
 }

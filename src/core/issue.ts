@@ -7,14 +7,15 @@ import { lintCertificate } from '../pki/lint.ts'
 import { nameText } from '../pki/name.ts'
 import type { PublicKeyInfo } from '../pki/publicKey.ts'
 import { type Attempt, storeNext } from './attempt.ts'
-import { type Issuer, issuerUrls, type LoadedAuthority, loadAuthority } from './authority.ts'
+import { type Issuer, type LoadedAuthority, loadAuthority } from './authority.ts'
+import { certificateUrls } from './certificateUrls.ts'
 import { keptPkcs10 } from './csr.ts'
 import { authorityUnder } from './earlierKey.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
-import { nextAuthority, refuseCanceled } from './rollover.ts'
 import type { SignRequest, WantedCertificate } from './request.ts'
 import { requesterKey, system } from './requester.ts'
+import { nextAuthority, refuseCanceled } from './rollover.ts'
 import type { CoreTables } from './tables.ts'
 import { moveSignRequest } from './transition.ts'
 import { settleTrouble } from './trouble.ts'
@@ -91,7 +92,8 @@ async function signed(
   if (!issuer || !signs.algorithm || !signs.sign)
     throw new Failure('unavailable', `the authority ${authority.name} does not sign here`)
   const now = it.clock()
-  const draft = draftOf(it, request, attempt, { authority, issuer, publicKey, now })
+  const urls = await certificateUrls(it, authority, { issuerId: issuer.id, shard: attempt.shard })
+  const draft = draftOf(request, attempt, { issuer, publicKey, urls, now })
   const tbs = encodeTbs(draft, signs.algorithm)
   const errors = lintCertificate(tbs, { type: draft.type, issuer: issuer.certificate, now, publicKey }).filter(
     ({ severity }) => severity === 'error',
@@ -103,16 +105,18 @@ async function signed(
   return { der: await signs.sign({ tbs }), draft }
 }
 
+type Urls = Awaited<ReturnType<typeof certificateUrls>>
+
 interface Makings {
-  authority: LoadedAuthority
   issuer: Issuer
   publicKey: PublicKeyInfo
+  urls: Urls
   now: Date
 }
 
-function draftOf(it: Installation, request: SignRequest, attempt: Attempt, makings: Makings): CertificateDraft {
+function draftOf(request: SignRequest, attempt: Attempt, makings: Makings): CertificateDraft {
   const { wanted } = request
-  const { authority, issuer, publicKey, now } = makings
+  const { issuer, publicKey, urls, now } = makings
   const { notBefore, notAfter } = issuer.certificate
   const begin = wanted.notBefore ?? Math.max(now.getTime() - wanted.backdate, notBefore.getTime())
   const end = wanted.notAfter ?? Math.min((wanted.notBefore ?? now.getTime()) + wanted.validity, notAfter.getTime())
@@ -131,22 +135,14 @@ function draftOf(it: Installation, request: SignRequest, attempt: Attempt, makin
     ...(wanted.nameConstraints === undefined ? {} : { nameConstraints: wanted.nameConstraints }),
     mustStaple: wanted.mustStaple,
     ocspNoCheck: wanted.type === 'ocsp',
-    ...urlsOf(it, { authority, issuer, wanted, shard: attempt.shard }),
+    ...urlsOf(wanted, urls),
     ...(issuer.certificate.ski === undefined ? {} : { authorityKeyIdentifier: issuer.certificate.ski }),
   }
 }
 
-interface Pointing {
-  authority: LoadedAuthority
-  issuer: Issuer
-  wanted: WantedCertificate
-  shard: number
-}
-
 /** Where to look for more: nowhere for a responder, and not for revocation where nothing is published (RFC 9608 section 3). */
-function urlsOf(it: Installation, { authority, issuer, wanted, shard }: Pointing) {
+function urlsOf(wanted: WantedCertificate, urls: Urls) {
   if (wanted.type === 'ocsp') return { crlUrls: [], ocspUrls: [], issuerUrls: [] }
-  const urls = issuerUrls(it, authority, issuer.id, shard)
   return wanted.noRevAvail ? { noRevAvail: true, crlUrls: [], ocspUrls: [], issuerUrls: urls.issuerUrls } : urls
 }
 

@@ -2,6 +2,7 @@ import { type Kysely, sql } from 'kysely'
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { authoritySettings } from './authority.ts'
+import { indirectShard, isIndirect } from './indirectCrl.ts'
 import type { CoreTables } from './tables.ts'
 
 /** Something by which an authority tells of revocations: until when it is good, and whether that is as it should be. */
@@ -41,6 +42,8 @@ interface Owner {
   spkiHash: string
   manual: boolean
   shards: number
+  /** Since when others hand over to it, which gives it an indirect CRL too. */
+  indirectFrom: number | null
   delta: boolean
   delegates: boolean
   madeAt: number
@@ -62,10 +65,9 @@ export async function revocationLifetimes(db: Database, now: Date): Promise<Life
   return owners.flatMap((owner) => {
     const of = (row: { authority_certificate_id: number; shard: number }) =>
       `${row.authority_certificate_id}/${row.shard}`
-    const shardKeys = Array.from({ length: owner.shards }, (_, shard) => ({
-      authority_certificate_id: owner.issuer,
-      shard,
-    }))
+    const shards = Array.from({ length: owner.shards }, (_, shard) => shard)
+    if (owner.indirectFrom !== null) shards.push(indirectShard(owner.issuer))
+    const shardKeys = shards.map((shard) => ({ authority_certificate_id: owner.issuer, shard }))
     const complete = shardKeys.map((key) => judge(owner, { kind: 'crl', shard: key.shard }, crls.get(of(key)), now))
     const partial = owner.delta
       ? shardKeys.map((key) => judge(owner, { kind: 'delta', shard: key.shard }, deltas.get(of(key)), now))
@@ -84,6 +86,11 @@ async function readOwners(tables: Kysely<CoreTables>, now: Date): Promise<Owner[
       'own.id as issuer',
       'own.spki_hash as spkiHash',
       'own.key_id as keyId',
+      ({ selectFrom }) =>
+        selectFrom('crl_handovers')
+          .select(({ fn }) => fn.min<number | null>('crl_handovers.created_at').as('first'))
+          .whereRef('crl_handovers.crl_issuer_id', '=', 'own.id')
+          .as('indirectFrom'),
       'own.shards',
       'own.created_at as madeAt',
       'own.not_after as end',
@@ -145,7 +152,8 @@ type What = Pick<Lifetime, 'kind' | 'shard'>
 function judge(owner: Owner, what: What, span: Span | undefined, now: Date): Lifetime | undefined {
   const { authority, authorityId, organizationId, issuer, manual } = owner
   const of = { authority, authorityId, organizationId, issuer, ...what }
-  if (!span) return manual || now.getTime() - owner.madeAt < grace ? undefined : { ...of, state: 'missing' }
+  const needed = isIndirect(what.shard ?? 0) ? (owner.indirectFrom ?? owner.madeAt) : owner.madeAt
+  if (!span) return manual || now.getTime() - needed < grace ? undefined : { ...of, state: 'missing' }
   return { ...of, until: new Date(span.until), state: stateOf(owner, span, now.getTime()) }
 }
 
@@ -158,10 +166,12 @@ function stateOf({ manual, end }: Owner, { from, until }: Span, now: number): Li
   return until - now < margin ? 'late' : 'ok'
 }
 
+const shardText = (shard: number): string => (isIndirect(shard) ? 'indirect' : `shard ${shard}`)
+
 /** What it is, and how it stands, for people: a sentence without its end. */
 export function describeLifetime({ kind, shard, authority, issuer, until, state }: Lifetime): string {
   const names = { crl: 'CRL', delta: 'delta CRL', responder: 'OCSP responder' } as const
-  const which = kind === 'responder' ? `certificate ${issuer}` : `certificate ${issuer}, shard ${shard ?? 0}`
+  const which = kind === 'responder' ? `certificate ${issuer}` : `certificate ${issuer}, ${shardText(shard ?? 0)}`
   const thing = `the ${names[kind]} of ${authority} (${which})`
   if (state === 'missing') return `${thing} is missing`
   return `${thing} ${state === 'ended' ? 'ended' : 'ends'} on ${until?.toISOString()}${state === 'late' ? ', and no new one is there yet' : ''}`

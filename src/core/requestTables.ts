@@ -160,6 +160,7 @@ export interface CertificatesTable {
   invalidity_at: number | null
   /** Of what is revoked or on hold: DER of its entry in a CRL; null where that was before this column. */
   crl_entry: Buffer | null
+  /** In which of its authority's CRLs it stands; below 0: in the indirect CRL of another (indirectCrl.ts). */
   shard: number
   source: string
   requester_key: string

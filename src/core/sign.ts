@@ -160,7 +160,7 @@ async function makeRecord(db: Database, it: Installation, order: Order, { verdic
     db,
     it,
     { id: request.id, revision: request.revision, number: 1, spkiHash },
-    { id: issuer.id, shards: settings.crlShards },
+    { id: issuer.id, shards: settings.crlShards, crlIssuer: settings.crlIssuer },
   )
   return { request, repeat: false, attempt }
 }

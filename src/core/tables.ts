@@ -1,6 +1,7 @@
 import type { Generated } from 'kysely'
 import type { ChallengesTable, ChallengeUsesTable } from './challengeTables.ts'
 import type {
+  CrlHandoversTable,
   CrlPartsTable,
   CrlsTable,
   DeltaCrlsTable,
@@ -47,6 +48,7 @@ export interface CoreTables {
   crls: CrlsTable
   delta_crls: DeltaCrlsTable
   crl_parts: CrlPartsTable
+  crl_handovers: CrlHandoversTable
   imported_revocations: ImportedRevocationsTable
   revocation_events: RevocationEventsTable
   ra_profiles: RaProfilesTable

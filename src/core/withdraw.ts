@@ -6,6 +6,7 @@ import { audit } from './audit.ts'
 import type { Certificate } from './certificate.ts'
 import { crlEntry } from './crlRead.ts'
 import { Failure } from './failure.ts'
+import { crlIssuerOf, isIndirect } from './indirectCrl.ts'
 import type { Requester } from './requester.ts'
 import type { CoreTables } from './tables.ts'
 
@@ -111,7 +112,7 @@ async function recordChange(
   const { revocations } = await tables
     .updateTable('authorities')
     .set((eb) => ({ revocations: eb('revocations', '+', 1) }))
-    .where('id', '=', certificate.authorityId)
+    .where('id', '=', await crlSigner(db, certificate))
     .returning('revocations')
     .executeTakeFirstOrThrow()
   if (certificate.authorityCertificateId === undefined) return
@@ -147,6 +148,23 @@ async function recordChange(
         .where('id', '=', certificate.id),
     )
     .execute()
+}
+
+/** The authority that signs the CRL in which a certificate stands: its own, or the one that this hands over to. */
+async function crlSigner(db: Database, { id, authorityId }: Certificate): Promise<number> {
+  const tables = withTables<CoreTables>(db)
+  const { shard } = await tables
+    .selectFrom('certificates')
+    .select('shard')
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow()
+  if (!isIndirect(shard)) return authorityId
+  const other = await tables
+    .selectFrom('authority_certificates')
+    .select('authority_id')
+    .where('id', '=', crlIssuerOf(shard))
+    .executeTakeFirstOrThrow()
+  return other.authority_id
 }
 
 /** The certificate of an authority of ours: from the next look on nothing is issued under it (authority.ts, withdrawn). */

@@ -1,4 +1,4 @@
-import { generalizedTime, seq, time } from './der.ts'
+import { children, generalizedTime, readTlv, seq, time } from './der.ts'
 import { malformed } from './error.ts'
 import { encodeExtension } from './extensions.ts'
 import { OID } from './oid.ts'
@@ -37,6 +37,8 @@ export class RevokedCertificates {
   #open = Buffer.allocUnsafeSlow(FIRST_PART)
   #at = 0
   #length = 0
+  #issuer: Buffer | undefined
+  #toldIssuer: Buffer | undefined
   count = 0
 
   constructor({ delta }: { delta: boolean }) {
@@ -52,7 +54,17 @@ export class RevokedCertificates {
     return this.#at === 0 ? [...this.#full] : [...this.#full, this.#open.subarray(0, this.#at)]
   }
 
-  add(entry: CrlEntry): void {
+  /**
+   * Whose certificates the entries from here on are, as DER GeneralNames: the first of them says it, where that is not who the last
+   * one said. For indirect CRLs (RFC 5280 section 5.3.3).
+   */
+  from(certificateIssuer: Buffer): void {
+    this.#issuer = certificateIssuer
+  }
+
+  add(given: CrlEntry): void {
+    const certificateIssuer = this.#tellIssuer()
+    const entry = certificateIssuer ? { ...given, certificateIssuer } : given
     checkReason(entry.reason ?? 0, this.#delta)
     if (entry.certificateIssuer) this.#addLong(entry)
     else {
@@ -64,15 +76,34 @@ export class RevokedCertificates {
 
   /** Entries that encodeCrlEntry made, one behind the other: `count` of them. Not of a delta CRL. */
   addEncoded(entries: Buffer, count: number): void {
-    if (entries.length < OWN_PART) {
-      this.#reserve(entries.length)
-      this.#at += entries.copy(this.#open, this.#at)
-    } else {
-      if (this.#at > 0) this.#close()
-      this.#full.push(entries)
-      this.#length += entries.length
-    }
+    const issuer = count > 0 ? this.#tellIssuer() : undefined
+    if (issuer) {
+      const [first, rest] = splitFirst(entries)
+      this.#copy(withIssuer(first, issuer))
+      this.#addParts(rest)
+    } else this.#addParts(entries)
     this.count += count
+  }
+
+  #addParts(entries: Buffer): void {
+    if (entries.length < OWN_PART) {
+      this.#copy(entries)
+      return
+    }
+    if (this.#at > 0) this.#close()
+    this.#full.push(entries)
+    this.#length += entries.length
+  }
+
+  #copy(encoded: Buffer): void {
+    this.#reserve(encoded.length)
+    this.#at += encoded.copy(this.#open, this.#at)
+  }
+
+  #tellIssuer(): Buffer | undefined {
+    if (!this.#issuer || this.#toldIssuer?.equals(this.#issuer)) return undefined
+    this.#toldIssuer = this.#issuer
+    return this.#issuer
   }
 
   /** With a name in it an entry may have any length. */
@@ -81,9 +112,7 @@ export class RevokedCertificates {
     const short = Buffer.alloc(MAX_ENTRY)
     const end = writeEntry(short, 0, { serial: rest.serial, revokedAt: rest.revokedAt })
     const issuer = encodeExtension(OID.certificateIssuer, certificateIssuer, true)
-    const der = seq(short.subarray(2, end), seq(...extensionsOf(rest), issuer))
-    this.#reserve(der.length)
-    this.#at += der.copy(this.#open, this.#at)
+    this.#copy(seq(short.subarray(2, end), seq(...extensionsOf(rest), issuer)))
   }
 
   #reserve(octets: number): void {
@@ -106,6 +135,19 @@ export function encodeCrlEntry(entry: CrlEntry): Buffer {
   const revoked = new RevokedCertificates({ delta: false })
   revoked.add(entry)
   return Buffer.concat(revoked.parts)
+}
+
+function splitFirst(entries: Buffer): [Buffer, Buffer] {
+  // Entries without a name are shorter than 128 octets: their length is one octet.
+  const end = 2 + (entries[1] ?? 0)
+  return [entries.subarray(0, end), entries.subarray(end)]
+}
+
+function withIssuer(entry: Buffer, certificateIssuer: Buffer): Buffer {
+  const [serial, date, extensions] = children(readTlv(entry), 3)
+  const issuer = encodeExtension(OID.certificateIssuer, certificateIssuer, true)
+  if (!serial || !date) throw malformed('an entry of a CRL without its date')
+  return seq(serial.der, date.der, seq(...(extensions ? [extensions.value] : []), issuer))
 }
 
 function checkReason(reason: number, delta: boolean): void {

@@ -6,7 +6,7 @@ import {
   type IssuingDistributionPoint,
 } from './distribution.ts'
 import { malformed, unsupported } from './error.ts'
-import { decodeAuthorityKeyIdentifier, decodeCrlNumber, readExtensions } from './extensions.ts'
+import { decodeAuthorityKeyIdentifier, decodeCrlNumber, nonEmpty, readExtensions } from './extensions.ts'
 import { decodeName, type Name } from './name.ts'
 import { OID } from './oid.ts'
 import type { PublicKeyInfo } from './publicKey.ts'
@@ -38,7 +38,7 @@ const MAX_ENTRIES = 5_000_000
 
 /**
  * Reads a DER CertificateList strictly. The signature is not checked: see verifyCrl.
- * Throws PkiError('malformed'); 'unsupported' for a critical extension that we do not know, and for indirect CRLs.
+ * Throws PkiError('malformed'); 'unsupported' for a critical extension that we do not know.
  */
 export function readCrl(der: Buffer): CrlFields {
   const [tbs, algorithm, signature, ...rest] = children(expect(readTlv(der), TAG.seq, 'CertificateList'), 3)
@@ -58,7 +58,7 @@ export function readCrl(der: Buffer): CrlFields {
     issuer: decodeName(expect(issuer, TAG.seq, 'issuer')),
     issuerDer: expect(issuer, TAG.seq, 'issuer').der,
     thisUpdate: readTime(present(thisUpdate, 'thisUpdate')),
-    ...readTail(fields, version),
+    ...withoutStrayIssuers(readTail(fields, version)),
     signatureAlgorithm,
     tbs: expect(tbs, TAG.seq, 'TBSCertList').der,
     signature: bytes,
@@ -96,7 +96,13 @@ function readCrlExtensions(list: Tlv, out: Tail): void {
     else if (oid === OID.freshestCRL) out.freshest = decodeCrlDistributionPoints(value)
     else if (critical) throw unsupported(`a CRL with the critical extension ${oid}`)
   }
-  if (out.idp?.indirect) throw unsupported('indirect CRLs are not supported')
+}
+
+/** Only an indirect CRL has entries of others than its own issuer (RFC 5280 section 5.3.3). */
+function withoutStrayIssuers(tail: Tail): Tail {
+  if (!tail.idp?.indirect && tail.entries.some(({ certificateIssuer }) => certificateIssuer))
+    throw malformed('an entry with certificateIssuer in a CRL that is not indirect')
+  return tail
 }
 
 function readEntry(entry: Tlv): CrlEntry {
@@ -107,9 +113,16 @@ function readEntry(entry: Tlv): CrlEntry {
     if (oid === OID.reasonCode) out.reason = readReason(value)
     else if (oid === OID.invalidityDate)
       out.invalidityDate = readTime(expect(readTlv(value), TAG.generalizedTime, 'invalidityDate'))
+    else if (oid === OID.certificateIssuer) out.certificateIssuer = readIssuerNames(value)
     else if (critical) throw unsupported(`a CRL entry with the critical extension ${oid}`)
   }
   return out
+}
+
+function readIssuerNames(value: Buffer): Buffer {
+  const names = expect(readTlv(value), TAG.seq, 'certificateIssuer')
+  nonEmpty(children(names), 'certificateIssuer')
+  return names.der
 }
 
 function readReason(value: Buffer): number {

@@ -28,17 +28,37 @@ const uri = (url: string): Buffer => implicit(6, readTlv(ia5(url)).value)
 
 const fullName = (urls: readonly string[]): Buffer => explicit(0, implicit(0, Buffer.concat(urls.map(uri)), true))
 
-/** CRLDistributionPoints: one distribution point for each URL, since each is a whole CRL. Also the value of freshestCRL. */
-export const encodeCrlDistributionPoints = (urls: readonly string[]): Buffer =>
-  seq(...urls.map((url) => seq(fullName([url]))))
+/** GeneralNames of one directoryName, which is a DER Name: the value of certificateIssuer (RFC 5280 section 5.3.3). */
+export const encodeDirectoryNames = (name: Buffer): Buffer => seq(explicit(4, name))
+
+/**
+ * CRLDistributionPoints: one distribution point for each URL, since each is a whole CRL. Also the value of freshestCRL. `crlIssuer`: the DER
+ * Name in the issuer field of these CRLs, where that is not the certificate's issuer.
+ */
+export function encodeCrlDistributionPoints(urls: readonly string[], crlIssuer?: Buffer): Buffer {
+  const issuer = crlIssuer ? [implicit(2, explicit(4, crlIssuer), true)] : []
+  return seq(...urls.map((url) => seq(fullName([url]), ...issuer)))
+}
 
 /** The URLs of all distribution points; other name forms, reasons and cRLIssuer are left aside. */
 export function decodeCrlDistributionPoints(value: Buffer): string[] {
-  const points = nonEmpty(children(expect(readTlv(value), TAG.seq, 'CRLDistributionPoints')), 'CRLDistributionPoints')
-  return points.flatMap((point) => {
-    const fields = nonEmpty(children(expect(point, TAG.seq, 'DistributionPoint'), 3), 'DistributionPoint')
-    return pointUrls(fields.find((field) => field.tag === context(0)))
+  return pointsOf(value).flatMap((fields) => pointUrls(fields.find((field) => field.tag === context(0))))
+}
+
+/** DER Names of those who issue the CRLs, in the distribution points that say it (cRLIssuer). */
+export function decodeCrlIssuers(value: Buffer): Buffer[] {
+  return pointsOf(value).flatMap((fields) => {
+    const names = fields.find((field) => field.tag === context(2))
+    if (!names) return []
+    return nonEmpty(children(names), 'cRLIssuer').flatMap((name) =>
+      name.tag === context(4) ? [expect(readTlv(name.value), TAG.seq, 'directoryName').der] : [],
+    )
   })
+}
+
+function pointsOf(value: Buffer): Tlv[][] {
+  const points = nonEmpty(children(expect(readTlv(value), TAG.seq, 'CRLDistributionPoints')), 'CRLDistributionPoints')
+  return points.map((point) => nonEmpty(children(expect(point, TAG.seq, 'DistributionPoint'), 3), 'DistributionPoint'))
 }
 
 function pointUrls(point: Tlv | undefined): string[] {

@@ -3,6 +3,7 @@ import { type Certificate, findCertificate } from '../../src/core/certificate.ts
 import type { SignedCrl } from '../../src/core/core.ts'
 import { type CrlRef, currentCrl } from '../../src/core/crl.ts'
 import { storeKey } from '../../src/core/key.ts'
+import type { RaProfile } from '../../src/core/profile.ts'
 import type { RevokeDraft } from '../../src/core/request.ts'
 import { system } from '../../src/core/requester.ts'
 import { revoke } from '../../src/core/revoke.ts'
@@ -19,7 +20,7 @@ export const day = 86_400_000
 
 /** What tests of CRLs do in a world, to the authority `issuing` unless another is named. */
 export interface CrlWorld {
-  issue(name: string, more?: { notAfter?: Date }): Promise<Certificate>
+  issue(name: string, more?: { notAfter?: Date; profile?: RaProfile }): Promise<Certificate>
   revoke(certificate: Certificate, more?: Partial<RevokeDraft>): Promise<string>
   /** Read, and its signature checked by the certificate that it must be of. */
   crl(ref?: Partial<CrlRef>): Promise<CrlFields & { signed: SignedCrl }>
