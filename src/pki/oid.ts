@@ -76,6 +76,14 @@ export const OID = {
   hmacWithSHA512: '1.2.840.113549.2.11',
   pwriKek: '1.2.840.113549.1.9.16.3.9',
 
+  // Keys encrypted with keys, and agreed upon: RFC 3565 section 2.3.2, RFC 5753 section 7.1.4.
+  aes128Wrap: '2.16.840.1.101.3.4.1.5',
+  aes192Wrap: '2.16.840.1.101.3.4.1.25',
+  aes256Wrap: '2.16.840.1.101.3.4.1.45',
+  stdDHSha256Kdf: '1.3.132.1.11.1',
+  stdDHSha384Kdf: '1.3.132.1.11.2',
+  stdDHSha512Kdf: '1.3.132.1.11.3',
+
   // Extensions of certificates, CRLs and CRL entries: RFC 5280, RFC 7633, RFC 6960, RFC 8737.
   subjectDirectoryAttributes: '2.5.29.9',
   subjectKeyIdentifier: '2.5.29.14',
@@ -155,6 +163,8 @@ export const OID = {
   data: '1.2.840.113549.1.7.1',
   signedData: '1.2.840.113549.1.7.2',
   envelopedData: '1.2.840.113549.1.7.3',
+  // A package of private keys: RFC 5958 section 2.
+  aKeyPackage: '2.16.840.1.101.2.1.2.78.5',
 
   // CMC: content types, and controls by the table of RFC 10002 section 6.
   pkiData: '1.3.6.1.5.5.7.12.2',
@@ -205,6 +215,9 @@ export const OID = {
   friendlyName: '1.2.840.113549.1.9.20',
   localKeyId: '1.2.840.113549.1.9.21',
   certificationRequestInfoTemplate: '1.2.840.113549.1.9.16.2.61',
+  extensionReqTemplate: '1.2.840.113549.1.9.16.2.62',
+  decryptKeyID: '1.2.840.113549.1.9.16.2.37',
+  asymmDecryptKeyID: '1.2.840.113549.1.9.16.2.54',
 
   // What Microsoft's clients put into requests and certificates (MS-WCCE section 2.2.2.7).
   microsoftExtensionRequest: '1.3.6.1.4.1.311.2.1.14',
