@@ -1,8 +1,9 @@
 import type { Protocol } from '../src/protocol.ts'
 import { acme } from './acme/index.ts'
 import { crl } from './crl/index.ts'
+import { est } from './est/index.ts'
 import { ocsp } from './ocsp/index.ts'
 import { scep } from './scep/index.ts'
 
 /** The wire contracts that the server speaks. */
-export const protocols: Protocol[] = [acme, ocsp, crl, scep]
+export const protocols: Protocol[] = [acme, ocsp, crl, scep, est]

@@ -26,7 +26,7 @@ export interface Admission {
 
 export type Asked = Pick<
   SignDraft,
-  'identifiers' | 'notBefore' | 'notAfter' | 'subject' | 'pathLength' | 'nameConstraints'
+  'identifiers' | 'notBefore' | 'notAfter' | 'subject' | 'requestedSubject' | 'pathLength' | 'nameConstraints'
 >
 
 /**
@@ -56,7 +56,8 @@ export function admit(settings: ProfileSettings, csr: Csr, asked: Asked, now: Da
         : 'this profile issues no must-staple certificates',
     })
   }
-  const subject = subjectOf(certificate, csr, identifiers, asked.subject)
+  const requested = { subject: asked.requestedSubject ?? csr.subject }
+  const subject = subjectOf(certificate, requested, identifiers, asked.subject)
   refuseSubject(subject)
   const soft = (problem: Refusal) => settings.enforcement[problem.policy] === 'soft'
   return {

@@ -50,6 +50,8 @@ export interface SignDraft {
   notBefore?: Date
   notAfter?: Date
   subject?: Name
+  /** What the template of the profile takes for the CSR's subject: other names that the message asks for beside it (RFC 6402 section 2.8). */
+  requestedSubject?: Name
   /** For a CA certificate, narrower than the profile's. */
   pathLength?: number
   nameConstraints?: NameConstraints

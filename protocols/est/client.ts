@@ -1,0 +1,118 @@
+import { createHash } from 'node:crypto'
+import type { Certificate } from '../../src/core/certificate.ts'
+import { Failure } from '../../src/core/failure.ts'
+import { readAuthorization } from '../../src/http/authorization.ts'
+import { type CertificateFields, readCertificate } from '../../src/pki/certificateReader.ts'
+import { PkiError } from '../../src/pki/error.ts'
+import { OID } from '../../src/pki/oid.ts'
+import { findClientPath } from '../../src/pki/path.ts'
+import type { ClientCertificate } from '../../src/protocol.ts'
+import type { Exchange } from './exchange.ts'
+import { standingOf } from './foreignCrl.ts'
+import type { TrustAnchor } from './options.ts'
+
+/** A device with somebody else's certificate. */
+export interface Device {
+  certificate: CertificateFields
+  /** SHA-256 of the DER, lower-case hex. */
+  fingerprint: string
+  anchor: TrustAnchor
+}
+
+/** Whose connection it is, as far as TLS and HTTP tell. The password is looked at when it is known what it shall be good for. */
+export interface Client {
+  /** With a certificate of this profile that may be used here. */
+  certificate?: Certificate
+  /** With one of this authority that makes its holder a registration authority (id-kp-cmcRA). */
+  registrationAuthority?: Certificate
+  device?: Device
+  password?: { name?: string; secret: string }
+}
+
+/**
+ * Who asks, as RFC 7030 sections 3.2.3 and 3.3.2 have it, and whether that is all that the profile wants to see. Throws Failure: unauthenticated where a password
+ * would help, forbidden where it would not, and always for a certificate of ours that was revoked.
+ */
+export async function clientOf(exchange: Exchange): Promise<Client> {
+  const { incoming, options, host } = exchange
+  const shown = host.clientCertificate(incoming)
+  const known = shown ? await certificateHolder(exchange, shown) : { problem: 'no client certificate was shown' }
+  const password = readAuthorization(incoming)
+  const problem = 'problem' in known ? known.problem : undefined
+  const holder: Client = 'problem' in known ? {} : known
+  const { require } = options
+  const [wantsCertificate, wantsPassword] = [
+    require === 'certificate' || require === 'both',
+    require === 'password' || require === 'both',
+  ]
+  if (wantsCertificate && problem !== undefined) throw new Failure('forbidden', `${problem}: this profile needs one`)
+  if (!password && (wantsPassword || (problem !== undefined && require === 'any')))
+    throw new Failure(
+      'unauthenticated',
+      wantsPassword ? 'a name and a password are needed' : `${problem}, and no password`,
+    )
+  return { ...holder, ...(password && require !== 'certificate' ? { password } : {}) }
+}
+
+type Holder = Omit<Client, 'password'> | { problem: string }
+
+async function certificateHolder(exchange: Exchange, { der, chain }: ClientCertificate): Promise<Holder> {
+  const fingerprint = createHash('sha256').update(der).digest('hex')
+  const own = await exchange.door.findCertificate({ fingerprint })
+  if (own) return ownHolder(exchange, own)
+  const certificate = readShown(der)
+  for (const anchor of exchange.options.trustAnchors) {
+    const found = findClientPath(certificate, { others: chain, anchors: anchor.certificates, at: exchange.now })
+    if ('problem' in found) continue
+    await refuseRevoked(exchange, anchor, found.path)
+    return { device: { certificate, fingerprint, anchor } }
+  }
+  return { problem: problemOfStranger(exchange, certificate, chain) }
+}
+
+/** The handshake has proved the key, and the record is the certificate to the last octet: its signature need not be looked at again. */
+function ownHolder({ profile, operation, options, now }: Exchange, certificate: Certificate): Holder {
+  const { status, notBefore, notAfter, profileId, authorityId, der } = certificate
+  if (status !== 'issued')
+    throw new Failure('forbidden', `the client certificate is ${status === 'hold' ? 'on hold' : 'revoked'}`)
+  if (notBefore > now) return { problem: 'the client certificate is not valid yet' }
+  const again = operation === 'simplereenroll'
+  const end = notAfter.getTime() + (again ? (options.reenroll.grace ?? 0) : 0)
+  if (end <= now.getTime()) return { problem: 'the client certificate has expired' }
+  const { extendedKeyUsage: purposes } = readCertificate(der)
+  if (options.registrationAuthorities && authorityId === profile.authorityId && purposes?.includes(OID.cmcRA))
+    return { registrationAuthority: certificate }
+  if (profileId !== profile.id) return { problem: 'the client certificate is of another profile' }
+  // Whatever it is for, who holds its key may renew it.
+  const forClients = !purposes || purposes.includes(OID.clientAuth) || purposes.includes(OID.anyExtendedKeyUsage)
+  return again || forClients ? { certificate } : { problem: 'the client certificate is not for TLS clients' }
+}
+
+function readShown(der: Buffer): CertificateFields {
+  try {
+    return readCertificate(der)
+  } catch (error) {
+    if (!(error instanceof PkiError)) throw error
+    throw new Failure('forbidden', `the client certificate cannot be read: ${error.message}`, { cause: error })
+  }
+}
+
+async function refuseRevoked({ host }: Exchange, anchor: TrustAnchor, path: CertificateFields[]): Promise<void> {
+  if (anchor.crlUrls.length === 0) return
+  const standing = await standingOf(host, anchor.crlUrls, path)
+  if (standing === 'revoked') throw new Failure('forbidden', 'the client certificate is revoked')
+  if (standing === 'good' || anchor.withoutCrl === 'accept') return
+  const detail = `whether the certificate was revoked by ${anchor.name} cannot be told now: ask again`
+  throw new Failure('unavailable', detail, { retryAfter: 60 })
+}
+
+/** Of several anchors the last word is as good as any. */
+function problemOfStranger(
+  { options, now: at }: Exchange,
+  certificate: CertificateFields,
+  others: readonly Buffer[],
+): string {
+  const anchors = options.trustAnchors.flatMap(({ certificates }) => certificates)
+  const found = findClientPath(certificate, { others, anchors, at })
+  return `the client certificate is not taken: ${'problem' in found ? found.problem : 'it is not trusted'}`
+}
