@@ -2,7 +2,7 @@ import type { Take } from '../../src/core/limit.ts'
 import type { RaProfile } from '../../src/core/profile.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
-import { formatIp, parseIp } from '../../src/pki/identifier.ts'
+import { networkOf } from '../../src/pki/ip.ts'
 import type { Account } from './accountRecord.ts'
 import type { NewAuthorization, Planned } from './authorizationPlan.ts'
 import { failedTake, hasFailed, limitsOf } from './failures.ts'
@@ -22,14 +22,6 @@ export function accountTake(profile: RaProfile, source: string | undefined): Tak
   if (rate === 'off') return undefined
   const key = networkOf(source)
   return { profileId: profile.id, limit: 'acme.newAccountsByAddress', key, rate, what: `new accounts from ${key}` }
-}
-
-/** What one customer has: an IPv4 address, or 64 bits of an IPv6 one. A proxy that contradicts itself hides nobody. */
-function networkOf(source: string | undefined): string {
-  const address = parseIp(source ?? '')
-  if (!address) return 'unknown'
-  if (address.length === 4) return formatIp(address)
-  return `${formatIp(Buffer.concat([address.subarray(0, 8), Buffer.alloc(8)]))}/64`
 }
 
 /** Of an order, or of an authorization before one. RFC 9773 section 5: renewals at the time that was asked for must not fail because many come at once. */

@@ -2,19 +2,16 @@ import { createHash, createHmac } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
-import { transaction } from '../db/transaction.ts'
 import { nameText } from '../pki/name.ts'
-import { raiseAlert } from './alert.ts'
 import { audit } from './audit.ts'
 import type { AskElsewhere, ChallengeAsked, ChallengeGrant, ElsewhereAnswer } from './challenge.ts'
 import { boundTo } from './challengeNames.ts'
+import { type LockOut, lockOut, notGood, refuseGuess, refuseKnown } from './challengeRefusal.ts'
 import { Failure } from './failure.ts'
 import type { Change } from './identity.ts'
 import type { Installation } from './installation.ts'
-import { refusals, type Take, takeFrom } from './limit.ts'
 import type { RaProfile } from './profile.ts'
 import type { Requester } from './requester.ts'
-import { networkOf } from './signIn.ts'
 import type { CoreTables } from './tables.ts'
 
 interface Asking {
@@ -39,26 +36,17 @@ export function challengeHash({ challengeSecret }: Installation, profileUuid: st
 
 /** See Door.challenge. */
 export async function askChallenge(it: Installation, requester: Requester, asking: Asking): Promise<ChallengeGrant> {
-  const { profile, asked, elsewhere } = asking
+  const { profile, asked } = asking
   const at = it.clock()
   const row = await findChallenge(it, asking)
-  const [bySource, byProfile] = takes(profile, requester)
-  const empty = await refusals(it.db, [bySource, byProfile], at)
-  const locked = (take: Take) => empty.some((refusal) => refusal.take === take)
-  const refused = (why: string) => refuse(it, requester, { ...asking, why, challenge: row?.uuid })
-  if (locked(bySource)) throw await refused('locked')
-  if (!row) {
-    if (!elsewhere) throw await refused('unknown')
-    const answer = await askOutside(it, profile, elsewhere)
-    if (!answer?.allow) throw await refused(answer ? `elsewhere: ${answer.reason ?? ''}` : 'unknown')
-    return outsideGrant(requester, asking, answer)
-  }
-  // What people choose can be guessed from many addresses at once; what we make cannot, and nobody else's guesses stop it.
-  if (row.kind === 'static' && locked(byProfile)) throw await refused('locked')
+  const locked = await lockOut(it, requester, { profile, hash: challengeHash(it, profile.uuid, asking.given) })
+  if (!row) return grantElsewhere(it, requester, asking, locked)
+  // What people choose can be guessed; what we make cannot, and nobody else's guesses stop it.
+  if (row.kind === 'static' && (locked.source || locked.profile)) throw notGood()
   const again = row.again === 1
   const names = boundTo(row, profile, asked)
   const why = whyNot(row, { again, at, outside: names === 'outside' })
-  if (why !== undefined) throw await refused(why)
+  if (why !== undefined) throw await refuseKnown(it, requester, row.uuid, { profile, asked, why })
   return {
     requester: {
       kind: 'challenge',
@@ -71,6 +59,21 @@ export async function askChallenge(it: Installation, requester: Requester, askin
     entitled: names === 'bound',
     use: { ...useOf(asking), challengeId: row.id, again },
   }
+}
+
+/** What is none of ours is a guess, or for a system outside to judge: that one is not asked either where too much was guessed. */
+async function grantElsewhere(
+  it: Installation,
+  requester: Requester,
+  asking: Asking,
+  locked: LockOut,
+): Promise<ChallengeGrant> {
+  const { profile, asked, given, elsewhere } = asking
+  if (locked.source || locked.repeat) throw notGood()
+  const answer = elsewhere && (await askOutside(it, profile, elsewhere))
+  if (answer?.allow) return outsideGrant(requester, asking, answer)
+  const why = answer ? `elsewhere: ${answer.reason ?? ''}` : 'unknown'
+  throw await refuseGuess(it, requester, challengeHash(it, profile.uuid, given), { profile, asked, why })
 }
 
 function useOf({ profile, asked }: Asking) {
@@ -138,11 +141,7 @@ function whyNot(row: ChallengeRow, { again, outside, at }: Standing): string | u
   return row.uses !== null && row.used >= row.uses ? 'used up' : undefined
 }
 
-async function askOutside(
-  it: Installation,
-  profile: RaProfile,
-  ask: AskElsewhere,
-): Promise<ElsewhereAnswer | undefined> {
+async function askOutside(it: Installation, profile: RaProfile, ask: AskElsewhere): Promise<ElsewhereAnswer> {
   const row = await withTables<CoreTables>(it.db)
     .selectFrom('challenges')
     .select(['uuid', 'sealed'])
@@ -180,52 +179,6 @@ function outsideGrant(requester: Requester, asking: Asking, { identity }: Elsewh
     entitled: true,
     use: { ...useOf(asking), again: false },
   }
-}
-
-const FAILURES_BY_SOURCE = '10/1h'
-const FAILURES_BY_PROFILE = '300/1h'
-
-function takes(profile: RaProfile, { source }: Requester): [Take, Take] {
-  const what = 'challenges that were not good'
-  const { id: profileId } = profile
-  return [
-    { profileId, limit: 'challenge.failuresBySource', key: networkOf(source), rate: FAILURES_BY_SOURCE, what },
-    { profileId, limit: 'challenge.failures', key: 'all', rate: FAILURES_BY_PROFILE, what },
-  ]
-}
-
-/** Nobody learns from it what was wrong. */
-function notGood(): Failure {
-  return new Failure('forbidden', 'the challenge is not good for this request: ask for another one')
-}
-
-/** Counts it, and says why in the audit trail, as long as the source has not failed too often. */
-async function refuse(
-  it: Installation,
-  requester: Requester,
-  { profile, asked, why, challenge }: Asking & { why: string; challenge: string | undefined },
-): Promise<Failure> {
-  const at = it.clock()
-  const [bySource, byProfile] = takes(profile, requester)
-  await transaction(it.db, async (db) => {
-    const [source, all] = [await takeFrom(db, bySource, at), await takeFrom(db, byProfile, at)]
-    if (source || all) return
-    const about = {
-      organizationId: profile.organizationId,
-      subject: { kind: 'profile', id: profile.id },
-    } as const
-    const details = { why, challenge, transactionId: asked.transactionId.slice(0, 200), subject: shown(asked) }
-    await audit(db, requester, at, { action: 'challenge.refused', ...about, details })
-    const [last] = await refusals(db, [bySource, byProfile], at)
-    if (!last) return
-    const detail = `${last.take.limit} of ${last.take.key}: challenges are refused there now`
-    await raiseAlert(db, at, { kind: 'challenge_lockout', ...about, detail })
-  })
-  return notGood()
-}
-
-function shown({ subject }: ChallengeAsked): string {
-  return nameText(subject).slice(0, 500)
 }
 
 /** See Door.redeemChallenge. */

@@ -1,5 +1,5 @@
 import { transaction } from '../db/transaction.ts'
-import { formatIp, parseIp } from '../pki/identifier.ts'
+import { networkOf } from '../pki/ip.ts'
 import type { Installation } from './installation.ts'
 import { refusals, refuse, type Take, takeFrom } from './limit.ts'
 import { verifyPassword } from './login.ts'
@@ -49,12 +49,4 @@ async function userOf(it: Installation, { name, secret }: Shown, at: Date): Prom
   const byToken = await findToken(it.db, secret, at)
   const known = byToken ?? (name === undefined ? undefined : await verifyPassword(it.db, name, secret))
   return known && (name === undefined || name.toLowerCase() === known.name.toLowerCase()) ? known : undefined
-}
-
-/** Whose failures count together: an IPv4 address, or the 64 bits of an IPv6 address that one host may vary beneath. */
-export function networkOf(source: string | undefined): string {
-  const address = source === undefined ? undefined : parseIp(source)
-  if (!address) return 'unknown'
-  if (address.length === 4) return formatIp(address)
-  return `${formatIp(Buffer.concat([address.subarray(0, 8), Buffer.alloc(8)]))}/64`
 }

@@ -8,7 +8,7 @@ import type { RaProfile } from '../../src/core/profile.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
 import type { Database } from '../../src/db/open.ts'
 import { withTables } from '../../src/db/tables.ts'
-import { type Device, enrol, grantFor, newDevice } from '../helpers/challenges.ts'
+import { askedOf, type Device, enrol, grantFor, keyHolder, newDevice } from '../helpers/challenges.ts'
 import { databases } from '../helpers/databases.ts'
 import { audited, createPeople, failure, type People } from '../helpers/people.ts'
 import { createWorld, type World } from '../helpers/world.ts'
@@ -40,50 +40,104 @@ describe.each(databases)('guessing and keeping challenges on $name', ({ name: di
     newDevice(challenge, names, { source: `198.51.100.${++host}`, ...more })
   const refused = (of: Device) => expect(grantFor(world, profile, of)).rejects.toMatchObject(notGood)
   describe('lock-out', () => {
-    test('ten failures from one address; a right challenge has the same answer until time has passed', async () => {
+    let own: RaProfile
+    let phrase: string
+    beforeAll(async () => {
+      own = await world.save('guessed', {})
+      phrase = `chosen by people ${randomUUID()}`
+      await people.as(people.chief).admin.setStaticChallenge({ profile: 'guessed', challenge: phrase })
+    })
+    const guess = (of: Device) => expect(grantFor(world, own, of)).rejects.toMatchObject(notGood)
+    const from = (source: string, challenge = phrase) => device(challenge, ['l.example.org'], { source })
+
+    test('ten guesses from one address; a right static challenge has the same answer until time has passed', async () => {
       const source = '203.0.113.5'
-      const challenge = await made({ expiresAt: new Date(world.time.now.getTime() + 24 * HOUR) })
-      for (let at = 0; at < 10; at++) await refused(device(`wrong ${at}`, ['l.example.org'], { source }))
+      for (let at = 0; at < 10; at++) await guess(from(source, `wrong ${at}`))
       const rows = (await audited(world, 'challenge.refused')).length
-      await refused(device(challenge, ['l.example.org'], { source }))
+      await guess(from(source))
+      await guess(from(source, 'one more'))
       // Whoever goes on fills no audit trail.
       expect(await audited(world, 'challenge.refused')).toHaveLength(rows)
-      expect(await grantFor(world, profile, device(challenge, ['l.example.org']))).toMatchObject({ entitled: false })
+      expect(await grantFor(world, own, from('203.0.113.15'))).toMatchObject({ entitled: false })
       const alerts = await people.as(people.chief).admin.alerts()
       expect(alerts.map(({ kind, detail }) => `${kind} ${detail}`).join()).toContain(
         'challenge_lockout challenge.failuresBySource of 203.0.113.5',
       )
       world.time.pass(HOUR)
-      await grantFor(world, profile, device(challenge, ['l.example.org'], { source }))
+      await grantFor(world, own, from(source))
+    })
+
+    test('a challenge that we made passes from there all the same: it is not to be guessed', async () => {
+      const source = '203.0.113.7'
+      for (let at = 0; at < 11; at++) await guess(from(source, `wrong ${at}`))
+      const { challenge } = await people.as(people.chief).admin.createChallenge({ profile: 'guessed' })
+      await grantFor(world, own, from(source, challenge))
+      await guess(from(source))
+    })
+
+    test('the same wrong challenge again and again is one guess, and one row in the audit trail', async () => {
+      const source = '203.0.113.8'
+      const before = (await audited(world, 'challenge.refused')).length
+      for (let at = 0; at < 30; at++) await guess(from(source, 'an old passphrase'))
+      expect(await audited(world, 'challenge.refused')).toHaveLength(before + 1)
+      await grantFor(world, own, from(source))
+    })
+
+    test('devices behind one address that all lose the race for a one-time challenge keep nobody out', async () => {
+      const source = '203.0.113.9'
+      const { challenge } = await people.as(people.chief).admin.createChallenge({ profile: 'guessed' })
+      await enrol(world, own, from(source, challenge))
+      const before = (await audited(world, 'challenge.refused')).length
+      for (let at = 0; at < 30; at++) await guess(from(source, challenge))
+      expect((await audited(world, 'challenge.refused')).length - before, 'bounded for each challenge').toBe(20)
+      await grantFor(world, own, from(source))
     })
 
     test('an administrator lifts it', async () => {
       const source = '203.0.113.6'
-      for (let at = 0; at < 10; at++) await refused(device(`wrong ${at}`, ['l.example.org'], { source }))
-      const given = device(await made(), ['l.example.org'], { source })
-      await refused(given)
-      await people.as(people.chief).admin.resetLimit({ profile: 'devices', key: source })
-      await grantFor(world, profile, given)
+      for (let at = 0; at < 10; at++) await guess(from(source, `wrong ${at}`))
+      await guess(from(source))
+      await people.as(people.chief).admin.resetLimit({ profile: 'guessed', key: source })
+      await grantFor(world, own, from(source))
     })
 
     test('one host does not vary its IPv6 address to get around it', async () => {
-      for (let at = 0; at < 10; at++)
-        await refused(device('wrong', ['l.example.org'], { source: `2001:db8:1:2::${at + 1}` }))
-      const challenge = await made()
-      await refused(device(challenge, ['l.example.org'], { source: '2001:db8:1:2:ffff::1' }))
-      await grantFor(world, profile, device(challenge, ['l.example.org'], { source: '2001:db8:1:3::1' }))
+      for (let at = 0; at < 10; at++) await guess(from(`2001:db8:1:2::${at + 1}`, `wrong ${at}`))
+      await guess(from('2001:db8:1:2:ffff::1'))
+      await grantFor(world, own, from('2001:db8:1:3::1'))
+    })
+
+    test('where much was guessed a system outside is not asked, nor too often about one challenge', async () => {
+      const outside = await world.save('outside', {})
+      await people.as(people.chief).admin.createWebhookSecret('outside')
+      let questions = 0
+      const ask = (of: Device) =>
+        world.core.as(keyHolder(of)).challenge(outside, of.challenge, askedOf(of), async () => {
+          questions++
+          return { allow: false, reason: 'unknown there' }
+        })
+      const refused = (of: Device) => expect(ask(of)).rejects.toMatchObject(notGood)
+      for (let at = 0; at < 15; at++) await refused(from('203.0.113.20', 'the same blob'))
+      expect(questions).toBe(10)
+      questions = 0
+      for (let at = 0; at < 15; at++) await refused(from('203.0.113.21', `blob ${at}`))
+      expect(questions).toBe(10)
     })
 
     test('many addresses at once: a static challenge is refused, ours are not', async () => {
-      const own = await world.save('guessed', {})
+      const wide = await world.save('wide', {})
       const admin = people.as(people.chief).admin
-      await admin.setStaticChallenge({ profile: 'guessed', challenge: 'chosen by people' })
-      const { challenge } = await admin.createChallenge({ profile: 'guessed' })
-      const ask = (given: Device) => grantFor(world, own, given)
-      for (let at = 0; at < 300; at++)
-        await expect(ask(newDevice('wrong', [], { source: `10.1.${at >> 8}.${at & 255}` }))).rejects.toMatchObject(
-          notGood,
-        )
+      await admin.setStaticChallenge({ profile: 'wide', challenge: 'chosen by people' })
+      const { challenge } = await admin.createChallenge({ profile: 'wide' })
+      const ask = (given: Device) => grantFor(world, wide, given)
+      const wrong = async (at: number, given: string) =>
+        expect(ask(newDevice(given, [], { source: `10.1.${at >> 8}.${at & 255}` }))).rejects.toMatchObject(notGood)
+      const rate = { profile: 'wide', limit: 'challenge.failures', key: 'all', override: { rate: '30/1h' } }
+      await admin.overrideLimit(rate)
+      // A fleet that has the challenge of yesterday guesses nothing.
+      await Promise.all(Array.from({ length: 40 }, (_, at) => wrong(at, 'the one before')))
+      await ask(device('chosen by people', ['s.example.org']))
+      await Promise.all(Array.from({ length: 30 }, (_, at) => wrong(at, `wrong ${at}`)))
       await expect(ask(device('chosen by people', ['s.example.org']))).rejects.toMatchObject(notGood)
       await ask(device(challenge, ['s.example.org']))
     })
