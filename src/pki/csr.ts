@@ -30,7 +30,10 @@ export interface CsrAttribute {
   values: Tlv[]
 }
 
-/** A certification request (RFC 2986) whose signature was found good by the key in it. Only parseCsr makes one. */
+/**
+ * A request for a certificate whose key was proved to be in the hands of who asks: PKCS #10 (RFC 2986) whose signature was found good by the key in it, or
+ * CRMF (RFC 4211) with its proof of possession. Only parseCsr and the readers of crmf.ts make one.
+ */
 export interface Csr {
   readonly [verified]: true
   readonly der: Buffer
@@ -43,9 +46,12 @@ export interface Csr {
   readonly attributes: readonly CsrAttribute[]
   readonly extensions: readonly Extension[]
   readonly challengePassword?: string
-  /** Name of the algorithm of the self-signature: `ecdsa-with-SHA256`, `sha256WithRSAEncryption`, `RSASSA-PSS`, `Ed25519` … */
+  /** Name of the algorithm of the self-signature: `ecdsa-with-SHA256`, `sha256WithRSAEncryption`, `RSASSA-PSS`, `Ed25519` …; `raVerified` where an RA vouches for it. */
   readonly signatureAlgorithm: string
 }
+
+/** What a reader finds in a request before possession is proved. */
+export type CsrFields = Omit<Csr, typeof verified>
 
 const MAX_ATTRIBUTES = 64
 
@@ -85,11 +91,12 @@ export function readKeptCsr(der: Buffer): Csr {
   return branded({ ...fields, signatureAlgorithm: sha1Scheme(identifier)?.name ?? schemeOf(identifier.der).name })
 }
 
-function branded(csr: Omit<Csr, typeof verified>): Csr {
+/** For readers in this folder alone, once they have seen possession proved. */
+export function branded(csr: CsrFields): Csr {
   return csr as Csr
 }
 
-function readRequest(der: Buffer): { fields: Omit<Csr, typeof verified | 'signatureAlgorithm'>; signed: Signed } {
+function readRequest(der: Buffer): { fields: Omit<CsrFields, 'signatureAlgorithm'>; signed: Signed } {
   const request = readTlv(der)
   const [info, algorithm, signature, ...rest] = children(expect(request, TAG.seq, 'CertificationRequest'), 4)
   const [version, subject, spki, attributeSet, ...more] = children(expect(info, TAG.seq, 'CertificationRequestInfo'), 5)
@@ -99,20 +106,24 @@ function readRequest(der: Buffer): { fields: Omit<Csr, typeof verified | 'signat
   const publicKey = readPublicKey(expect(spki, TAG.seq, 'SubjectPublicKeyInfo'))
   const attributes = readAttributes(attributeSet)
   const extensions = requestedExtensions(attributes)
-  const san = extensions.find(({ oid }) => oid === OID.subjectAltName)
-  const { identifiers, other } = san ? decodeGeneralNames(san.value) : { identifiers: [], other: [] }
   const challengePassword = readChallenge(attributes)
   const fields = {
     der: request.der,
     publicKey,
     subject: decodeName(expect(subject, TAG.seq, 'subject of the CSR')),
-    identifiers,
-    otherNames: other,
+    ...alternativeNames(extensions),
     attributes,
     extensions,
     ...(challengePassword === undefined ? {} : { challengePassword }),
   }
   return { fields, signed: { tbs: expect(info, TAG.seq, 'CertificationRequestInfo').der, algorithm, signature } }
+}
+
+/** Of a requested subjectAltName. Throws PkiError('malformed'). */
+export function alternativeNames(extensions: readonly Extension[]): Pick<Csr, 'identifiers' | 'otherNames'> {
+  const san = extensions.find(({ oid }) => oid === OID.subjectAltName)
+  const { identifiers, other } = san ? decodeGeneralNames(san.value) : { identifiers: [], other: [] }
+  return { identifiers, otherNames: other }
 }
 
 interface Signed {
