@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
-import type { OcspAnswer } from '../../src/core/ocsp.ts'
 
 /** How long a cache may answer for us without asking again, in seconds: as long as a revocation may stay unseen there. */
 const CACHE_SECONDS = 300
@@ -18,14 +17,15 @@ export function validatorsOf(der: Buffer, thisUpdate: Date): Validators {
   return { tag, modified: thisUpdate.toUTCString() }
 }
 
-/**
- * Cache-Control of a signed answer: never no-cache or no-store (RFC 9919 section 7.2). One with a nonce is good for one client,
- * once; any other for a short time, less than is left of it.
- */
-export function cacheControl({ nextUpdate, nonce }: NonNullable<OcspAnswer['signed']>, now: Date): string {
-  if (nonce) return 'private, max-age=0'
+/** For how many seconds a cache may give an answer out: for a short time, less than is left of it. */
+export function maxAge(nextUpdate: Date, now: Date): number {
   const left = Math.ceil((nextUpdate.getTime() - now.getTime()) / 1000) - 1
-  return `max-age=${Math.max(0, Math.min(CACHE_SECONDS, left))}, public, no-transform, must-revalidate`
+  return Math.max(0, Math.min(CACHE_SECONDS, left))
+}
+
+/** Cache-Control of a signed answer that is for everybody: never no-cache or no-store (RFC 9919 section 7.2). */
+export function cacheControl(seconds: number): string {
+  return `max-age=${seconds}, public, no-transform, must-revalidate`
 }
 
 /**

@@ -1,11 +1,11 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { type HttpAnswer, plain, toResponse } from '../../src/http/answer.ts'
 import { requestId } from '../../src/http/requestId.ts'
 import type { Host, NodeBindings, Protocol } from '../../src/protocol.ts'
 import { createAnswering } from './answer.ts'
-import { send } from './send.ts'
+import { plainReply, type Reply, responseOf, send } from './reply.ts'
+import { eachTurn } from './turn.ts'
 
 /** RFC 6960: docs/protocols/ocsp.md. It serves authorities, not RA profiles, and has no settings on one. */
 export const ocsp: Protocol = {
@@ -14,27 +14,36 @@ export const ocsp: Protocol = {
   options: z.strictObject({}),
   fast(host) {
     const answering = createAnswering(host)
+    const failed = (incoming: IncomingMessage, outgoing: ServerResponse, error: unknown) =>
+      send(incoming, outgoing, failure(host, incoming, error))
+    const later = eachTurn((incoming, outgoing, batch) => {
+      try {
+        const reply = answering(incoming, batch)
+        if (!(reply instanceof Promise)) send(incoming, outgoing, reply)
+        else
+          reply.then(
+            (ready) => send(incoming, outgoing, ready),
+            (error: unknown) => failed(incoming, outgoing, error),
+          )
+      } catch (error) {
+        failed(incoming, outgoing, error)
+      }
+    })
     return (incoming, outgoing) => {
-      const answer = answering(incoming)
-      if (!(answer instanceof Promise)) send(incoming, outgoing, answer)
-      else
-        answer.then(
-          (ready) => send(incoming, outgoing, ready),
-          (error: unknown) => send(incoming, outgoing, failed(host, incoming, error)),
-        )
+      later(incoming, outgoing)
       return true
     }
   },
   routes(host) {
     const answering = createAnswering(host)
     return new Hono<{ Bindings: NodeBindings }>().all('*', async ({ env: { incoming } }) => {
-      const answer = await Promise.resolve(answering(incoming)).catch((error: unknown) => failed(host, incoming, error))
-      return toResponse(incoming, answer)
+      const answered = async () => answering(incoming)
+      return responseOf(incoming, await answered().catch((error: unknown) => failure(host, incoming, error)))
     })
   },
 }
 
-function failed(host: Host, incoming: IncomingMessage, error: unknown): HttpAnswer {
+function failure(host: Host, incoming: IncomingMessage, error: unknown): Reply {
   host.log.error({ err: error, request: requestId(incoming) }, 'a request failed')
-  return plain(500, `an error of the server; its log has the details under ${requestId(incoming)}`)
+  return plainReply(500, `an error of the server; its log has the details under ${requestId(incoming)}`)
 }

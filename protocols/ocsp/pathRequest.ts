@@ -13,9 +13,16 @@ export interface OcspPath {
  * client did not percent-encode it. undefined when it names no authority.
  */
 export function readOcspPath(target: string): OcspPath | undefined {
-  const [, authority, encoded = ''] = /^\/ocsp\/([a-z0-9][a-z0-9-]{0,62})(?:\/([^?]*))?(?:\?.*)?$/.exec(target) ?? []
-  return authority === undefined ? undefined : { authority, encoded }
+  if (!target.startsWith('/ocsp/')) return undefined
+  const query = target.indexOf('?')
+  const end = query === -1 ? target.length : query
+  const slash = target.indexOf('/', 6)
+  const stop = slash === -1 || slash > end ? end : slash
+  const authority = target.slice(6, stop)
+  return AUTHORITY.test(authority) ? { authority, encoded: target.slice(stop + 1, end) } : undefined
 }
+
+const AUTHORITY = /^[a-z0-9][a-z0-9-]{0,62}$/
 
 /**
  * DER from "url-encoding of base-64 encoding" (RFC 6960 appendix A.1). Takes what clients send: percent-encoded as it should

@@ -11,6 +11,6 @@ export function localAuthority(issuer: Issuer | undefined, signer: Signer | unde
     algorithm: signer.algorithm,
     sign: async ({ tbs }) => assemble(tbs, signer.algorithm, await signer.sign(tbs)),
     signCrl: (draft) => writeCrlParts({ ...draft, signer }),
-    signOcsp: (draft) => writeOcspResponse({ ...draft, signer }),
+    signOcsp: async (draft) => writeOcspResponse({ ...draft, signer }),
   }
 }

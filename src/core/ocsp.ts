@@ -1,6 +1,7 @@
 import { DatabaseUnavailable } from '../db/transaction.ts'
 import { PkiError } from '../pki/error.ts'
-import { type OcspRequest, parseOcspRequest } from '../pki/ocsp.ts'
+import { type CertId, type OcspRequest, parseOcspRequest } from '../pki/ocsp.ts'
+import { findPlainRequest } from '../pki/ocspQuestion.ts'
 import { type OcspError, ocspError } from '../pki/ocspResponse.ts'
 import type { Installation } from './installation.ts'
 import type { IssuingKey } from './issuingKey.ts'
@@ -17,6 +18,8 @@ export interface OcspQuestion {
   text: string
   /** DER OCSPRequest (RFC 6960 section 4.1), read from it where it has to be; undefined: it cannot be read. */
   der(): Buffer | undefined
+  /** The same object in all of several requests that had come before the first of them was asked: they share what is looked up. */
+  batch?: object
 }
 
 export interface OcspAnswer {
@@ -33,32 +36,32 @@ export interface OcspAnswer {
   }
 }
 
+export type SignedAnswer = Required<OcspAnswer>
+
 /** Answers at once where it can, so that nothing has to be waited for. Never rejects. */
 export type AnswerOcsp = (question: OcspQuestion) => OcspAnswer | Promise<OcspAnswer>
 
-/** A request of which the issuer is known. */
-interface Matched {
-  request: OcspRequest
+/** What an answer is made from. It is true at `stamp`, and for as long as a look gives that. */
+interface Facts {
+  certIds: readonly CertId[]
   issuing: IssuingKey
-}
-
-/** What an answer is made from, as it was found after the request had come. */
-interface Makings extends Matched {
   stamp: Stamp
   speaker: Speaker
-  statuses: KnownStatus[]
-}
-
-/** An answer without a nonce, good while nothing has changed since `stamp`. It is made anew in place. */
-interface KeptAnswer extends Matched {
-  stamp: Stamp
-  speaker: Speaker
-  /** What it says, to be compared. */
+  statuses: readonly KnownStatus[]
+  /** The statuses, to be compared. */
   says: string
-  answer: OcspAnswer
-  /** Epoch milliseconds: from when on, and until when, it is given out. */
+}
+
+/** An answer without a nonce. Epoch milliseconds: from when on, and until when, it is given out. */
+interface KeptAnswer {
+  answer: SignedAnswer
   madeAt: number
   renewAt: number
+}
+
+/** What is known of a question, found anew in place; `kept`: the answer that says so. */
+interface Known extends Facts {
+  kept: KeptAnswer | undefined
 }
 
 interface Responding {
@@ -66,20 +69,23 @@ interface Responding {
   look: Look
   findSpeaker: FindSpeaker
   issuers: (stamp: Stamp) => Promise<Issuers>
-  /** The same answers by the CertIDs, and by the requests as they were worded. */
-  byQuestion: Kept<KeptAnswer>
-  byWording: Kept<KeptAnswer>
+  /** The same by the CertIDs, and, where there is an answer, by the requests as they were worded. */
+  byQuestion: Kept<Known>
+  byWording: Kept<Known>
 }
 
 const bounds = { entries: 200_000, octets: 64 << 20 }
+/** What is kept beside the key and the answer takes about so many octets. */
+const weight = 1_000
 
 /**
  * The OCSP responder of the installation (RFC 6960, 9654, 9919). All certificates of one request belong to one issuing key of
  * ours, found by the hashes of the CertID; otherwise the answer is `unauthorized` (section 2.3).
  *
- * An answer without a nonce is signed once and kept, and given out again only after a look at the database, begun after the
- * request had come, has shown that nothing which it depends on was changed: a revocation shows with its commit, on every node.
- * What was never issued is not kept, since issuing changes nothing that the look sees.
+ * What is said of a certificate is kept, and so is an answer without a nonce. It is given out again, or signed with another
+ * nonce, only after a look at the database, begun after the request had come, has shown that nothing which it depends on was
+ * changed: a revocation shows with its commit, on every node. What was never issued is not kept, since issuing changes nothing
+ * that the look sees.
  */
 export function createOcsp(it: Installation): AnswerOcsp {
   const responding: Responding = {
@@ -90,7 +96,6 @@ export function createOcsp(it: Installation): AnswerOcsp {
     byQuestion: createKept(bounds),
     byWording: createKept(bounds),
   }
-  const { byWording, look } = responding
   const failed = (error: unknown): OcspAnswer => {
     if (error instanceof DatabaseUnavailable) return unsigned('tryLater')
     it.log.error({ err: error }, 'OCSP failed')
@@ -98,111 +103,170 @@ export function createOcsp(it: Installation): AnswerOcsp {
   }
   return (question) => {
     try {
-      const known = byWording.get(question.text)
-      if (!known) return answerNew(responding, question).catch(failed)
-      const stamp = look()
-      if (stamp instanceof Promise) return stamp.then((found) => answerKept(responding, known, found)).catch(failed)
-      if (isCurrent(known, stamp, it.clock())) return known.answer
-      return answerAgain(responding, known, stamp).catch(failed)
+      const answer = answerQuestion(responding, question)
+      return answer instanceof Promise ? answer.catch(failed) : answer
     } catch (error) {
       return failed(error)
     }
   }
 }
 
-function isCurrent({ stamp, madeAt, renewAt }: KeptAnswer, now: Stamp, clock: Date): boolean {
-  const at = clock.getTime()
-  return stamp === now && madeAt <= at && at < renewAt
-}
-
-function answerKept(responding: Responding, known: KeptAnswer, stamp: Stamp): OcspAnswer | Promise<OcspAnswer> {
-  return isCurrent(known, stamp, responding.it.clock()) ? known.answer : answerAgain(responding, known, stamp)
-}
-
-/** The kept answer if it is still what one made now would say, else one made now in its place. */
-async function answerAgain(responding: Responding, known: KeptAnswer, stamp: Stamp): Promise<OcspAnswer> {
-  const makings = await gather(responding, known.request, stamp)
-  if (typeof makings === 'string') return unsigned(makings)
-  const same = known.speaker === makings.speaker && known.says === textOf(makings.statuses)
-  if (same && isCurrent({ ...known, stamp }, stamp, responding.it.clock())) {
-    known.stamp = stamp
-    return known.answer
+function answerQuestion(responding: Responding, question: OcspQuestion): OcspAnswer | Promise<OcspAnswer> {
+  const { byWording, look } = responding
+  const known = byWording.get(question.text)
+  if (known) return whenSeen(look(question.batch), (stamp) => answerKept(responding, known, stamp))
+  const der = question.der()
+  if (!der) return unsigned('malformedRequest')
+  const plain = findPlainRequest(der)
+  const key = plain && der.toString('latin1', plain.certId.start, plain.certId.end)
+  const asked = key === undefined ? undefined : responding.byQuestion.get(key)
+  if (!plain || !asked) return answerNew(responding, question, der)
+  const { nonce } = plain
+  if (!nonce) {
+    keep(byWording, question.text, asked)
+    return whenSeen(look(question.batch), (stamp) => answerKept(responding, asked, stamp))
   }
-  const made = await make(responding, makings)
-  if (isKept(made)) Object.assign(known, made)
-  return made.answer
+  const repeated = der.subarray(nonce.start, nonce.end)
+  return whenSeen(look(question.batch), (stamp) => answerNonce(responding, asked, repeated, stamp))
 }
 
-async function answerNew(responding: Responding, question: OcspQuestion): Promise<OcspAnswer> {
-  const request = read(question)
+/** Goes on at once where the look was at once: waiting costs more than a kept answer. */
+function whenSeen(stamp: Stamp | Promise<Stamp>, next: (stamp: Stamp) => OcspAnswer | Promise<OcspAnswer>) {
+  return stamp instanceof Promise ? stamp.then(next) : next(stamp)
+}
+
+function isTimely({ madeAt, renewAt }: KeptAnswer, now: Date): boolean {
+  const at = now.getTime()
+  return madeAt <= at && at < renewAt
+}
+
+/** The kept answer if it is what one made now would say, else one made now in its place. */
+function answerKept(responding: Responding, known: Known, stamp: Stamp): OcspAnswer | Promise<OcspAnswer> {
+  const { kept } = known
+  if (kept && known.stamp === stamp && isTimely(kept, responding.it.clock())) return kept.answer
+  return answerAgain(responding, known, stamp)
+}
+
+async function answerAgain(responding: Responding, known: Known, stamp: Stamp): Promise<OcspAnswer> {
+  const facts = await gather(responding, known.certIds, stamp)
+  if (typeof facts === 'string') return unsigned(facts)
+  update(known, facts)
+  if (known.kept && isTimely(known.kept, responding.it.clock())) return known.kept.answer
+  const kept = await make(responding, facts)
+  // What has changed meanwhile was found by somebody else.
+  if (isKept(facts)) keep(responding.byQuestion, questionKey(facts.certIds), Object.assign(known, facts, { kept }))
+  return kept.answer
+}
+
+/** A kept answer stays if it says the same, by the same responder. */
+function update(known: Known, facts: Facts): void {
+  if (!isKept(facts)) return
+  const same = known.speaker === facts.speaker && known.says === facts.says
+  Object.assign(known, facts, same ? undefined : { kept: undefined })
+}
+
+/** Signed for this one request; what it says need not be read again while nothing has changed. */
+function answerNonce(
+  responding: Responding,
+  known: Known,
+  nonce: Buffer,
+  stamp: Stamp,
+): OcspAnswer | Promise<OcspAnswer> {
+  const { it, findSpeaker } = responding
+  const speaker = known.stamp === stamp ? findSpeaker(known.issuing, stamp) : undefined
+  if (!speaker || speaker instanceof Promise) return answerNonceAgain(responding, known, nonce, stamp)
+  if (typeof speaker === 'string') return unsigned(speaker)
+  const { certIds, statuses } = known
+  return signAnswer({ certIds, nonce }, { speaker, statuses, now: it.clock(), settled: false })
+}
+
+async function answerNonceAgain(
+  responding: Responding,
+  known: Known,
+  nonce: Buffer,
+  stamp: Stamp,
+): Promise<OcspAnswer> {
+  const facts = await gather(responding, known.certIds, stamp)
+  if (typeof facts === 'string') return unsigned(facts)
+  update(known, facts)
+  return signAnswer({ certIds: facts.certIds, nonce }, { ...facts, now: responding.it.clock(), settled: false })
+}
+
+async function answerNew(responding: Responding, question: OcspQuestion, der: Buffer): Promise<OcspAnswer> {
+  const request = read(der)
   if (typeof request === 'string') return unsigned(request)
-  const stamp = await responding.look()
-  const key = questionKey(request)
-  const known = request.nonce ? undefined : responding.byQuestion.get(key)
+  const stamp = await responding.look(question.batch)
+  const { certIds, nonce } = request
+  const key = questionKey(certIds)
+  const known = responding.byQuestion.get(key)
   if (known) {
+    if (nonce) return answerNonce(responding, known, nonce, stamp)
     keep(responding.byWording, question.text, known)
     return answerKept(responding, known, stamp)
   }
-  const makings = await gather(responding, request, stamp)
-  if (typeof makings === 'string') return unsigned(makings)
-  const made = await make(responding, makings)
-  if (isKept(made)) {
-    keep(responding.byQuestion, key, made)
-    keep(responding.byWording, question.text, made)
+  const facts = await gather(responding, certIds, stamp)
+  if (typeof facts === 'string') return unsigned(facts)
+  if (nonce) {
+    if (isKept(facts)) keep(responding.byQuestion, key, { ...facts, kept: undefined })
+    return signAnswer(request, { ...facts, now: responding.it.clock(), settled: false })
   }
-  return made.answer
+  const kept = await make(responding, facts)
+  if (isKept(facts)) {
+    const found = { ...facts, kept }
+    keep(responding.byQuestion, key, found)
+    keep(responding.byWording, question.text, found)
+  }
+  return kept.answer
 }
 
 /** Finds who answers and what there is to say, or why there is no answer. */
 async function gather(
   { it, issuers, findSpeaker }: Responding,
-  request: OcspRequest,
+  certIds: readonly CertId[],
   stamp: Stamp,
-): Promise<Makings | OcspError> {
+): Promise<Facts | OcspError> {
   const { all, find } = await issuers(stamp)
-  const issuing = find(request)
+  const issuing = find(certIds)
   if (!issuing) return 'unauthorized'
   const speaker = await findSpeaker(issuing, stamp)
   if (typeof speaker === 'string') return speaker
   const statuses: KnownStatus[] = []
-  for (const { serial } of request.certIds) statuses.push(await readStatus(it, { issuing, all }, serial))
+  for (const { serial } of certIds) statuses.push(await readStatus(it, { issuing, all }, serial))
   const refused = speaker.settings.ocspNeverIssued === 'unauthorized' && statuses.some(isNeverIssued)
-  return refused ? 'unauthorized' : { request, issuing, stamp, speaker, statuses }
+  return refused ? 'unauthorized' : { certIds, issuing, stamp, speaker, statuses, says: textOf(statuses) }
 }
 
-async function make({ it }: Responding, makings: Makings): Promise<KeptAnswer> {
-  const { request, issuing, stamp, speaker, statuses } = makings
+async function make({ it }: Responding, { certIds, speaker, statuses }: Facts): Promise<KeptAnswer> {
   const now = it.clock()
-  const settled = request.nonce === undefined && (await isSettled(it.db, statuses, now))
-  const answer = await signAnswer(request, { speaker, statuses, now, settled })
-  const { thisUpdate, nextUpdate } = answer.signed
-  const madeAt = thisUpdate.getTime()
-  const renewAt = madeAt + (nextUpdate.getTime() - madeAt) / 2
-  return { request, issuing, stamp, speaker, says: textOf(statuses), answer, madeAt, renewAt }
+  const settled = await isSettled(it.db, statuses, now)
+  const { der, signed } = await signAnswer({ certIds }, { speaker, statuses, now, settled })
+  const madeAt = signed.thisUpdate.getTime()
+  const renewAt = madeAt + (signed.nextUpdate.getTime() - madeAt) / 2
+  // A copy of its own: what it was written into is longer.
+  return { answer: { der: Buffer.from(der), signed }, madeAt, renewAt }
 }
 
 function isNeverIssued({ kind }: KnownStatus): boolean {
   return kind === 'neverIssued'
 }
 
-/** Whether the next one who asks may have it too. */
-function isKept({ request, says }: KeptAnswer): boolean {
-  return !request.nonce && !says.includes('neverIssued' satisfies KnownStatus['kind'])
+/** Whether it may be remembered for the next one who asks. */
+function isKept({ statuses }: Facts): boolean {
+  return !statuses.some(isNeverIssued)
 }
 
 /** The CertIDs as they came: an answer repeats them byte for byte. */
-function questionKey({ certIds }: OcspRequest): string {
+function questionKey(certIds: readonly CertId[]): string {
   return certIds.map(({ der }) => der.toString('latin1')).join('')
 }
 
-function keep(kept: Kept<KeptAnswer>, key: string, made: KeptAnswer): void {
-  kept.set(key, made, key.length + made.answer.der.length)
+function keep(memory: Kept<Known>, key: string, known: Known): void {
+  memory.set(key, known, key.length + (known.kept?.answer.der.length ?? 0) + weight)
 }
 
-function read(question: OcspQuestion): OcspRequest | OcspError {
+function read(der: Buffer): OcspRequest | OcspError {
   try {
-    const der = question.der()
-    return der ? parseOcspRequest(der) : 'malformedRequest'
+    return parseOcspRequest(der)
   } catch (error) {
     if (!(error instanceof PkiError)) throw error
     // Well formed, but a hash or a critical extension that we do not know: we cannot say anything about it (section 2.3).

@@ -1,4 +1,4 @@
-import type { OcspRequest } from '../pki/ocsp.ts'
+import type { CertId } from '../pki/ocsp.ts'
 import type { Installation } from './installation.ts'
 import { certIdKey, type IssuingKey, indexIssuingKeys, readIssuingKeys } from './issuingKey.ts'
 import type { Stamp } from './ocspLook.ts'
@@ -6,7 +6,7 @@ import type { Stamp } from './ocspLook.ts'
 /** Every issuing key, and the one key that all questions of a request are about: undefined for another's, or several. */
 export interface Issuers {
   all: readonly IssuingKey[]
-  find(request: OcspRequest): IssuingKey | undefined
+  find(certIds: readonly CertId[]): IssuingKey | undefined
 }
 
 /** The issuing keys, read again when there are others. */
@@ -14,7 +14,7 @@ export function createIssuers(it: Installation): (stamp: Stamp) => Promise<Issue
   const load = async (): Promise<Issuers> => {
     const all = await readIssuingKeys(it)
     const index = indexIssuingKeys(all)
-    const find = ({ certIds }: OcspRequest): IssuingKey | undefined => {
+    const find = (certIds: readonly CertId[]): IssuingKey | undefined => {
       const [first, ...others] = certIds.map(({ hash, issuerNameHash, issuerKeyHash }) =>
         index.get(certIdKey(hash, issuerNameHash, issuerKeyHash)),
       )

@@ -14,8 +14,11 @@ export interface Stamp {
   issuers: string
 }
 
-/** Looks at the database after the call, and at once where that is possible. Throws DatabaseUnavailable. */
-export type Look = () => Stamp | Promise<Stamp>
+/**
+ * Looks at the database after the call, and at once where that is possible; calls with the same `batch` share one look, which
+ * begins with the first of them. Throws DatabaseUnavailable.
+ */
+export type Look = (batch?: object) => Stamp | Promise<Stamp>
 
 /** Every number in it only grows, and each change of what it stands for raises one in the same transaction. */
 const readNumbers = statement((tables: Kysely<CoreTables>) =>
@@ -45,13 +48,19 @@ export function createLook(db: Database): Look {
 /** SQLite tells whether anything at all was committed since the last look. */
 function unlessUnchanged(db: Database, read: () => Promise<Stamp>): Look {
   let known: { version: number | undefined; stamp: Stamp } | undefined
-  return () => {
+  const look = () => {
     const version = dataVersion(db)
     if (known && known.version === version) return known.stamp
     return read().then((stamp) => {
       known = { version, stamp }
       return stamp
     })
+  }
+  let last: { batch: object; found: Stamp | Promise<Stamp> } | undefined
+  return (batch) => {
+    if (!batch) return look()
+    if (last?.batch !== batch) last = { batch, found: look() }
+    return last.found
   }
 }
 

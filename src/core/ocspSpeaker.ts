@@ -13,17 +13,20 @@ export interface Speaker {
   settings: AuthoritySettings
   /** No answer lasts longer. */
   notAfter: Date
-  write(draft: Omit<OcspResponseDraft, 'signer' | 'responderId' | 'certificates'>): Promise<Buffer>
+  /** DER OCSPResponse; at once where its key signs at once. */
+  write(draft: Omit<OcspResponseDraft, 'signer' | 'responderId' | 'certificates'>): Buffer | Promise<Buffer>
 }
 
-/** A speaker, or why there is none (RFC 6960 section 2.3). */
-export type FindSpeaker = (issuing: IssuingKey, stamp: Stamp) => Promise<Speaker | OcspError>
+type SpeakerOrError = Speaker | OcspError
+
+/** A speaker, or why there is none (RFC 6960 section 2.3); at once while nothing has changed. */
+export type FindSpeaker = (issuing: IssuingKey, stamp: Stamp) => SpeakerOrError | Promise<SpeakerOrError>
 
 interface Found {
   stamp: Stamp
   at: number
   until: number
-  speaker: Speaker | OcspError
+  speaker: SpeakerOrError
   basis: readonly unknown[]
 }
 
@@ -33,16 +36,20 @@ const pause = 10_000
 /** Looks again when something has changed, and when the responder is due. */
 export function createSpeakers(it: Installation): FindSpeaker {
   const found = new WeakMap<IssuingKey, Found>()
-  return async (issuing, stamp) => {
+  const findAgain = async (issuing: IssuingKey, stamp: Stamp, now: number): Promise<SpeakerOrError> => {
     const known = found.get(issuing)
-    const now = it.clock().getTime()
-    if (known && known.stamp === stamp && known.at <= now && now < known.until) return known.speaker
     const { speaker, basis, until } = await findSpeaker(it, issuing)
     const same = known?.basis.length === basis.length && basis.every((part, at) => part === known.basis[at])
     const end = typeof speaker === 'string' ? Number.POSITIVE_INFINITY : speaker.notAfter.getTime()
     const next = same ? known.speaker : speaker
     found.set(issuing, { stamp, at: now, until: Math.min(Math.max(until, now + pause), end), basis, speaker: next })
     return next
+  }
+  return (issuing, stamp) => {
+    const known = found.get(issuing)
+    const now = it.clock().getTime()
+    const holds = known && known.stamp === stamp && known.at <= now && now < known.until
+    return holds ? known.speaker : findAgain(issuing, stamp, now)
   }
 }
 
@@ -108,7 +115,9 @@ async function delegated(
   const speaker: Speaker = {
     settings,
     notAfter,
-    write: (draft) => writeOcspResponse({ ...draft, responderId, certificates, signer }),
+    // Field by field: spreading drafts of several shapes costs as much as encoding them.
+    write: ({ producedAt, responses, nonce, extendedRevoke }) =>
+      writeOcspResponse({ responderId, producedAt, responses, nonce, extendedRevoke, certificates, signer }),
   }
   return { speaker, basis: [authority, responder], until: renewAt.getTime() }
 }

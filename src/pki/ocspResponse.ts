@@ -1,5 +1,6 @@
 import { reasonName } from './crl.ts'
-import { bits, enumerated, explicit, generalizedTime, implicit, nullValue, octets, oid, seq } from './der.ts'
+import { context, enumerated, explicit, generalizedTime, implicit, nullValue, octets, oid, seq, TAG } from './der.ts'
+import { DerBackwards } from './derBackwards.ts'
 import { malformed } from './error.ts'
 import { encodeExtension } from './extensions.ts'
 import type { CertId } from './ocsp.ts'
@@ -11,9 +12,9 @@ export interface OcspSingleResponse {
   certId: Pick<CertId, 'der'>
   status: 'good' | 'unknown' | { revokedAt: Date; reason?: number }
   thisUpdate: Date
-  nextUpdate?: Date
+  nextUpdate?: Date | undefined
   /** How far back the status of ended certificates is still known (section 4.4.4). */
-  archiveCutoff?: Date
+  archiveCutoff?: Date | undefined
 }
 
 /** `keyHash`: SHA-1 of the bits of the responder's public key (byKey). `name`: DER of its subject (byName). */
@@ -24,9 +25,9 @@ export interface OcspResponseDraft {
   producedAt: Date
   responses: readonly OcspSingleResponse[]
   /** The client's nonce, repeated. */
-  nonce?: Buffer
+  nonce?: Buffer | undefined
   /** Says that "revoked" also stands for what was never issued; must be set when a response does so (section 4.4.8). */
-  extendedRevoke?: boolean
+  extendedRevoke?: boolean | undefined
   /** DER certificates that lead to the responder's key; none when the issuer itself signs. */
   certificates: readonly Buffer[]
   signer: Signer
@@ -36,37 +37,93 @@ const GOOD = implicit(0, Buffer.alloc(0))
 const UNKNOWN = implicit(2, Buffer.alloc(0))
 const SUCCESSFUL = enumerated(0)
 const BASIC = oid(OID.ocspBasic)
+const NONCE = oid(OID.ocspNonce)
 const EXTENDED_REVOKE = encodeExtension(OID.ocspExtendedRevoke, nullValue())
 
+/** Room for all that has no length of its own: headers, times, a status, a signature of RSA-4096. */
+const ROOM = 1024
+const ROOM_EACH = 160
+
 /**
- * DER OCSPResponse, successful, with a signed BasicOCSPResponse. Times are cut to whole seconds.
+ * DER OCSPResponse, successful, with a signed BasicOCSPResponse; at once where the signer answers at once. Times are cut to whole seconds.
  * Throws PkiError('malformed') for a nonce of another length than 1 to 128 octets or a reason that has no name.
  */
-export async function writeOcspResponse(draft: OcspResponseDraft): Promise<Buffer> {
-  const { signer, certificates } = draft
+export function writeOcspResponse(draft: OcspResponseDraft): Buffer | Promise<Buffer> {
   const tbs = encodeResponseData(draft)
-  const basic = seq(
-    tbs,
-    signer.algorithm,
-    bits(await signer.sign(tbs)),
-    ...(certificates.length ? [explicit(0, seq(...certificates))] : []),
-  )
-  return seq(SUCCESSFUL, explicit(0, seq(BASIC, octets(basic))))
+  const signature = draft.signer.sign(tbs)
+  return Buffer.isBuffer(signature)
+    ? assemble(draft, tbs, signature)
+    : signature.then((ready) => assemble(draft, tbs, ready))
+}
+
+function assemble({ signer, certificates }: OcspResponseDraft, tbs: Buffer, signature: Buffer): Buffer {
+  let room = tbs.length + signature.length + ROOM
+  for (const { length } of certificates) room += length
+  const out = new DerBackwards(room)
+  const end = out.at
+  for (let at = certificates.length - 1; at >= 0; at--) out.put(certificates[at] as Buffer)
+  if (certificates.length > 0) {
+    out.wrap(TAG.seq, end)
+    out.wrap(context(0), end)
+  }
+  const endOfSignature = out.at
+  out.put(signature)
+  out.octet(0)
+  out.wrap(TAG.bits, endOfSignature)
+  out.put(signer.algorithm)
+  out.put(tbs)
+  out.wrap(TAG.seq, end)
+  out.wrap(TAG.octets, end)
+  out.put(BASIC)
+  out.wrap(TAG.seq, end)
+  out.wrap(context(0), end)
+  out.put(SUCCESSFUL)
+  out.wrap(TAG.seq, end)
+  return out.done()
 }
 
 function encodeResponseData(draft: OcspResponseDraft): Buffer {
   const { responderId, nonce, extendedRevoke, producedAt, responses } = draft
   if (nonce && (nonce.length < 1 || nonce.length > 128)) throw malformed('a nonce has 1 to 128 octets')
-  const extensions = [
-    ...(nonce ? [encodeExtension(OID.ocspNonce, octets(nonce))] : []),
-    ...(extendedRevoke ? [EXTENDED_REVOKE] : []),
-  ]
-  return seq(
-    'name' in responderId ? explicit(1, responderId.name) : explicit(2, octets(responderId.keyHash)),
-    momentOf(producedAt),
-    seq(...responses.map(encodeSingle)),
-    ...(extensions.length ? [explicit(1, seq(...extensions))] : []),
-  )
+  const id = encodeResponderId(responderId)
+  let room = ROOM + id.length
+  for (const { certId } of responses) room += certId.der.length + ROOM_EACH
+  const out = new DerBackwards(room)
+  const end = out.at
+  if (nonce || extendedRevoke) {
+    if (extendedRevoke) out.put(EXTENDED_REVOKE)
+    if (nonce) putNonce(out, nonce)
+    out.wrap(TAG.seq, end)
+    out.wrap(context(1), end)
+  }
+  const endOfResponses = out.at
+  for (let at = responses.length - 1; at >= 0; at--) putSingle(out, responses[at] as OcspSingleResponse)
+  out.wrap(TAG.seq, endOfResponses)
+  out.put(momentOf(producedAt))
+  out.put(id)
+  out.wrap(TAG.seq, end)
+  return out.done()
+}
+
+const responderIds = new WeakMap<ResponderId, Buffer>()
+
+/** One responder signs many answers. */
+function encodeResponderId(id: ResponderId): Buffer {
+  let known = responderIds.get(id)
+  if (!known) {
+    known = 'name' in id ? explicit(1, id.name) : explicit(2, octets(id.keyHash))
+    responderIds.set(id, known)
+  }
+  return known
+}
+
+function putNonce(out: DerBackwards, nonce: Buffer): void {
+  const end = out.at
+  out.put(nonce)
+  out.wrap(TAG.octets, end)
+  out.wrap(TAG.octets, end)
+  out.put(NONCE)
+  out.wrap(TAG.seq, end)
 }
 
 const moments = new Map<number, Buffer>()
@@ -83,12 +140,19 @@ function momentOf(date: Date): Buffer {
   return known
 }
 
-function encodeSingle({ certId, status, thisUpdate, nextUpdate, archiveCutoff }: OcspSingleResponse): Buffer {
-  const parts = [certId.der, encodeStatus(status), momentOf(thisUpdate)]
-  if (nextUpdate) parts.push(explicit(0, momentOf(nextUpdate)))
-  if (archiveCutoff)
-    parts.push(explicit(1, seq(encodeExtension(OID.ocspArchiveCutoff, generalizedTime(archiveCutoff)))))
-  return seq(...parts)
+function putSingle(out: DerBackwards, single: OcspSingleResponse): void {
+  const { certId, status, thisUpdate, nextUpdate, archiveCutoff } = single
+  const end = out.at
+  if (archiveCutoff) out.put(explicit(1, seq(encodeExtension(OID.ocspArchiveCutoff, generalizedTime(archiveCutoff)))))
+  if (nextUpdate) {
+    const endOfTime = out.at
+    out.put(momentOf(nextUpdate))
+    out.wrap(context(0), endOfTime)
+  }
+  out.put(momentOf(thisUpdate))
+  out.put(encodeStatus(status))
+  out.put(certId.der)
+  out.wrap(TAG.seq, end)
 }
 
 function encodeStatus(status: OcspSingleResponse['status']): Buffer {

@@ -98,6 +98,51 @@ describe.each(databases)('kept OCSP answers on $name', ({ open }) => {
     expect(await both(serial)).toEqual([`revoked ${time} 1`, `revoked ${time} 1`])
   })
 
+  it('with nonces too a revocation, a hold and its end show with their commit, on the other node too', async () => {
+    const certificate = await to.issue('nonces.example.org')
+    const withNonce = async (node: World) => {
+      const nonce = randomBytes(16)
+      const answer = await askOcsp(node, ocspRequest(issuer, [certificate.serial], { nonce }))
+      const read = readOcsp(answer.der)
+      expect(read.nonce).toEqual(nonce)
+      expect(answer.signed?.nonce).toBe(true)
+      return said(read.statuses[0] ?? '')
+    }
+    const everywhere = async () => [
+      ...[await withNonce(world), await withNonce(other), await withNonce(other)],
+      ...(await both(certificate.serial)).map(said),
+    ]
+    expect(await everywhere()).toEqual(Array(5).fill('good'))
+    await to.revoke(certificate, 'certificateHold')
+    expect(await everywhere()).toEqual(Array(5).fill('revoked'))
+    await to.release(certificate)
+    expect(await everywhere()).toEqual(Array(5).fill('good'))
+    await to.revoke(certificate, 'keyCompromise')
+    expect(await everywhere()).toEqual(Array(5).fill('revoked'))
+  })
+
+  it('a serial that is asked with nonces is good as soon as it is issued', async () => {
+    const certificate = await to.issue('nonces-later.example.org')
+    const serial = randomBytes(12).toString('hex').replace(/^./, '1')
+    const withNonce = async () =>
+      readOcsp((await askOcsp(world, ocspRequest(issuer, [serial], { nonce: randomBytes(8) }))).der).statuses
+    expect(await withNonce()).toEqual(['unknown'])
+    await to.change((tables) =>
+      tables.updateTable('certificates').set({ serial }).where('id', '=', certificate.id).execute(),
+    )
+    expect(await withNonce()).toEqual(['good'])
+  })
+
+  it('a batch looks once, and the next batch looks again', async () => {
+    const look = createLook(world.it.db)
+    const batch = {}
+    const before = await look(batch)
+    await to.revoke(await to.issue('batch.example.org'))
+    if (world.it.db.dialect === 'sqlite') expect(await look(batch)).toBe(before)
+    expect(await look({})).not.toBe(before)
+    expect(await look()).not.toBe(before)
+  })
+
   it('a serial that was unknown is good as soon as it is issued, though issuing raises no counter', async () => {
     const certificate = await to.issue('later.example.org')
     const serial = randomBytes(12).toString('hex').replace(/^./, '1')

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -85,6 +86,25 @@ describe('RFC 6960 appendix A.1, POST', () => {
       expect(answer).toMatchObject({ status: 415, headers: { accept: TYPE } })
       expect(answer.text).toBe('post an application/ocsp-request\n')
     }
+  })
+
+  test('however a body comes: in pieces after its head, chunked, or behind another request', async () => {
+    const body = request(good.serial)
+    const head = (more: string) => `POST /ocsp/issuing HTTP/1.1\r\nHost: ca\r\nContent-Type: ${TYPE}\r\n${more}\r\n\r\n`
+    const fixed = Buffer.from(head(`Content-Length: ${body.length}`))
+    const chunk = (part: Buffer) =>
+      Buffer.concat([Buffer.from(`${part.length.toString(16)}\r\n`), part, Buffer.from('\r\n')])
+    const chunked = [chunk(body.subarray(0, 7)), chunk(body.subarray(7)), Buffer.from('0\r\n\r\n')]
+    const wire = [
+      [fixed, body.subarray(0, 3), body.subarray(3, 50), body.subarray(50)],
+      [Buffer.from(head('Transfer-Encoding: chunked')), ...chunked],
+      [Buffer.concat([fixed, body, fixed, body.subarray(0, 9)]), body.subarray(9)],
+    ]
+    const { body: expected } = await post(body)
+    for (const [at, pieces] of wire.entries())
+      expect(await exchanged(it.status.server.ports.httpPort, pieces, at === 2 ? 2 : 1)).toEqual(
+        Array(at === 2 ? 2 : 1).fill(expected),
+      )
   })
 
   test('16 KiB are read, one octet more is 413 and closes', async () => {
@@ -221,6 +241,33 @@ describe('refusals', () => {
     )
   })
 })
+
+/** Sends pieces, each in a segment of its own, and reads so many answers. */
+async function exchanged(port: number, pieces: readonly Buffer[], answers: number): Promise<Buffer[]> {
+  const socket = connect({ host: '127.0.0.1', port, noDelay: true })
+  const bodies: Buffer[] = []
+  try {
+    for (const piece of pieces) {
+      await new Promise((resolve) => socket.write(piece, resolve))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    let got = Buffer.alloc(0)
+    for await (const chunk of socket) {
+      got = Buffer.concat([got, chunk as Buffer])
+      for (let end = got.indexOf('\r\n\r\n'); end !== -1; end = got.indexOf('\r\n\r\n')) {
+        const [, length = '0'] = /content-length: (\d+)/i.exec(got.toString('latin1', 0, end)) ?? []
+        const whole = end + 4 + Number(length)
+        if (got.length < whole) break
+        bodies.push(got.subarray(end + 4, whole))
+        got = got.subarray(whole)
+      }
+      if (bodies.length >= answers) break
+    }
+  } finally {
+    socket.destroy()
+  }
+  return bodies
+}
 
 /** Overwrites octets here and there. */
 function mutate(der: Buffer, junk: Uint8Array): Buffer {

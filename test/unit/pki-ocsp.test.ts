@@ -14,6 +14,7 @@ import { type OcspResponseDraft, ocspError, writeOcspResponse } from '../../src/
 import { OID } from '../../src/pki/oid.ts'
 import { keyIdentifier } from '../../src/pki/publicKey.ts'
 import { signerFor } from '../../src/pki/signer.ts'
+import { readOcsp } from '../helpers/ocspAnswer.ts'
 import { authority, KEY_KINDS, type KeyKind, keyPair, leafDraft, pem } from '../helpers/pkiSamples.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'ocsp-'))
@@ -186,11 +187,24 @@ describe('writeOcspResponse', async () => {
   const single = { certId: { der: sha1Id() }, thisUpdate: now }
 
   test('refuses a nonce and a reason that cannot be', async () => {
-    await expect(writeOcspResponse({ ...draft, nonce: Buffer.alloc(0) })).rejects.toThrow(PkiError)
-    await expect(writeOcspResponse({ ...draft, nonce: Buffer.alloc(129) })).rejects.toThrow(PkiError)
-    await expect(
-      writeOcspResponse({ ...draft, responses: [{ ...single, status: { revokedAt: now, reason: 7 } }] }),
-    ).rejects.toThrow(PkiError)
+    const single7 = { ...single, status: { revokedAt: now, reason: 7 } }
+    expect(() => writeOcspResponse({ ...draft, nonce: Buffer.alloc(0) })).toThrow(PkiError)
+    expect(() => writeOcspResponse({ ...draft, nonce: Buffer.alloc(129) })).toThrow(PkiError)
+    expect(() => writeOcspResponse({ ...draft, responses: [single7] })).toThrow(PkiError)
+  })
+
+  test('lengths of one, two and three octets are written as DER has them', async () => {
+    for (const count of [0, 1, 3, 40, 500]) {
+      const responses = Array.from({ length: count }, (_, n) => ({
+        certId: { der: sha1Id(n + 1) },
+        status: 'good' as const,
+        thisUpdate: now,
+        nextUpdate: hours(1),
+      }))
+      const answer = readOcsp(await writeOcspResponse({ ...draft, responses, nonce: Buffer.alloc(128, 9) }))
+      expect(answer.certIds).toEqual(responses.map(({ certId }) => certId.der))
+      expect(answer.nonce).toEqual(Buffer.alloc(128, 9))
+    }
   })
 
   test('what was never issued is revoked as section 2.2 of RFC 6960 demands', async () => {
