@@ -40,7 +40,8 @@ const nameRules = z
   })
   .prefault({})
 
-export const certificateTypes = ['server', 'client', 'dual_purpose', 'ca'] as const
+/** registration_authority: a client that may ask for others (id-kp-cmcRA, RFC 6402 section 2.10). */
+export const certificateTypes = ['server', 'client', 'dual_purpose', 'registration_authority', 'ca'] as const
 
 const certificateFields = z.strictObject({
   type: z.enum([...certificateTypes, 'ocsp', 'message']).default('server'),

@@ -7,6 +7,7 @@ const extended = {
   server: [OID.serverAuth],
   client: [OID.clientAuth],
   dual_purpose: [OID.serverAuth, OID.clientAuth],
+  registration_authority: [OID.clientAuth, OID.cmcRA],
   ca: [],
   ocsp: [OID.OCSPSigning],
   message: [],
@@ -27,6 +28,7 @@ export function usages(type: CertificateType, algorithm: KeyAlgorithm): KeyUsage
     case 'message':
       return algorithm === 'RSA' ? ['digitalSignature', 'keyEncipherment'] : ['digitalSignature']
     case 'client':
+    case 'registration_authority':
     case 'ocsp':
       return ['digitalSignature']
   }

@@ -23,7 +23,14 @@ import { encodeSerial } from './serial.ts'
 import type { Signer } from './signer.ts'
 
 /** `message`: an RA's key that reads and signs enveloped messages (RFC 8894). */
-export type CertificateType = 'server' | 'client' | 'dual_purpose' | 'ca' | 'ocsp' | 'message'
+export type CertificateType =
+  | 'server'
+  | 'client'
+  | 'dual_purpose'
+  | 'registration_authority'
+  | 'ca'
+  | 'ocsp'
+  | 'message'
 
 /** All that a certificate will say. */
 export interface CertificateDraft {

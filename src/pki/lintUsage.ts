@@ -21,6 +21,8 @@ function purposeProblem({ type, purposes = [] }: Candidate): string | false {
   switch (type) {
     case 'server':
       return (!server || client) && 'a server certificate needs serverAuth and not clientAuth'
+    case 'registration_authority':
+      return !(client && purposes.includes(OID.cmcRA)) && 'a registration authority needs clientAuth and cmcRA'
     case 'client':
       return (purposes.length === 0 || server) && 'a client certificate needs a purpose and not serverAuth'
     case 'dual_purpose':
@@ -56,6 +58,7 @@ function usageProblem(candidate: Candidate): string | false {
         'a message key needs digitalSignature and keyEncipherment'
       )
     case 'client':
+    case 'registration_authority':
       return false
   }
 }
