@@ -97,26 +97,39 @@ export function branded(csr: CsrFields): Csr {
 }
 
 function readRequest(der: Buffer): { fields: Omit<CsrFields, 'signatureAlgorithm'>; signed: Signed } {
+  const { spki, subjectDer: _, signed, ...fields } = readUnproved(der)
+  return { fields: { ...fields, publicKey: readPublicKey(spki) }, signed }
+}
+
+type UnprovedFields = Omit<CsrFields, 'signatureAlgorithm' | 'publicKey'> & {
+  spki: Tlv
+  subjectDer: Buffer
+  signed: Signed
+}
+
+/** For readers in this folder alone: a PKCS #10 request of whose key and signature only the outside is looked at. Throws PkiError('malformed'). */
+export function readUnproved(der: Buffer): UnprovedFields {
   const request = readTlv(der)
   const [info, algorithm, signature, ...rest] = children(expect(request, TAG.seq, 'CertificationRequest'), 4)
   const [version, subject, spki, attributeSet, ...more] = children(expect(info, TAG.seq, 'CertificationRequestInfo'), 5)
   if (rest.length > 0 || more.length > 0) throw malformed('a CSR with something left over')
   if (readSmallInteger(expect(version, TAG.integer, 'version of the CSR')) !== 0)
     throw malformed('a CSR of a version other than 0')
-  const publicKey = readPublicKey(expect(spki, TAG.seq, 'SubjectPublicKeyInfo'))
   const attributes = readAttributes(attributeSet)
   const extensions = requestedExtensions(attributes)
   const challengePassword = readChallenge(attributes)
-  const fields = {
+  const name = expect(subject, TAG.seq, 'subject of the CSR')
+  return {
     der: request.der,
-    publicKey,
-    subject: decodeName(expect(subject, TAG.seq, 'subject of the CSR')),
+    spki: expect(spki, TAG.seq, 'SubjectPublicKeyInfo'),
+    subject: decodeName(name),
+    subjectDer: name.der,
     ...alternativeNames(extensions),
     attributes,
     extensions,
     ...(challengePassword === undefined ? {} : { challengePassword }),
+    signed: { tbs: expect(info, TAG.seq, 'CertificationRequestInfo').der, algorithm, signature },
   }
-  return { fields, signed: { tbs: expect(info, TAG.seq, 'CertificationRequestInfo').der, algorithm, signature } }
 }
 
 /** Of a requested subjectAltName. Throws PkiError('malformed'). */

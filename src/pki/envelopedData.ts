@@ -2,6 +2,7 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import {
   type BareCertificate,
   type CertificateIdentifier,
+  encodeIssuerAndSerial,
   identifies,
   keptBareCertificate,
   readBareCertificate,
@@ -33,6 +34,7 @@ import {
   tlv,
 } from './der.ts'
 import { malformed, unsupported } from './error.ts'
+import { encodeKeyAgreeRecipient, type KeyAgreement, recipientKeyIdentifier } from './keyAgreement.ts'
 import {
   type DecryptionKey,
   encodeKeyTransRecipient,
@@ -40,6 +42,7 @@ import {
   readKeyTransport,
   transportedKey,
 } from './keyTransport.ts'
+import { encodeKekRecipient, type KekRecipient } from './keyWrap.ts'
 import { OID } from './oid.ts'
 import {
   encodePasswordRecipient,
@@ -184,35 +187,59 @@ async function contentKeyOf(
 }
 
 /**
- * To whom an envelope is closed: an RSA key by its certificate, or whoever knows a password (UTF-8). A certificate that was read before, a signer's, spares
- * the import of its key; else DER.
+ * To whom an envelope is closed: an RSA key by its certificate, an EC key likewise, whoever knows a password (UTF-8) or a key-encryption key. A certificate that was
+ * read before, a signer's, spares the import of its key; else DER. `byKeyIdentifier`: in place of issuer and serial number, the identifier that the certificate has.
  */
 export type EnvelopeRecipient =
-  | { certificate: BareCertificate | Buffer; transport: KeyTransport }
+  | { certificate: BareCertificate | Buffer; transport: KeyTransport; byKeyIdentifier?: boolean }
+  | { certificate: BareCertificate | Buffer; agreement: KeyAgreement; byKeyIdentifier?: boolean }
   | { password: Buffer }
+  | { kek: KekRecipient }
 
-/** An EnvelopedData in its ContentInfo, DER, with one recipient; the content is id-data. Throws PkiError('unsupported') for a certificate whose key is not RSA. */
+/**
+ * An EnvelopedData in its ContentInfo, DER, with one recipient; `contentType` (dotted) is id-data when absent, and for another type `content` is the DER of its
+ * value. Throws PkiError('unsupported') for a certificate whose key does not do what is asked.
+ */
 export async function writeEnvelopedData(
   content: Buffer,
   recipient: EnvelopeRecipient,
   cipher: ContentCipher,
+  contentType: string = OID.data,
 ): Promise<Buffer> {
   const { algorithm, blockLength } = CONTENT_CIPHERS[cipher]
   const contentKey = newContentKey(cipher)
   const iv = randomBytes(blockLength)
   const encryption = createCipheriv(algorithm, cipherKey(cipher, contentKey), iv)
   const encrypted = Buffer.concat([encryption.update(content), encryption.final()])
-  const byPassword = 'password' in recipient
-  const info = byPassword
-    ? tlv(PASSWORD, Buffer.concat(await encodePasswordRecipient(recipient.password, contentKey)))
-    : encodeKeyTransRecipient(asBare(recipient.certificate), recipient.transport, contentKey)
+  const { version, info } = await encodeRecipient(recipient, contentKey)
   return encodeContentInfo(
     'envelopedData',
-    // RFC 5652 section 6.1.
-    integer(byPassword ? 3 : 0),
+    integer(version),
     set(info),
-    seq(oid(OID.data), encodeCipher(cipher, iv), implicit(0, encrypted)),
+    seq(oid(contentType), encodeCipher(cipher, iv), implicit(0, encrypted)),
   )
+}
+
+/** A RecipientInfo, and the version that it makes of the EnvelopedData (RFC 5652 section 6.1). */
+async function encodeRecipient(
+  recipient: EnvelopeRecipient,
+  contentKey: Buffer,
+): Promise<{ version: 0 | 2 | 3; info: Buffer }> {
+  if ('password' in recipient) {
+    const fields = await encodePasswordRecipient(recipient.password, contentKey)
+    return { version: 3, info: tlv(PASSWORD, Buffer.concat(fields)) }
+  }
+  if ('kek' in recipient)
+    return { version: 2, info: tlv(KEK, Buffer.concat(encodeKekRecipient(recipient.kek, contentKey))) }
+  const certificate = asBare(recipient.certificate)
+  const identifier = recipient.byKeyIdentifier ? certificate.keyIdentifier : undefined
+  if ('transport' in recipient) {
+    const info = encodeKeyTransRecipient(certificate, recipient.transport, contentKey, identifier)
+    return { version: identifier ? 2 : 0, info }
+  }
+  const rid = identifier ? recipientKeyIdentifier(identifier) : encodeIssuerAndSerial(certificate)
+  const fields = encodeKeyAgreeRecipient(certificate, rid, recipient.agreement, contentKey)
+  return { version: 2, info: tlv(KEY_AGREE, Buffer.concat(fields)) }
 }
 
 const asBare = (certificate: BareCertificate | Buffer): BareCertificate =>

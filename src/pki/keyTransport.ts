@@ -6,6 +6,7 @@ import {
   context,
   expect,
   explicit,
+  implicit,
   integer,
   nullValue,
   octets,
@@ -123,17 +124,21 @@ export async function transportedKey(
   return unpadOaep(opened, length, oaepHashes(transport), instead)
 }
 
-/** KeyTransRecipientInfo by issuerAndSerialNumber. Throws PkiError('unsupported') for a key that is not RSA. */
+/**
+ * KeyTransRecipientInfo (RFC 5652 section 6.2.1), by `keyIdentifier` where one is given, else by issuerAndSerialNumber. Throws PkiError('unsupported') for a key
+ * that is not RSA.
+ */
 export function encodeKeyTransRecipient(
   certificate: BareCertificate,
   transport: KeyTransport,
   contentKey: Buffer,
+  keyIdentifier?: Buffer,
 ): Buffer {
   const { publicKey } = certificate
   if (publicKey.algorithm !== 'RSA') throw unsupported('only to RSA keys can be encrypted')
   return seq(
-    integer(0),
-    encodeIssuerAndSerial(certificate),
+    integer(keyIdentifier ? 2 : 0),
+    keyIdentifier ? implicit(0, keyIdentifier) : encodeIssuerAndSerial(certificate),
     encodeKeyTransport(transport),
     octets(encryptTo(publicKey, transport, contentKey)),
   )
