@@ -60,10 +60,20 @@ function killGroup({ pid }: ChildProcess): void {
   }
 }
 
-/** The server's own environment without its settings: the key secret and the database's password are among them. */
+/** What programs need to find each other, their files, the time and the language, and the roots of this network. */
+const SURROUNDINGS = new Set([
+  ...['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'PWD', 'TMPDIR', 'TZ', 'LANG', 'LANGUAGE'],
+  ...['XDG_CONFIG_HOME', 'XDG_CACHE_HOME', 'XDG_DATA_HOME', 'XDG_RUNTIME_DIR'],
+  ...['SSL_CERT_FILE', 'SSL_CERT_DIR'],
+])
+
+/**
+ * Of the server's own environment only what is known to be no secret: passwords and tokens have names that nobody can list
+ * (PGPASSWORD, DATABASE_URL, AWS_SECRET_ACCESS_KEY, proxies with a password). What a command needs beside it stands in a file.
+ */
 function surroundings(): Record<string, string> {
   const plain = Object.entries(process.env).filter(
-    ([name, value]) => value !== undefined && !name.startsWith('COUNTERSIGN_') && name !== 'DATABASE_URL',
+    ([name, value]) => value !== undefined && (SURROUNDINGS.has(name) || name.startsWith('LC_')),
   )
   return Object.fromEntries(plain) as Record<string, string>
 }

@@ -22,7 +22,10 @@ export interface EveryCrl {
   read(): Promise<SignedCrl | undefined>
 }
 
-/** All CRLs and delta CRLs of authorities, also under earlier certificates until those have ended. */
+/**
+ * All CRLs and delta CRLs of authorities, also under earlier certificates until those have ended. An authority that cannot
+ * be loaded is passed over: those of the others are told all the same.
+ */
 export async function everyCrl(it: Installation): Promise<EveryCrl[]> {
   const rows = await withTables<CoreTables>(it.db)
     .selectFrom('authority_certificates')
@@ -31,16 +34,35 @@ export async function everyCrl(it: Installation): Promise<EveryCrl[]> {
     .orderBy('id')
     .execute()
   const all: EveryCrl[] = []
-  for (const { id: issuer, authority_id: authorityId, active } of rows) {
-    const authority = await loadAuthority(it, authorityId)
-    const { id, name, organizationId } = authority
-    for (const { shard, delta } of await crlsOf(it, authority, issuer)) {
-      const url = `${it.httpBaseUrl}/crl/${name}/${issuer}/${shardName(shard)}${delta ? '-delta' : ''}.crl`
-      const read = () => currentCrl(it, { authority: id, issuer, shard, delta }).catch(unlessAbsent)
-      all.push({ authority: { id, name, organizationId }, issuer, active: active === 1, shard, delta, url, read })
+  for (const { id, authority_id: authorityId, active } of rows) {
+    try {
+      all.push(...(await crlsUnder(it, authorityId, { issuer: id, active: active === 1 })))
+    } catch (error) {
+      // Upkeep raises the alert.
+      it.log.error({ err: error, authority: authorityId }, 'the CRLs of an authority cannot be told: it is passed over')
     }
   }
   return all
+}
+
+/** Throws where the authority cannot be loaded. */
+async function crlsUnder(
+  it: Installation,
+  authorityId: number,
+  { issuer, active }: Pick<EveryCrl, 'issuer' | 'active'>,
+): Promise<EveryCrl[]> {
+  const authority = await loadAuthority(it, authorityId)
+  const { id, name, organizationId } = authority
+  const crls = await crlsOf(it, authority, issuer)
+  return crls.map(({ shard, delta }) => ({
+    authority: { id, name, organizationId },
+    issuer,
+    active,
+    shard,
+    delta,
+    url: `${it.httpBaseUrl}/crl/${name}/${issuer}/${shardName(shard)}${delta ? '-delta' : ''}.crl`,
+    read: () => currentCrl(it, { authority: id, issuer, shard, delta }).catch(unlessAbsent),
+  }))
 }
 
 function unlessAbsent(error: unknown): undefined {

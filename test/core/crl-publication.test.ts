@@ -2,7 +2,10 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { CoreTables } from '../../src/core/tables.ts'
 import { createCrlPublisher, type Publication } from '../../src/crlPublisher.ts'
+import { withTables } from '../../src/db/tables.ts'
+import { transaction } from '../../src/db/transaction.ts'
 import { readCrl } from '../../src/pki/crlReader.ts'
 import { databases } from '../helpers/databases.ts'
 import { manualAuthority } from '../helpers/manualAuthority.ts'
@@ -107,6 +110,48 @@ describe.each(databases)('publishing CRLs beside HTTP, on $name', ({ open }) => 
       expect(readFileSync(path('web', `${name}.crl`))).toEqual(crl)
     })
 
+    test('an authority that cannot be loaded, or whose CRL cannot be made, stops none of the others', async () => {
+      const set = (name: string, change: { settings?: string }) =>
+        transaction(world.it.db, async (db) => {
+          await withTables<CoreTables>(db)
+            .updateTable('authorities')
+            .set((eb) => ({ ...change, version: eb('version', '+', 1) }))
+            .where('name', '=', name)
+            .execute()
+        })
+      const issuer = await issuerOf('root')
+      const row = { serial: 'no serial', shard: 0, revoked_at: 0, reason: null, invalidity_at: null }
+      await transaction(world.it.db, async (db) => {
+        await withTables<CoreTables>(db)
+          .insertInto('imported_revocations')
+          .values({ ...row, authority_certificate_id: issuer })
+          .execute()
+        await withTables<CoreTables>(db)
+          .updateTable('authorities')
+          .set((eb) => ({ revocations: eb('revocations', '+', 1) }))
+          .where('name', '=', 'root')
+          .execute()
+      })
+      try {
+        await publisher().run()
+        expect(existsSync(path('web', 'root.crl'))).toBe(false)
+        expect(existsSync(path('web', 'issuing.crl'))).toBe(true)
+        await set('root', { settings: 'no JSON' })
+        const serial = await revokeOne()
+        await publisher().run()
+        expect(readCrl(readFileSync(path('web', 'issuing.crl'))).entries.map((entry) => entry.serial)).toContain(serial)
+      } finally {
+        await transaction(world.it.db, async (db) => {
+          await withTables<CoreTables>(db).deleteFrom('imported_revocations').execute()
+        })
+        await set('root', { settings: '{}' })
+      }
+      world.time.pass(31_000)
+      await publisher().run()
+      expect(existsSync(path('web', 'root.crl'))).toBe(true)
+      expect(await alerts()).toEqual([])
+    })
+
     test('a folder that cannot be written has an alert for each, until it can', async () => {
       writeFileSync(path('web'), 'not a folder')
       const running = publisher()
@@ -149,14 +194,33 @@ describe.each(databases)('publishing CRLs beside HTTP, on $name', ({ open }) => 
       expect(told()).toHaveLength(2 * length)
     })
 
-    test('no shell reads its arguments, and it sees none of our secrets', async () => {
-      const [file, log] = program(
-        'put',
-        'echo "$2 $(printenv COUNTERSIGN_KEY_SECRET || echo none)" >> "$1"; env >> "$1"',
-      )
-      await publisher({ command: [file, log ?? '', '$(id);*'] }).run()
-      expect(told()[0]).toBe('$(id);* none')
+    test('no shell reads its arguments, and of our environment it sees only what is no secret', async () => {
+      const names = [
+        'PGPASSWORD',
+        'DATABASE_URL',
+        'COUNTERSIGN_KEY_SECRET',
+        'HTTPS_PROXY',
+        'AWS_SECRET_ACCESS_KEY',
+        'X',
+      ]
+      const before = new Map(names.map((name) => [name, process.env[name]]))
+      for (const name of names) process.env[name] = secret
+      process.env.LC_TIME = 'C.UTF-8'
+      try {
+        const [file, log] = program('put', 'echo "$2" >> "$1"; env >> "$1"')
+        await publisher({ command: [file, log ?? '', '$(id);*'] }).run()
+      } finally {
+        for (const [name, value] of before) {
+          if (value === undefined) delete process.env[name]
+          else process.env[name] = value
+        }
+        delete process.env.LC_TIME
+      }
+      expect(told()[0]).toBe('$(id);*')
       expect(told().join()).not.toContain(secret)
+      expect(told()).toContain(`PATH=${process.env.PATH}`)
+      expect(told()).toContain('LC_TIME=C.UTF-8')
+      expect(told()).toContainEqual(expect.stringMatching(/^CRL_FILE=/))
     })
 
     test('one that fails has an alert, is tried again after a pause, and the alert closes', async () => {
