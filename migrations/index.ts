@@ -12,6 +12,7 @@ import { messageKeys } from './0011-message-keys.ts'
 import { scep } from './0012-scep.ts'
 import { indirectCrls } from './0013-indirect-crls.ts'
 import { rollover } from './0014-rollover.ts'
+import { scepRetention } from './0015-scep-retention.ts'
 import type { Migration } from './columns.ts'
 
 /** All migrations, by name; they run in the order of their names. */
@@ -30,4 +31,5 @@ export const migrations: Record<string, Migration> = {
   '0012-scep': scep,
   '0013-indirect-crls': indirectCrls,
   '0014-rollover': rollover,
+  '0015-scep-retention': scepRetention,
 }

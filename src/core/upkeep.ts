@@ -2,6 +2,7 @@ import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import { raiseAlert } from './alert.ts'
 import { loadAuthority } from './authority.ts'
+import { forgetChallenges } from './challengeRetention.ts'
 import { renewCrls } from './crlUpkeep.ts'
 import { expireWaiting } from './expire.ts'
 import { abandonForeseen } from './foresee.ts'
@@ -40,6 +41,7 @@ export function startUpkeep(
     { name: 'expire requests', every: 5_000, run: () => expireWaiting(db, clock()) },
     { name: 'withdraw approvals without an order', every: 600_000, run: () => abandonForeseen(db, clock()) },
     { name: 'prune limits', every: 600_000, run: () => transaction(db, (db) => pruneLimits(db, clock())) },
+    { name: 'forget challenges', every: 600_000, run: () => forgetChallenges(db, clock()) },
     { name: 'head of the audit chain', every: 3_600_000, run: () => logAuditHead(it) },
     { name: 'renew CRLs', every: 60_000, run: () => renewCrls(it) },
     { name: 'renew responders', every: 600_000, run: () => renewRevocationAnswers(it) },

@@ -4,6 +4,7 @@ import { crl } from '../../protocols/crl/index.ts'
 import { scep } from '../../protocols/scep/index.ts'
 import type { VoteInput } from '../../src/core/approval.ts'
 import { asRequester, createUser, type User } from '../../src/core/identity.ts'
+import { enqueueJob, runDueJobs } from '../../src/core/jobs.ts'
 import { system } from '../../src/core/requester.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
 import type { Database } from '../../src/db/open.ts'
@@ -21,6 +22,7 @@ import { createWorld, type World } from './world.ts'
 /** The SCEP adapter over a whole core and real listeners. Its profiles wait for the user `approver`, whom no rule leaves out. */
 export interface ScepApp {
   world: World
+  host: Host
   server: TestServer
   approver: User
   /** Writes a profile that serves SCEP. */
@@ -39,6 +41,8 @@ export interface ScepApp {
   newest(): Promise<number>
   /** How many orders there are. */
   count(): Promise<number>
+  /** Runs the adapter's jobs that are due; how many ran. */
+  runJobs(): Promise<number>
   close(): Promise<void>
 }
 
@@ -53,7 +57,8 @@ export async function createScepApp(db: Database): Promise<ScepApp> {
   const host: Host = {
     core: world.core,
     db,
-    enqueue: () => Promise.reject(new Error('this adapter has no jobs')),
+    enqueue: (trx, kind, ref, options) =>
+      enqueueJob(trx, { kind, ref, runAt: options?.runAt ?? world.time.now, at: world.time.now }),
     baseUrl: 'https://ca.test',
     mtlsBaseUrl: 'https://mtls.ca.test',
     httpBaseUrl: world.it.httpBaseUrl,
@@ -72,6 +77,7 @@ export async function createScepApp(db: Database): Promise<ScepApp> {
   const approvals = world.core.as(asRequester(approver)).approvals
   const app: ScepApp = {
     world,
+    host,
     server,
     approver,
     async save(name, options = {}, change = {}) {
@@ -115,6 +121,11 @@ export async function createScepApp(db: Database): Promise<ScepApp> {
       const { hash } = await approvals.review('sign', id)
       await approvals.vote('sign', id, { verdict: 'approve', hash, ...input })
       return id
+    },
+    runJobs() {
+      const jobs = Object.entries(scep.jobs ?? {}).map(([kind, run]) => [kind, (ref: string) => run(host, ref)])
+      const { node, clock, log } = world.it
+      return runDueJobs({ db, node, clock, log, handlers: Object.fromEntries(jobs) })
     },
     close: () => server.server.close(),
   }
