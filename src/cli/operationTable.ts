@@ -5,6 +5,7 @@ import * as audit from './operations/audit.ts'
 import * as authority from './operations/authority.ts'
 import * as certificate from './operations/certificate.ts'
 import * as challenge from './operations/challenge.ts'
+import * as cmc from './operations/cmc.ts'
 import * as doctor from './operations/doctor.ts'
 import * as eab from './operations/eab.ts'
 import * as key from './operations/key.ts'
@@ -23,6 +24,7 @@ const nouns: Record<string, Operation>[] = [
   authority,
   certificate,
   challenge,
+  cmc,
   doctor,
   limit,
   eab,

@@ -3,6 +3,8 @@ import type { Selectable } from 'kysely'
 import { z } from 'zod'
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
+import type { Witness } from '../pki/cmcControl.ts'
+import { isWitness } from '../pki/cmcWitness.ts'
 import { type Identifier, parseCidr } from '../pki/identifier.ts'
 import { audit } from './audit.ts'
 import { Failure } from './failure.ts'
@@ -13,8 +15,11 @@ import type { RaProfile } from './profile.ts'
 import { requesterKey } from './requester.ts'
 import type { CoreTables } from './tables.ts'
 
-/** eab: a MAC key of 64 random octets under a key identifier (RFC 8555 section 7.3.4). */
-export const credentialKinds = ['eab'] as const
+/**
+ * eab: a MAC key of 64 random octets under a key identifier (RFC 8555 section 7.3.4). cmc: a shared secret, the base64url of 24 random octets as text, under an
+ * identification (RFC 10002 section 6.2).
+ */
+export const credentialKinds = ['eab', 'cmc'] as const
 export type CredentialKind = (typeof credentialKinds)[number]
 
 const patterns = z.array(z.string().min(1).max(300)).max(1000).default([])
@@ -43,6 +48,10 @@ export interface Credential {
   people: number[]
   /** Whether `mac` is the HMAC of `input` under the secret; the comparison takes the same time wherever they differ. */
   verifyMac(hash: 'sha256' | 'sha384' | 'sha512', input: Buffer, mac: Buffer): boolean
+  /** Whether a witness of CMC over `input` was made with the secret, as text, and this identification. */
+  verifyWitness(witness: Witness, over: { identification?: string; input: Buffer }): boolean
+  /** Whether these are the octets of the secret as text. */
+  isSecret(octets: Buffer): boolean
 }
 
 /** RFC 8555 section 7.3.4: ASCII. Neither white space nor quotes, since people copy it into files. */
@@ -80,6 +89,11 @@ export async function findCredential(
     verifyMac(hash, input, mac) {
       const right = createHmac(hash, secret).update(input).digest()
       return mac.length === right.length && timingSafeEqual(mac, right)
+    },
+    verifyWitness: (witness, over) => isWitness(witness, { secret: secret.toString('base64url'), ...over }),
+    isSecret(octets) {
+      const right = Buffer.from(secret.toString('base64url'))
+      return octets.length === right.length && timingSafeEqual(octets, right)
     },
   }
 }

@@ -45,8 +45,8 @@ export interface CredentialView {
   revokedAt: Date | null
 }
 
-/** RFC 7518 section 3.2: as long as the hash of HS512, so that it is long enough for all. */
-const MAC_KEY_OCTETS = 64
+/** For eab as long as the hash of HS512, so that it is long enough for all (RFC 7518 section 3.2); for cmc no longer than people can type. */
+const SECRET_OCTETS = { eab: 64, cmc: 24 } satisfies Record<CredentialKind, number>
 
 /**
  * See Admin.createCredential. Needs manage on the profile, and a user: whoever makes a credential is behind what is asked
@@ -59,7 +59,7 @@ export async function newCredential(
   const at = it.clock()
   if (draft.expiresAt && draft.expiresAt <= at) throw new Failure('malformed', 'a credential ends in the future')
   const identifiers = checkedIdentifiers(draft.identifiers)
-  const secret = newSecret()
+  const secret = newSecret(SECRET_OCTETS[draft.kind])
   const uuid = uuidv7(at)
   await transaction(it.db, async (db) => {
     const actor = await actorOf(db, requester)
@@ -103,9 +103,9 @@ export async function newCredential(
 }
 
 /** Base64url that begins with a letter or a digit: programs take what begins with a dash for an option. */
-function newSecret(): string {
+function newSecret(octets: number): string {
   for (;;) {
-    const text = randomBytes(MAC_KEY_OCTETS).toString('base64url')
+    const text = randomBytes(octets).toString('base64url')
     if (!text.startsWith('-')) return text
   }
 }

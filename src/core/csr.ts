@@ -1,3 +1,4 @@
+import { isCertReqMsg, readKeptCertReqMsg } from '../pki/crmf.ts'
 import { type Csr, parseCsr, readKeptCsr } from '../pki/csr.ts'
 import { PkiError } from '../pki/error.ts'
 import { Failure } from './failure.ts'
@@ -7,9 +8,9 @@ export function parsePkcs10(der: Buffer, options: { allowSha1?: boolean } = {}):
   return asBadCsr(() => parseCsr(der, options))
 }
 
-/** Reads the PKCS#10 request of a record, which parsePkcs10 had accepted. */
-export function keptPkcs10(der: Buffer): Csr {
-  return asBadCsr(() => readKeptCsr(der))
+/** Reads the request of a record, PKCS #10 or CRMF, which was accepted before it was stored. */
+export function keptCsr(der: Buffer): Csr {
+  return asBadCsr(() => (isCertReqMsg(der) ? readKeptCertReqMsg(der) : readKeptCsr(der)))
 }
 
 /** Runs something that reads parts of a CSR; what src/pki refuses becomes a Failure. */

@@ -9,7 +9,7 @@ import type { PublicKeyInfo } from '../pki/publicKey.ts'
 import { type Attempt, storeNext } from './attempt.ts'
 import { type Issuer, type LoadedAuthority, loadAuthority } from './authority.ts'
 import { certificateUrls } from './certificateUrls.ts'
-import { keptPkcs10 } from './csr.ts'
+import { keptCsr } from './csr.ts'
 import { authorityUnder } from './earlierKey.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
@@ -35,7 +35,7 @@ export async function runAttempt(
   try {
     const authority = await signingAuthority(it, request, attempt)
     if (!authority) return await underTheNewKey(it, request, attempt, known)
-    const publicKey = known?.publicKey ?? keptPkcs10(request.csr ?? Buffer.alloc(0)).publicKey
+    const publicKey = known?.publicKey ?? keptCsr(request.csr ?? Buffer.alloc(0)).publicKey
     const { der, draft } = await signed(it, request, attempt, { authority, publicKey })
     return await store(it, request, attempt, { der, draft, publicKey, authority })
   } catch (error) {

@@ -39,7 +39,7 @@ export interface SignDraft {
   origin?: Origin
   /** The origin is good for one request for ever: no repeatWindow, no new generation. */
   once?: boolean
-  /** Parsed and its self-signature checked. Absent only in a draft that is parked. */
+  /** Parsed, and possession of its key proved. Absent only in a draft that is parked. */
   csr?: Csr
   /** Exactly the names to certify; absent: those of the CSR. */
   identifiers?: readonly Identifier[]
@@ -106,7 +106,7 @@ export interface SignRequest {
   protocol: string
   origin?: Origin
   requester: Requester
-  /** DER of the CSR. */
+  /** DER of the request: a CertificationRequest of PKCS #10, or a CertReqMsg of CRMF. */
   csr?: Buffer
   wanted: WantedCertificate
   findings: Finding[]
@@ -138,9 +138,10 @@ export interface RevokeDraft {
   invalidityDate?: Date
   /**
    * account: the requester ordered this certificate; names: it has proved control of all its names; key: the message is
-   * signed with the certificate's own key; user: a person or token of ours, whose revoke_cert the core looks up.
+   * signed with the certificate's own key; user: a person or token of ours, whose revoke_cert the core looks up;
+   * registrationAuthority: a client whose certificate makes it one for this authority, and which ordered something else.
    */
-  grounds: 'account' | 'names' | 'key' | 'user'
+  grounds: 'account' | 'names' | 'key' | 'user' | 'registrationAuthority'
   comment?: string
 }
 

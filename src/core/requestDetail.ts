@@ -1,7 +1,7 @@
 import { withTables } from '../db/tables.ts'
 import { nameText } from '../pki/name.ts'
 import type { RequestKind } from './approval.ts'
-import { keptPkcs10 } from './csr.ts'
+import { keptCsr } from './csr.ts'
 import { Failure } from './failure.ts'
 import { type Held, holdRequest } from './held.ts'
 import type { Installation } from './installation.ts'
@@ -109,7 +109,7 @@ async function signDetail(
 ): Promise<RequestDetail> {
   const { request } = held
   const { wanted } = request
-  const { algorithm, size, curve, spkiHash } = request.csr ? keptPkcs10(request.csr).publicKey : {}
+  const { algorithm, size, curve, spkiHash } = request.csr ? keptCsr(request.csr).publicKey : {}
   return {
     ...common(held, names),
     names: wanted.identifiers.map(({ value }) => value),

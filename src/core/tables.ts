@@ -106,7 +106,7 @@ interface TokensTable {
 interface CredentialsTable {
   id: Generated<number>
   uuid: string
-  /** eab (a MAC key) or enrolment (a name with a password). */
+  /** CredentialKind. */
   kind: string
   /** Public, and unique with the kind within the profile: the kid of a MAC key, the name that goes with a password. */
   name: string

@@ -7,6 +7,9 @@ import type { CoreTables } from '../../src/core/tables.ts'
 import type { Database } from '../../src/db/open.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
+import { readWitness } from '../../src/pki/cmcControl.ts'
+import { readTlv } from '../../src/pki/der.ts'
+import { witness } from '../helpers/cmc.ts'
 import { databases } from '../helpers/databases.ts'
 import { audited, createPeople, failure, type People } from '../helpers/people.ts'
 import { acmeAccount, createWorld, type World } from '../helpers/world.ts'
@@ -38,6 +41,33 @@ describe.each(databases)('enrolment credentials on $name', ({ open }) => {
     const all = await people.as(people.chief).admin.credentials()
     return all.find((credential) => credential.uuid === uuid)
   }
+
+  describe('a shared secret of CMC', () => {
+    const input = Buffer.from('the requests')
+    const over = { identification: 'gate 7', input }
+
+    test('proves identity as RFC 10002 section 6.2.1 has it, and is known by its text', async () => {
+      const { secret, view } = await create({ kind: 'cmc', name: 'gate-7' })
+      expect(secret).toMatch(/^[A-Za-z0-9_-]{32}$/)
+      const credential = await world.core.as(acmeAccount()).credential(profile, 'cmc', view.name)
+      const read = (value: Buffer) => readWitness(readTlv(value))
+      expect(credential?.verifyWitness(read(witness({ secret, ...over })), over)).toBe(true)
+      expect(credential?.verifyWitness(read(witness({ secret, input })), over)).toBe(false)
+      expect(credential?.verifyWitness(read(witness({ secret: `${secret}A`, ...over })), over)).toBe(false)
+      expect(credential?.isSecret(Buffer.from(secret))).toBe(true)
+      expect(credential?.isSecret(Buffer.from(secret.toLowerCase()))).toBe(false)
+      expect(credential?.isSecret(Buffer.alloc(0))).toBe(false)
+    })
+
+    test('is another than the MAC key of the same name', async () => {
+      await create({ kind: 'cmc', name: 'both' })
+      await create({ kind: 'eab', name: 'both' })
+      const [eab, cmc] = await Promise.all(
+        (['eab', 'cmc'] as const).map((kind) => world.core.as(acmeAccount()).credential(profile, kind, 'both')),
+      )
+      expect(eab?.id).not.toBe(cmc?.id)
+    })
+  })
 
   describe('a proof', () => {
     const input = Buffer.from('what is signed')

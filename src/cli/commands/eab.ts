@@ -64,7 +64,17 @@ async function create(cli: Cli, { identifier, ...given }: Create): Promise<void>
 
 async function list(cli: Cli, { profile }: { profile?: string }): Promise<void> {
   const keys = await cli.call(operations.list, profile === undefined ? {} : { profile })
-  const rows = keys.map((view) => [
+  cli.show(keys, table(headings('kid'), keys.map(rowOf)))
+}
+
+/** Of a list of credentials, whatever their kind calls the name. */
+export const headings = (name: string): string[] => {
+  return ['uuid', name, 'profile', 'names', 'uses', 'made by', 'expires', 'used', 'revoked', 'note']
+}
+
+/** One credential under these headings. */
+export function rowOf(view: Wire<CredentialView>): (string | null)[] {
+  return [
     view.uuid,
     view.name === view.uuid ? '' : view.name,
     view.profile,
@@ -75,9 +85,7 @@ async function list(cli: Cli, { profile }: { profile?: string }): Promise<void> 
     time(view.usedAt),
     time(view.revokedAt),
     view.note,
-  ])
-  const headings = ['uuid', 'kid', 'profile', 'names', 'uses', 'made by', 'expires', 'used', 'revoked', 'note']
-  cli.show(keys, table(headings, rows))
+  ]
 }
 
 function names({ identifiers }: Wire<CredentialView>): string {

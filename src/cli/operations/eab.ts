@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { parseCidr } from '../../pki/identifier.ts'
 import { operation } from '../operation.ts'
+import { byKind } from './credentialNames.ts'
 import { lengthOfTime, name, text, uuid } from './fields.ts'
 
 export const create = operation({
@@ -25,14 +25,6 @@ export const create = operation({
       ...(note === undefined ? {} : { note }),
     }),
 })
-
-/** Patterns as a profile has them: an address or a network is for ip, everything else for dns. */
-function byKind(patterns: string[]): { dns: string[]; ip: string[] } {
-  return {
-    dns: patterns.filter((pattern) => !parseCidr(pattern)).map((pattern) => pattern.toLowerCase()),
-    ip: patterns.filter((pattern) => parseCidr(pattern)),
-  }
-}
 
 export const list = operation({
   name: 'eab.ls',

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { ReviewState } from '../../core/approval.ts'
 import { Failure } from '../../core/failure.ts'
+import { isCertReqMsg } from '../../pki/crmf.ts'
 import { pemDecode, pemEncode } from '../../pki/pem.ts'
 import type { OperationContext } from '../operation.ts'
 import { operation } from '../operation.ts'
@@ -25,9 +26,12 @@ export const show = operation({
   run: async ({ door }, { ref: { kind, ref } }) => {
     const { csr, ...detail } = await door.list.request(ref, kind)
     const review: ReviewState = await door.approvals.review(detail.kind, detail.id)
-    return { ...detail, csr: csr ? pemEncode('CERTIFICATE REQUEST', csr) : null, review }
+    return { ...detail, csr: csr ? pemEncode(labelOf(csr), csr) : null, review }
   },
 })
+
+/** A CertReqMsg of CRMF (RFC 4211) is none that programs for PKCS #10 could read: RFC 7468 has no label for it. */
+const labelOf = (csr: Buffer): string => (isCertReqMsg(csr) ? 'CERTIFICATE REQUEST MESSAGE' : 'CERTIFICATE REQUEST')
 
 const vote = { ref: requestRef, hash: z.string().regex(/^[0-9a-f]{64}$/, 'the hash is what request show prints') }
 
