@@ -30,7 +30,7 @@ export async function answer(host: Host, incoming: IncomingMessage): Promise<Htt
   try {
     return await operate[target.operation](await open(host, incoming, target))
   } catch (error) {
-    const refused = asAnswer(error)
+    const refused = asAnswer(error, incoming)
     if (!refused) throw error
     return refused
   }

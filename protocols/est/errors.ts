@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { Failure, type FailureCode } from '../../src/core/failure.ts'
 import { DatabaseUnavailable } from '../../src/db/transaction.ts'
 import { type HttpAnswer, plain } from '../../src/http/answer.ts'
@@ -28,10 +29,13 @@ const statuses = {
 export const CHALLENGE = { 'WWW-Authenticate': 'Basic realm="countersign"' }
 
 /** What was thrown, as an answer; undefined for what nobody foresaw. */
-export function asAnswer(error: unknown): HttpAnswer | undefined {
+export function asAnswer(error: unknown, { headers }: IncomingMessage): HttpAnswer | undefined {
   const failure = asFailure(error)
   if (!failure || failure.code === 'internal') return undefined
-  return plain(statuses[failure.code], oneLine(failure.detail), headersFor(failure))
+  const answer = plain(statuses[failure.code], oneLine(failure.detail), headersFor(failure))
+  // Bouncy Castle gives up where the 401 that asks it for a password has a body. It names itself by no User-Agent.
+  const asksOnly = failure.code === 'unauthenticated' && headers.authorization === undefined
+  return asksOnly && headers['user-agent'] === undefined ? { ...answer, body: '' } : answer
 }
 
 function headersFor({ code, retryAfter }: Failure): Record<string, string> {
