@@ -13,13 +13,14 @@ export function shortRef({ kind, id }: { kind: string; id: number }): string {
 /** Everything that an approver decides on, in the order in which he asks. */
 export function describeRequest(shown: ShownRequest): string {
   const { review, certificate } = shown
+  const lifts = shown.code === 'removeFromCRL'
   return fields([
     ['Request', `${shortRef(shown)} (${shown.uuid})`],
     ['Status', shown.status],
-    ['Asks to', shown.action],
+    ['Asks to', lifts ? 'lift its hold' : shown.action],
     ['Names', shown.wanted ? shown.wanted.identifiers.map(({ type, value }) => `${type} ${value}`) : shown.names],
     ...wantedLines(shown),
-    ['Revoke for', shown.kind === 'revoke' ? (shown.code ?? 'no reason given') : null],
+    ['Revoke for', shown.kind === 'revoke' && !lifts ? (shown.code ?? 'no reason given') : null],
     [
       'Certificate',
       certificate

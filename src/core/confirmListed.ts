@@ -2,6 +2,7 @@ import type { Database } from '../db/open.ts'
 import { forUpdate, withTables } from '../db/tables.ts'
 import { findCertificate } from './certificate.ts'
 import { findDecision, settleDecision } from './decision.ts'
+import { lifting } from './hold.ts'
 import { toRevokeRequest } from './records.ts'
 import type { RevokeRequest } from './request.ts'
 import type { Requester } from './requester.ts'
@@ -62,6 +63,11 @@ async function endRequest(
   // On hold is less than what was asked for.
   if (!request || (reasonOf(entry) === 'certificateHold' && request.code !== 'certificateHold')) return undefined
   const details = { crl: String(number) }
+  if (request.code === lifting) {
+    const set = { reason: `the authority has revoked it instead, by its CRL ${number}` }
+    await moveRevokeRequest(db, { id: request.id, from: 'revoking', to: 'canceled', actor, at, set, details })
+    return undefined
+  }
   if (request.status === 'revoking') {
     await moveRevokeRequest(db, { id: request.id, from: 'revoking', to: 'revoked', actor, at, details })
     if (request.code === 'keyCompromise') await blockKeyOf(db, id, at)

@@ -2,12 +2,13 @@ import { transaction } from '../db/transaction.ts'
 import type { ApprovalContext } from './approvalContext.ts'
 import { Failure } from './failure.ts'
 import { holdFor, requirePerson } from './handMoves.ts'
+import { lifting } from './hold.ts'
 import type { RequestRef } from './request.ts'
 import { carryOut } from './revoke.ts'
 
 /**
- * Somebody says that the authority elsewhere has revoked it: from this commit on it counts as revoked here. Throws
- * Failure: notFound, forbidden (no manage, no person), conflict (it waits for no authority).
+ * Somebody says that the authority elsewhere has revoked it, or lifted its hold, as the request asks: from this commit on that is
+ * so here, and `status` says which. Throws Failure: notFound, forbidden (no manage, no person), conflict (it waits for no authority).
  */
 export async function confirmRevoked(context: ApprovalContext, ref: RequestRef): Promise<{ status: string }> {
   requirePerson(context, 'revoke')
@@ -16,6 +17,6 @@ export async function confirmRevoked(context: ApprovalContext, ref: RequestRef):
     if (held.kind !== 'revoke' || held.request.status !== 'revoking')
       throw new Failure('conflict', `a request that is ${held.request.status} does not wait for its authority`)
     await carryOut(db, held.request, { approved: false, actor: context.requester, at: context.clock() })
-    return { status: 'revoked' }
+    return { status: held.request.code === lifting ? 'lifted' : 'revoked' }
   })
 }

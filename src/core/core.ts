@@ -12,6 +12,7 @@ import type { AskElsewhere, ChallengeAsked, ChallengeGrant } from './challenge.t
 import type { Credential, CredentialKind } from './credential.ts'
 import type { CrlRef } from './crl.ts'
 import type { ForeseenDraft } from './foresee.ts'
+import type { Unheld } from './hold.ts'
 import type { Limits } from './limits.ts'
 import type { Listing } from './listing.ts'
 import type { MessageKeySource, MessageKeys } from './messageKey.ts'
@@ -64,8 +65,11 @@ export interface Door {
   foresee(draft: ForeseenDraft): Promise<Claim | undefined>
   /** As sign; `revoked` in the answer means that OCSP says so already. Throws alreadyRevoked, badReason, notFound, forbidden. */
   revoke(draft: RevokeDraft, claim?: Claim): Promise<RevokeRequest>
-  /** Makes a certificate on hold valid again. Needs revoke_cert. Throws notFound, forbidden, unsupported, conflict. */
-  unhold(certificate: number): Promise<Certificate>
+  /**
+   * Makes a certificate on hold valid again; under an authority that signs elsewhere once that has lifted the hold, for which the
+   * answer's request waits. Needs revoke_cert. Throws notFound, forbidden, conflict.
+   */
+  unhold(draft: { certificate: number; protocol: string }): Promise<Unheld>
   /** The newest generation of an origin. */
   findSignRequest(origin: Origin): Promise<SignRequest | undefined>
   findCertificate(ref: CertificateRef): Promise<Certificate | undefined>

@@ -73,7 +73,7 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
       await mayAskRevocation(it, requester, draft.certificate)
       return revoke(it, requester, draft, claim)
     },
-    unhold: (certificate) => unhold(it, requester, certificate),
+    unhold: (draft) => unhold(it, requester, draft),
     findSignRequest: async (origin) => (await findByOrigin(db, origin))?.request,
     findCertificate: async (ref) => {
       const certificate = await findCertificate(db, ref)

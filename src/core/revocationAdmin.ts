@@ -18,6 +18,8 @@ export interface UploadedCrl {
   confirmed: number[]
   /** Serial numbers of certificates stored here that are revoked by it, or that it confirmed. */
   revoked: string[]
+  /** Those whose hold it lifted, as was asked for here. */
+  released: string[]
   /** What does not agree with what is known here. */
   warnings: string[]
 }

@@ -12,6 +12,7 @@ import { decide } from './decide.ts'
 import { openDecision, requestHash } from './decision.ts'
 import { revokeFacts } from './facts.ts'
 import { Failure } from './failure.ts'
+import { cancelLifting, lifting } from './hold.ts'
 import type { Installation } from './installation.ts'
 import { refuseUnpublished } from './noRevAvail.ts'
 import type { RaProfile } from './profile.ts'
@@ -22,7 +23,7 @@ import { type Requester, requesterKey } from './requester.ts'
 import type { CoreTables } from './tables.ts'
 import { moveRevokeRequest } from './transition.ts'
 import { uuidv7 } from './uuid.ts'
-import { alreadyRevoked, blockCompromisedKey, withdraw } from './withdraw.ts'
+import { alreadyRevoked, blockCompromisedKey, release, withdraw } from './withdraw.ts'
 
 /** RFC 5280 section 5.3.1, less what only a delta CRL says. unspecified is accepted, and neither CRL nor OCSP repeats it. */
 const reasons = Object.keys(reasonCodes).filter((name) => name !== 'removeFromCRL')
@@ -102,6 +103,7 @@ async function makeRequest(
   await claim?.(db)
   const { outcome } = verdict
   const status = statusFor(outcome, authority)
+  if (open && status !== 'denied') await cancelLifting(db, open.id, revocation)
   const request = await insertRevokeRequest(db, revocation, status)
   if (!request) return undefined
   const opened = await openRevokeDecision(db, revocation, request)
@@ -153,7 +155,7 @@ function statusFor(outcome: Outcome, authority: LoadedAuthority): RevokeStatus {
 
 /**
  * What an open request means for a new one: it answers it, or, where the new one needs no people or reports a compromised
- * key, it makes way (undefined). A person who asks for something else learns of it: Failure('conflict').
+ * key, it makes way (undefined), as one to lift a hold does. A person who asks for something else learns of it: Failure('conflict').
  */
 async function resolveOpen(
   db: Database,
@@ -161,6 +163,7 @@ async function resolveOpen(
   revocation: Revocation,
 ): Promise<RevokeRequest | undefined> {
   const { draft, requester, verdict } = revocation
+  if (open.code === lifting) return undefined
   const graver = draft.reason === 'keyCompromise' && open.code !== 'keyCompromise'
   if ((verdict.outcome.kind === 'auto' || graver) && (await cancelFor(db, open.id, revocation))) return undefined
   const same = open.code === draft.reason && requesterKey(open.requester) === requesterKey(requester)
@@ -264,7 +267,7 @@ async function openRevokeDecision(
 
 /**
  * Carries out a revocation that was approved and stands in `revoking`: at once where the authority is ours. Where it
- * signs elsewhere it waits; calling again without `approved` says that the revocation was done there.
+ * signs elsewhere it waits; calling again without `approved` says that it was done there, a lifted hold too.
  */
 export async function carryOut(
   db: Database,
@@ -280,6 +283,10 @@ export async function carryOut(
   await moveRevokeRequest(db, { id: request.id, from: 'revoking', to: 'revoked', actor, at })
   const certificate = await findCertificate(db, { id: request.certificateId })
   if (!certificate) throw new Failure('notFound', 'the certificate is gone')
+  if (request.code === lifting) {
+    await release(db, { certificate, requester: actor, now: at })
+    return
+  }
   const { invalidityDate } = request
   await withdraw(
     db,

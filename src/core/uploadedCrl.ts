@@ -8,14 +8,16 @@ import { audit } from './audit.ts'
 import { type Issuer, loadAuthority } from './authority.ts'
 import { findAuthorityRow } from './authorityView.ts'
 import { type Confirmed, confirmListed } from './confirmListed.ts'
+import { confirmLifted } from './confirmLifted.ts'
 import { Failure } from './failure.ts'
 import { readForeignCrl } from './foreignCrl.ts'
+import { lifting } from './hold.ts'
 import type { UploadedCrl } from './revocationAdmin.ts'
 import { keepOthers, partEntries } from './revokedElsewhere.ts'
 import type { CoreTables } from './tables.ts'
 
 /** A CRL with what RFC 5280 section 5.2.3 and 5.1.2.5 demand of whoever publishes one. */
-type Published = CrlFields & Required<Pick<CrlFields, 'number' | 'nextUpdate'>>
+export type Published = CrlFields & Required<Pick<CrlFields, 'number' | 'nextUpdate'>>
 
 /** So many stay for whoever asks what was published. */
 const keep = 20
@@ -40,6 +42,7 @@ export async function uploadCrl({ it, requester }: AdminContext, name: string, f
     const { ours, others } = await partEntries(db, issuer.id, crl.entries)
     await keepOthers(db, issuer.id, { crl, others })
     const confirmed = await confirmListed(db, { listed: ours, number: crl.number, actor: requester, at: now })
+    const lifted = await confirmLifted(db, { issuerId: issuer.id, crl, actor: requester, at: now })
     await storeCrl(db, { id, issuerId: issuer.id, crl, place })
     await audit(db, requester, now, {
       action: 'authority.crl_uploaded',
@@ -52,21 +55,27 @@ export async function uploadCrl({ it, requester }: AdminContext, name: string, f
         entries: crl.entries.length,
       },
     })
-    return { confirmed, warnings: await contradictions(db, { name, issuerId: issuer.id, crl }) }
+    return { confirmed, lifted, warnings: await contradictions(db, { name, issuerId: issuer.id, crl }) }
   })
   return {
     number: String(crl.number),
     nextUpdate: crl.nextUpdate,
     entries: crl.entries.length,
-    ...toView(outcome.confirmed),
+    ...toView(outcome),
     warnings: outcome.warnings,
   }
 }
 
-function toView(confirmed: Confirmed[]): Pick<UploadedCrl, 'confirmed' | 'revoked'> {
+interface Outcome {
+  confirmed: Confirmed[]
+  lifted: Confirmed[]
+}
+
+function toView({ confirmed, lifted }: Outcome): Pick<UploadedCrl, 'confirmed' | 'revoked' | 'released'> {
   return {
-    confirmed: confirmed.flatMap(({ request }) => (request === undefined ? [] : [request])),
+    confirmed: [...confirmed, ...lifted].flatMap(({ request }) => (request === undefined ? [] : [request])),
     revoked: confirmed.map(({ serial }) => serial),
+    released: lifted.map(({ serial }) => serial),
   }
 }
 
@@ -161,18 +170,20 @@ async function contradictions(
   const waiting = await tables
     .selectFrom('revoke_requests')
     .innerJoin('certificates', 'certificates.id', 'revoke_requests.certificate_id')
-    .select(['revoke_requests.id', 'certificates.serial'])
+    .select(['revoke_requests.id', 'revoke_requests.code', 'certificates.serial'])
     .where('certificates.authority_certificate_id', '=', issuerId)
     .where(sql<boolean>`revoke_requests.status = 'revoking'`)
     .orderBy('revoke_requests.id')
     .execute()
-  const asked = waiting.map(({ id, serial }) => `r${id} (${serial})`)
+  const asked = (lifts: boolean) =>
+    waiting.filter(({ code }) => (code === lifting) === lifts).map(({ id, serial }) => `r${id} (${serial})`)
   return [
     ...about(
       missing,
       `revoked or on hold here and missing in this CRL; revoke them at ${name} and upload its next one`,
     ),
-    ...about(asked, `still to be revoked at ${name}`),
+    ...about(asked(false), `still to be revoked at ${name}`),
+    ...about(asked(true), `still on hold, which is to be lifted at ${name}`),
   ]
 }
 

@@ -29,7 +29,7 @@ describe.each(databases)('delta CRLs (RFC 5280 section 5.2.4), on $name', ({ ope
 
   const complete = () => it.crl()
   const delta = () => it.crl({ delta: true })
-  const lift = (id: number) => people.as(people.root).unhold(id)
+  const lift = (id: number) => people.as(people.root).unhold({ protocol: 'cli', certificate: id })
   const reasonIn = async (serial: string) => (await delta()).entries.find((entry) => entry.serial === serial)?.reason
 
   test('the first delta is made beside the first complete one, which is there before it: one number, one moment', async () => {

@@ -102,7 +102,7 @@ describe.each(databases)('two nodes make CRLs of one authority, on $name', ({ op
       }))
     }
     const before = await read()
-    await people.as(people.root).unhold(lifted.id)
+    await people.as(people.root).unhold({ protocol: 'cli', certificate: lifted.id })
     await one.revoke(graver, { reason: 'keyCompromise' })
     await one.revoke(later)
     const order = (entries: Awaited<ReturnType<typeof read>>) => entries.map(({ der }) => der).sort()

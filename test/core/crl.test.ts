@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Door } from '../../src/core/core.ts'
 import { currentCrl } from '../../src/core/crl.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
 import { withTables } from '../../src/db/tables.ts'
@@ -82,7 +83,8 @@ describe.each(databases)('CRLs, on $name', ({ open }) => {
       const certificate = await it.issue('lifted.example.org')
       await it.revoke(certificate, { reason: 'certificateHold' })
       expect(await it.serials()).toContain(certificate.serial)
-      expect(await people.as(people.chief).unhold(certificate.id)).toMatchObject({ status: 'issued' })
+      const lifted = await people.as(people.chief).unhold({ protocol: 'cli', certificate: certificate.id })
+      expect(lifted).toMatchObject({ certificate: { status: 'issued' } })
       expect(await it.serials()).not.toContain(certificate.serial)
       const trail = await audited(world, 'certificate.released')
       expect(trail.at(-1)).toMatchObject({ subject_id: certificate.id, status: 'issued' })
@@ -93,7 +95,7 @@ describe.each(databases)('CRLs, on $name', ({ open }) => {
     test('who may not lift a hold', async () => {
       const certificate = await it.issue('kept.example.org')
       await it.revoke(certificate, { reason: 'certificateHold' })
-      const lift = (door: { unhold(id: number): Promise<unknown> }) => door.unhold(certificate.id)
+      const lift = (door: Door) => door.unhold({ protocol: 'cli', certificate: certificate.id })
       await expect(lift(people.operator)).rejects.toMatchObject(failure('forbidden', /person/))
       await expect(lift(people.as(people.alice))).rejects.toMatchObject(failure('forbidden', /revoke_cert/))
       await expect(lift(people.as(people.stranger))).rejects.toMatchObject(failure('notFound'))
@@ -102,7 +104,7 @@ describe.each(databases)('CRLs, on $name', ({ open }) => {
 
     test('what is not on hold is not lifted, a revocation least of all', async () => {
       const certificate = await it.issue('final.example.org')
-      const lift = () => people.as(people.chief).unhold(certificate.id)
+      const lift = () => people.as(people.chief).unhold({ protocol: 'cli', certificate: certificate.id })
       await expect(lift()).rejects.toMatchObject(failure('conflict'))
       await it.revoke(certificate)
       await expect(lift()).rejects.toMatchObject(failure('conflict'))
@@ -115,9 +117,9 @@ describe.each(databases)('CRLs, on $name', ({ open }) => {
       const certificate = await it.issue('waiting.example.org')
       await it.revoke(certificate, { reason: 'certificateHold' })
       expect(await it.revoke(certificate, { reason: 'superseded', profile: asking })).toBe('requested')
-      await expect(people.as(people.chief).unhold(certificate.id)).rejects.toMatchObject(
-        failure('conflict', /asked for/),
-      )
+      await expect(
+        people.as(people.chief).unhold({ protocol: 'cli', certificate: certificate.id }),
+      ).rejects.toMatchObject(failure('conflict', /asked for/))
       expect(await it.revoke(certificate, { reason: 'keyCompromise' })).toBe('revoked')
       expect((await entry(certificate.serial))?.reason).toBe(reasonCodes.keyCompromise)
       const open = await withTables<CoreTables>(world.it.db)
@@ -145,7 +147,7 @@ describe.each(databases)('CRLs, on $name', ({ open }) => {
       world.time.pass(6 * day)
       expect((await it.crl()).thisUpdate.getTime()).toBe(Math.floor(world.time.now.getTime() / 1000) * 1000)
       await expect(it.issue('under-hold.example.org')).rejects.toThrow()
-      await people.as(people.root).unhold(id)
+      await people.as(people.root).unhold({ protocol: 'cli', certificate: id })
       expect(await it.serials({ authority: 'root' })).toEqual([])
       expect((await it.issue('after-hold.example.org')).status).toBe('issued')
     })

@@ -124,7 +124,7 @@ describe.each(databases)('an authority that hands its CRL over, on $name', ({ op
     expect([of.get(third.serial), of.get(one.serial), of.get(two.serial)]).toEqual([issuing, second, second])
     // Said once for each, where it changes.
     expect(made.entries.filter(({ certificateIssuer }) => certificateIssuer)).toHaveLength(2)
-    await people.as(people.root).unhold(one.id)
+    await people.as(people.root).unhold({ protocol: 'cli', certificate: one.id })
     const lifted = await list()
     numbers.push(lifted.number ?? 0n)
     expect(attributed(lifted).has(one.serial)).toBe(false)
@@ -160,7 +160,7 @@ describe.each(databases)('an authority that hands its CRL over, on $name', ({ op
     expect(attributed(base).get(held.serial)).toBe(await nameOf('second'))
     world.time.pass(60_000)
     await crls.revoke(late)
-    await people.as(people.root).unhold(held.id)
+    await people.as(people.root).unhold({ protocol: 'cli', certificate: held.id })
     const delta = await list({ delta: true })
     expect(delta.deltaBase).toBeDefined()
     expect(delta.idp).toEqual(base.idp)

@@ -92,9 +92,8 @@ describe('CRLs and responders from elsewhere, by the command line', () => {
       stderr: expect.stringMatching(/only a person/),
     })
     const admin = await at.token('admin')
-    expect(await at.cli('request confirm-revoked r99', { token: admin })).toMatchObject({
-      code: 3,
-    })
+    for (const name of ['confirm', 'confirm-revoked'])
+      expect(await at.cli(`request ${name} r99`, { token: admin })).toMatchObject({ code: 3 })
     expect(await at.cli('request confirm-revoked 1', { token: admin })).toMatchObject({ code: 2 })
   })
 

@@ -127,7 +127,7 @@ describe('openssl and our CRLs', () => {
     expect((await verify(held.der, [`base-${shardOf(held.der)}.crl`])).said).toContain('certificate revoked')
     world.time.pass(60_000)
     await crls.revoke(late, { reason: 'cessationOfOperation' })
-    await people.as(people.root).unhold(held.id)
+    await people.as(people.root).unhold({ protocol: 'cli', certificate: held.id })
     for (const n of [0, 1, 2]) await crlFile(`delta-${n}.crl`, { shard: n, delta: true })
     expect(await text(`delta-${shardOf(held.der)}.crl`)).toMatch(/Delta CRL Indicator: critical[\s\S]*Remove From CRL/)
     const using = (der: Buffer) => verify(der, [`base-${shardOf(der)}.crl`, `delta-${shardOf(der)}.crl`], '-use_deltas')

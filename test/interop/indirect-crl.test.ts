@@ -136,7 +136,7 @@ describe('openssl and our indirect CRLs', () => {
     await crlFile('base.crl', await indirect())
     world.time.pass(60_000)
     await crls.revoke(late, { reason: 'cessationOfOperation' })
-    await people.as(people.root).unhold(held.id)
+    await people.as(people.root).unhold({ protocol: 'cli', certificate: held.id })
     await crlFile('delta.crl', await indirect({ delta: true }))
     const names = ['root.crl', 'base.crl', 'delta.crl']
     expect((await verify(late, { names: ['root.crl', 'base.crl'] })).good).toBe(true)

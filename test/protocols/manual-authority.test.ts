@@ -8,6 +8,7 @@ import { system } from '../../src/core/requester.ts'
 import { reasonCodes } from '../../src/pki/crl.ts'
 import { pemEncode } from '../../src/pki/pem.ts'
 import { type ManualAuthority, manualAuthority } from '../helpers/manualAuthority.ts'
+import { createPeople } from '../helpers/people.ts'
 import { ocspRequest, useStatusServer } from '../helpers/statusServer.ts'
 
 const it = useStatusServer()
@@ -92,6 +93,20 @@ describe('an authority that signs elsewhere', () => {
     ]
     await admin().uploadCrl(manual.name, await manual.ca.crl({ number: 2n ** 151n, entries }))
     expect(await told(certificate)).toMatch(/leaf.pem: revoked\n[\s\S]*Reason: superseded/)
+  })
+
+  test('its responder says on hold until the hold is lifted there, not when that is asked for here', async () => {
+    const { world } = it.status
+    const people = await createPeople(world)
+    const certificate = await manual.issue('held.example.org')
+    const entry = { serial: certificate.serial, revokedAt: world.time.now, reason: reasonCodes.certificateHold }
+    const upload = async (number: bigint, entries: (typeof entry)[]) =>
+      admin().uploadCrl(manual.name, await manual.ca.crl({ number, entries }))
+    await upload(2n ** 151n + 1n, [entry])
+    await people.as(people.root).unhold({ protocol: 'cli', certificate: certificate.id })
+    expect(await told(certificate)).toMatch(/leaf.pem: revoked\n[\s\S]*Reason: certificateHold/)
+    await upload(2n ** 151n + 2n, [])
+    expect(await told(certificate)).toMatch(/leaf.pem: good/)
   })
 
   test('a responder that its CRL lists speaks no more', async () => {

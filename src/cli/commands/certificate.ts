@@ -134,7 +134,9 @@ async function revoke(cli: Cli, ref: string, { compromisedSince, ...options }: R
 async function unhold(cli: Cli, ref: string, { authority }: Named): Promise<void> {
   const input = { ref, ...(authority === undefined ? {} : { authority }) }
   const released = await cli.call(operations.unhold, input)
-  cli.show(released, `certificate ${released.certificate} is valid again\n`)
+  const { certificate, request } = released
+  const waits = `stays on hold until its authority has lifted that (request r${request}): by its next CRL, or request confirm`
+  cli.show(released, `certificate ${certificate} ${request === null ? 'is valid again' : waits}\n`)
 }
 
 interface DownloadOptions extends Named {

@@ -157,8 +157,11 @@ function moving(request: Command): void {
   )
   action(
     request
-      .command('confirm-revoked <id>')
-      .description('say that an authority of the kind manual has revoked it; a CRL of its own says so too'),
+      .command('confirm <id>')
+      .alias('confirm-revoked')
+      .description(
+        'say that an authority of the kind manual has revoked it, or lifted its hold; its own CRL says so too',
+      ),
     async (cli, id: string) => moved(cli, id, await cli.call(operations.confirmRevoked, { ref: id })),
   )
   action(

@@ -70,8 +70,9 @@ export const unhold = operation({
   input: z.strictObject(given),
   run: async (context, input) => {
     const { id } = await find(context, input)
-    const { serial, status } = await context.door.unhold(id)
-    return { certificate: id, serial, status }
+    const { certificate, request } = await context.door.unhold({ protocol: 'cli', certificate: id })
+    const { serial, status } = certificate
+    return { certificate: id, serial, status, request: request?.id ?? null }
   },
 })
 
