@@ -6,7 +6,7 @@ import { type BaseUrls, baseUrlsOf, type Config, isLoopback } from './config.ts'
 import { Failure } from './core/failure.ts'
 import { firstStart } from './core/firstStart.ts'
 import { enqueueJob, type JobHandlers, releaseLeases } from './core/jobs.ts'
-import { ownAuthority, ownTls, rootOf } from './core/ownTls.ts'
+import { isGood, ownAuthority, ownTls, rootsOf } from './core/ownTls.ts'
 import { canIssue } from './core/ready.ts'
 import { system } from './core/requester.ts'
 import { endLeases } from './core/resume.ts'
@@ -108,9 +108,10 @@ async function open(opening: Opening): Promise<string> {
   const hostOf = hosting(opening)
   server.open({ host: hostOf, tls, ready: () => canIssue(it) })
   const renewTls = async () => {
-    if (it.clock() < tls.renewAt) return
+    if (await isGood(it, authority, tls)) return
     tls = await ownTls(it, authority, hosts)
     server.setCertificate(tls)
+    writeRoots(config, await rootsOf(it, authority))
     log.info({ renewAt: tls.renewAt }, 'the certificate of the listeners was renewed')
   }
   const more = [{ name: 'renew the TLS certificate', every: 60_000, run: renewTls }, ...choresOf(protocols, hostOf)]
@@ -119,7 +120,7 @@ async function open(opening: Opening): Promise<string> {
   closing.splice(closing.length - 1, 0, () => upkeep.stop())
   void warnOfSurroundings(opening)
   await warnOfProfiles(opening)
-  return greeting(opening, await rootOf(it, authority), started?.setupSecret)
+  return greeting(opening, await rootsOf(it, authority), started?.setupSecret)
 }
 
 /** While the server already serves: what is looked at may be slow to answer. */
@@ -203,11 +204,18 @@ function ownHosts(config: Config, { baseUrl, mtlsBaseUrl }: BaseUrls): string[] 
   return [...new Set([...names, ...local])]
 }
 
-function greeting({ config, urls }: Opening, root: Buffer | undefined, setupSecret: string | undefined): string {
+/** What to trust: after a rollover of the root the one before it too, as long as it is good. */
+function writeRoots({ dataFolder }: Config, roots: Buffer[]): string {
+  const file = join(dataFolder, 'root.pem')
+  writeFileSync(file, roots.map((root) => pemEncode('CERTIFICATE', root)).join(''))
+  chmodSync(file, 0o644)
+  return file
+}
+
+function greeting({ config, urls }: Opening, roots: Buffer[], setupSecret: string | undefined): string {
+  const [root] = roots
   if (!root) return ''
-  const rootFile = join(config.dataFolder, 'root.pem')
-  writeFileSync(rootFile, pemEncode('CERTIFICATE', root))
-  chmodSync(rootFile, 0o644)
+  const rootFile = writeRoots(config, roots)
   return greet({
     root,
     rootFile,

@@ -76,8 +76,8 @@ async function findBundle(door: Door, wanted: Wanted & { kind: 'bundle' }): Prom
 }
 
 async function findIssuer(door: Door, { authority, issuer }: { authority: string; issuer?: number }) {
-  const { active, earlier } = await door.authorityChain(authority)
-  return issuer === undefined ? active : [active, ...earlier].find((candidate) => candidate?.id === issuer)
+  const { active, earlier, next } = await door.authorityChain(authority)
+  return issuer === undefined ? active : [active, ...earlier, next].find((candidate) => candidate?.id === issuer)
 }
 
 async function findChain(door: Door, authority: string): Promise<HttpAnswer> {

@@ -9,6 +9,7 @@ import type { KeySpec } from './key.ts'
 import type { OrganizationView } from './organizationAdmin.ts'
 import type { RememberedApprovalView } from './rememberedAdmin.ts'
 import type { RevocationAdmin } from './revocationAdmin.ts'
+import type { RolloverAdmin } from './rolloverAdmin.ts'
 import type { ApprovalRules } from './rule.ts'
 import type { AuditHead } from './seal.ts'
 import type { AuditReport } from './verify.ts'
@@ -167,7 +168,7 @@ export interface LimitView extends LimitRef {
 }
 
 /** Changes that administrators make. Each authorises: a superuser, or an administrator of the organization, or `manage` where it says so. */
-export interface Admin extends RevocationAdmin, ChallengeAdmin {
+export interface Admin extends RevocationAdmin, ChallengeAdmin, RolloverAdmin {
   authorities(): Promise<AuthorityView[]>
   authority(name: string): Promise<AuthorityView & { chain: Buffer[] }>
   createAuthority(draft: NewAuthority): Promise<AuthorityView>

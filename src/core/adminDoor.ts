@@ -17,6 +17,7 @@ import { listProfiles, replaceProfile, showProfile } from './profileAdmin.ts'
 import { forgetRemembered, viewRemembered } from './rememberedAdmin.ts'
 import { listRenewalWindows, removeRenewalWindow, setRenewalWindow } from './renewalAdmin.ts'
 import type { Requester } from './requester.ts'
+import { rolloverAdmin } from './rolloverAdmin.ts'
 import { endToken, newToken, viewTokens } from './tokenAdmin.ts'
 import { uploadCrl } from './uploadedCrl.ts'
 import { uploadResponder } from './uploadedResponder.ts'
@@ -69,6 +70,7 @@ export function createAdmin(
     credentials: (filter = {}) => viewCredentials(context, filter),
     revokeCredential: (uuid) => endCredential(context, uuid),
     ...challengeAdmin(context),
+    ...rolloverAdmin(context),
     limits: (filter = {}) => viewLimits(context, filter),
     overrideLimit: (draft) => overrideLimit(context, draft),
     removeOverride: (ref) => removeOverride(context, ref),

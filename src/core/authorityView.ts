@@ -88,6 +88,6 @@ function toView({ it }: AdminContext, row: AuthorityRow, authority: LoadedAuthor
 }
 
 /** As KeySpec writes it: P-256, RSA-2048, Ed25519. */
-function keyText({ algorithm, size, curve }: PublicKeyInfo): string {
+export function keyText({ algorithm, size, curve }: PublicKeyInfo): string {
   return algorithm === 'RSA' ? `RSA-${size}` : (curve ?? algorithm)
 }

@@ -16,11 +16,13 @@ import type { Unheld } from './hold.ts'
 import type { Limits } from './limits.ts'
 import type { Listing } from './listing.ts'
 import type { MessageKeySource, MessageKeys } from './messageKey.ts'
+import type { NextCa } from './nextCa.ts'
 import type { AnswerOcsp } from './ocsp.ts'
 import type { RaProfile } from './profile.ts'
 import type { CertId, RenewalWindow } from './renewal.ts'
 import type { Origin, RequestRef, RevokeDraft, RevokeRequest, SignDraft, SignRequest } from './request.ts'
 import type { Requester } from './requester.ts'
+import type { LinkCertificates } from './rollover.ts'
 import type { Shown, SignInPlace } from './signIn.ts'
 
 /** Runs in the transaction that creates the record; what it throws undoes the record and reaches the caller. */
@@ -94,8 +96,16 @@ export interface Door {
    * ones for clients that wait. Throws unavailable; unsupported where the authority's own key was asked for and is not RSA.
    */
   messageKeys(profile: RaProfile, source: MessageKeySource): Promise<MessageKeys>
-  /** The certificates of an authority that clients may need: the active one with its chain, and earlier ones. */
+  /** What follows the authority of a profile (RFC 8894 section 4.7); undefined while no rollover is prepared. Throws as messageKeys. */
+  nextCa(profile: RaProfile, source: MessageKeySource): Promise<NextCa | undefined>
+  /** The certificates of an authority that clients may need: the active one with its chain, earlier ones, and the prepared next one. */
   authorityChain(authority: string | number): Promise<CaChain>
+  /**
+   * The link certificates of the last rollover that this root (DER, the last of a chain) had a part in, from when it is
+   * prepared until the older root has ended (RFC 9810 section 4.4.1; EST gives them with the CA certificates, RFC 7030
+   * section 4.1.3). Undefined for any other certificate.
+   */
+  linkCertificates(root: Buffer): Promise<LinkCertificates | undefined>
   /** A certificate signed elsewhere, leaf first, for a request that waits in `signing`. */
   upload(ref: RequestRef, chain: Buffer[]): Promise<SignRequest>
   crl(ref: CrlRef): Promise<SignedCrl>

@@ -23,6 +23,7 @@ import { wouldKeepNames } from './keptNames.ts'
 import { createLimits } from './limits.ts'
 import { createListing } from './lists.ts'
 import { messageKeys } from './messageKey.ts'
+import { nextCa } from './nextCa.ts'
 import { type AnswerOcsp, createOcsp } from './ocsp.ts'
 import { orderProblems } from './policy.ts'
 import type { RaProfile } from './profile.ts'
@@ -33,6 +34,7 @@ import { findByCertId, renewalWindow } from './renewal.ts'
 import { requestedNames } from './requestedNames.ts'
 import type { Requester } from './requester.ts'
 import { revoke } from './revoke.ts'
+import { linkCertificates } from './rollover.ts'
 import { sign } from './sign.ts'
 import { signIn } from './signIn.ts'
 import type { CoreTables } from './tables.ts'
@@ -89,7 +91,9 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
     },
     renewalWindow: (certificate) => renewalWindow(db, certificate),
     messageKeys: (profile, source) => messageKeys(it, profile, source),
+    nextCa: (profile, source) => nextCa(it, profile, source),
     authorityChain: (authority) => readChain(it, authority),
+    linkCertificates: (root) => linkCertificates(it, root),
     upload: async (ref, chain) => {
       await mayUpload(it, requester, ref)
       return upload(it, requester, ref, chain)

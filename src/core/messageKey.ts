@@ -13,6 +13,7 @@ import { createCache, type Installation } from './installation.ts'
 import { loadKey, storeKey } from './key.ts'
 import type { RaProfile } from './profile.ts'
 import { system } from './requester.ts'
+import { nextAuthority } from './rollover.ts'
 import type { CoreTables } from './tables.ts'
 
 /** Which key the enveloped messages of a profile go to: one of its own, RSA whatever the authority's key is, or the authority's own, if that is RSA. */
@@ -23,15 +24,16 @@ export type MessageKeySize = 2048 | 3072
 export interface MessageKey extends MessageSigner, DecryptionKey {
   /** The issuers above its certificate, nearest first, root last, as DER. */
   issuers: Buffer[]
+  /** Id of the authority's certificate that certified it, or whose key it is. */
+  issuer: number | undefined
   notAfter: Date
 }
 
-/** The one that signs, then the earlier ones by which clients that wait may still ask. */
-export type MessageKeys = [current: MessageKey, ...earlier: MessageKey[]]
+/** The one that signs, then the others by which clients may ask: earlier ones, and the next of a rollover. */
+export type MessageKeys = [current: MessageKey, ...others: MessageKey[]]
 
 /** A key of the profile's own, as it is kept here. */
 interface Kept extends MessageKey {
-  authorityCertificateId: number | undefined
   size: number
   /** From when on the next one should be made. */
   renewAt: Date
@@ -67,7 +69,7 @@ export async function messageKeys(
   const now = it.clock()
   if (current && now < current.renewAt) return [current, ...held.filter((key) => key !== current)]
   const instead = current ?? held.find(({ notAfter }) => now < notAfter)
-  const made = await makeOnce(it, profile, authority, source.size).catch((error: unknown) => {
+  const made = await makeOnce(it, profile, { authority }, source.size).catch((error: unknown) => {
     if (!instead || instead.notAfter <= now) throw error
     it.log.warn({ err: error, profile: profile.name }, 'the message key of a profile is due and could not be renewed')
     return instead
@@ -75,8 +77,26 @@ export async function messageKeys(
   return [made, ...held.filter((key) => key !== made)]
 }
 
-function fits({ authorityCertificateId, size }: Kept, authority: LoadedAuthority, wanted: MessageKeySize): boolean {
-  return size === wanted && authorityCertificateId !== undefined && authorityCertificateId === authority.issuer?.id
+/**
+ * The key of a profile under the prepared next certificate of its authority, made when first asked for; from the takeover on it is the current one.
+ * Undefined while no rollover is prepared. Throws as messageKeys.
+ */
+export async function nextMessageKey(
+  it: Installation,
+  profile: Pick<RaProfile, 'id' | 'name' | 'authorityId'>,
+  source: MessageKeySource,
+): Promise<MessageKey | undefined> {
+  const authority = await nextAuthority(it, await loadAuthority(it, profile.authorityId))
+  const { issuer } = authority ?? {}
+  if (!authority || !issuer || authority.withdrawn) return undefined
+  if (source.key === 'ca') return (await authorityKeysOf(it, authority)).find((key) => key.issuer === issuer.id)
+  const now = it.clock()
+  const held = (await heldKeys(it, profile.id)).find((key) => fits(key, authority, source.size) && now < key.renewAt)
+  return held ?? makeOnce(it, profile, { authority, issuer: issuer.id }, source.size)
+}
+
+function fits({ issuer, size }: Kept, authority: LoadedAuthority, wanted: MessageKeySize): boolean {
+  return size === wanted && issuer !== undefined && issuer === authority.issuer?.id
 }
 
 const heldRows = statement((tables: Kysely<CoreTables>, profileId: number, endsAfter: number) =>
@@ -112,8 +132,8 @@ async function keep(it: Installation, certificate: Certificate, key: KeyObject):
   return {
     ...bothUses(der, key),
     issuers: issuer ? [issuer.certificate.der, ...issuer.chain] : [],
+    issuer: authorityCertificateId,
     notAfter,
-    authorityCertificateId,
     size: key.asymmetricKeyDetails?.modulusLength ?? 0,
     renewAt: new Date(notAfter.getTime() - (notAfter.getTime() - notBefore.getTime()) / 3),
   }
@@ -124,19 +144,26 @@ const bothUses = (certificate: Buffer, key: KeyObject): MessageSigner & Decrypti
   ...decryptionKey(certificate, key),
 })
 
+/** Who certifies it; `issuer` is named where that is not the active certificate. */
+interface Certifier {
+  authority: LoadedAuthority
+  issuer?: number
+}
+
 /** Of those who ask at once one makes it; after a failure nobody tries for a minute. */
 async function makeOnce(
   it: Installation,
   profile: Pick<RaProfile, 'id' | 'name'>,
-  authority: LoadedAuthority,
+  certifier: Certifier,
   size: MessageKeySize,
 ): Promise<Kept> {
+  const { authority } = certifier
   const slot = `${it.node}:${profile.id}:${authority.issuer?.id}:${size}`
   const under = making.get(slot)
   if (under) return under
   if (it.clock().getTime() < (failed.get(slot) ?? 0))
     throw new Failure('unavailable', 'the message key of this profile could not be made; it is tried again soon')
-  const made = make(it, profile, authority, size)
+  const made = make(it, profile, certifier, size)
     .catch((error: unknown) => {
       failed.set(slot, it.clock().getTime() + pauseAfterFailure)
       throw error
@@ -149,7 +176,7 @@ async function makeOnce(
 async function make(
   it: Installation,
   profile: Pick<RaProfile, 'id' | 'name'>,
-  authority: LoadedAuthority,
+  { authority, ...certifier }: Certifier,
   size: MessageKeySize,
 ): Promise<Kept> {
   const { issuer } = authority
@@ -163,7 +190,8 @@ async function make(
   const end = Math.min(wholeSeconds(it.clock().getTime() + validity), issuer.certificate.notAfter.getTime())
   // A common name has 64 characters (RFC 5280 appendix A).
   const commonName = `RA ${profile.name}`.slice(0, 64)
-  const certificate = await issueOwn(it, { authority, type: 'message', key, commonName, notAfter: new Date(end) })
+  const own = { authority, ...certifier, type: 'message', key, commonName, notAfter: new Date(end) } as const
+  const certificate = await issueOwn(it, own)
   const id = await store(it, profile.id, { number, key, certificate })
   if (id === undefined) {
     const theirs = (await heldKeys(it, profile.id)).find((other) => fits(other, authority, size))
@@ -228,26 +256,32 @@ async function lastNumber(it: Installation, profileId: number): Promise<number> 
 
 const authorityOpened = createCache<string, MessageKey>(500)
 
-/** The authority's own keys: the one that signs now, and those it had before. */
+/** The authority's own keys: the one that signs now, then the others that it has. */
 async function authorityKeys(it: Installation, authority: LoadedAuthority): Promise<MessageKeys> {
+  const keys = await authorityKeysOf(it, authority)
+  const { issuer } = authority
+  if (!issuer) throw new Failure('unavailable', `the authority ${authority.name} has no key that signs`)
+  const current = keys.find((key) => key.issuer === issuer.id)
+  if (!current)
+    throw new Failure('unsupported', `the own key of the authority ${authority.name} is not an RSA key held here`)
+  return [current, ...keys.filter((key) => key !== current)]
+}
+
+/** Those that are RSA, the newest first. */
+async function authorityKeysOf(it: Installation, authority: LoadedAuthority): Promise<MessageKey[]> {
   const rows = await withTables<CoreTables>(it.db)
     .selectFrom('authority_certificates')
-    .select(['id', 'key_id', 'active'])
+    .select(['id', 'key_id'])
     .where('authority_id', '=', authority.id)
     .where('not_after', '>', it.clock().getTime() - afterlife)
     .orderBy('id', 'desc')
     .execute()
   const keys: MessageKey[] = []
-  for (const { id, key_id: keyId, active } of rows) {
+  for (const { id, key_id: keyId } of rows) {
     const key = keyId === null ? undefined : await openAuthorityKey(it, id, keyId)
-    if (active === 1 && !key)
-      throw new Failure('unsupported', `the own key of the authority ${authority.name} is not an RSA key held here`)
-    if (key) active === 1 ? keys.unshift(key) : keys.push(key)
+    if (key) keys.push(key)
   }
-  const [current, ...earlier] = keys
-  if (!current || authority.issuer?.certificate.der.equals(current.certificate) !== true)
-    throw new Failure('unavailable', `the authority ${authority.name} has no key that signs`)
-  return [current, ...earlier]
+  return keys
 }
 
 async function openAuthorityKey(it: Installation, id: number, keyId: number): Promise<MessageKey | undefined> {
@@ -256,7 +290,7 @@ async function openAuthorityKey(it: Installation, id: number, keyId: number): Pr
   const key = await loadKey(it.db, it.vault, keyId)
   if (key.asymmetricKeyType !== 'rsa') return undefined
   const { certificate, chain } = await loadIssuer(it, id)
-  const made = { ...bothUses(certificate.der, key), issuers: chain, notAfter: certificate.notAfter }
+  const made = { ...bothUses(certificate.der, key), issuers: chain, issuer: id, notAfter: certificate.notAfter }
   authorityOpened.set(`${it.node}:${id}`, made)
   return made
 }

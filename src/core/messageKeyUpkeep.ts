@@ -19,11 +19,14 @@ export async function renewMessageKeys(it: Installation): Promise<void> {
     .execute()
   for (const { id, name, organization_id: organizationId } of rows) {
     try {
-      const [newest] = await heldKeys(it, id)
+      const held = await heldKeys(it, id)
+      const [newest] = held
       if (!newest) continue
       const size = newest.size === 3072 ? 3072 : 2048
       const [current] = await messageKeys(it, await loadProfile(it.db, name), { key: 'ra', size })
-      if (current !== newest || it.clock() < newest.renewAt) continue
+      // One that was made now is not among those of before.
+      const due = held.find((key) => key === current)
+      if (!due || it.clock() < due.renewAt) continue
       throw new Failure('unavailable', 'it is due and could not be renewed')
     } catch (error) {
       it.log.error({ err: error, profile: name }, 'the message key of a profile could not be renewed')

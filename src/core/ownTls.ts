@@ -9,6 +9,7 @@ import { type Certificate, selectCertificates, toCertificate } from './certifica
 import type { Installation } from './installation.ts'
 import { generateKey, loadKey, storeKey } from './key.ts'
 import { requesterKey, system } from './requester.ts'
+import { linkCertificates } from './rollover.ts'
 import type { CoreTables } from './tables.ts'
 
 /** What the TLS listeners present: PEM of the key and of the chain, leaf first. */
@@ -18,15 +19,20 @@ export interface OwnTls {
   /** From when on a new one should be asked for. */
   renewAt: Date
   notAfter: Date
+  /** Id of the authority's certificate that signed it. */
+  issuer: number | undefined
 }
 
 const requester = system('tls')
 
-/** The server's own certificate for these names, from its own authority: the one there is while two thirds of its life are not over, else a new one. */
+/**
+ * The server's own certificate for these names, from its own authority: the one there is while two thirds of its life are not
+ * over and the authority still signs with that key, else a new one.
+ */
 export async function ownTls(it: Installation, authorityName: string, hosts: string[]): Promise<OwnTls> {
   const identifiers: Identifier[] = hosts.map((value) => ({ type: parseIp(value) ? 'ip' : 'dns', value }))
   const known = await findOwn(it, identifiers)
-  if (known && it.clock() < known.renewAt) return known
+  if (known && (await isGood(it, authorityName, known))) return known
   try {
     return await makeOwn(it, authorityName, hosts, identifiers)
   } catch (error) {
@@ -34,6 +40,13 @@ export async function ownTls(it: Installation, authorityName: string, hosts: str
     it.log.warn({ err: error }, 'the certificate of the listeners is due and could not be renewed')
     return known
   }
+}
+
+/** Whether no other is needed: it is not due, and its authority was not rolled over since. */
+export async function isGood(it: Installation, authorityName: string, { renewAt, issuer }: OwnTls): Promise<boolean> {
+  if (it.clock() >= renewAt) return false
+  const authority = await loadAuthority(it, authorityName)
+  return issuer === authority.issuer?.id
 }
 
 async function makeOwn(
@@ -100,21 +113,28 @@ async function present(it: Installation, certificate: Certificate, keyId: number
     certificate.authorityCertificateId === undefined
       ? undefined
       : await loadIssuer(it, certificate.authorityCertificateId)
-  // The root stays away: who trusts it has it.
+  // The root stays away: who trusts it has it. Who trusts the one before it is led there.
+  const root = issuer && (issuer.chain.at(-1) ?? issuer.certificate.der)
+  const links = root && (await linkCertificates(it, root))
+  const link = root && links?.newWithNew.equals(root) ? [links.newWithOld] : []
   const chain = issuer && issuer.chain.length > 0 ? [issuer.certificate.der, ...issuer.chain.slice(0, -1)] : []
   const span = certificate.notAfter.getTime() - certificate.notBefore.getTime()
   return {
     key: key.export({ format: 'pem', type: 'pkcs8' }).toString(),
-    cert: [certificate.der, ...chain].map((der) => pemEncode('CERTIFICATE', der)).join(''),
+    cert: [certificate.der, ...chain, ...link].map((der) => pemEncode('CERTIFICATE', der)).join(''),
     renewAt: new Date(certificate.notAfter.getTime() - span / 3),
     notAfter: certificate.notAfter,
+    issuer: certificate.authorityCertificateId,
   }
 }
 
-/** The root above an authority's active certificate, or itself, as DER. */
-export async function rootOf(it: Installation, authorityName: string): Promise<Buffer | undefined> {
+/** The root above an authority's active certificate, or itself, then the one before it while both are good; DER. */
+export async function rootsOf(it: Installation, authorityName: string): Promise<Buffer[]> {
   const { issuer } = await loadAuthority(it, authorityName)
-  return issuer && (issuer.chain.at(-1) ?? issuer.certificate.der)
+  if (!issuer) return []
+  const root = issuer.chain.at(-1) ?? issuer.certificate.der
+  const links = await linkCertificates(it, root)
+  return links?.newWithNew.equals(root) ? [root, links.oldWithOld] : [root]
 }
 
 /** Name of the authority that serves the installation itself, switched off or not: the one made at first start, else the oldest that signs here. */

@@ -1,7 +1,7 @@
 import { type Kysely, type Selectable, sql } from 'kysely'
 import type { Database } from '../db/open.ts'
 import { statement, withTables } from '../db/tables.ts'
-import { type Issuer, isWithdrawn, type LoadedAuthority, loadAuthority, loadIssuer, raiseShards } from './authority.ts'
+import { type Issuer, isWithdrawn, type LoadedAuthority, loadIssuer, raiseShards } from './authority.ts'
 import { authorityUnder } from './earlierKey.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
@@ -129,23 +129,22 @@ export async function refuseCanceled(db: Database, issuerId: number): Promise<vo
 }
 
 /**
- * The link certificates of a root's last rollover, from when it is prepared until the older root has ended; undefined for
- * an authority that has none. For one below a root ask for the root's.
+ * The link certificates of the last rollover that this root (DER) had a part in, as the older or the newer one: from when it
+ * is prepared until the older root has ended. Undefined for any other certificate.
  */
-export async function linkCertificates(it: Installation, ref: string | number): Promise<LinkCertificates | undefined> {
-  const { id } = await loadAuthority(it, ref)
+export async function linkCertificates(it: Installation, root: Buffer): Promise<LinkCertificates | undefined> {
   const rows = await withTables<CoreTables>(it.db)
     .selectFrom('authority_rollovers')
     .selectAll()
-    .where('authority_id', '=', id)
     .where('status', 'in', ['prepared', 'active'])
+    .where('new_with_old', 'is not', null)
     .orderBy('id', 'desc')
     .execute()
   for (const { previous, next, newWithOld, oldWithNew } of rows.map(toRollover)) {
     if (next === undefined || !newWithOld || !oldWithNew) continue
-    const [before, after] = [await loadIssuer(it, previous), await loadIssuer(it, next)]
-    if (before.certificate.notAfter <= it.clock()) return undefined
-    return { oldWithOld: before.certificate.der, oldWithNew, newWithOld, newWithNew: after.certificate.der }
+    const [{ certificate: before }, { certificate: after }] = [await loadIssuer(it, previous), await loadIssuer(it, next)]
+    if (before.notAfter <= it.clock() || ![before, after].some(({ der }) => der.equals(root))) continue
+    return { oldWithOld: before.der, oldWithNew, newWithOld, newWithNew: after.der }
   }
   return undefined
 }

@@ -13,6 +13,8 @@ import { pruneLimits } from './limit.ts'
 import { renewMessageKeys } from './messageKeyUpkeep.ts'
 import { renewResponders } from './responder.ts'
 import { resumeSigning } from './resume.ts'
+import { newestRollover } from './rollover.ts'
+import { runRollovers } from './rolloverActivate.ts'
 import { logAuditHead, sealAudit } from './seal.ts'
 import type { CoreTables } from './tables.ts'
 
@@ -43,6 +45,7 @@ export function startUpkeep(
     { name: 'prune limits', every: 600_000, run: () => transaction(db, (db) => pruneLimits(db, clock())) },
     { name: 'forget challenges', every: 600_000, run: () => forgetChallenges(db, clock()) },
     { name: 'head of the audit chain', every: 3_600_000, run: () => logAuditHead(it) },
+    { name: 'roll over authorities', every: 15_000, run: () => runRollovers(it) },
     { name: 'renew CRLs', every: 60_000, run: () => renewCrls(it) },
     { name: 'renew responders', every: 600_000, run: () => renewRevocationAnswers(it) },
     { name: 'renew message keys', every: 600_000, run: () => renewMessageKeys(it) },
@@ -118,7 +121,9 @@ async function warnOfEnd(
 ): Promise<void> {
   const now = it.clock()
   if (authority.end.getTime() - now.getTime() > 90 * day) return
-  const detail = `the certificate of the authority ${authority.name} ends on ${authority.end.toISOString().slice(0, 10)}`
+  const status = (await newestRollover(it.db, authority.id))?.status
+  if (status === 'requested' || status === 'prepared') return
+  const detail = `the certificate of the authority ${authority.name} ends on ${authority.end.toISOString().slice(0, 10)}: prepare its next one (countersign authority rollover prepare ${authority.name})`
   await transaction(it.db, (db) =>
     raiseAlert(db, now, {
       kind: 'authority_expiring',

@@ -4,7 +4,8 @@ import { type CertificateFields, fingerprint, readCertificate } from '../pki/cer
 import { verifyIssuedBy } from '../pki/chain.ts'
 import { PkiError } from '../pki/error.ts'
 import { nameText } from '../pki/name.ts'
-import { type LoadedAuthority, loadAuthority } from './authority.ts'
+import { type Issuer, type LoadedAuthority, loadAuthority } from './authority.ts'
+import { readChain } from './authorityChain.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
 import { readSignRequest } from './records.ts'
@@ -15,7 +16,7 @@ import { moveSignRequest } from './transition.ts'
 
 /**
  * Takes a certificate (DER, leaf first) that the authority elsewhere made for a request in `signing`. It must carry the
- * request's key and exactly its names, and be signed by the authority's certificate that we know. Throws malformed, conflict.
+ * request's key and exactly its names, and be signed by a certificate of the authority that we know, after a rollover by the earlier one too. Throws malformed, conflict.
  */
 export async function upload(
   it: Installation,
@@ -30,7 +31,7 @@ export async function upload(
   if (!leaf) throw new Failure('malformed', 'the upload holds no certificate')
   const fields = readLeaf(leaf)
   const { spkiHash, algorithm, curve, size } = fields.publicKey
-  await checkUpload(it, { request, authority, fields })
+  const issuer = await checkUpload(it, { request, authority, fields })
   const now = it.clock()
   await transaction(it.db, async (db) => {
     await moveSignRequest(db, {
@@ -48,7 +49,7 @@ export async function upload(
         organization_id: request.organizationId,
         profile_id: request.profileId,
         authority_id: authority.id,
-        authority_certificate_id: authority.issuer?.id ?? null,
+        authority_certificate_id: issuer.id,
         serial: fields.serial,
         der: leaf,
         fingerprint: fingerprint(leaf),
@@ -90,13 +91,14 @@ interface Upload {
   fields: CertificateFields
 }
 
-async function checkUpload(it: Installation, { request, authority, fields }: Upload): Promise<void> {
+/** Answers which certificate of the authority signed it. */
+async function checkUpload(it: Installation, { request, authority, fields }: Upload): Promise<Issuer> {
   const row = await withTables<CoreTables>(it.db)
     .selectFrom('sign_requests')
     .select('spki_hash')
     .where('id', '=', request.id)
     .executeTakeFirstOrThrow()
-  const refuse = (detail: string) => {
+  const refuse = (detail: string): never => {
     throw new Failure('malformed', detail)
   }
   if (fields.publicKey.spkiHash !== row.spki_hash) refuse('the certificate carries another key than the request')
@@ -106,8 +108,8 @@ async function checkUpload(it: Installation, { request, authority, fields }: Upl
     refuse('the certificate has other names than the request')
   if (fields.isCa !== (request.wanted.type === 'ca'))
     refuse('the certificate is of another type than the request (basicConstraints)')
-  if (!authority.issuer || !verifyIssuedBy(fields, authority.issuer.certificate)) {
-    refuse(`the certificate is not signed by the certificate of ${authority.name} that is known here`)
-  }
+  const { active, earlier, next } = await readChain(it, authority.id)
+  const issuer = [active, next, ...earlier].find((each) => each && verifyIssuedBy(fields, each.certificate))
   if (fields.notAfter <= it.clock()) refuse('the certificate has expired')
+  return issuer ?? refuse(`the certificate is not signed by a certificate of ${authority.name} that is known here`)
 }

@@ -6,6 +6,7 @@ import type { CrlFields } from '../pki/crlReader.ts'
 import { type AdminContext, actorOf, requireCapability } from './adminActor.ts'
 import { audit } from './audit.ts'
 import { type Issuer, loadAuthority } from './authority.ts'
+import { issuersOf, readBySome } from './authorityChain.ts'
 import { findAuthorityRow } from './authorityView.ts'
 import { type Confirmed, confirmListed } from './confirmListed.ts'
 import { confirmLifted } from './confirmLifted.ts'
@@ -32,10 +33,12 @@ const named = 10
 export async function uploadCrl({ it, requester }: AdminContext, name: string, file: Buffer): Promise<UploadedCrl> {
   const now = it.clock()
   const { id, organization_id: organizationId } = await findAuthorityRow(it.db, await actorOf(it.db, requester), name)
-  const { issuer, kind } = await loadAuthority(it, id)
-  if (kind !== 'manual' || !issuer)
+  const { issuer: active, kind } = await loadAuthority(it, id)
+  if (kind !== 'manual' || !active)
     throw new Failure('unsupported', `${name} signs here, and its CRLs are made here: none is uploaded`)
-  const crl = published(readForeignCrl(file, issuer.certificate, now), now)
+  const issuers = await issuersOf(it, id, active)
+  const { issuer, read } = readBySome(issuers, ({ certificate }) => readForeignCrl(file, certificate, now))
+  const crl = published(read, now)
   const outcome = await transaction(it.db, async (db) => {
     await requireCapability(db, await actorOf(db, requester), 'manage', { organizationId, authorityId: id })
     const place = await nextPlace(db, { id, issuer, crl })

@@ -11,6 +11,7 @@ import { type AdminContext, actorOf, requireCapability } from './adminActor.ts'
 import { asMalformed } from './asMalformed.ts'
 import { audit } from './audit.ts'
 import { type Issuer, loadAuthority } from './authority.ts'
+import { issuersOf, readBySome } from './authorityChain.ts'
 import { findAuthorityRow } from './authorityView.ts'
 import { Failure } from './failure.ts'
 import { storeKey } from './key.ts'
@@ -26,11 +27,13 @@ export async function uploadResponder(
 ): Promise<UploadedResponder> {
   const now = it.clock()
   const { id, organization_id: organizationId } = await findAuthorityRow(it.db, await actorOf(it.db, requester), name)
-  const { issuer, kind } = await loadAuthority(it, id)
-  if (kind !== 'manual' || !issuer)
+  const { issuer: active, kind } = await loadAuthority(it, id)
+  if (kind !== 'manual' || !active)
     throw new Failure('unsupported', `${name} signs here, and makes its OCSP responders itself: none is uploaded`)
   const { key, fields } = responderIn(await asMalformed(() => bundleOf(draft)))
-  const { warnings } = checkResponder(fields, issuer, now)
+  const issuers = await issuersOf(it, id, active)
+  const { issuer, read } = readBySome(issuers, (issuer) => checkResponder(fields, issuer, now))
+  const { warnings } = read
   await transaction(it.db, async (db) => {
     await requireCapability(db, await actorOf(db, requester), 'manage', { organizationId, authorityId: id })
     await refuseKnown(db, issuer.id, fields.der)
