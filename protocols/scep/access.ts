@@ -43,8 +43,10 @@ async function named(
 ): Promise<{ issuer: Issuer; certificate: Certificate | undefined }> {
   const { door, profile } = exchange
   const wanted = await readWanted(exchange, message)
-  const { active, earlier } = await door.authorityChain(profile.authorityId)
-  const issuers = [active, ...earlier].filter((issuer) => issuer && sameName(issuer.certificate.subject, wanted.issuer))
+  const { active, earlier, next } = await door.authorityChain(profile.authorityId)
+  const issuers = [active, ...earlier, next].filter(
+    (issuer) => issuer && sameName(issuer.certificate.subject, wanted.issuer),
+  )
   const certificate = await door.findCertificate({ serial: wanted.serial, authority: profile.authorityId })
   const issuer = issuers.find((each) => each?.id === certificate?.authorityCertificateId) ?? issuers[0]
   if (!issuer) throw new Refusal('badCertId', 'the authority of this profile does not have this name')

@@ -8,6 +8,7 @@ import type { Host } from '../../src/protocol.ts'
 import { caCertificate } from './caCertificate.ts'
 import { capabilities } from './capabilities.ts'
 import type { Exchange } from './exchange.ts'
+import { hasNextCa, nextCaCertificates } from './nextCa.ts'
 import { pkiOperation } from './operation.ts'
 import { keySourceOf, optionsOf } from './options.ts'
 import { decodeQueryMessage, MAX_TARGET, readTarget, type Target } from './paths.ts'
@@ -36,11 +37,11 @@ async function dispatch(host: Host, incoming: IncomingMessage, target: Target): 
   const exchange = await open(host, incoming, target)
   switch (target.operation) {
     case 'getcacaps':
-      return capabilities(exchange.options)
+      return capabilities(exchange.options, await hasNextCa(exchange))
     case 'getcacert':
       return caCertificate((await withKeys(exchange)).keys[0], exchange.options)
     case 'getnextcacert':
-      return plain(404, 'this authority has no next certificate')
+      return nextCaCertificates(exchange)
     case 'pkioperation': {
       if (method === 'HEAD') return plain(405, 'PKIOperation takes GET and POST', { Allow: 'GET, POST' })
       const bytes = decodeQueryMessage(target.message ?? '')
@@ -48,7 +49,7 @@ async function dispatch(host: Host, incoming: IncomingMessage, target: Target): 
       return pkiOperation(await withKeys(exchange), incoming, bytes)
     }
     default:
-      return plain(400, 'operation: GetCACaps, GetCACert or PKIOperation')
+      return plain(400, 'operation: GetCACaps, GetCACert, GetNextCACert or PKIOperation')
   }
 }
 

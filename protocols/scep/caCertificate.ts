@@ -9,11 +9,15 @@ import type { ScepOptions } from './options.ts'
  * those above it. A lone certificate also where a self-signed authority reads messages itself: clients take a chain for certificates of an RA.
  */
 export function caCertificate({ certificate, issuers }: MessageKey, options: ScepOptions): HttpAnswer {
-  const above = options.includeRoot ? issuers : issuers.filter((der) => !isRoot(der))
+  const above = aboveOf(issuers, options)
   if (options.caCertificates === 'single' || above.length === 0)
     return answer('application/x-x509-ca-cert', certificate)
   return answer('application/x-x509-ca-ra-cert', writeCertsOnly([certificate, ...above]))
 }
+
+/** The certificates above, with or without the root, as the profile has it. */
+export const aboveOf = (issuers: readonly Buffer[], { includeRoot }: ScepOptions): readonly Buffer[] =>
+  includeRoot ? issuers : issuers.filter((der) => !isRoot(der))
 
 function isRoot(der: Buffer): boolean {
   const { issuer, subject } = readBareCertificate(der)

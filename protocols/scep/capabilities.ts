@@ -12,13 +12,14 @@ const DIGEST_NAMES = [
 
 /**
  * GetCACaps (RFC 8894 section 3.5.2): only what this profile takes, no empty line. SCEPStandard stands for AES, SHA-256 and POST, so it goes where one of
- * them is off. GetNextCACert is never there: no authority here has a next certificate before it is the active one.
+ * them is off. `next`: GetNextCACert has an answer now.
  */
-export function capabilities({ digests, ciphers }: ScepOptions): HttpAnswer {
+export function capabilities({ digests, ciphers }: ScepOptions, next: boolean): HttpAnswer {
   const aes = ciphers.includes('aes-128-cbc')
   const lines = [
     'POSTPKIOperation',
     'Renewal',
+    ...(next ? ['GetNextCACert'] : []),
     ...(aes ? ['AES'] : []),
     ...(ciphers.includes('des-ede3-cbc') ? ['DES3'] : []),
     ...DIGEST_NAMES.flatMap(([digest, name]) => (digests.includes(digest) ? [name] : [])),

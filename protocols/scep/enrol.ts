@@ -59,7 +59,7 @@ async function requestOf(exchange: Exchange, order: Order): Promise<SignRequest>
   const { profile } = exchange
   const { csr, signer, identifiers, message } = order
   const ref = transactionRef(profile, message.transactionId, signer)
-  const content = contentRef(profile, signer, csr, identifiers)
+  const content = contentRef(exchange, signer, csr, identifiers)
   for (let tries = 0; tries < 20; tries++) {
     // Both at one point: what is planned must be overtaken by whatever has begun after this look.
     const own = await findTransaction(exchange.host.db, ref)
@@ -115,6 +115,7 @@ async function ordered(exchange: Exchange, order: Order, planned: Transaction): 
     profile,
     protocol: 'scep',
     ...renewal,
+    ...(exchange.issuer === undefined ? {} : { issuer: exchange.issuer }),
     origin: originOf(planned.origin),
     csr,
     identifiers,

@@ -14,5 +14,7 @@ export interface Exchange {
   /** For what anybody may ask. */
   door: Door
   keys: MessageKeys
+  /** Id of the authority's prepared next certificate, where the message is enveloped for its key. */
+  issuer?: number
   now: Date
 }

@@ -10,6 +10,7 @@ import { asRefusal, Refusal, Unreadable } from './errors.ts'
 import type { Exchange } from './exchange.ts'
 import { admitOpening } from './limits.ts'
 import { type ClaimedMessage, digestFor, type PkiMessage, readMessage, verifyMessage } from './message.ts'
+import { issuerFor } from './nextCa.ts'
 import { poll } from './poll.ts'
 
 /** What is done for each type of message (RFC 8894 section 3.3). */
@@ -40,8 +41,10 @@ export async function pkiOperation(exchange: Exchange, incoming: IncomingMessage
   try {
     const verified = verifyMessage(message, exchange.options, exchange.now)
     // A client that asks by an earlier key of ours checks the answer by that key.
-    answering.key = recipientOf(verified.envelope, exchange.keys) ?? answering.key
-    outcome = await operations[verified.type](exchange, verified)
+    const key = recipientOf(verified.envelope, exchange.keys)
+    answering.key = key ?? answering.key
+    const issuer = await issuerFor(exchange, key)
+    outcome = await operations[verified.type]({ ...exchange, ...(issuer === undefined ? {} : { issuer }) }, verified)
   } catch (error) {
     outcome = { status: 'FAILURE', refusal: asRefusal(error) ?? unforeseen(exchange, incoming, error) }
   }

@@ -24,13 +24,19 @@ export function transactionRef(profile: RaProfile, transactionId: string, signer
   return hash([profile.id, transactionId, signer.spkiHash, signer.certificate?.fingerprint ?? ''])
 }
 
-/** What a request is about, whatever its transaction: the same again is a recovery (section 5.2). */
-export function contentRef(profile: RaProfile, signer: Signer, csr: Csr, identifiers: readonly Identifier[]): string {
+/** What a request is about, whatever its transaction: the same again is a recovery (section 5.2). Under the next key of the authority it is another. */
+export function contentRef(
+  { profile, issuer }: { profile: RaProfile; issuer?: number },
+  signer: Signer,
+  csr: Csr,
+  identifiers: readonly Identifier[],
+): string {
   const names = identifiers.map(({ type, value }) => `${type}:${value}`).sort()
   const subject = csr.subject.map((rdn) => rdn.map(({ type, value }) => [type, value]))
   const { spkiHash } = csr.publicKey
   const { id, variant = '' } = profile
-  return hash([id, variant, signer.spkiHash, signer.certificate?.fingerprint ?? '', spkiHash, subject, names])
+  const next = issuer === undefined ? [] : [issuer]
+  return hash([id, variant, signer.spkiHash, signer.certificate?.fingerprint ?? '', spkiHash, subject, names, ...next])
 }
 
 /** A transaction that began with this content has this origin. */
