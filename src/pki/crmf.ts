@@ -16,6 +16,7 @@ import {
 import { malformed, PkiError, unsupported } from './error.ts'
 import { type Extension, readExtensions } from './extensions.ts'
 import { decodeName, type Name } from './name.ts'
+import { OID } from './oid.ts'
 import { readPublicKey } from './publicKey.ts'
 import { schemeOf } from './signatureAlgorithm.ts'
 import { verifySignature } from './signer.ts'
@@ -194,4 +195,31 @@ export function readKeptCertReqMsg(der: Buffer): Csr {
   const [algorithm] = children(message.proof, 3)
   const identifier = expect(algorithm, TAG.seq, 'algorithm of the proof of possession')
   return branded({ ...message.claimed, signatureAlgorithm: schemeOf(identifier.der).name })
+}
+
+/** What a CertTemplate says where an RA changes a request by it (RFC 10002 section 6.5.1). */
+export interface TemplateChange extends Partial<Pick<Csr, 'identifiers' | 'otherNames'>> {
+  subject?: Name
+  notBefore?: Date
+  notAfter?: Date
+  /** Of fields and extensions beside these, which are not changed here: names or dotted OIDs. */
+  others: string[]
+}
+
+/** Reads such a template: each field may be absent. Throws PkiError('malformed'). */
+export function readTemplateChange(template: Tlv): TemplateChange {
+  const fields = templateFields(template)
+  const [validity, subject, wanted] = [fields.get(4), fields.get(5), fields.get(9)]
+  const extensions = wanted ? readUnique(expect(wanted, context(9), 'extensions of the CertTemplate')) : []
+  const named = extensions.some(({ oid }) => oid === OID.subjectAltName)
+  const others = extensions.flatMap(({ oid }) => (oid === OID.subjectAltName ? [] : [oid]))
+  if (fields.has(0)) others.push('version')
+  if (fields.has(3)) others.push('issuer')
+  if (fields.has(6)) others.push('publicKey')
+  return {
+    ...(subject ? { subject: decodeName(expect(subject, context(5), 'subject of the CertTemplate').value) } : {}),
+    ...(validity ? readValidity(expect(validity, context(4), 'validity')) : {}),
+    ...(named ? alternativeNames(extensions) : {}),
+    others,
+  }
 }
