@@ -3,6 +3,7 @@ import { Failure, type FailureCode } from '../../src/core/failure.ts'
 import { DatabaseUnavailable } from '../../src/db/transaction.ts'
 import { type HttpAnswer, plain } from '../../src/http/answer.ts'
 import { PkiError } from '../../src/pki/error.ts'
+import { isNameless } from './transfer.ts'
 
 /** RFC 7030 sections 3.2.3 and 4.2.3: a status and a line of text, never JSON. */
 const statuses = {
@@ -29,13 +30,12 @@ const statuses = {
 export const CHALLENGE = { 'WWW-Authenticate': 'Basic realm="countersign"' }
 
 /** What was thrown, as an answer; undefined for what nobody foresaw. */
-export function asAnswer(error: unknown, { headers }: IncomingMessage): HttpAnswer | undefined {
+export function asAnswer(error: unknown, incoming: IncomingMessage): HttpAnswer | undefined {
   const failure = asFailure(error)
   if (!failure || failure.code === 'internal') return undefined
   const answer = plain(statuses[failure.code], oneLine(failure.detail), headersFor(failure))
-  // Bouncy Castle gives up where the 401 that asks it for a password has a body. It names itself by no User-Agent.
-  const asksOnly = failure.code === 'unauthenticated' && headers.authorization === undefined
-  return asksOnly && headers['user-agent'] === undefined ? { ...answer, body: '' } : answer
+  const asksOnly = failure.code === 'unauthenticated' && incoming.headers.authorization === undefined
+  return asksOnly && isNameless(incoming) ? { ...answer, body: '' } : answer
 }
 
 function headersFor({ code, retryAfter }: Failure): Record<string, string> {

@@ -5,7 +5,7 @@ import { type HttpAnswer, plain } from '../../src/http/answer.ts'
 import { writeCertsOnly } from '../../src/pki/certsOnly.ts'
 import { oneLine } from './errors.ts'
 import type { Exchange } from './exchange.ts'
-import { base64Answer, CERTS_ONLY } from './transfer.ts'
+import { base64Answer, CERTS_ONLY, isNameless } from './transfer.ts'
 
 /**
  * What becomes of a request, as DESIGN section 2 has it for EST. `linked`: the connection has served for a proof of possession, and ends. `render`: the answer with
@@ -23,7 +23,7 @@ export async function outcomeOf(
 }
 
 async function told(
-  { door, options }: Exchange,
+  { door, options, incoming }: Exchange,
   request: SignRequest,
   render: (certificate: Certificate) => HttpAnswer | Promise<HttpAnswer>,
 ): Promise<HttpAnswer> {
@@ -31,7 +31,9 @@ async function told(
     case 'requested':
     case 'signing': {
       const why = request.status === 'requested' ? 'the request waits for approval' : 'the certificate is being made'
-      return plain(202, `${why}: repeat it`, { 'Retry-After': String(Math.ceil(options.retryAfter / 1000)) })
+      const wait = { 'Retry-After': String(Math.ceil(options.retryAfter / 1000)) }
+      const answer = plain(202, `${why}: repeat it`, wait)
+      return isNameless(incoming) ? { ...answer, body: '' } : answer
     }
     case 'signed': {
       const certificate = await door.findCertificate({ id: request.id })

@@ -46,9 +46,14 @@ export function base64Answer(
 }
 
 /** The base64 of a value, in the lines that this client can read. */
-export function base64Text({ headers }: IncomingMessage, der: Buffer): string {
+export function base64Text(incoming: IncomingMessage, der: Buffer): string {
   const text = der.toString('base64')
-  return headers['user-agent'] === undefined ? `${text}\n` : `${text.replace(/.{64}(?=.)/g, '$&\n')}\n`
+  return isNameless(incoming) ? `${text}\n` : `${text.replace(/.{64}(?=.)/g, '$&\n')}\n`
+}
+
+/** strongSwan and Bouncy Castle: what is said for people reaches nobody there, and Bouncy Castle fails on the body of a 401 or 202 that it does not read. */
+export function isNameless({ headers }: IncomingMessage): boolean {
+  return headers['user-agent'] === undefined
 }
 
 export const CERTS_ONLY = 'application/pkcs7-mime; smime-type=certs-only'
