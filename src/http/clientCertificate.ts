@@ -37,18 +37,29 @@ function isFrom({ socket }: IncomingMessage, networks: readonly string[]): boole
   return ip !== undefined && networks.some((network) => ipInNetwork(ip, network))
 }
 
+const known = new WeakMap<TLSSocket, ClientCertificate | 'none'>()
+
+/** Once for each connection: it is nothing that changes, and taking the chain apart costs more than the look-ups that follow. */
 function ofConnection({ socket }: IncomingMessage): ClientCertificate | undefined {
   if (!(socket instanceof TLSSocket)) return undefined
-  const leaf = socket.getPeerX509Certificate()
-  if (!leaf) return undefined
-  const chain: Buffer[] = []
+  const found = known.get(socket) ?? readConnection(socket) ?? 'none'
+  known.set(socket, found)
+  return found === 'none' ? undefined : found
+}
+
+/** Not by getPeerX509Certificate: after that the connection has forgotten the chain. */
+function readConnection(socket: TLSSocket): ClientCertificate | undefined {
   let above: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true)
+  // An empty object where there was none.
+  const der: Buffer | undefined = above?.raw
+  if (!der) return undefined
+  const chain: Buffer[] = []
   // The last one is its own issuer.
   while (above?.issuerCertificate && above.issuerCertificate !== above && chain.length < MAX_CHAIN) {
     above = above.issuerCertificate
     if (above.raw) chain.push(above.raw)
   }
-  return { der: leaf.raw, chain, by: 'tls' }
+  return { der, chain, by: 'tls' }
 }
 
 /** Base64 between colons (RFC 9440), PEM, PEM in percent-encoding, or plain base64, as proxies write it; empty: the client had none. */

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { pemEncode } from '../../src/pki/pem.ts'
@@ -139,7 +140,7 @@ describe('EST over HTTP', () => {
   })
 
   it('a key that the profile does not take is denied in words', async () => {
-    const weak = device('weak.example.org', 'RSA-1024')
+    const weak = { ...by, key: generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey }
     const { status, text } = await est.app.enroll({
       by: weak,
       subject: { CN: 'weak.example.org' },
