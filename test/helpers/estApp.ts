@@ -37,7 +37,10 @@ export interface EstApp {
   enrolled(by: Party, wishes: CsrWishes & Partial<Sent>): Promise<Party>
   /** A challenge, made by the user `maker`. */
   challenge(draft?: { profile?: string; dns?: string[]; uses?: number }): Promise<string>
+  /** The text of a token of the user `maker`: cheaper than his password. */
+  token(): Promise<string>
   vote(input?: Partial<VoteInput>): Promise<number>
+  voteOn(id: number, input?: Partial<VoteInput>): Promise<void>
   newest(): Promise<number>
   count(): Promise<number>
   /** Runs the jobs that are due. */
@@ -153,9 +156,16 @@ export async function createEstApp(db: Database, options: EstServerOptions = {})
     },
     async vote(input = {}) {
       const id = await app.newest()
+      await app.voteOn(id, input)
+      return id
+    },
+    async voteOn(id, input = {}) {
       const { hash } = await approvals.review('sign', id)
       await approvals.vote('sign', id, { verdict: 'approve', hash, ...input })
-      return id
+    },
+    async token() {
+      const { admin } = world.core.as(asRequester(maker))
+      return (await admin.createToken({ user: 'maker', name: 'est' })).text
     },
     work: () => {
       const handlers = Object.fromEntries(
