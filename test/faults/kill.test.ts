@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findByOrigin } from '../../src/core/records.ts'
 import { endLeases, resumeSigning } from '../../src/core/resume.ts'
@@ -9,15 +8,20 @@ import { sign } from '../../src/core/sign.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
 import { verifyAudit } from '../../src/core/verify.ts'
 import { withTables } from '../../src/db/tables.ts'
+import { type BundledProgram, bundleProgram } from '../helpers/bundle.ts'
 import { databases } from '../helpers/databases.ts'
 import { acmeAccount, newCsr, openWorld, type World } from '../helpers/world.ts'
 
-const program = fileURLToPath(new URL('./signUntilKilled.ts', import.meta.url))
+let program: BundledProgram
+beforeAll(async () => {
+  program = await bundleProgram(new URL('./signUntilKilled.ts', import.meta.url))
+})
+afterAll(() => program.remove())
 
 /** Signs in a process that kills itself at its n-th look at the clock; resolves with what it printed before. */
 function signUntilKilled(args: string[]): Promise<{ killed: boolean; printed: string }> {
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, ['--import', 'tsx', program, ...args], (error, stdout, stderr) => {
+    execFile(process.execPath, [program.path, ...args], (error, stdout, stderr) => {
       if (error && error.signal !== 'SIGKILL') reject(new Error(stderr))
       else resolve({ killed: error !== null, printed: stdout })
     })

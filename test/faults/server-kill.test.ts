@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -38,6 +39,7 @@ describe('SIGKILL of the server while clients issue', () => {
     await (await account.load()).register()
     thumbprint = account.key.thumbprint
     let finished = 0
+    const progress = new EventEmitter()
     const work = Array.from({ length: clients }, async (_, client) => {
       // One key and account for all, each with a nonce store of its own.
       const own = new AcmeClient(account.directoryUrl, account.transport, account.key)
@@ -46,9 +48,13 @@ describe('SIGKILL of the server while clients issue', () => {
       for (let order = 0; order < ordersEach; order++) {
         await issue(own, `c${client}-o${order}.localhost`)
         finished += 1
+        progress.emit('finished')
       }
     })
-    const killer = killAt([2, 9, 15, 22].slice(0, kills), () => finished)
+    const reached = async (count: number) => {
+      while (finished < count) await once(progress, 'finished')
+    }
+    const killer = killAt([2, 9, 15, 22].slice(0, kills), reached)
     await Promise.all([...work, killer])
     const { rows } = JSON.parse((await server.cli(['certificate', 'ls', '--json', '--limit', '200'])).stdout)
     for (let client = 0; client < clients; client++) {
@@ -65,9 +71,9 @@ describe('SIGKILL of the server while clients issue', () => {
   })
 
   /** Kills and restarts the server when so many orders are finished. */
-  async function killAt(counts: number[], finished: () => number): Promise<void> {
+  async function killAt(counts: number[], reached: (count: number) => Promise<void>): Promise<void> {
     for (const count of counts) {
-      while (finished() < count) await new Promise((resolve) => setImmediate(resolve))
+      await reached(count)
       running = server.kill('SIGKILL').then(() => server.restart())
       await running
     }

@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { build } from 'esbuild'
 
 /** Of the project; ends in /. */
 export const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -17,11 +19,33 @@ let ready: Promise<void> | undefined
 
 /** Makes dist/ new where the sources have changed since; test files that run side by side wait for one another. */
 export function ensureBundle(): Promise<void> {
-  ready ??= build()
+  ready ??= makeBundle()
   return ready
 }
 
-async function build(): Promise<void> {
+export interface BundledProgram {
+  path: string
+  remove(): void
+}
+
+/** Bundles a program of the tests, so that each start of it loads one file and not all of src/ through a compiler. */
+export async function bundleProgram(entry: URL): Promise<BundledProgram> {
+  // Below node_modules, where the packages that stay outside are found.
+  const path = join(root, 'node_modules', `.countersign-${randomUUID()}.mjs`)
+  await build({
+    entryPoints: [fileURLToPath(entry)],
+    outfile: path,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    external: ['better-sqlite3', '@node-rs/argon2', 'pg-native', 'vitest'],
+    banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
+  })
+  return { path, remove: () => rmSync(path) }
+}
+
+async function makeBundle(): Promise<void> {
   const until = Date.now() + PATIENCE
   while (!fresh()) {
     if (takeLock()) {

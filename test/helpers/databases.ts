@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
@@ -24,19 +24,27 @@ interface TestedDatabase {
 
 /** Every test of the core runs on both: `describe.each(databases)('… on $name', ({ open }) => …)`. */
 export const databases: TestedDatabase[] = [
-  { name: 'sqlite', open: (options) => migrated(emptySqlite, options), openEmpty: emptySqlite },
-  { name: 'postgres', open: (options) => migrated(emptyPostgres, options), openEmpty: emptyPostgres },
+  { name: 'sqlite', open: migratedSqlite, openEmpty: emptySqlite },
+  { name: 'postgres', open: migratedPostgres, openEmpty: emptyPostgres },
 ]
 
-async function migrated(openEmpty: TestedDatabase['openEmpty'], options?: OpenOptions): Promise<OpenedDatabase> {
-  const opened = await openEmpty(options)
-  await migrate(opened.db)
-  return opened
+/** What the migrations make of an empty database, once in a worker: each migrated database is a copy. */
+let sqliteTemplate: Promise<Buffer> | undefined
+let postgresTemplate: Promise<string> | undefined
+
+async function migratedSqlite(options?: OpenOptions): Promise<OpenedDatabase> {
+  sqliteTemplate ??= makeSqliteTemplate()
+  return sqlite(await sqliteTemplate, options)
 }
 
-async function emptySqlite(options?: OpenOptions): Promise<OpenedDatabase> {
+function emptySqlite(options?: OpenOptions): Promise<OpenedDatabase> {
+  return sqlite(undefined, options)
+}
+
+async function sqlite(content: Buffer | undefined, options: OpenOptions | undefined): Promise<OpenedDatabase> {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-'))
   const url = join(folder, 'test.sqlite')
+  if (content !== undefined) writeFileSync(url, content, { mode: 0o600 })
   const db = openDatabase(url, options)
   const close = async (): Promise<void> => {
     await closeDatabase(db)
@@ -45,22 +53,58 @@ async function emptySqlite(options?: OpenOptions): Promise<OpenedDatabase> {
   return { db, url, close }
 }
 
-async function emptyPostgres(options?: OpenOptions): Promise<OpenedDatabase> {
-  const server = inject('postgresUrl')
-  if (server === '') throw new Error('this test project starts no PostgreSQL (test/helpers/postgres.ts)')
-  const name = `test_${process.pid}_${crypto.randomUUID().slice(0, 8)}`
-  await administer(server, `create database ${name} template template0`)
-  const url = server.replace('/postgres?', `/${name}?`)
+async function makeSqliteTemplate(): Promise<Buffer> {
+  const empty = await emptySqlite()
+  await migrate(empty.db)
+  // Closing brings all of the write-ahead log into the file.
+  await closeDatabase(empty.db)
+  const content = readFileSync(empty.url)
+  await empty.close()
+  return content
+}
+
+async function migratedPostgres(options?: OpenOptions): Promise<OpenedDatabase> {
+  postgresTemplate ??= makePostgresTemplate()
+  return postgres(await postgresTemplate, options)
+}
+
+function emptyPostgres(options?: OpenOptions): Promise<OpenedDatabase> {
+  return postgres('template0', options)
+}
+
+async function postgres(template: string, options: OpenOptions | undefined): Promise<OpenedDatabase> {
+  const { name, url } = await createPostgres('test', template)
   const db = openDatabase(url, options)
   const close = async (): Promise<void> => {
     await closeDatabase(db)
-    await administer(server, `drop database ${name} with (force)`)
+    await administer(`drop database ${name} with (force)`)
   }
   return { db, url, close }
 }
 
-async function administer(url: string, statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url })
+/** Nobody may be connected to it when it is copied. */
+async function makePostgresTemplate(): Promise<string> {
+  const { name, url } = await createPostgres('template', 'template0')
+  const db = openDatabase(url)
+  await migrate(db)
+  await closeDatabase(db)
+  return name
+}
+
+async function createPostgres(kind: string, template: string): Promise<{ name: string; url: string }> {
+  const name = `${kind}_${process.pid}_${crypto.randomUUID().slice(0, 8)}`
+  await administer(`create database ${name} template ${template}`)
+  return { name, url: postgresServer().replace('/postgres?', `/${name}?`) }
+}
+
+function postgresServer(): string {
+  const server = inject('postgresUrl')
+  if (server === '') throw new Error('this test project starts no PostgreSQL (test/helpers/postgres.ts)')
+  return server
+}
+
+async function administer(statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: postgresServer() })
   await client.connect()
   try {
     await client.query(statement)

@@ -2,7 +2,7 @@ import { migrate } from '../../src/db/migrate.ts'
 import { closeDatabase, openDatabase } from '../../src/db/open.ts'
 import { testMigrations } from './testTables.ts'
 
-/** `node --import tsx migrateProcess.ts URL`: says that it is there, waits for a line, migrates, and prints what it applied as JSON. */
+/** Bundled, with a URL as its argument: says that it is there, waits for a line, migrates, and prints what it applied as JSON. */
 process.stdout.write('ready\n')
 await new Promise((resolve) => process.stdin.once('data', resolve))
 const db = openDatabase(process.argv[2] ?? '')

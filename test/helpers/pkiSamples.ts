@@ -9,6 +9,7 @@ import { type Name, nameOf } from '../../src/pki/name.ts'
 import { OID } from '../../src/pki/oid.ts'
 import { keyIdentifier, publicKeyFrom } from '../../src/pki/publicKey.ts'
 import { type Signer, signerFor } from '../../src/pki/signer.ts'
+import { rsaPair } from './rsaKeys.ts'
 
 export const KEY_KINDS = ['P-256', 'P-384', 'P-521', 'Ed25519', 'RSA-2048', 'RSA-3072'] as const
 export type KeyKind = (typeof KEY_KINDS)[number]
@@ -20,7 +21,7 @@ export function keyPair(kind: KeyKind, label = '') {
   const known = pairs.get(kind + label)
   if (known) return known
   const made = kind.startsWith('RSA')
-    ? generateKeyPairSync('rsa', { modulusLength: Number(kind.slice(4)) })
+    ? rsaPair(Number(kind.slice(4)))
     : kind === 'Ed25519'
       ? generateKeyPairSync('ed25519')
       : generateKeyPairSync('ec', { namedCurve: kind })

@@ -2,7 +2,6 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { migrations } from '../../../migrations/index.ts'
@@ -10,6 +9,7 @@ import { migrate, pendingMigrations } from '../../../src/db/migrate.ts'
 import { closeDatabase, type Database, openDatabase } from '../../../src/db/open.ts'
 import { withTables } from '../../../src/db/tables.ts'
 import { transaction } from '../../../src/db/transaction.ts'
+import { bundleProgram } from '../../helpers/bundle.ts'
 import { databases } from '../../helpers/databases.ts'
 import { type TestTables, testMigrations } from '../../helpers/testTables.ts'
 
@@ -76,10 +76,12 @@ describe.each(databases)('migrations on $name', ({ openEmpty }) => {
   })
 
   it('are applied once by two processes that start at once', async () => {
-    const processes = [1, 2].map(() => startProcess(url))
+    const program = await bundleProgram(new URL('../../helpers/migrateProcess.ts', import.meta.url))
+    const processes = [1, 2].map(() => startProcess(program.path, url))
     await Promise.all(processes.map((child) => once(child.stdout, 'readable')))
     for (const child of processes) child.stdin.write('go\n')
     const answers = await Promise.all(processes.map(({ stdout }) => text(stdout)))
+    program.remove()
     const applied = answers.map((answer) => JSON.parse(answer.split('\n')[1] ?? '') as string[])
     expect(applied.flat().sort()).toEqual(all)
     expect(await pendingMigrations(db, testMigrations)).toEqual([])
@@ -92,7 +94,6 @@ describe.each(databases)('migrations on $name', ({ openEmpty }) => {
   })
 })
 
-function startProcess(url: string): ChildProcessByStdio<Writable, Readable, null> {
-  const program = fileURLToPath(new URL('../../helpers/migrateProcess.ts', import.meta.url))
-  return spawn(process.execPath, ['--import', 'tsx', program, url], { stdio: ['pipe', 'pipe', 'inherit'] })
+function startProcess(path: string, url: string): ChildProcessByStdio<Writable, Readable, null> {
+  return spawn(process.execPath, [path, url], { stdio: ['pipe', 'pipe', 'inherit'] })
 }
