@@ -5,6 +5,7 @@ import { type LoadedAuthority, loadIssuer, lookAtAuthority } from './authority.t
 import type { SignedCrl } from './core.ts'
 import { buildCrl, type CrlPlan, dueAt, isAhead } from './crlBuild.ts'
 import { keptCrls } from './crlKept.ts'
+import { rests } from './crlRest.ts'
 import { type CrlHead, type CrlKey, lastScheduled, newestCrl, newestHead, type StoredCrl } from './crlStore.ts'
 import { Failure } from './failure.ts'
 import { crlIssuerOf, handedOverTo, indirectShard, isIndirect } from './indirectCrl.ts'
@@ -27,8 +28,8 @@ export interface CrlRef {
 /**
  * The CRL as it must read now: the stored one while nothing that it lists was changed since and it is not due, else a new
  * one with a higher number (RFC 5280 section 5.2.3). Who asks while one is made gets that one, or the one after it, never
- * one that does not know of what was revoked before he asked. One that is only due is served until its end where no new
- * one can be made. Throws Failure('notFound') and, for an authority that signs
+ * one that does not know of what was revoked before he asked, but for a long one that rests (crlRest.ts). One that is only
+ * due is served until its end where no new one can be made. Throws Failure('notFound') and, for an authority that signs
  * elsewhere and has left none here, Failure('unsupported').
  */
 export async function currentCrl(it: Installation, ref: CrlRef): Promise<SignedCrl> {
@@ -38,9 +39,9 @@ export async function currentCrl(it: Installation, ref: CrlRef): Promise<SignedC
   const shard = ref.indirect ? indirectShard(issuerId) : (ref.shard ?? 0)
   const key: CrlKey = { issuerId, shard, delta: ref.delta ?? false }
   const kept = keptCrls(it.db).get(key)
-  const unchanged = kept?.version === authority.version && kept.revocations === revocations
   const now = it.clock()
-  if (kept && unchanged && now.getTime() < kept.due && !isAhead(kept.crl, now)) return kept.crl
+  if (kept?.version === authority.version && now.getTime() < kept.due && !isAhead(kept.crl, now))
+    if (kept.revocations === revocations || rests(kept.crl, now)) return kept.crl
   const plan = await planOf(it, authority, key)
   const stored = await fromStore(it, plan, key, revocations)
   if (stored) return stored
@@ -139,18 +140,20 @@ async function fromStore(
 ): Promise<SignedCrl | undefined> {
   const stored = await newestCrl(it.db, key)
   const signsHere = plan.authority.signs.signCrl !== undefined
-  const now = it.clock().getTime()
-  if (!signsHere || plan.end.getTime() <= now) {
+  const now = it.clock()
+  if (!signsHere || plan.end <= now) {
     // Nobody here can make a better one: signed elsewhere, or nothing that it signed is valid any more.
     if (stored) return stored
     throw signsHere
       ? new Failure('notFound', 'the certificate of this authority has ended, and it left no CRL')
       : new Failure('unsupported', `the CRL of ${plan.authority.name} is published where that authority signs`)
   }
-  if (!stored || stored.idp !== plan.idp || isAhead(stored, it.clock())) return undefined
+  if (!stored || stored.idp !== plan.idp || isAhead(stored, now)) return undefined
   const due = await dueOf(it.db, plan, key, stored)
-  if (now >= due || (await changedSince(it.db, plan, key, stored.revocations, revocations))) return undefined
-  keep(it.db, plan, key, { crl: stored, revocations, due })
+  if (now.getTime() >= due) return undefined
+  const changed = await changedSince(it.db, plan, key, stored.revocations, revocations)
+  if (changed && !rests(stored, now)) return undefined
+  keep(it.db, plan, key, { crl: stored, revocations: changed ? stored.revocations : revocations, due })
   return stored
 }
 
@@ -237,7 +240,7 @@ function mapOf<T>(maps: WeakMap<Database, Map<string, T>>, db: Database): Map<st
   return known
 }
 
-/** One is made at a time, and one more waits for it: it serves all who ask until it begins. */
+/** One is made at a time, and one more waits for it, unless that has to rest: it serves all who ask until it begins. */
 async function newCrl(it: Installation, plan: CrlPlan, key: CrlKey, revocations: number): Promise<SignedCrl> {
   const name = `${key.issuerId}:${key.shard}:${key.delta}`
   const under = mapOf(building, it.db).get(name)
@@ -248,9 +251,10 @@ async function newCrl(it: Installation, plan: CrlPlan, key: CrlKey, revocations:
   const queued = queue.get(name)
   if (queued) return queued
   const next = under.done
-    .catch(() => {})
-    .then(() => {
+    .catch(() => undefined)
+    .then((last) => {
       queue.delete(name)
+      if (last && rests(last, it.clock())) return last
       return (mapOf(building, it.db).get(name) ?? begin(it, plan, key, name)).done
     })
   queue.set(name, next)
