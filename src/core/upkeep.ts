@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import { raiseAlert } from './alert.ts'
@@ -53,6 +54,8 @@ export function startUpkeep(
     ...(options.more ?? []),
   ]
   const stopping = new AbortController()
+  // Each chore listens while it rests.
+  setMaxListeners(chores.length, stopping.signal)
   const loops = chores.map((chore) => loop(chore, it, stopping.signal))
   return {
     async stop() {
