@@ -64,7 +64,9 @@ export function createCrlPublisher(it: Installation, options: PublisherOptions):
 
   async function publish(crl: EveryCrl, key: string): Promise<void> {
     const signed = await crl.read()
-    if (!signed || published.get(key) === String(signed.number)) return
+    // Which one goes by the authority's name alone changes with a rollover.
+    const state = `${signed?.number} ${crl.active}`
+    if (!signed || published.get(key) === state) return
     const folder = options.folder ?? join(options.dataFolder, 'crl')
     const file = join(folder, `${key}.crl`)
     await writeWhole(file, signed.parts)
@@ -75,7 +77,7 @@ export function createCrlPublisher(it: Installation, options: PublisherOptions):
       await runCommand({ command, env: environment(crl, signed, file), timeout, signal: stopping.signal })
       await handled.write(key, String(signed.number))
     }
-    published.set(key, String(signed.number))
+    published.set(key, state)
   }
 }
 

@@ -14,6 +14,7 @@ import * as organization from './operations/organization.ts'
 import * as profile from './operations/profile.ts'
 import * as renewal from './operations/renewal.ts'
 import * as request from './operations/request.ts'
+import * as rollover from './operations/rollover.ts'
 import * as token from './operations/token.ts'
 import * as user from './operations/user.ts'
 
@@ -33,6 +34,7 @@ const nouns: Record<string, Operation>[] = [
   profile,
   renewal,
   request,
+  rollover,
   token,
   user,
 ].map((noun) => ({ ...noun }))

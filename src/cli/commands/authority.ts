@@ -7,6 +7,7 @@ import * as operations from '../operations/authority.ts'
 import { table, time } from '../table.ts'
 import { define as defineImports } from './authorityImport.ts'
 import { define as defineChains } from './chain.ts'
+import { define as defineRollover } from './rollover.ts'
 
 /** Which of the certificate authorities there are, and new ones. */
 export function define(authority: Command): void {
@@ -23,6 +24,7 @@ export function define(authority: Command): void {
   )
   changing(authority)
   defineChains(authority)
+  defineRollover(authority)
   action(
     authority
       .command('crl <name>')

@@ -1,5 +1,8 @@
 import { z } from 'zod'
+import type { Door } from '../../core/core.ts'
+import { Failure } from '../../core/failure.ts'
 import type { LifetimeView } from '../../core/lifetime.ts'
+import type { RolloverView } from '../../core/rolloverView.ts'
 import { readCertificate } from '../../pki/certificateReader.ts'
 import { askOcsp, crlCheck, notAsked, ocspCheck, ocspQuestion } from '../doctor/answers.ts'
 import { type Check, check, fail, ok, warn } from '../doctor/check.ts'
@@ -40,7 +43,8 @@ async function clockCheck({ door }: OperationContext) {
 async function authorityChecks({ door }: OperationContext, name: string, kind: string): Promise<Check[]> {
   const { chain, notAfter, settings } = await door.admin.authority(name)
   const [der] = chain
-  const checks = [await check(`authority ${name}`, () => endCheck(notAfter))]
+  const rollover = await lastRollover(door, name)
+  const checks = [await check(`authority ${name}`, () => endCheck(name, notAfter, rollover))]
   if (kind !== 'local' || !der) return checks
   const issuer = readCertificate(der)
   const issued = async (limit: number) => (await door.list.certificates({ authority: name, limit })).rows
@@ -72,10 +76,31 @@ async function lifetimeChecks({ door }: OperationContext): Promise<Check[]> {
   })
 }
 
-function endCheck(notAfter: Date | null) {
+type Last = Pick<RolloverView, 'status' | 'startsAt' | 'notes'>
+
+async function lastRollover({ admin }: Door, name: string): Promise<Last | undefined> {
+  return admin.rollover(name).catch((error: unknown) => {
+    if (error instanceof Failure && error.code === 'notFound') return undefined
+    throw error
+  })
+}
+
+/** Ten minutes after its start a rollover has begun. */
+const rolloverGrace = 600_000
+
+function endCheck(name: string, notAfter: Date | null, rollover: Last | undefined) {
   if (!notAfter) return warn('it has no certificate yet')
   const left = Math.floor((notAfter.getTime() - Date.now()) / day)
   const text = `its certificate ends on ${notAfter.toISOString().slice(0, 10)}, in ${left} days`
   if (left < 0) return fail('its certificate has ended')
-  return left < 90 ? warn(text) : ok(text)
+  if (rollover?.status === 'requested')
+    return warn(`${text}; its next certificate is not signed yet: ${rollover.notes.join('; ')}`)
+  if (rollover?.status === 'prepared') {
+    const start = rollover.startsAt.toISOString()
+    const late = Date.now() - rollover.startsAt.getTime() > rolloverGrace
+    return late
+      ? fail(`its rollover was to begin on ${start}, and has not (alert ls)`)
+      : ok(`${text}; its next key takes over on ${start}`)
+  }
+  return left < 90 ? warn(`${text}: countersign authority rollover prepare ${name}`) : ok(text)
 }
