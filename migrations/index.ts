@@ -13,6 +13,7 @@ import { scep } from './0012-scep.ts'
 import { indirectCrls } from './0013-indirect-crls.ts'
 import { rollover } from './0014-rollover.ts'
 import { scepRetention } from './0015-scep-retention.ts'
+import { serverKeys } from './0017-server-keys.ts'
 import type { Migration } from './columns.ts'
 
 /** All migrations, by name; they run in the order of their names. */
@@ -32,4 +33,5 @@ export const migrations: Record<string, Migration> = {
   '0013-indirect-crls': indirectCrls,
   '0014-rollover': rollover,
   '0015-scep-retention': scepRetention,
+  '0017-server-keys': serverKeys,
 }

@@ -12,6 +12,7 @@ import type { RevocationAdmin } from './revocationAdmin.ts'
 import type { RolloverAdmin } from './rolloverAdmin.ts'
 import type { ApprovalRules } from './rule.ts'
 import type { AuditHead } from './seal.ts'
+import type { ServerKeyAdmin } from './serverKeyExport.ts'
 import type { AuditReport } from './verify.ts'
 
 /** What stands for an authority in lists and details. */
@@ -168,7 +169,7 @@ export interface LimitView extends LimitRef {
 }
 
 /** Changes that administrators make. Each authorises: a superuser, or an administrator of the organization, or `manage` where it says so. */
-export interface Admin extends RevocationAdmin, ChallengeAdmin, RolloverAdmin {
+export interface Admin extends RevocationAdmin, ChallengeAdmin, RolloverAdmin, ServerKeyAdmin {
   authorities(): Promise<AuthorityView[]>
   authority(name: string): Promise<AuthorityView & { chain: Buffer[] }>
   createAuthority(draft: NewAuthority): Promise<AuthorityView>
@@ -257,7 +258,7 @@ export interface Admin extends RevocationAdmin, ChallengeAdmin, RolloverAdmin {
   tokens(user?: string): Promise<TokenView[]>
   revokeToken(uuid: string): Promise<void>
 
-  /** `secret`: 64 octets in base64url, shown once. Its maker, a user, approves nothing that is asked with it. */
+  /** `secret`: in base64url, shown once. Its maker, a user, approves nothing that is asked with it. */
   createCredential(draft: CredentialDraft): Promise<{ secret: string; view: CredentialView }>
   /** Those of the profiles that the requester manages, newest first. */
   credentials(filter?: { profile?: string; kind?: CredentialKind }): Promise<CredentialView[]>

@@ -18,6 +18,7 @@ import { forgetRemembered, viewRemembered } from './rememberedAdmin.ts'
 import { listRenewalWindows, removeRenewalWindow, setRenewalWindow } from './renewalAdmin.ts'
 import type { Requester } from './requester.ts'
 import { rolloverAdmin } from './rolloverAdmin.ts'
+import { exportServerKey } from './serverKeyExport.ts'
 import { endToken, newToken, viewTokens } from './tokenAdmin.ts'
 import { uploadCrl } from './uploadedCrl.ts'
 import { uploadResponder } from './uploadedResponder.ts'
@@ -69,6 +70,7 @@ export function createAdmin(
     createCredential: (draft) => newCredential(context, draft),
     credentials: (filter = {}) => viewCredentials(context, filter),
     revokeCredential: (uuid) => endCredential(context, uuid),
+    exportKey: (certificate) => exportServerKey(context, certificate),
     ...challengeAdmin(context),
     ...rolloverAdmin(context),
     limits: (filter = {}) => viewLimits(context, filter),

@@ -17,9 +17,9 @@ import type { CoreTables } from './tables.ts'
 
 /**
  * eab: a MAC key of 64 random octets under a key identifier (RFC 8555 section 7.3.4). cmc: a shared secret, the base64url of 24 random octets as text, under an
- * identification (RFC 10002 section 6.2).
+ * identification (RFC 10002 section 6.2). kek: an AES key by which private keys are encrypted for whoever knows it (RFC 7030 section 4.4.1.1).
  */
-export const credentialKinds = ['eab', 'cmc'] as const
+export const credentialKinds = ['eab', 'cmc', 'kek'] as const
 export type CredentialKind = (typeof credentialKinds)[number]
 
 const patterns = z.array(z.string().min(1).max(300)).max(1000).default([])

@@ -7,6 +7,7 @@ import { audit } from './audit.ts'
 import { hasCapability } from './capability.ts'
 import { type CredentialKind, credentialName, credentialNames, sealPurpose } from './credential.ts'
 import { Failure } from './failure.ts'
+import { checkedKek } from './keyEncryptionKey.ts'
 import { findProfileRow } from './profileAdmin.ts'
 import type { CoreTables } from './tables.ts'
 import { uuidv7 } from './uuid.ts'
@@ -25,6 +26,8 @@ export interface CredentialDraft {
   /** Until when clients can enrol with it. */
   expiresAt?: Date
   note?: string
+  /** Only of the kind kek: one that exists, 16, 24 or 32 octets in base64url. */
+  secret?: string
 }
 
 export interface CredentialView {
@@ -46,7 +49,7 @@ export interface CredentialView {
 }
 
 /** For eab as long as the hash of HS512, so that it is long enough for all (RFC 7518 section 3.2); for cmc no longer than people can type. */
-const SECRET_OCTETS = { eab: 64, cmc: 24 } satisfies Record<CredentialKind, number>
+const SECRET_OCTETS = { eab: 64, cmc: 24, kek: 32 } satisfies Record<CredentialKind, number>
 
 /**
  * See Admin.createCredential. Needs manage on the profile, and a user: whoever makes a credential is behind what is asked
@@ -59,7 +62,7 @@ export async function newCredential(
   const at = it.clock()
   if (draft.expiresAt && draft.expiresAt <= at) throw new Failure('malformed', 'a credential ends in the future')
   const identifiers = checkedIdentifiers(draft.identifiers)
-  const secret = newSecret(SECRET_OCTETS[draft.kind])
+  const secret = secretOf(draft)
   const uuid = uuidv7(at)
   await transaction(it.db, async (db) => {
     const actor = await actorOf(db, requester)
@@ -100,6 +103,13 @@ export async function newCredential(
   const [view] = (await rows(it.db).where('credentials.uuid', '=', uuid).execute()).map(toView)
   if (!view) throw new Failure('internal', 'the credential is gone')
   return { secret, view }
+}
+
+/** Devices may have a key-encryption key from their factory; every other secret is made here. */
+function secretOf({ kind, secret }: CredentialDraft): string {
+  if (secret === undefined) return newSecret(SECRET_OCTETS[kind])
+  if (kind !== 'kek') throw new Failure('malformed', 'this kind of credential has a secret that is made here')
+  return checkedKek(secret)
 }
 
 /** Base64url that begins with a letter or a digit: programs take what begins with a dash for an option. */

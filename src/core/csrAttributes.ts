@@ -39,7 +39,7 @@ type KeyRules = CertificateProfile['keys']
 const usualSizes = [2048, 3072, 4096]
 
 /** The kind asked for, else what most clients can make: a curve, RSA of the least usual size, Ed25519. Undefined where the profile takes no key at all. */
-function keyWish(rules: KeyRules, asked: KeySpec | undefined): KeyWish | undefined {
+export function keyWish(rules: KeyRules, asked: KeySpec | undefined): KeyWish | undefined {
   const wish = asked && wishOf(asked)
   if (wish && takes(rules, wish)) return wish
   const [curve] = rules.ec

@@ -23,6 +23,7 @@ import type {
   VotesTable,
 } from './requestTables.ts'
 import type { RolloversTable } from './rolloverTable.ts'
+import type { ServerKeysTable } from './serverKeyTable.ts'
 
 /** Columns of the core's tables. Times are epoch milliseconds, flags 0 or 1, serials and hashes lower-case hex, JSON is text. */
 export interface CoreTables {
@@ -38,6 +39,7 @@ export interface CoreTables {
   challenges: ChallengesTable
   challenge_uses: ChallengeUsesTable
   sealed_keys: SealedKeysTable
+  server_keys: ServerKeysTable
   authorities: AuthoritiesTable
   authority_certificates: AuthorityCertificatesTable
   authority_chains: AuthorityChainsTable

@@ -17,6 +17,7 @@ import { resumeSigning } from './resume.ts'
 import { newestRollover } from './rollover.ts'
 import { runRollovers } from './rolloverActivate.ts'
 import { logAuditHead, sealAudit } from './seal.ts'
+import { forgetServerKeys } from './serverKey.ts'
 import type { CoreTables } from './tables.ts'
 
 const day = 86_400_000
@@ -49,6 +50,7 @@ export function startUpkeep(
     { name: 'roll over authorities', every: 15_000, run: () => runRollovers(it) },
     { name: 'renew CRLs', every: 60_000, run: () => renewCrls(it) },
     { name: 'renew responders', every: 600_000, run: () => renewRevocationAnswers(it) },
+    { name: 'forget private keys', every: 30_000, run: () => forgetServerKeys(it) },
     { name: 'renew message keys', every: 600_000, run: () => renewMessageKeys(it) },
     { name: 'watch CRLs and responders', every: 300_000, run: () => watchLifetimes(it) },
     ...(options.more ?? []),

@@ -1,0 +1,36 @@
+import type { KekRecipient } from '../pki/keyWrap.ts'
+import type { Installation } from './installation.ts'
+import { findKek } from './keyEncryptionKey.ts'
+import type { RaProfile } from './profile.ts'
+import type { Origin } from './request.ts'
+import type { Requester } from './requester.ts'
+import {
+  type HandOver,
+  handOverServerKey,
+  prepareServerKey,
+  type ServerKey,
+  type ServerKeyDraft,
+  type ServerKeySlot,
+  serverKeySlot,
+} from './serverKey.ts'
+
+/** Private keys that the server makes for its clients (RFC 7030 section 4.4): sealed at once, handed over with the certificate, then forgotten or kept. */
+export interface ServerKeys {
+  /** Which key a request is about, by the adapter's own name for who asks and what for. Makes nothing: it may be asked before it is known that he may. */
+  slot(profile: RaProfile, asked: Origin): Promise<ServerKeySlot>
+  /** The key, made where it is not there yet, in a request for `sign`. Throws badKey, badCsr, unavailable. */
+  prepare(draft: ServerKeyDraft): Promise<ServerKey>
+  /** The private key (PKCS #8, DER), once it is certified and on its way. Throws conflict. */
+  handOver(key: ServerKey, how: HandOver): Promise<Buffer>
+  /** The secret key of this profile by which a client wants its private key encrypted; undefined where there is none by this identifier. */
+  kek(profile: RaProfile, identifier: Buffer): Promise<KekRecipient | undefined>
+}
+
+export function createServerKeys(it: Installation, requester: Requester): ServerKeys {
+  return {
+    slot: (profile, asked) => serverKeySlot(it, profile, asked),
+    prepare: (draft) => prepareServerKey(it, requester, draft),
+    handOver: (key, how) => handOverServerKey(it, requester, key, how),
+    kek: (profile, identifier) => findKek(it, profile, identifier),
+  }
+}
