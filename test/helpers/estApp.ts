@@ -26,6 +26,8 @@ export interface EstApp {
   world: World
   server: TestServer
   approver: User
+  /** Superuser; makes the challenges. */
+  maker: User
   host: Host
   /** Writes a profile that serves EST. */
   save(name: string, options?: unknown, change?: Partial<Parameters<World['save']>[1]>): Promise<void>
@@ -100,6 +102,7 @@ export async function createEstApp(db: Database, options: EstServerOptions = {})
     world,
     server,
     approver,
+    maker,
     host,
     async save(name, options = {}, change = {}) {
       const rules = { issue: waits, renew: auto, rekey: auto, revoke: auto, export: [] }

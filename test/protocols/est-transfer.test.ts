@@ -1,6 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { asRequester } from '../../src/core/identity.ts'
+import { readCertificate } from '../../src/pki/certificateReader.ts'
+import { verifyIssuedBy } from '../../src/pki/chain.ts'
 import { pemEncode } from '../../src/pki/pem.ts'
 import { certificatesOf, leafOf, useEstApp } from '../helpers/estApp.ts'
 import { exchange } from '../helpers/rawHttp.ts'
@@ -28,6 +31,23 @@ describe('EST over HTTP', () => {
       .as({ kind: 'key-holder', ref: 'x', name: 'x', people: [] })
       .authorityChain('issuing')
     expect(certificatesOf(answer)).toEqual([active?.certificate.der, ...(active?.chain ?? [])])
+  })
+
+  it('RFC 7030 section 4.1.3: while the root rolls over, cacerts links its keys', async () => {
+    const { admin } = est.app.world.core.as(asRequester(est.app.maker))
+    await admin.prepareRollover('root', {})
+    const certificates = certificatesOf(await est.app.ask('/cacerts')).map(readCertificate)
+    const [issuing, root, ...links] = certificates
+    expect(certificates).toHaveLength(5)
+    const next = links.find((link) => !root?.spki.equals(link.spki) && verifyIssuedBy(link, link))
+    expect(issuing && root && verifyIssuedBy(issuing, root)).toBe(true)
+    // NewWithOld and OldWithNew: each key vouches for the other.
+    const byOld = links.filter((link) => root && verifyIssuedBy(link, root))
+    const byNew = links.filter((link) => next && verifyIssuedBy(link, next))
+    expect(byOld.map(({ spki }) => spki)).toEqual([next?.spki])
+    expect(byNew.map(({ spki }) => spki)).toEqual(expect.arrayContaining([next?.spki, root?.spki]))
+    await admin.cancelRollover('root')
+    expect(certificatesOf(await est.app.ask('/cacerts'))).toHaveLength(2)
   })
 
   it('EC1: one line for a client without User-Agent, lines of 64 for others', async () => {
