@@ -8,6 +8,7 @@ import { addChain, listChains, removeChain } from './chainAdmin.ts'
 import { challengeAdmin } from './challengeAdmin.ts'
 import { endCredential, newCredential, viewCredentials } from './credentialAdmin.ts'
 import { addToRole, grant, removeFromRole, ungrant } from './grantAdmin.ts'
+import { importCertificate } from './importedCertificate.ts'
 import { importCrl } from './importedCrl.ts'
 import type { Installation } from './installation.ts'
 import { viewLifetimes } from './lifetimeView.ts'
@@ -45,6 +46,7 @@ export function createAdmin(
     uploadCrl: (authority, file) => uploadCrl(context, authority, file),
     uploadResponder: (authority, draft) => uploadResponder(context, authority, draft),
     importCrl: (authority, draft) => importCrl(context, authority, draft),
+    importCertificate: (authority, der) => importCertificate(context, authority, der),
     addManualAuthority: (draft) => manualAuthority(context, draft),
     changeAuthority: (name, change) => changeAuthority(context, name, change),
     chains: (authority) => listChains(context, authority),

@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely'
 import type { Database } from '../db/open.ts'
 import { statement, withTables } from '../db/tables.ts'
 import type { Identifier } from '../pki/identifier.ts'
+import { Failure } from './failure.ts'
 import type { CoreTables } from './tables.ts'
 
 export type CertificateStatus = 'issued' | 'hold' | 'revoked'
@@ -33,7 +34,9 @@ export interface Certificate {
   revokedAt?: Date
   /** RFC 5280 section 5.3.1 name. */
   revocationReason?: string
-  /** requesterKey of whoever ordered it. */
+  /** managed: ordered here. uploaded: somebody made it known here, and it vouches for nobody. */
+  source: 'managed' | 'uploaded'
+  /** requesterKey of whoever ordered it, or made it known. */
   requesterKey: string
   renews?: number
 }
@@ -64,6 +67,7 @@ const selectable = [
   'certificates.status',
   'certificates.revoked_at',
   'certificates.revocation_reason',
+  'certificates.source',
   'certificates.requester_key',
   'certificates.renews_id',
 ] as const
@@ -99,6 +103,7 @@ export function toCertificate(row: CertificateRow): Certificate {
     notBefore: new Date(row.not_before),
     notAfter: new Date(row.not_after),
     status: row.status as CertificateStatus,
+    source: row.source as Certificate['source'],
     requesterKey: row.requester_key,
   }
   if (row.profile_id !== null) certificate.profileId = row.profile_id
@@ -134,4 +139,18 @@ export async function findCertificate(db: Database, ref: CertificateRef): Promis
   }
   const [row, another] = await query.execute()
   return row === undefined || another !== undefined ? undefined : toCertificate(row)
+}
+
+/**
+ * The certificate that an order renews, if it names one. Throws Failure('forbidden') for one that was not ordered here: nobody's identity
+ * was checked for it here, so that holding its key entitles to nothing.
+ */
+export async function findRenewed(db: Database, id: number | undefined): Promise<Certificate | undefined> {
+  const renewed = id === undefined ? undefined : await findCertificate(db, { id })
+  if (renewed?.source === 'uploaded')
+    throw new Failure(
+      'forbidden',
+      'a certificate that was not issued over this installation renews nothing; order anew',
+    )
+  return renewed
 }

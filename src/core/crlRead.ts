@@ -173,7 +173,7 @@ function changeOf(row: Row & { status: string; created_at: number }): CrlEntry {
 async function addImported(db: Database, scope: Scope, revoked: RevokedCertificates): Promise<void> {
   for (let after = ''; ; ) {
     const { rows } = await importedPage(db, scope.issuerId, scope.shard, after)
-    const here = await revokedHere(db, scope.issuerId, rows)
+    const here = await revokedHere(db, scope, rows)
     for (const row of rows) if (!here.has(row.serial)) revoked.add(crlEntry(row))
     if (rows.length < PAGE) return
     after = rows.at(-1)?.serial ?? after
@@ -181,12 +181,13 @@ async function addImported(db: Database, scope: Scope, revoked: RevokedCertifica
   }
 }
 
-async function revokedHere(db: Database, issuerId: number, rows: readonly { serial: string }[]) {
+/** Those of which the certificates told when the counter read `revocations`. */
+async function revokedHere(db: Database, scope: Scope, rows: readonly { serial: string }[]) {
   if (rows.length === 0) return new Set<string>()
   const stored = await withTables<CoreTables>(db)
     .selectFrom('certificates')
     .select('serial')
-    .where('authority_certificate_id', '=', issuerId)
+    .where('authority_certificate_id', '=', scope.issuerId)
     .where('status', '<>', 'issued')
     .where(
       'serial',
@@ -194,7 +195,30 @@ async function revokedHere(db: Database, issuerId: number, rows: readonly { seri
       rows.map(({ serial }) => serial),
     )
     .execute()
-  return new Set(stored.map(({ serial }) => serial))
+  const here = new Set(stored.map(({ serial }) => serial))
+  for (const serial of await toldLater(db, scope, here)) here.delete(serial)
+  return here
+}
+
+/** Those of which it is known only since then that they are revoked: they were imported meanwhile. */
+async function toldLater(db: Database, { issuerId, shard, revocations }: Scope, here: Set<string>): Promise<string[]> {
+  const changed = new Set<string>()
+  for (let after = revocations; ; ) {
+    const { rows } = await eventPage(db, issuerId, shard, after, Number.MAX_SAFE_INTEGER)
+    for (const { serial } of rows) if (here.has(serial)) changed.add(serial)
+    if (rows.length < PAGE) break
+    after = rows.at(-1)?.change ?? after
+  }
+  if (changed.size === 0) return []
+  const first = await withTables<CoreTables>(db)
+    .selectFrom('revocation_events')
+    .select('serial')
+    .where('authority_certificate_id', '=', issuerId)
+    .where('serial', 'in', [...changed])
+    .groupBy('serial')
+    .having((eb) => eb.fn.min('change'), '>', revocations)
+    .execute()
+  return first.map(({ serial }) => serial)
 }
 
 /** The certificates whose status changed after the moment that is read, while it was read. */

@@ -3,7 +3,7 @@ import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import type { Facts, Outcome } from './approval.ts'
 import { audit } from './audit.ts'
-import { type Certificate, findCertificate } from './certificate.ts'
+import { type Certificate, findRenewed } from './certificate.ts'
 import type { Claim } from './core.ts'
 import { decide } from './decide.ts'
 import { findDecision, openDecision, requestHash } from './decision.ts'
@@ -56,7 +56,7 @@ export async function foresee(
   const { rules, all } = decidableRules(profile.rules[draft.action])
   const now = it.clock()
   const wanted = foreseenCertificate(profile, draft)
-  const renewed = draft.renews === undefined ? undefined : await findCertificate(it.db, { id: draft.renews })
+  const renewed = await findRenewed(it.db, draft.renews)
   const { outcome, findings } = decide(rules, foreseenFacts(requester, draft, { wanted, renewed, now }))
   if (!all && outcome.rule === 'default') return undefined
   if (outcome.kind === 'auto') return undefined

@@ -1,3 +1,4 @@
+import type { Certificate } from './certificate.ts'
 import type { LifetimeView } from './lifetime.ts'
 
 /** What was taken from the last CRL of an imported authority. */
@@ -51,6 +52,12 @@ export interface RevocationAdmin {
     authority: string,
     draft: { pem?: string; pkcs12?: Buffer; passphrase?: string },
   ): Promise<UploadedResponder>
+  /**
+   * A certificate (DER) that a key of an authority signed, and that is not known here: before the authority was imported, or where it
+   * signs. From then on it can be revoked and held, and what a CRL from there said of it is its status. Throws malformed for
+   * one by no key of this authority, one that has ended or that no CRL could list, conflict for one that is known.
+   */
+  importCertificate(authority: string, der: Buffer): Promise<Certificate>
   /** CRLs and OCSP responders of the authorities that the requester sees, and whether any is closer to its end than it should be. */
   revocationLifetimes(): Promise<LifetimeView[]>
 }

@@ -8,7 +8,7 @@ import { type Attempt, refuseBlockedKey, storeAttempt } from './attempt.ts'
 import { audit } from './audit.ts'
 import { type LoadedAuthority, loadAuthority } from './authority.ts'
 import { hasCapability } from './capability.ts'
-import { type Certificate, findCertificate } from './certificate.ts'
+import { type Certificate, findRenewed } from './certificate.ts'
 import type { Claim, SignAnswer } from './core.ts'
 import { asBadCsr } from './csr.ts'
 import { decide } from './decide.ts'
@@ -47,7 +47,7 @@ export async function sign(
   if (draft.issuer !== undefined) admission.wanted.issuer = draft.issuer
   const order: Order = { draft, csr, requester, authority, admission, now }
   if (admission.refusals.length > 0) return refuse(it, order, claim)
-  const renewed = draft.renews === undefined ? undefined : await findCertificate(it.db, { id: draft.renews })
+  const renewed = await findRenewed(it.db, draft.renews)
   const verdict = decide(profile.rules[draft.action], await factsOf(it, order, renewed))
   return record(it, order, verdict, claim)
 }

@@ -79,6 +79,7 @@ export async function release(db: Database, { certificate, requester, now }: Wit
     .returning('id')
     .executeTakeFirst()
   if (!changed) throw new Failure('conflict', 'this certificate is not on hold')
+  await forgetImported(db, certificate)
   const { revokedAt } = certificate
   await recordChange(
     db,
@@ -93,6 +94,16 @@ export async function release(db: Database, { certificate, requester, now }: Wit
     status: 'issued',
     details: { serial: certificate.serial, heldSince: revokedAt?.toISOString() ?? null },
   })
+}
+
+/** What a CRL said of it before it was known here is no longer so. */
+async function forgetImported(db: Database, { authorityCertificateId, serial }: Certificate): Promise<void> {
+  if (authorityCertificateId === undefined) return
+  await withTables<CoreTables>(db)
+    .deleteFrom('imported_revocations')
+    .where('authority_certificate_id', '=', authorityCertificateId)
+    .where('serial', '=', serial)
+    .execute()
 }
 
 interface Change {

@@ -35,6 +35,39 @@ describe('CRLs and responders from elsewhere, by the command line', () => {
     })
   })
 
+  test('what it signed before is made known, many at once, and revoked by a person', async () => {
+    const pem = async () => (await ca.issue()).pem.replace(/-----BEGIN PRIVATE[\s\S]*/, '')
+    const stranger = await foreignCa(new Date(), { name: 'Stranger' })
+    const foreign = (await stranger.issue()).pem
+    at.file('certificates.pem', (await pem()) + (await pem()) + foreign)
+    const mixed = await at.cli('certificate import certificates.pem --authority old')
+    expect(mixed).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^number 3 of certificates.pem: .*not signed/),
+    })
+    expect(mixed.stdout.match(/CN=somebody/g)).toHaveLength(2)
+    at.file('known.pem', readFileSync(join(at.server.workFolder, 'certificates.pem'), 'utf8').replace(foreign, ''))
+    const again = await at.cli('certificate import known.pem --authority old')
+    expect(again).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/number 1 .*known here already[\s\S]*number 2 /),
+    })
+    put('one.der', (await ca.issue()).der)
+    const { imported } = await at.json<{ imported: { id: number }[] }>('certificate import one.der --authority old')
+    const id = imported[0]?.id
+    const token = await at.token('admin')
+    expect(await at.cli(`certificate revoke ${id} --reason superseded`, { token })).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(`certificate ${id} is revoked`),
+    })
+    expect((await at.cli(`certificate show ${id}`)).stdout).toMatch(/Profile +@old\/imported/)
+    expect(await at.cli('certificate import one.der --authority old')).toMatchObject({ code: 5 })
+    expect(await at.cli('certificate import one.der --authority nobody')).toMatchObject({ code: 3 })
+    expect(await at.cli('certificate import old.crl --authority old')).toMatchObject({ code: 2 })
+    at.file('none.pem', 'nothing')
+    expect(await at.cli('certificate import none.pem --authority old')).toMatchObject({ code: 2 })
+  })
+
   test('without a CRL it is warned of, and can follow', async () => {
     const other = await foreignCa(new Date(), { name: 'Other CA' })
     at.file('other.pem', other.withKey)

@@ -4,6 +4,7 @@ import { pemDecode } from '../../pki/pem.ts'
 import { action, type Cli } from '../cli.ts'
 import * as operations from '../operations/certificate.ts'
 import { fields, several, table, time } from '../table.ts'
+import { define as defineImport } from './certificateImport.ts'
 import { pageOptions, positive } from './paging.ts'
 import { define as defineRenewal, moment } from './renewal.ts'
 
@@ -49,6 +50,7 @@ export function define(certificate: Command): void {
       .option('--out <file>', 'write it there'),
     download,
   )
+  defineImport(certificate)
   defineRenewal(certificate)
 }
 

@@ -76,6 +76,18 @@ export const unhold = operation({
   },
 })
 
+export const importOne = operation({
+  name: 'certificate.import',
+  input: z.strictObject({ authority: name, certificate: z.base64().max(100_000) }),
+  run: async ({ door }, { authority, certificate }) => {
+    const { id, uuid, serial, subject, status, notAfter, fingerprint } = await door.admin.importCertificate(
+      authority,
+      Buffer.from(certificate, 'base64'),
+    )
+    return { id, uuid, serial, subject, status, notAfter, fingerprint }
+  },
+})
+
 async function find(
   { door }: OperationContext,
   { ref, authority }: { ref: CertificateRef; authority?: string },
