@@ -6,6 +6,7 @@ import { caCertificates } from './caCertificates.ts'
 import { enroll } from './enroll.ts'
 import { asAnswer } from './errors.ts'
 import type { Exchange, Operate } from './exchange.ts'
+import { fullCmc } from './fullcmc.ts'
 import { optionsOf } from './options.ts'
 import { type Operation, operations, readTarget, type Target } from './paths.ts'
 import { reenroll } from './reenroll.ts'
@@ -16,7 +17,7 @@ const operate = {
   simpleenroll: enroll,
   simplereenroll: reenroll,
   serverkeygen: notHere,
-  fullcmc: notHere,
+  fullcmc: fullCmc,
 } satisfies Record<Operation, Operate>
 
 /** One exchange over HTTP: RFC 7030 section 3.2. */

@@ -56,7 +56,8 @@ export async function clientOf(exchange: Exchange): Promise<Client> {
 
 type Holder = Omit<Client, 'password'> | { problem: string }
 
-async function certificateHolder(exchange: Exchange, { der, chain }: ClientCertificate): Promise<Holder> {
+/** Whose certificate this is, and what it makes him here. Throws Failure('forbidden') for one of ours that was revoked. */
+export async function certificateHolder(exchange: Exchange, { der, chain }: ClientCertificate): Promise<Holder> {
   const fingerprint = createHash('sha256').update(der).digest('hex')
   const own = await exchange.door.findCertificate({ fingerprint })
   if (own) return ownHolder(exchange, own)

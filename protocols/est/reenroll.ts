@@ -36,7 +36,7 @@ function refuseEarly({ options, now }: Exchange, { notAfter }: Certificate): voi
 }
 
 /** The names must be those of the certificate; others are asked for by ChangeSubjectName beside them (RFC 6402 section 2.8). */
-function namesOf(
+export function namesOf(
   { door, profile, options }: Exchange,
   certificate: Certificate,
   csr: Csr,

@@ -1,5 +1,5 @@
-import { isCertReqMsg, readKeptCertReqMsg } from '../pki/crmf.ts'
-import { type Csr, parseCsr, readKeptCsr } from '../pki/csr.ts'
+import { readKeptRequest } from '../pki/crmf.ts'
+import { type Csr, parseCsr } from '../pki/csr.ts'
 import { PkiError } from '../pki/error.ts'
 import { Failure } from './failure.ts'
 
@@ -10,7 +10,7 @@ export function parsePkcs10(der: Buffer, options: { allowSha1?: boolean } = {}):
 
 /** Reads the request of a record, PKCS #10 or CRMF, which was accepted before it was stored. */
 export function keptCsr(der: Buffer): Csr {
-  return asBadCsr(() => (isCertReqMsg(der) ? readKeptCertReqMsg(der) : readKeptCsr(der)))
+  return asBadCsr(() => readKeptRequest(der))
 }
 
 /** Runs something that reads parts of a CSR; what src/pki refuses becomes a Failure. */

@@ -1,4 +1,4 @@
-import { alternativeNames, branded, type Csr, type CsrAttribute, type CsrFields } from './csr.ts'
+import { alternativeNames, branded, type Csr, type CsrAttribute, type CsrFields, readKeptCsr } from './csr.ts'
 import {
   children,
   context,
@@ -188,8 +188,9 @@ export function isCertReqMsg(der: Buffer): boolean {
   return second?.tag !== TAG.seq
 }
 
-/** Reads a CertReqMsg that was accepted before it was kept: its proof is not looked at again. Throws PkiError('malformed'). */
-export function readKeptCertReqMsg(der: Buffer): Csr {
+/** Reads a request, PKCS #10 or CertReqMsg, that was accepted before it was kept: its proof is not looked at again. Throws PkiError('malformed'). */
+export function readKeptRequest(der: Buffer): Csr {
+  if (!isCertReqMsg(der)) return readKeptCsr(der)
   const message = readCertReqMsg(der)
   if (!message.proof || message.possession !== 'signature') return attestCertReqMsg(message)
   const [algorithm] = children(message.proof, 3)

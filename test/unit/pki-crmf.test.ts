@@ -8,7 +8,7 @@ import {
   attestCertReqMsg,
   isCertReqMsg,
   readCertReqMsg,
-  readKeptCertReqMsg,
+  readKeptRequest,
   verifyCertReqMsg,
 } from '../../src/pki/crmf.ts'
 import { parseCsr, withoutChallenge } from '../../src/pki/csr.ts'
@@ -79,7 +79,7 @@ describe('RFC 4211 sections 3 to 5: what openssl orders is read', () => {
     expect(csr).toMatchObject({ identifiers, signatureAlgorithm })
     expect(nameText(csr.subject)).toBe('CN=device 1,O=Example')
     expect(csr.der).toEqual(der)
-    expect(readKeptCertReqMsg(der)).toEqual(csr)
+    expect(readKeptRequest(der)).toEqual(csr)
   })
 })
 
@@ -138,7 +138,7 @@ describe('RFC 4211 section 4: proof of possession', () => {
     expect(message.possession).toBe(possession)
     expect(() => verifyCertReqMsg(message)).toThrow(expect.objectContaining({ kind: 'unsupported' }))
     expect(attestCertReqMsg(message)).toMatchObject({ signatureAlgorithm: 'raVerified' })
-    expect(readKeptCertReqMsg(message.claimed.der)).toEqual(attestCertReqMsg(message))
+    expect(readKeptRequest(message.claimed.der)).toEqual(attestCertReqMsg(message))
   })
 
   test('by another key, or over another request, it is bad', () => {
