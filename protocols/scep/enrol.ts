@@ -1,6 +1,8 @@
 import type { Certificate } from '../../src/core/certificate.ts'
+import { Failure } from '../../src/core/failure.ts'
 import type { SignDraft, SignRequest } from '../../src/core/request.ts'
 import type { Requester } from '../../src/core/requester.ts'
+import type { Database } from '../../src/db/open.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import type { Csr } from '../../src/pki/csr.ts'
 import type { Identifier } from '../../src/pki/identifier.ts'
@@ -11,6 +13,7 @@ import { Refusal } from './errors.ts'
 import type { Exchange } from './exchange.ts'
 import { orderTake } from './limits.ts'
 import type { PkiMessage } from './message.ts'
+import { enqueueOutcome } from './outcome.ts'
 import { signerOfOrder } from './signer.ts'
 import { outcomeOf, recipient } from './success.ts'
 import { profileFor } from './template.ts'
@@ -122,12 +125,25 @@ async function ordered(exchange: Exchange, order: Order, planned: Transaction): 
     entitled,
     refusal: 'store',
   }
-  const { request } = await door.sign(draft, async (db) => {
+  const allowed = grant?.elsewhere
+    ? { profile, transactionId: order.message.transactionId, spkiSha256: csr.publicKey.spkiHash }
+    : undefined
+  const claim = async (db: Database): Promise<void> => {
     await storeTransaction(db, planned, now)
     if (grant) await door.redeemChallenge(db, grant)
+    if (allowed) await enqueueOutcome(host, db, allowed, { origin: planned.origin })
     if (charge) await door.limits.take(db, charge)
-  })
-  return request
+  }
+  try {
+    return (await door.sign(draft, claim)).request
+  } catch (error) {
+    // What allowed it hears of it, though there is no record.
+    if (allowed && error instanceof Failure) {
+      const refused = error.detail
+      await transaction(host.db, (db) => enqueueOutcome(host, db, allowed, { refused }))
+    }
+    throw error
+  }
 }
 
 /**

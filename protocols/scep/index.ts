@@ -3,6 +3,7 @@ import type { Protocol } from '../../src/protocol.ts'
 import { answer } from './answer.ts'
 import { adminPage } from './ndesPage.ts'
 import { scepOptions } from './options.ts'
+import { TELL_OUTCOME, tellOutcome } from './outcome.ts'
 import { retention } from './retention.ts'
 
 /** RFC 8894: docs/protocols/scep.md. Over plain HTTP too: messages protect themselves, and many devices speak nothing else. */
@@ -18,6 +19,7 @@ export const scep: Protocol = {
     { path: '/CertSrv/mscep_admin', listeners: ['https'] },
   ],
   options: scepOptions,
+  jobs: { [TELL_OUTCOME]: tellOutcome },
   chores: (host) => [retention(host)],
   ...direct((host, incoming) => adminPage(host, incoming) ?? answer(host, incoming)),
 }

@@ -47,6 +47,12 @@ function withoutUser(text: string): boolean {
   return username === '' && password === '' && hash === ''
 }
 
+/** What became of what it had allowed. */
+export type Outcome = { profile: string; transactionId: string; spkiSha256: string } & (
+  | { event: 'issued'; certificate: Record<string, string> }
+  | { event: 'failed'; status: string; reason: string; hresult: number }
+)
+
 /**
  * Asks the webhook by one POST of JSON. `x-countersign-signature` is `v1=` and the HMAC-SHA-256, in hex, of
  * `x-countersign-timestamp` (seconds), a dot and the body. Whatever is not a 200 with a decision, within five seconds and
@@ -54,29 +60,43 @@ function withoutUser(text: string): boolean {
  */
 export function askWebhook(options: WebhookOptions, question: Question, now: Date, timeOut = TIME_OUT): AskElsewhere {
   return async (secret) => {
-    const body = JSON.stringify({ version: 1, event: 'decide', ...question })
-    const timestamp = String(Math.floor(now.getTime() / 1000))
-    const signature = createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex')
-    const headers = {
-      'content-type': 'application/json',
-      accept: 'application/json',
-      'accept-encoding': 'identity',
-      'user-agent': 'countersign',
-      'content-length': Buffer.byteLength(body),
-      'x-countersign-timestamp': timestamp,
-      'x-countersign-signature': `v1=${signature}`,
-    }
-    return read(await post(options, { headers, body, timeOut }))
+    const message = signed(secret, JSON.stringify({ version: 1, event: 'decide', ...question }), now)
+    return read(await post(options, { ...message, timeOut, takes: (status) => status === 200 }))
   }
+}
+
+/** Tells the webhook, by a POST of the same form. Rejects unless it answers with a status of 200 to 299 within five seconds; what it says is not read. */
+export function tellWebhook(options: WebhookOptions, outcome: Outcome, now: Date): (secret: Buffer) => Promise<void> {
+  return async (secret) => {
+    const message = signed(secret, JSON.stringify({ version: 1, ...outcome }), now)
+    await post(options, { ...message, timeOut: TIME_OUT, takes: (status) => status >= 200 && status < 300 })
+  }
+}
+
+function signed(secret: Buffer, body: string, now: Date): Pick<Message, 'headers' | 'body'> {
+  const timestamp = String(Math.floor(now.getTime() / 1000))
+  const signature = createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex')
+  const headers = {
+    'content-type': 'application/json',
+    accept: 'application/json',
+    'accept-encoding': 'identity',
+    'user-agent': 'countersign',
+    'content-length': Buffer.byteLength(body),
+    'x-countersign-timestamp': timestamp,
+    'x-countersign-signature': `v1=${signature}`,
+  }
+  return { headers, body }
 }
 
 interface Message {
   headers: Record<string, string | number>
   body: string
   timeOut: number
+  /** Which status is an answer. */
+  takes(status: number): boolean
 }
 
-function post({ url: text, ca }: WebhookOptions, { headers, body, timeOut }: Message): Promise<string> {
+function post({ url: text, ca }: WebhookOptions, { headers, body, timeOut, takes }: Message): Promise<string> {
   const url = new URL(text)
   const secure = url.protocol === 'https:'
   refuseAddress(url.hostname, secure)
@@ -94,7 +114,7 @@ function post({ url: text, ca }: WebhookOptions, { headers, body, timeOut }: Mes
         reject(new Error(why))
         request.destroy()
       }
-      if (response.statusCode !== 200) return stop(`the webhook answered with the status ${response.statusCode}`)
+      if (!takes(response.statusCode ?? 0)) return stop(`the webhook answered with the status ${response.statusCode}`)
       response.on('data', (chunk: Buffer) => {
         size += chunk.length
         if (size > LARGEST) return stop(`the webhook answered with more than ${LARGEST} octets`)

@@ -22,6 +22,8 @@ export interface ChallengeGrant {
   entitled: boolean
   /** What redeemChallenge goes by. */
   use: ChallengeUse
+  /** A system outside allowed it, which should hear what becomes of it. */
+  elsewhere?: true
 }
 
 export interface ChallengeUse {
@@ -49,3 +51,6 @@ export interface ElsewhereAnswer {
  * nothing is counted, and the client gets Failure('unavailable').
  */
 export type AskElsewhere = (secret: Buffer) => Promise<ElsewhereAnswer>
+
+/** Tells a system outside something, signed with the secret of the profile. */
+export type TellElsewhere = (secret: Buffer) => Promise<void>

@@ -4,7 +4,7 @@ import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { nameText } from '../pki/name.ts'
 import { audit } from './audit.ts'
-import type { AskElsewhere, ChallengeAsked, ChallengeGrant, ElsewhereAnswer } from './challenge.ts'
+import type { AskElsewhere, ChallengeAsked, ChallengeGrant, ElsewhereAnswer, TellElsewhere } from './challenge.ts'
 import { boundTo } from './challengeNames.ts'
 import { type LockOut, lockOut, notGood, refuseGuess, refuseKnown } from './challengeRefusal.ts'
 import { Failure } from './failure.ts'
@@ -142,6 +142,16 @@ function whyNot(row: ChallengeRow, { again, outside, at }: Standing): string | u
 }
 
 async function askOutside(it: Installation, profile: RaProfile, ask: AskElsewhere): Promise<ElsewhereAnswer> {
+  try {
+    return await ask(await elsewhereSecret(it, profile))
+  } catch (error) {
+    it.log.warn({ err: error, profile: profile.name }, 'nobody outside decided on a challenge')
+    throw noAnswer(error)
+  }
+}
+
+/** The secret under which a system outside is spoken to. */
+async function elsewhereSecret(it: Installation, profile: RaProfile): Promise<Buffer> {
   const row = await withTables<CoreTables>(it.db)
     .selectFrom('challenges')
     .select(['uuid', 'sealed'])
@@ -151,13 +161,13 @@ async function askOutside(it: Installation, profile: RaProfile, ask: AskElsewher
     .orderBy('id', 'desc')
     .executeTakeFirst()
   const secret = row?.sealed && it.vault.open(row.sealed, row.uuid, ELSEWHERE_SEAL)
-  if (!secret) throw noAnswer(new Error(`the profile ${profile.name} has no webhook secret`))
-  try {
-    return await ask(secret)
-  } catch (error) {
-    it.log.warn({ err: error, profile: profile.name }, 'nobody outside decided on a challenge')
-    throw noAnswer(error)
-  }
+  if (!secret) throw new Failure('unavailable', `the profile ${profile.name} has no webhook secret`)
+  return secret
+}
+
+/** See Door.tellElsewhere. */
+export async function tellElsewhere(it: Installation, profile: RaProfile, tell: TellElsewhere): Promise<void> {
+  await tell(await elsewhereSecret(it, profile))
 }
 
 function noAnswer(cause: unknown): Failure {
@@ -178,6 +188,7 @@ function outsideGrant(requester: Requester, asking: Asking, { identity }: Elsewh
     },
     entitled: true,
     use: { ...useOf(asking), again: false },
+    elsewhere: true,
   }
 }
 

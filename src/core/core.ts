@@ -1,6 +1,5 @@
 import type { Database } from '../db/open.ts'
 import type { Csr } from '../pki/csr.ts'
-import type { CsrWishes } from '../pki/csrAttributes.ts'
 import type { Identifier } from '../pki/identifier.ts'
 import type { Admin } from './admin.ts'
 import type { AlternateChain } from './alternateChain.ts'
@@ -9,10 +8,9 @@ import type { AccountEvent } from './audit.ts'
 import type { Authentication } from './authentication.ts'
 import type { CaChain } from './authority.ts'
 import type { Certificate, CertificateRef } from './certificate.ts'
-import type { AskElsewhere, ChallengeAsked, ChallengeGrant } from './challenge.ts'
+import type { AskElsewhere, ChallengeAsked, ChallengeGrant, TellElsewhere } from './challenge.ts'
 import type { Credential, CredentialKind } from './credential.ts'
 import type { CrlRef } from './crl.ts'
-import type { CsrAttributesAsk } from './csrAttributes.ts'
 import type { ForeseenDraft } from './foresee.ts'
 import type { Unheld } from './hold.ts'
 import type { Limits } from './limits.ts'
@@ -25,7 +23,6 @@ import type { CertId, RenewalWindow } from './renewal.ts'
 import type { Origin, RequestRef, RevokeDraft, RevokeRequest, SignDraft, SignRequest } from './request.ts'
 import type { Requester } from './requester.ts'
 import type { LinkCertificates } from './rollover.ts'
-import type { ServerKeys } from './serverKeys.ts'
 import type { Shown, SignInPlace } from './signIn.ts'
 
 /** Runs in the transaction that creates the record; what it throws undoes the record and reaches the caller. */
@@ -152,6 +149,8 @@ export interface Door {
    * used up, for other names, and for whoever failed too often; unavailable when the outside does not answer.
    */
   challenge(profile: RaProfile, given: string, asked: ChallengeAsked, elsewhere?: AskElsewhere): Promise<ChallengeGrant>
+  /** Has a system outside told what became of what it allowed. Throws what `tell` throws; unavailable where the profile has no secret for it. */
+  tellElsewhere(profile: RaProfile, tell: TellElsewhere): Promise<void>
   /** Whether a password is a challenge of that profile, in whatever state: nothing is counted, and it proves nothing. */
   isChallenge(profile: RaProfile, given: string): Promise<boolean>
   /**
@@ -166,9 +165,6 @@ export interface Door {
   redeemChallenge(db: Database, grant: ChallengeGrant): Promise<void>
   /** An audit row about an account of the protocol's own, by this requester, in the caller's transaction. */
   record(db: Database, event: AccountEvent): Promise<void>
-  /** What a request must be like that policy admits (RFC 9908). */
-  csrWishes(profile: RaProfile, ask: CsrAttributesAsk): CsrWishes
-  serverKeys: ServerKeys
   limits: Limits
   approvals: Approvals
   admin: Admin

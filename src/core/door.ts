@@ -9,11 +9,10 @@ import { loadIssuer } from './authority.ts'
 import { readChain } from './authorityChain.ts'
 import { hasCapability } from './capability.ts'
 import { type Certificate, findCertificate } from './certificate.ts'
-import { askChallenge, isChallenge, redeemChallenge } from './challengeAsk.ts'
+import { askChallenge, isChallenge, redeemChallenge, tellElsewhere } from './challengeAsk.ts'
 import type { Core, Door } from './core.ts'
 import { admitCredential, findCredential, redeemCredential } from './credential.ts'
 import { currentCrl } from './crl.ts'
-import { csrWishes } from './csrAttributes.ts'
 import { Failure } from './failure.ts'
 import { afterApproval, afterRetry } from './follow.ts'
 import { foresee } from './foresee.ts'
@@ -36,7 +35,6 @@ import { requestedNames } from './requestedNames.ts'
 import type { Requester } from './requester.ts'
 import { revoke } from './revoke.ts'
 import { linkCertificates } from './rollover.ts'
-import { createServerKeys } from './serverKeys.ts'
 import { sign } from './sign.ts'
 import { signIn } from './signIn.ts'
 import type { CoreTables } from './tables.ts'
@@ -108,14 +106,11 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
     redeemCredential: (db, id) => redeemCredential(db, { actor: requester, at: it.clock() }, id),
     admitCredential: (db, id, identifiers, until) => admitCredential(db, id, identifiers, until),
     challenge: (profile, given, asked, elsewhere) => askChallenge(it, requester, { profile, given, asked, elsewhere }),
+    tellElsewhere: (profile, tell) => tellElsewhere(it, profile, tell),
     isChallenge: (profile, given) => isChallenge(it, profile, given),
     signIn: (shown, place) => signIn(it, shown, place),
     redeemChallenge: (db, grant) => redeemChallenge(db, { actor: requester, at: it.clock() }, grant),
     record: (db, event) => auditAccount(db, requester, it.clock(), event),
-    csrWishes,
-    get serverKeys() {
-      return createServerKeys(it, requester)
-    },
     get limits() {
       return createLimits(it, requester)
     },
