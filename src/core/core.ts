@@ -1,5 +1,6 @@
 import type { Database } from '../db/open.ts'
 import type { Csr } from '../pki/csr.ts'
+import type { CsrWishes } from '../pki/csrAttributes.ts'
 import type { Identifier } from '../pki/identifier.ts'
 import type { Admin } from './admin.ts'
 import type { AlternateChain } from './alternateChain.ts'
@@ -11,6 +12,7 @@ import type { Certificate, CertificateRef } from './certificate.ts'
 import type { AskElsewhere, ChallengeAsked, ChallengeGrant, TellElsewhere } from './challenge.ts'
 import type { Credential, CredentialKind } from './credential.ts'
 import type { CrlRef } from './crl.ts'
+import type { CsrAttributesAsk } from './csrAttributes.ts'
 import type { ForeseenDraft } from './foresee.ts'
 import type { Unheld } from './hold.ts'
 import type { Limits } from './limits.ts'
@@ -23,6 +25,7 @@ import type { CertId, RenewalWindow } from './renewal.ts'
 import type { Origin, RequestRef, RevokeDraft, RevokeRequest, SignDraft, SignRequest } from './request.ts'
 import type { Requester } from './requester.ts'
 import type { LinkCertificates } from './rollover.ts'
+import type { ServerKeys } from './serverKeys.ts'
 import type { Shown, SignInPlace } from './signIn.ts'
 
 /** Runs in the transaction that creates the record; what it throws undoes the record and reaches the caller. */
@@ -165,6 +168,9 @@ export interface Door {
   redeemChallenge(db: Database, grant: ChallengeGrant): Promise<void>
   /** An audit row about an account of the protocol's own, by this requester, in the caller's transaction. */
   record(db: Database, event: AccountEvent): Promise<void>
+  /** What a request must be like that policy admits (RFC 9908). */
+  csrWishes(profile: RaProfile, ask: CsrAttributesAsk): CsrWishes
+  serverKeys: ServerKeys
   limits: Limits
   approvals: Approvals
   admin: Admin

@@ -13,6 +13,7 @@ import { askChallenge, isChallenge, redeemChallenge, tellElsewhere } from './cha
 import type { Core, Door } from './core.ts'
 import { admitCredential, findCredential, redeemCredential } from './credential.ts'
 import { currentCrl } from './crl.ts'
+import { csrWishes } from './csrAttributes.ts'
 import { Failure } from './failure.ts'
 import { afterApproval, afterRetry } from './follow.ts'
 import { foresee } from './foresee.ts'
@@ -35,6 +36,7 @@ import { requestedNames } from './requestedNames.ts'
 import type { Requester } from './requester.ts'
 import { revoke } from './revoke.ts'
 import { linkCertificates } from './rollover.ts'
+import { createServerKeys } from './serverKeys.ts'
 import { sign } from './sign.ts'
 import { signIn } from './signIn.ts'
 import type { CoreTables } from './tables.ts'
@@ -111,6 +113,10 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
     signIn: (shown, place) => signIn(it, shown, place),
     redeemChallenge: (db, grant) => redeemChallenge(db, { actor: requester, at: it.clock() }, grant),
     record: (db, event) => auditAccount(db, requester, it.clock(), event),
+    csrWishes,
+    get serverKeys() {
+      return createServerKeys(it, requester)
+    },
     get limits() {
       return createLimits(it, requester)
     },
