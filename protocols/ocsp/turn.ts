@@ -10,9 +10,10 @@ export type Respond = (incoming: IncomingMessage, outgoing: ServerResponse, batc
 export function eachTurn(respond: Respond): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
   let waiting: [incoming: IncomingMessage, outgoing: ServerResponse][] = []
   const answerAll = () => {
-    const batch = waiting
+    const came = waiting
     waiting = []
-    for (const [incoming, outgoing] of batch) respond(incoming, outgoing, batch)
+    const batch = {}
+    for (const [incoming, outgoing] of came) respond(incoming, outgoing, batch)
   }
   return (incoming, outgoing) => {
     if (waiting.length === 0) setImmediate(answerAll)
