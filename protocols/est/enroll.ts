@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import type { Certificate } from '../../src/core/certificate.ts'
 import type { ChallengeGrant } from '../../src/core/challenge.ts'
 import { Failure } from '../../src/core/failure.ts'
 import type { Origin, SignDraft, SignRequest } from '../../src/core/request.ts'
@@ -31,7 +30,7 @@ export async function requestOf(exchange: Exchange, client: Client): Promise<{ c
 }
 
 /** What is ordered. */
-export interface Order extends Pick<SignDraft, 'action' | 'renews' | 'notBefore' | 'notAfter'> {
+export interface Order extends Pick<SignDraft, 'action' | 'renews'> {
   csr: Csr
   /** Exactly the names to certify. */
   identifiers: readonly Identifier[]
@@ -40,7 +39,7 @@ export interface Order extends Pick<SignDraft, 'action' | 'renews' | 'notBefore'
 }
 
 /** By the same names it is a renewal, whatever the operation is called: some clients know one only. */
-export function renewalOf(
+function renewalOf(
   { door, profile }: Exchange,
   { certificate }: Client,
   csr: Csr,
@@ -147,29 +146,24 @@ function notGood(): Failure {
   return new Failure('unauthenticated', 'the name or the password is not good for this request')
 }
 
-function certificateHolder(exchange: Exchange, client: Client, asked: Asked): Asking | undefined {
+function certificateHolder({ source }: Exchange, client: Client, asked: Asked): Asking | undefined {
   const { certificate, registrationAuthority, device } = client
+  const from = source === undefined ? {} : { source }
+  const holder = (ref: string, name: string): Requester => ({
+    kind: 'client-certificate',
+    ref,
+    name,
+    people: [],
+    ...from,
+  })
   const own = certificate ?? registrationAuthority
   if (own) {
-    const isAuthority = registrationAuthority !== undefined
-    return { requester: certificateRequester(exchange, own, isAuthority), entitled: isAuthority }
+    const name = `the holder of ${own.subject || 'a certificate'}, serial ${own.serial}`
+    const said = registrationAuthority ? `${name}, as a registration authority` : name
+    return { requester: holder(own.fingerprint, said), entitled: registrationAuthority !== undefined }
   }
   if (!device) return undefined
   const { subject, serial } = device.certificate
   const name = `the holder of ${nameText(subject) || 'a certificate'}, serial ${serial}, of ${device.anchor.name}`
-  return { requester: holderOf(exchange, device.fingerprint, name), entitled: entitles(device, asked) }
-}
-
-/** The holder of a certificate of ours. */
-export function certificateRequester(
-  exchange: Exchange,
-  { subject, serial, fingerprint }: Certificate,
-  isAuthority = false,
-): Requester {
-  const name = `the holder of ${subject || 'a certificate'}, serial ${serial}`
-  return holderOf(exchange, fingerprint, isAuthority ? `${name}, as a registration authority` : name)
-}
-
-function holderOf({ source }: Exchange, ref: string, name: string): Requester {
-  return { kind: 'client-certificate', ref, name, people: [], ...(source === undefined ? {} : { source }) }
+  return { requester: holder(device.fingerprint, name), entitled: entitles(device, asked) }
 }

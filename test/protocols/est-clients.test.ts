@@ -88,6 +88,19 @@ describe('who enrols over EST', () => {
       expect((await est.app.enroll({ ...wishes, basic: `approver:${text}` })).status).toBe(401)
     })
 
+    it('a wrong password counts as a guess at a challenge too, for the profile as a whole', async () => {
+      const { db } = est.app.world.it
+      const counted = () =>
+        withTables<CoreTables>(db)
+          .selectFrom('limit_buckets')
+          .select('arrival')
+          .where('name', '=', 'challenge.failures')
+          .executeTakeFirst()
+      const before = (await counted())?.arrival ?? 0
+      await est.app.enroll({ by: key('static'), subject: { CN: 'a.example.org' }, basic: 'x:guessed static challenge' })
+      expect((await counted())?.arrival).toBeGreaterThan(before)
+    })
+
     it('a user without create_cert is refused', async () => {
       const { status, text } = await est.app.enroll({
         by: key('poor'),
