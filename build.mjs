@@ -2,6 +2,15 @@
 import { rm } from 'node:fs/promises'
 import { build } from 'esbuild'
 
+/** zod carries its messages in fifty languages, of which every start would read all. */
+const oneLanguage = {
+  name: 'one language',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, () => ({
+      contents: "export { default as en } from './en.js'",
+    })),
+}
+
 await rm('dist', { recursive: true, force: true })
 await build({
   entryPoints: { main: 'src/main.ts', cli: 'src/cli/main.ts' },
@@ -13,6 +22,7 @@ await build({
   target: 'node20',
   sourcemap: true,
   logLevel: 'warning',
+  plugins: [oneLanguage],
   external: ['better-sqlite3', '@node-rs/argon2', 'pg-native'],
   banner: {
     js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",

@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import type { RawBuilder } from 'kysely'
 import { closeDatabase, type Database, openDatabase } from '../../src/db/open.ts'
 import { withTables } from '../../src/db/tables.ts'
+import { databaseFolder } from './scratch.ts'
 
 /** Runs `work` on a copy of an SQLite database into which somebody has written past the program, foreign keys off. */
 export async function onCopy<T>(
@@ -12,7 +12,7 @@ export async function onCopy<T>(
   statements: RawBuilder<unknown>[],
   work: (copy: Database) => Promise<T>,
 ): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), 'countersign-copy-'))
+  const folder = databaseFolder('countersign-copy-')
   const file = join(folder, 'copy.sqlite')
   const original = new Sqlite(url, { readonly: true })
   original.prepare('vacuum into ?').run(file)

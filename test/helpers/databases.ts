@@ -1,10 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import { inject } from 'vitest'
 import { migrate } from '../../src/db/migrate.ts'
 import { closeDatabase, type Database, type Dialect, type OpenOptions, openDatabase } from '../../src/db/open.ts'
+import { databaseFolder } from './scratch.ts'
 
 interface OpenedDatabase {
   db: Database
@@ -42,7 +42,7 @@ function emptySqlite(options?: OpenOptions): Promise<OpenedDatabase> {
 }
 
 async function sqlite(content: Buffer | undefined, options: OpenOptions | undefined): Promise<OpenedDatabase> {
-  const folder = mkdtempSync(join(tmpdir(), 'countersign-'))
+  const folder = databaseFolder('countersign-')
   const url = join(folder, 'test.sqlite')
   if (content !== undefined) writeFileSync(url, content, { mode: 0o600 })
   const db = openDatabase(url, options)

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ensureBundle, root } from './bundle.ts'
 import { freePorts } from './ports.ts'
 import { type Ended, type ProgramOptions, type RunningProgram, run, start } from './program.ts'
+import { databaseFolder } from './scratch.ts'
 
 export interface ServerOptions {
   /** Absent: SQLite in the data folder. */
@@ -35,8 +36,9 @@ export interface ServerProcess {
   tlsAlpn01Port: number
   /** Path of the root's certificate. */
   rootPem: string
-  /** Where the process runs; everything that it wrote is below it. */
+  /** Where the process runs. */
   workFolder: string
+  /** Everything that it wrote is below it. */
   dataFolder: string
   /** The administrator's one-time secret, from the first start. */
   setupSecret: string
@@ -48,7 +50,7 @@ export interface ServerProcess {
   kill(signal: NodeJS.Signals): Promise<Ended>
   /** Starts it again on the same ports and data, after kill(). */
   restart(env?: Record<string, string>): Promise<void>
-  /** Stops it and removes its folder. */
+  /** Stops it and removes its folders. */
   stop(): Promise<void>
 }
 
@@ -60,7 +62,11 @@ const LIFETIME = 3_600_000
 export async function startServer({ databaseUrl, env = {} }: ServerOptions = {}): Promise<ServerProcess> {
   await ensureBundle()
   const workFolder = mkdtempSync(join(tmpdir(), 'countersign-server-'))
-  const dataFolder = join(workFolder, 'data')
+  const databases = databaseFolder('countersign-data-')
+  const dataFolder = join(databases, 'data')
+  const remove = () => {
+    for (const folder of [workFolder, databases]) rmSync(folder, { recursive: true, force: true })
+  }
   const [https = 0, mtls = 0, http = 0, http01 = 0, tlsAlpn01 = 0] = await freePorts(5)
   const settings = {
     ...withoutSettings(),
@@ -83,7 +89,7 @@ export async function startServer({ databaseUrl, env = {} }: ServerOptions = {})
   try {
     program = await launch()
   } catch (error) {
-    rmSync(workFolder, { recursive: true, force: true })
+    remove()
     throw error
   }
   const end = async (signal: NodeJS.Signals) => {
@@ -117,7 +123,7 @@ export async function startServer({ databaseUrl, env = {} }: ServerOptions = {})
     },
     async stop() {
       if (program.child.exitCode === null && program.child.signalCode === null) await end('SIGTERM')
-      rmSync(workFolder, { recursive: true, force: true })
+      remove()
     },
   }
 }
