@@ -11,9 +11,9 @@ import { Failure } from './failure.ts'
 import { checkCrlNumber, isPartial, readForeignCrl } from './foreignCrl.ts'
 import type { Requester } from './requester.ts'
 import type { ImportedCrl, RevocationAdmin } from './revocationAdmin.ts'
-import { keepOthers, partEntries, reasonOf } from './revokedElsewhere.ts'
+import { keepOthers, type ListedCertificate, partEntries, reasonOf } from './revokedElsewhere.ts'
 import type { CoreTables } from './tables.ts'
-import { withdraw } from './withdraw.ts'
+import { blockCompromisedKey, withdraw } from './withdraw.ts'
 
 /** What an authority brings along from where it signed before: its last CRL, the number of that, or both. */
 export interface LastCrl {
@@ -55,15 +55,7 @@ export async function takeOverCrl(
   if (number !== undefined) await continueAfter(db, authority.id, number)
   const { ours, others } = await partEntries(db, issuerId, crl?.entries ?? [])
   if (crl) await keepOthers(db, issuerId, { crl, others })
-  for (const { id, status, entry } of ours) {
-    const reason = reasonOf(entry)
-    // On hold here, it may be revoked there: then the hold cannot be lifted any more.
-    const known = status === 'revoked' || (status === 'hold' && reason === 'certificateHold')
-    const certificate = known ? undefined : await findCertificate(db, { id })
-    const { revokedAt, invalidityDate } = entry
-    const dates = { revokedAt, ...(invalidityDate ? { invalidityDate } : {}) }
-    if (certificate) await withdraw(db, { certificate, requester, now, ...dates }, reason)
-  }
+  for (const listed of ours) await withdrawListed(db, listed, { requester, now })
   // CRLs and answers that were made before do not know of it.
   await withTables<CoreTables>(db)
     .updateTable('authorities')
@@ -82,6 +74,24 @@ export async function takeOverCrl(
     },
   })
   return others.length + ours.length
+}
+
+/** A key that is known by others is certified no more, whoever has found it out. */
+async function withdrawListed(
+  db: Database,
+  { id, status, entry }: ListedCertificate,
+  { requester, now }: Pick<TakeOver, 'requester' | 'now'>,
+): Promise<void> {
+  const reason = reasonOf(entry)
+  // On hold here, it may be revoked there: then the hold cannot be lifted any more.
+  const known = status === 'revoked' || (status === 'hold' && reason === 'certificateHold')
+  if (known && reason !== 'keyCompromise') return
+  const certificate = await findCertificate(db, { id })
+  if (!certificate) return
+  const { revokedAt, invalidityDate } = entry
+  const dates = { revokedAt, ...(invalidityDate ? { invalidityDate } : {}) }
+  if (!known) await withdraw(db, { certificate, requester, now, ...dates }, reason)
+  if (reason === 'keyCompromise') await blockCompromisedKey(db, certificate.spkiHash, now)
 }
 
 /** The next CRL has a number above this one. */
