@@ -1,7 +1,6 @@
 import type { Issuer } from '../../src/core/authority.ts'
 import type { Certificate } from '../../src/core/certificate.ts'
 import { readIssuerAndSerial } from '../../src/pki/certificateIdentifier.ts'
-import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { writeCertsOnly } from '../../src/pki/certsOnly.ts'
 import { readTlv } from '../../src/pki/der.ts'
 import { PkiError } from '../../src/pki/error.ts'
@@ -28,11 +27,8 @@ export async function getCert(exchange: Exchange, message: PkiMessage): Promise<
 export async function getCrl(exchange: Exchange, message: PkiMessage): Promise<Outcome> {
   const { issuer, certificate } = await named(exchange, message)
   const authority = exchange.profile.authorityId
-  const { der } = await exchange.door.crl({
-    authority,
-    issuer: issuer.id,
-    shard: certificate ? shardOf(certificate) : 0,
-  })
+  const of = certificate ? { certificate: certificate.id } : {}
+  const { der } = await exchange.door.crl({ authority, issuer: issuer.id, ...of })
   return success(exchange, message, writeCertsOnly([], [der]))
 }
 
@@ -67,13 +63,4 @@ async function readWanted(exchange: Exchange, message: PkiMessage): Promise<{ is
 /** As certificates have it here: without the octet that only says that the number is positive. */
 function hexOf(serial: Buffer): string {
   return serial[0] === 0 && serial.length > 1 ? serial.subarray(1).toString('hex') : serial.toString('hex')
-}
-
-/** The CRL that it names, of those that its issuer has. */
-function shardOf({ der }: Certificate): number {
-  for (const url of readCertificate(der).crlUrls) {
-    const shard = /\/([0-9]+)\.crl$/.exec(url)?.[1]
-    if (shard !== undefined) return Number(shard)
-  }
-  return 0
 }

@@ -5,6 +5,7 @@ import { type LoadedAuthority, loadIssuer, lookAtAuthority } from './authority.t
 import type { SignedCrl } from './core.ts'
 import { buildCrl, type CrlPlan, dueAt, isAhead } from './crlBuild.ts'
 import { keptCrls } from './crlKept.ts'
+import { crlOfCertificate } from './crlOfCertificate.ts'
 import { rests } from './crlRest.ts'
 import { type CrlHead, type CrlKey, lastScheduled, newestCrl, newestHead, type StoredCrl } from './crlStore.ts'
 import { Failure } from './failure.ts'
@@ -23,6 +24,8 @@ export interface CrlRef {
   /** The indirect CRL under that certificate, in place of a shard. */
   indirect?: boolean
   delta?: boolean
+  /** Id of a certificate, in place of all else: the complete one in which it stands, or would stand. */
+  certificate?: number
 }
 
 /**
@@ -32,7 +35,8 @@ export interface CrlRef {
  * due is served until its end where no new one can be made. Throws Failure('notFound') and, for an authority that signs
  * elsewhere and has left none here, Failure('unsupported').
  */
-export async function currentCrl(it: Installation, ref: CrlRef): Promise<SignedCrl> {
+export async function currentCrl(it: Installation, asked: CrlRef): Promise<SignedCrl> {
+  const ref = asked.certificate === undefined ? asked : await crlOfCertificate(it, asked.certificate)
   const { authority, revocations } = await lookAtAuthority(it, ref.authority)
   const issuerId = ref.issuer ?? authority.issuer?.id
   if (issuerId === undefined) throw notFound()

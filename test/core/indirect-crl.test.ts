@@ -14,6 +14,7 @@ import { OID } from '../../src/pki/oid.ts'
 import { type CrlWorld, crlWorld, day } from '../helpers/crlWorld.ts'
 import { databases } from '../helpers/databases.ts'
 import { manualAuthority } from '../helpers/manualAuthority.ts'
+import { statusOf } from '../helpers/ocspAnswer.ts'
 import { audited, createPeople, failure, type People } from '../helpers/people.ts'
 import { createWorld, type World } from '../helpers/world.ts'
 
@@ -93,7 +94,12 @@ describe.each(databases)('an authority that hands its CRL over, on $name', ({ op
     expect(pointsOf(before.der).issuers).toEqual([])
 
     await crls.revoke(before, { reason: 'superseded' })
+    const { issuer } = await loadAuthority(world.it, 'issuing')
+    const told = async () => issuer && statusOf(world, issuer, after.serial)
+    expect(await told()).toBe('good')
     await crls.revoke(after, { reason: 'keyCompromise' })
+    // Who issued it speaks by OCSP, as before.
+    expect(await told()).toMatch(/^revoked .* 1$/)
     const own = await crls.crl()
     expect(own.entries.map(({ serial }) => serial)).toEqual([before.serial])
     // Its scope is no longer all that the authority issued.
