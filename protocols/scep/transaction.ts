@@ -4,7 +4,7 @@ import type { Certificate } from '../../src/core/certificate.ts'
 import type { RaProfile } from '../../src/core/profile.ts'
 import type { Origin } from '../../src/core/request.ts'
 import type { Database } from '../../src/db/open.ts'
-import { statement, withTables } from '../../src/db/tables.ts'
+import { statement } from '../../src/db/tables.ts'
 import type { Csr } from '../../src/pki/csr.ts'
 import type { Identifier } from '../../src/pki/identifier.ts'
 import type { ScepTables } from './tables.ts'
@@ -82,29 +82,34 @@ export class Overtaken extends Error {
   override readonly name = 'Overtaken'
 }
 
-/** Stores a transaction, or that it is about something else now; inside a transaction of the database. Throws Overtaken. */
-export async function storeTransaction(db: Database, transaction: Transaction, now: Date): Promise<void> {
-  const { ref, ...rest } = transaction
-  const tables = withTables<ScepTables>(db)
-  const taken = await tables
+const othersOf = statement((tables: Kysely<ScepTables>, content: string, number: number, ref: string) =>
+  tables
     .selectFrom('scep_transactions')
     .select('ref')
-    .where('content', '=', rest.content)
-    .where('number', '=', rest.number)
-    .where('ref', '<>', ref)
-    .executeTakeFirst()
-  if (taken) throw new Overtaken('a transaction with the same content has begun')
-  const { numUpdatedRows } = await tables
-    .updateTable('scep_transactions')
-    .set(rest)
-    .where('ref', '=', ref)
-    .executeTakeFirst()
-  if (numUpdatedRows > 0n) return
-  const stored = await tables
+    .where('content', '=', content)
+    .where('number', '=', number)
+    .where('ref', '<>', ref),
+)
+const change = statement((tables: Kysely<ScepTables>, ref: string, row: Row) =>
+  tables.updateTable('scep_transactions').set(row).where('ref', '=', ref),
+)
+const insert = statement((tables: Kysely<ScepTables>, row: Row & { ref: string; created_at: number }) =>
+  tables
     .insertInto('scep_transactions')
-    .values({ ref, ...rest, created_at: now.getTime() })
+    .values(row)
     .onConflict((conflict) => conflict.doNothing())
-    .returning('ref')
-    .executeTakeFirst()
-  if (!stored) throw new Overtaken('a transaction with the same content has begun')
+    .returning('ref'),
+)
+type Row = { content: string; number: number; origin: string }
+
+/** Stores a transaction, or that it is about something else now; inside a transaction of the database. Throws Overtaken. */
+export async function storeTransaction(db: Database, transaction: Transaction, now: Date): Promise<void> {
+  const { ref, content, number, origin } = transaction
+  const row = { content, number, origin }
+  if ((await othersOf(db, content, number, ref)).rows.length > 0) throw new Overtaken(OVERTAKEN)
+  if ((await change(db, ref, row)).changed > 0) return
+  const { rows } = await insert(db, { ref, ...row, created_at: now.getTime() })
+  if (rows.length === 0) throw new Overtaken(OVERTAKEN)
 }
+
+const OVERTAKEN = 'a transaction with the same content has begun'

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { Database } from '../db/open.ts'
 import { statement, withTables } from '../db/tables.ts'
 import type { Identifier } from '../pki/identifier.ts'
@@ -118,26 +118,38 @@ const byUuid = statement((tables: Kysely<CoreTables>, uuid: string) =>
   certificatesOf(tables).where('sign_requests.uuid', '=', uuid),
 )
 
+const byId = statement((tables: Kysely<CoreTables>, id: number) =>
+  certificatesOf(tables).where('certificates.id', '=', id),
+)
+
+// A bound limit is slow on SQLite.
+const byFingerprint = statement((tables: Kysely<CoreTables>, fingerprint: string) =>
+  certificatesOf(tables).where('certificates.fingerprint', '=', fingerprint).limit(sql.lit(2)),
+)
+
 /** Finds one certificate. A serial that two authorities share is found only with the authority's name. */
 export async function findCertificate(db: Database, ref: CertificateRef): Promise<Certificate | undefined> {
   if ('uuid' in ref) {
     const [found] = (await byUuid(db, ref.uuid)).rows
     return found && toCertificate(found)
   }
-  let query = selectCertificates(db).limit(2)
-  if ('id' in ref) query = query.where('certificates.id', '=', ref.id)
-  else if ('fingerprint' in ref) query = query.where('certificates.fingerprint', '=', ref.fingerprint)
-  else {
-    query = query.where('certificates.serial', '=', ref.serial)
-    const { authority } = ref
-    if (typeof authority === 'number') query = query.where('certificates.authority_id', '=', authority)
-    else if (authority !== undefined) {
-      query = query.where('certificates.authority_id', 'in', (eb) =>
-        eb.selectFrom('authorities').select('id').where('name', '=', authority),
-      )
-    }
+  if ('id' in ref) {
+    const [found] = (await byId(db, ref.id)).rows
+    return found && toCertificate(found)
   }
-  const [row, another] = await query.execute()
+  if ('fingerprint' in ref) return theOne((await byFingerprint(db, ref.fingerprint)).rows)
+  let query = selectCertificates(db).where('certificates.serial', '=', ref.serial).limit(sql.lit(2))
+  const { authority } = ref
+  if (typeof authority === 'number') query = query.where('certificates.authority_id', '=', authority)
+  else if (authority !== undefined) {
+    query = query.where('certificates.authority_id', 'in', (eb) =>
+      eb.selectFrom('authorities').select('id').where('name', '=', authority),
+    )
+  }
+  return theOne(await query.execute())
+}
+
+function theOne([row, another]: CertificateRow[]): Certificate | undefined {
   return row === undefined || another !== undefined ? undefined : toCertificate(row)
 }
 

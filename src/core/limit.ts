@@ -1,6 +1,6 @@
-import { type RawBuilder, sql } from 'kysely'
+import { type Kysely, type RawBuilder, sql } from 'kysely'
 import type { Database } from '../db/open.ts'
-import { withTables } from '../db/tables.ts'
+import { statement, withTables } from '../db/tables.ts'
 import { Failure, type Problem } from './failure.ts'
 import { number, takeOnce } from './limitTake.ts'
 import { type Rate, rateText, readRate, waitText } from './rate.ts'
@@ -57,9 +57,24 @@ export async function takeFrom(db: Database, take: Take, at: Date): Promise<Refu
   return refusal ?? { take, rate, retryAfter: 1, note: undefined }
 }
 
+const bucketRow = statement((tables: Kysely<CoreTables>, profileId: number, name: string, key: string) =>
+  tables
+    .selectFrom('limit_buckets')
+    .selectAll()
+    .where('profile_id', '=', profileId)
+    .where('name', '=', name)
+    .where('key', '=', key),
+)
+
 /** Which takes would not pass, without taking anything. */
 export async function refusals(db: Database, takes: readonly Take[], at: Date): Promise<Refusal[]> {
-  if (takes.length === 0) return []
+  const [only] = takes
+  if (!only) return []
+  if (takes.length === 1) {
+    const { rows } = await bucketRow(db, only.profileId, only.limit, only.key)
+    const refusal = refusalOf(only, rows[0], at)
+    return refusal ? [refusal] : []
+  }
   const distinct = (texts: string[]) => [...new Set(texts)]
   const rows = await withTables<CoreTables>(db)
     .selectFrom('limit_buckets')
