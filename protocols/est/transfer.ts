@@ -22,6 +22,23 @@ export async function readRequestBody(incoming: IncomingMessage, mediaType: stri
   throw new Failure('malformed', 'the body must be the base64 of one DER value (RFC 8951 section 3)')
 }
 
+/**
+ * Reads away what is left of a request that is answered without it, as far as a body may be long. A connection that closes over octets nobody has read is reset,
+ * and the client may never see the answer.
+ */
+export function readAway(incoming: IncomingMessage): Promise<void> {
+  const tooLong = Number(incoming.headers['content-length'] ?? 0) > MAX_BODY || incoming.readableFlowing === false
+  if (tooLong || incoming.complete || incoming.destroyed) return Promise.resolve()
+  return new Promise((resolve) => {
+    let length = 0
+    const count = (chunk: Buffer) => {
+      length += chunk.length
+      if (length > MAX_BODY) resolve()
+    }
+    incoming.on('data', count).once('end', resolve).once('close', resolve)
+  })
+}
+
 const unpadded = (base64: string): string => base64.replace(/=+$/, '')
 
 /**
