@@ -5,6 +5,7 @@ import { type LoadedAuthority, loadAuthority } from './authority.ts'
 import { crlsOf, currentCrl, isDue } from './crl.ts'
 import type { CrlKey } from './crlStore.ts'
 import { Failure } from './failure.ts'
+import { watchHandOvers } from './handOverWatch.ts'
 import type { Installation } from './installation.ts'
 import type { CoreTables } from './tables.ts'
 
@@ -30,6 +31,7 @@ export async function renewCrls(it: Installation): Promise<void> {
       await tell(it, authorityId, error)
     }
   }
+  await watchHandOvers(it)
 }
 
 async function renewOne(it: Installation, authority: LoadedAuthority, key: CrlKey): Promise<void> {

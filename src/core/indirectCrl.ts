@@ -28,13 +28,26 @@ export async function handedOverTo(db: Database, issuerId: number): Promise<numb
 }
 
 /**
- * The shard of a new certificate under an authority that hands over to the authority of that name: that of its indirect CRL.
- * Undefined where the CRL issuer's certificate was revoked, or ends before the authority's own: then the authority's own
- * CRLs have it, since nobody could check it to its end. In the caller's transaction.
+ * The shard of a new certificate under an authority that hands over to the authority of that name: that of its indirect CRL. Undefined
+ * as findCrlIssuer: then the authority's own CRLs have it. In the caller's transaction.
  */
 export async function handedOver(
   db: Database,
   { issuerId, crlIssuer, now }: { issuerId: number; crlIssuer: string; now: Date },
+): Promise<number | undefined> {
+  const crlIssuerId = await findCrlIssuer(db, { issuerId, crlIssuer })
+  if (crlIssuerId === undefined) return undefined
+  await recordHandOver(db, { issuerId, crlIssuerId, now })
+  return indirectShard(crlIssuerId)
+}
+
+/**
+ * The certificate under which the authority of that name signs the list of another's certificate. Undefined where it was revoked, or
+ * ends before that one: nobody could check what is issued now to its end.
+ */
+export async function findCrlIssuer(
+  db: Database,
+  { issuerId, crlIssuer }: { issuerId: number; crlIssuer: string },
 ): Promise<number | undefined> {
   const tables = withTables<CoreTables>(db)
   const other = await tables
@@ -59,9 +72,7 @@ export async function handedOver(
       ),
     )
     .executeTakeFirst()
-  if (!other) return undefined
-  await recordHandOver(db, { issuerId, crlIssuerId: other.id, now })
-  return indirectShard(other.id)
+  return other?.id
 }
 
 /** From then on the indirect CRL is made, and the authority's own say by their URLs what they are about. */

@@ -296,7 +296,16 @@ describe.each(databases)('an authority that hands its CRL over, on $name', ({ op
     const { withdrawn } = await loadAuthority(world.it, 'lists')
     const issued = await crls.issue('withdrawn.example.org')
     expect([withdrawn, pointsOf(issued.der).issuers]).toEqual([true, []])
+    const alerts = async () => (await people.operator.admin.alerts()).filter(({ kind }) => kind === 'crl_issuer')
+    await renewCrls(world.it)
+    await renewCrls(world.it)
+    expect((await alerts()).map(({ detail }) => detail)).toEqual([
+      expect.stringMatching(/^new certificates of issuing/),
+    ])
     await expect(change('second', { crlIssuer: 'lists' })).rejects.toMatchObject(failure('malformed', /was revoked/))
+    await change('issuing', {})
+    await renewCrls(world.it)
+    expect(await alerts()).toEqual([])
   })
 
   test('the audit trail agrees', async () => {
