@@ -3,6 +3,7 @@ import type { Requester } from '../../src/core/requester.ts'
 import { type HttpAnswer, plain } from '../../src/http/answer.ts'
 import type { Host } from '../../src/protocol.ts'
 import { caCertificates } from './caCertificates.ts'
+import { csrAttributes } from './csrattrs.ts'
 import { enroll } from './enroll.ts'
 import { asAnswer } from './errors.ts'
 import type { Exchange, Operate } from './exchange.ts'
@@ -10,13 +11,14 @@ import { fullCmc } from './fullcmc.ts'
 import { optionsOf } from './options.ts'
 import { type Operation, operations, readTarget, type Target } from './paths.ts'
 import { reenroll } from './reenroll.ts'
+import { serverKeyGen } from './serverkeygen.ts'
 
 const operate = {
   cacerts: caCertificates,
-  csrattrs: notHere,
+  csrattrs: csrAttributes,
   simpleenroll: enroll,
   simplereenroll: reenroll,
-  serverkeygen: notHere,
+  serverkeygen: serverKeyGen,
   fullcmc: fullCmc,
 } satisfies Record<Operation, Operate>
 
@@ -35,11 +37,6 @@ export async function answer(host: Host, incoming: IncomingMessage): Promise<Htt
     if (!refused) throw error
     return refused
   }
-}
-
-/** RFC 7030 sections 4.3 to 4.5: an operation that is optional, and not served. */
-async function notHere({ operation }: Exchange): Promise<HttpAnswer> {
-  return plain(501, `${operation} is not served here`, { Connection: 'close' })
 }
 
 async function open(host: Host, incoming: IncomingMessage, { profile: name, operation }: Target): Promise<Exchange> {

@@ -11,7 +11,11 @@ import type { Exchange } from './exchange.ts'
  * Failure('forbidden') for a wrong one, whatever the profile says, and for a missing one where the profile needs it. A registration authority has looked already
  * (section 3.7).
  */
-export function isLinked({ incoming, options, host }: Exchange, csr: Csr, client: Client): boolean {
+export function isLinked(
+  { incoming, options, host }: Exchange,
+  csr: Pick<Csr, 'challengePassword'>,
+  client: Client,
+): boolean {
   const { challengePassword: given } = csr
   if (client.registrationAuthority) return false
   if (given === undefined) {

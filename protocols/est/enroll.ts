@@ -39,7 +39,7 @@ export interface Order extends Pick<SignDraft, 'action' | 'renews'> {
 }
 
 /** By the same names it is a renewal, whatever the operation is called: some clients know one only. */
-function renewalOf(
+export function renewalOf(
   { door, profile }: Exchange,
   { certificate }: Client,
   csr: Csr,
@@ -148,14 +148,6 @@ function notGood(): Failure {
 
 function certificateHolder({ source }: Exchange, client: Client, asked: Asked): Asking | undefined {
   const { certificate, registrationAuthority, device } = client
-  const from = source === undefined ? {} : { source }
-  const holder = (ref: string, name: string): Requester => ({
-    kind: 'client-certificate',
-    ref,
-    name,
-    people: [],
-    ...from,
-  })
   const own = certificate ?? registrationAuthority
   if (own) {
     const name = `the holder of ${own.subject || 'a certificate'}, serial ${own.serial}`

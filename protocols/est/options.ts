@@ -4,6 +4,7 @@ import { durationText, milliseconds } from '../../src/http/duration.ts'
 import { type CertificateFields, readCertificate } from '../../src/pki/certificateReader.ts'
 import { PkiError } from '../../src/pki/error.ts'
 import { pemDecode } from '../../src/pki/pem.ts'
+import { csrattrsOptions, readRecipients, serverkeygenOptions } from './keygenOptions.ts'
 
 const certificates = z
   .string()
@@ -58,6 +59,8 @@ export const estOptions = z.strictObject({
     .prefault({}),
   /** When a client that waits shall ask again. */
   retryAfter: durationText.default('5m'),
+  csrattrs: csrattrsOptions,
+  serverkeygen: serverkeygenOptions,
 })
 
 /** A trust anchor, read. */
@@ -66,10 +69,16 @@ export interface TrustAnchor extends Omit<z.output<typeof trustAnchor>, 'certifi
 }
 
 /** The settings with lengths of time in milliseconds and certificates read. */
-export interface EstOptions extends Omit<z.output<typeof estOptions>, 'trustAnchors' | 'reenroll' | 'retryAfter'> {
+export interface EstOptions
+  extends Omit<z.output<typeof estOptions>, 'trustAnchors' | 'reenroll' | 'retryAfter' | 'serverkeygen'> {
   trustAnchors: readonly TrustAnchor[]
   reenroll: { window?: number; grace?: number; revokeReplaced?: number }
   retryAfter: number
+  /** `recipients` as DER. */
+  serverkeygen: Omit<z.output<typeof serverkeygenOptions>, 'recipients' | 'repeat'> & {
+    recipients: readonly Buffer[]
+    repeat: number
+  }
 }
 
 const parsed = new WeakMap<object, EstOptions>()
@@ -78,7 +87,7 @@ const parsed = new WeakMap<object, EstOptions>()
 export function optionsOf(profile: RaProfile): EstOptions {
   const known = parsed.get(profile)
   if (known) return known
-  const { trustAnchors, reenroll, retryAfter, ...rest } = estOptions.parse(profile.protocols.est)
+  const { trustAnchors, reenroll, retryAfter, serverkeygen, ...rest } = estOptions.parse(profile.protocols.est)
   const options: EstOptions = {
     ...rest,
     trustAnchors: trustAnchors.map((anchor) => ({ ...anchor, certificates: readAnchors(anchor.certificates) })),
@@ -86,6 +95,11 @@ export function optionsOf(profile: RaProfile): EstOptions {
       Object.entries(reenroll).flatMap(([name, text]) => (text === undefined ? [] : [[name, milliseconds(text)]])),
     ),
     retryAfter: milliseconds(retryAfter),
+    serverkeygen: {
+      ...serverkeygen,
+      recipients: serverkeygen.recipients === undefined ? [] : readRecipients(serverkeygen.recipients),
+      repeat: milliseconds(serverkeygen.repeat),
+    },
   }
   parsed.set(profile, options)
   return options

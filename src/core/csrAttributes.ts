@@ -95,14 +95,13 @@ function isAttributeType(type: string): boolean {
 const kinds = ['dns', 'ip', 'email', 'uri'] as const satisfies readonly IdentifierKind[]
 
 /**
- * An alternative name: for servers, and where the subject would be empty without one. Its kind is named where not all kinds are certified; a profile for one host
+ * An alternative name: for servers, and where the subject is made of one or there is no subject. Its kind is named where not all kinds are certified; a profile for one host
  * gives its name.
  */
 function nameWish({ type, names, subject }: CertificateProfile): ExtensionWish[] {
-  const needed =
-    type === 'server' ||
-    type === 'dual_purpose' ||
-    Object.values(subject).every((template) => template.includes('{name}'))
+  const templates = Object.values(subject)
+  const named = templates.length === 0 || templates.some((template) => template.includes('{name}'))
+  const needed = type === 'server' || type === 'dual_purpose' || named
   const allowed = kinds.filter((kind) => names[kind].length > 0)
   const [kind] = allowed
   if (!needed || !kind) return []

@@ -115,7 +115,7 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
     record: (db, event) => auditAccount(db, requester, it.clock(), event),
     csrWishes,
     get serverKeys() {
-      return createServerKeys(it, requester)
+      return createServerKeys(it, requester, (profile) => maySign(it, requester, profile))
     },
     get limits() {
       return createLimits(it, requester)

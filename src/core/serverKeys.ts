@@ -18,7 +18,7 @@ import {
 export interface ServerKeys {
   /** Which key a request is about, by the adapter's own name for who asks and what for. Makes nothing: it may be asked before it is known that he may. */
   slot(profile: RaProfile, asked: Origin): Promise<ServerKeySlot>
-  /** The key, made where it is not there yet, in a request for `sign`. Throws badKey, badCsr, unavailable. */
+  /** The key, made where it is not there yet, in a request for `sign`. Throws as that, badKey, badCsr, unavailable. */
   prepare(draft: ServerKeyDraft): Promise<ServerKey>
   /** The private key (PKCS #8, DER), once it is certified and on its way. Throws conflict. */
   handOver(key: ServerKey, how: HandOver): Promise<Buffer>
@@ -26,10 +26,18 @@ export interface ServerKeys {
   kek(profile: RaProfile, identifier: Buffer): Promise<KekRecipient | undefined>
 }
 
-export function createServerKeys(it: Installation, requester: Requester): ServerKeys {
+/** `may`: throws where the requester may not order certificates of a profile. */
+export function createServerKeys(
+  it: Installation,
+  requester: Requester,
+  may: (profile: RaProfile) => Promise<void>,
+): ServerKeys {
   return {
     slot: (profile, asked) => serverKeySlot(it, profile, asked),
-    prepare: (draft) => prepareServerKey(it, requester, draft),
+    prepare: async (draft) => {
+      await may(draft.profile)
+      return prepareServerKey(it, requester, draft)
+    },
     handOver: (key, how) => handOverServerKey(it, requester, key, how),
     kek: (profile, identifier) => findKek(it, profile, identifier),
   }

@@ -35,13 +35,15 @@ export function toResponse(incoming: IncomingMessage, answer: HttpAnswer): Respo
 export function asResponse(answer: HttpAnswer, bare = false): Response {
   // The types of Response allow for shared memory, and no Buffer of ours is in any.
   const whole = isParts(answer.body) ? Buffer.concat(answer.body) : answer.body
-  const body = bare || answer.status === 304 ? null : (whole as string | Uint8Array<ArrayBuffer>)
+  const body = bare || bodiless(answer.status) ? null : (whole as string | Uint8Array<ArrayBuffer>)
   return new Response(body, { status: answer.status, headers: complete(answer) })
 }
 
-// RFC 9110 section 8.6: a 304 without a length rather than with one that is not that of the 200.
+const bodiless = (status: number): boolean => status === 204 || status === 304
+
+// RFC 9110 section 8.6: a 204 without a length; a 304 without one rather than with one that is not that of the 200.
 function complete({ status, headers, body }: HttpAnswer): Record<string, string> {
-  return status === 304 ? headers : { ...headers, 'Content-Length': String(lengthOf(body)) }
+  return bodiless(status) ? headers : { ...headers, 'Content-Length': String(lengthOf(body)) }
 }
 
 /** For people: one line of text. */
