@@ -6,6 +6,7 @@ export interface Greeting {
   root: Buffer
   rootFile: string
   baseUrl: string
+  mtlsBaseUrl: string
   httpBaseUrl: string
   http01Port: number
   /** Where the installation was made by this start: the administrator's one-time secret. */
@@ -18,7 +19,7 @@ export interface Greeting {
 
 /** What the server prints when it is ready: what to trust, where to go, what to type next. */
 export function greet(greeting: Greeting): string {
-  const { root, baseUrl, httpBaseUrl, setupSecret } = greeting
+  const { root, baseUrl, mtlsBaseUrl, httpBaseUrl, setupSecret } = greeting
   const rootFile = relative(process.cwd(), greeting.rootFile) || greeting.rootFile
   const lines = [
     'countersign is running.',
@@ -26,6 +27,8 @@ export function greet(greeting: Greeting): string {
     `  Root certificate   ${rootFile}`,
     `  SHA-256            ${fingerprintText(root)}`,
     `  ACME directory     ${baseUrl}/acme/default/directory`,
+    `  SCEP               ${httpBaseUrl}/scep/default`,
+    `  EST                ${mtlsBaseUrl}/.well-known/est`,
     `  CRL, OCSP, CA      ${httpBaseUrl}`,
   ]
   if (setupSecret !== undefined) {

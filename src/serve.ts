@@ -220,6 +220,7 @@ function greeting({ config, urls }: Opening, roots: Buffer[], setupSecret: strin
     root,
     rootFile,
     baseUrl: urls.baseUrl,
+    mtlsBaseUrl: urls.mtlsBaseUrl,
     httpBaseUrl: urls.httpBaseUrl,
     http01Port: config.validation.http01Port,
     ...(setupSecret === undefined ? {} : { setupSecret }),
