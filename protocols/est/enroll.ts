@@ -148,6 +148,14 @@ function notGood(): Failure {
 
 function certificateHolder({ source }: Exchange, client: Client, asked: Asked): Asking | undefined {
   const { certificate, registrationAuthority, device } = client
+  const from = source === undefined ? {} : { source }
+  const holder = (ref: string, name: string): Requester => ({
+    kind: 'client-certificate',
+    ref,
+    name,
+    people: [],
+    ...from,
+  })
   const own = certificate ?? registrationAuthority
   if (own) {
     const name = `the holder of ${own.subject || 'a certificate'}, serial ${own.serial}`
