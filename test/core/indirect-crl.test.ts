@@ -3,80 +3,26 @@ import { loadAuthority } from '../../src/core/authority.ts'
 import { renewCrls } from '../../src/core/crlUpkeep.ts'
 import { everyCrl } from '../../src/core/everyCrl.ts'
 import { describeLifetime, revocationLifetimes } from '../../src/core/lifetime.ts'
-import { system } from '../../src/core/requester.ts'
-import { withdraw } from '../../src/core/withdraw.ts'
-import { transaction } from '../../src/db/transaction.ts'
 import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { reasonCodes } from '../../src/pki/crl.ts'
-import type { CrlFields } from '../../src/pki/crlReader.ts'
-import { decodeCrlIssuers, encodeDirectoryNames } from '../../src/pki/distribution.ts'
+import { decodeCrlIssuers } from '../../src/pki/distribution.ts'
 import { OID } from '../../src/pki/oid.ts'
-import { type CrlWorld, crlWorld, day } from '../helpers/crlWorld.ts'
+import { day } from '../helpers/crlWorld.ts'
 import { databases } from '../helpers/databases.ts'
-import { manualAuthority } from '../helpers/manualAuthority.ts'
+import { attributed, type HandOverWorld, handOverWorld, pointsOf } from '../helpers/handOver.ts'
 import { statusOf } from '../helpers/ocspAnswer.ts'
-import { audited, createPeople, failure, type People } from '../helpers/people.ts'
-import { createWorld, type World } from '../helpers/world.ts'
-
-interface Opened {
-  world: World
-  crls: CrlWorld
-  people: People
-  close: () => Promise<void>
-}
-
-/** `issuing`, `second` and `lists`, all below `root`, and a profile under `second`. */
-async function start(open: (typeof databases)[number]['open']): Promise<Opened> {
-  const { db, close } = await open()
-  const world = await createWorld(db)
-  const people = await createPeople(world)
-  const { admin } = people.as(people.root)
-  const validity = 20 * 365 * day
-  await admin.createAuthority({ name: 'lists', subject: 'CN=Lists', key: 'P-256', parent: 'root', validity })
-  await admin.createAuthority({
-    name: 'second',
-    subject: 'CN=Second',
-    key: 'P-256',
-    parent: 'root',
-    validity: day * 365,
-  })
-  await world.save('second', { authority: (await loadAuthority(world.it, 'second')).id })
-  return { world, crls: crlWorld(world), people, close }
-}
-
-/** Each entry's serial number with the subject of its issuer, as who reads the list attributes it (RFC 5280 section 5.3.3). */
-function attributed({ entries, issuerDer }: CrlFields): Map<string, string> {
-  let issuer = encodeDirectoryNames(issuerDer)
-  return new Map(
-    entries.map(({ serial, certificateIssuer }) => {
-      issuer = certificateIssuer ?? issuer
-      return [serial, issuer.toString('hex')]
-    }),
-  )
-}
+import { failure } from '../helpers/people.ts'
 
 describe.each(databases)('an authority that hands its CRL over, on $name', ({ open }) => {
-  let opened: Opened
+  let opened: HandOverWorld
   beforeAll(async () => {
-    opened = await start(open)
+    opened = await handOverWorld(open)
   })
   afterAll(() => opened.close())
 
-  const change = (name: string, settings: Record<string, unknown>, user = opened.people.root) =>
-    opened.people.as(user).admin.changeAuthority(name, { settings })
-  const nameOf = async (authority: string) => {
-    const { issuer } = await loadAuthority(opened.world.it, authority)
-    return encodeDirectoryNames(issuer?.certificate.subjectDer ?? Buffer.alloc(0)).toString('hex')
-  }
-  const list = async (more: { delta?: boolean } = {}) => {
-    const issuer = await opened.crls.issuerId('lists')
-    return opened.crls.crl({ authority: 'lists', issuer, indirect: true, ...more })
-  }
-  const pointsOf = (der: Buffer) => {
-    const { extensions, crlUrls } = readCertificate(der)
-    const value = extensions.find(({ oid }) => oid === OID.cRLDistributionPoints)?.value ?? Buffer.alloc(0)
-    return { crlUrls, issuers: decodeCrlIssuers(value) }
-  }
+  const change: HandOverWorld['change'] = (...given) => opened.change(...given)
+  const list: HandOverWorld['list'] = (more) => opened.list(more)
+  const nameOf = (authority: string) => opened.nameOf(authority)
 
   test('there is no indirect CRL where nobody hands over', async () => {
     await expect(list()).rejects.toMatchObject(failure('notFound'))
@@ -220,92 +166,6 @@ describe.each(databases)('an authority that hands its CRL over, on $name', ({ op
     expect(attributed(await list()).has(short.serial)).toBe(true)
     world.time.pass(6 * day)
     expect(attributed(await list()).has(short.serial)).toBe(false)
-  })
-
-  describe('is refused', () => {
-    const refused = async (
-      name: string,
-      settings: Record<string, unknown>,
-      detail: RegExp,
-      code = 'malformed' as const,
-    ) => expect(change(name, settings)).rejects.toMatchObject(failure(code, detail))
-
-    test('to itself, to one that hands over, in a circle, and beside shards', async () => {
-      await refused('lists', { crlIssuer: 'lists' }, /itself/)
-      await refused('lists', { crlIssuer: 'issuing' }, /one of the two/)
-      await refused('lists', { crlIssuer: 'root' }, /issuing hands over to lists|second hands over to lists/)
-      await refused('root', { crlIssuer: 'issuing' }, /hand over to that one/)
-      await refused('issuing', { crlIssuer: 'lists', crlShards: 2 }, /beside crlShards/)
-    })
-
-    test('to one that signs elsewhere, and by one that does', async () => {
-      const { name } = await manualAuthority(opened.world)
-      await refused('issuing', { crlIssuer: name }, /signs elsewhere, and so do its CRLs/)
-      await refused(name, { crlIssuer: 'lists' }, /what its certificates name is decided there/)
-    })
-
-    test('to one that is switched off, ends earlier, or is below another root', async () => {
-      const { admin } = opened.people.as(opened.people.root)
-      await admin.createAuthority({
-        name: 'off',
-        subject: 'CN=Off',
-        key: 'P-256',
-        parent: 'root',
-        validity: 20 * 365 * day,
-      })
-      await admin.changeAuthority('off', { enabled: false })
-      await refused('issuing', { crlIssuer: 'off' }, /switched off/)
-      await refused('root', { crlIssuer: 'off' }, /switched off|before that of root/)
-      await admin.createAuthority({ name: 'brief', subject: 'CN=Brief', key: 'P-256', parent: 'root', validity: day })
-      await refused('issuing', { crlIssuer: 'brief' }, /before that of issuing/)
-      await admin.createAuthority({ name: 'apart', subject: 'CN=Apart', key: 'P-256', validity: 30 * 365 * day })
-      await refused('issuing', { crlIssuer: 'apart' }, /another root/)
-    })
-
-    test('to one of another organization as to one that is not there, and without manage on it', async () => {
-      const { people, world } = opened
-      const draft = { subject: 'CN=Theirs', key: 'P-256', validity: 30 * 365 * day } as const
-      await people.as(people.root).admin.createAuthority({ name: 'theirs', organization: 'elsewhere', ...draft })
-      await expect(change('issuing', { crlIssuer: 'theirs' })).rejects.toMatchObject(failure('notFound'))
-      await expect(change('issuing', { crlIssuer: 'nobody' })).rejects.toMatchObject(failure('notFound'))
-      const { id: authorityId } = await loadAuthority(world.it, 'second')
-      await people.give(people.alice, 'manage', { authorityId })
-      // What stands already needs no more than to be left as it is.
-      await change('second', { crlIssuer: 'lists', crlValidity: '6d' }, people.alice)
-      await change('second', {})
-      await expect(change('second', { crlIssuer: 'lists' }, people.alice)).rejects.toMatchObject(failure('forbidden'))
-    })
-
-    test('and leaves the settings as they were', async () => {
-      const { settings } = await opened.people.as(opened.people.root).admin.authority('issuing')
-      expect(settings).toEqual({ crlIssuer: 'lists' })
-      expect((await audited(opened.world, 'authority.changed')).at(-1)?.details).not.toMatchObject({
-        settings: { crlShards: 2 },
-      })
-    })
-  })
-
-  test('while the certificate of the other is revoked, new certificates are in its own lists', async () => {
-    const { crls, world, people } = opened
-    const lists = await loadAuthority(world.it, 'lists')
-    const serial = lists.issuer?.certificate.serial ?? ''
-    const certificate = await people.operator.findCertificate({ serial, authority: 'root' })
-    if (!certificate) throw new Error('the certificate of the authority is not known')
-    const withdrawal = { certificate, requester: system('test'), now: world.time.now }
-    await transaction(world.it.db, (db) => withdraw(db, withdrawal, 'superseded'))
-    const { withdrawn } = await loadAuthority(world.it, 'lists')
-    const issued = await crls.issue('withdrawn.example.org')
-    expect([withdrawn, pointsOf(issued.der).issuers]).toEqual([true, []])
-    const alerts = async () => (await people.operator.admin.alerts()).filter(({ kind }) => kind === 'crl_issuer')
-    await renewCrls(world.it)
-    await renewCrls(world.it)
-    expect((await alerts()).map(({ detail }) => detail)).toEqual([
-      expect.stringMatching(/^new certificates of issuing/),
-    ])
-    await expect(change('second', { crlIssuer: 'lists' })).rejects.toMatchObject(failure('malformed', /was revoked/))
-    await change('issuing', {})
-    await renewCrls(world.it)
-    expect(await alerts()).toEqual([])
   })
 
   test('the audit trail agrees', async () => {
