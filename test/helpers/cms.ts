@@ -1,4 +1,4 @@
-import { type KeyObject, sign } from 'node:crypto'
+import { createPublicKey, type KeyObject, sign } from 'node:crypto'
 import { assemble } from '../../src/pki/certificate.ts'
 import { readBareCertificate } from '../../src/pki/certificateIdentifier.ts'
 import { CONTENT_CIPHERS, type ContentCipher } from '../../src/pki/contentCipher.ts'
@@ -39,11 +39,15 @@ export interface Oddities {
 }
 
 /** A self-signed certificate of our own bytes; its signature is nonsense, which nobody who reads it bare may mind. */
-export function party(
-  kind: KeyKind,
-  { cn = `device ${kind}`, serial = Buffer.of(7), extensions = [] }: Oddities = {},
+export function party(kind: KeyKind, { cn = `device ${kind}`, ...odd }: Oddities = {}): Party {
+  return partyOf(keyPair(kind, `party ${cn}`).privateKey, { cn, ...odd })
+}
+
+/** The same for a key that is there. */
+export function partyOf(
+  privateKey: KeyObject,
+  { cn = 'device', serial = Buffer.of(7), extensions = [] }: Oddities = {},
 ): Party {
-  const { privateKey, publicKey } = keyPair(kind, `party ${cn}`)
   const algorithm = seq(oid(OID.sha1WithRSAEncryption), nullValue())
   const name = encodeName(nameOf({ CN: cn }))
   const tbs = seq(
@@ -53,7 +57,7 @@ export function party(
     name,
     seq(time(later(-400)), time(now)),
     name,
-    publicKeyFrom(publicKey).spki,
+    publicKeyFrom(createPublicKey(privateKey)).spki,
     ...(extensions.length > 0 ? [explicit(3, seq(...extensions))] : []),
   )
   return { certificate: assemble(tbs, algorithm, Buffer.alloc(256, 9)), key: privateKey }
