@@ -14,6 +14,8 @@ export default defineConfig({
     maxWorkers: 2,
     // A worker imports src/ once and not for each file: docs/tests.md says what that asks of a test.
     isolate: false,
+    // What the projects compile they share, and so does the next run; by content, in node_modules.
+    experimental: { fsModuleCache: true },
     testTimeout: 30_000,
     hookTimeout: 60_000,
     projects: [
