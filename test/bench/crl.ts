@@ -8,6 +8,7 @@ import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import Sqlite from 'better-sqlite3'
+import pg from 'pg'
 import { currentCrl } from '../../src/core/crl.ts'
 import { crlEntry } from '../../src/core/crlRead.ts'
 import { migrate } from '../../src/db/migrate.ts'
@@ -15,12 +16,14 @@ import { closeDatabase, openDatabase } from '../../src/db/open.ts'
 import { encodeCrlEntry } from '../../src/pki/crl.ts'
 import { crlWorld } from '../helpers/crlWorld.ts'
 import { openWorld } from '../helpers/world.ts'
+import { startBenchCluster } from './ocspServers.ts'
 import { peakMemory } from './usage.ts'
 
 const { values: flags } = parseArgs({
   options: {
     entries: { type: 'string', default: '10000,100000,1000000' },
     json: { type: 'boolean', default: false },
+    postgres: { type: 'boolean', default: false },
     /** For the process that makes one: its database and the key to it. */
     database: { type: 'string' },
     secret: { type: 'string', default: '' },
@@ -91,6 +94,52 @@ async function fill(path: string, secret: Buffer, entries: number): Promise<void
   raw.close()
 }
 
+/** DER of an entry as encodeCrlEntry has it, in hex: a serial of 16 octets, a UTCTime, a reason. */
+const ENTRY = `case reason when '' then '3021' else '302f' end || '0210' || number || '170d' ||
+  encode(convert_to(to_char(to_timestamp(at / 1000) at time zone 'UTC', 'YYMMDDHH24MISS') || 'Z', 'UTF8'), 'hex') ||
+  case reason when '' then '' when 'superseded' then '300c300a0603551d1504030a0104' else '300c300a0603551d1504030a0101' end`
+
+/** The same on PostgreSQL, whose rows are of half the length. */
+async function fillPostgres(url: string, secret: Buffer, entries: number): Promise<void> {
+  const db = openDatabase(url)
+  await migrate(db)
+  const issued = await crlWorld(await openWorld(db, secret)).issue('one.bench.test')
+  await closeDatabase(db)
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  // No foreign keys: the certificates stand for themselves.
+  await client.query('set session_replication_role = replica')
+  const { rows } = await client.query<{ column_name: string }>(
+    `select column_name from information_schema.columns where table_name = 'certificates' and table_schema = current_schema()`,
+  )
+  const columns = rows.map(({ column_name: name }) => name)
+  const changed: Record<string, string> = {
+    id: '1000000 + n',
+    serial: 'number',
+    fingerprint: 'md5(number) || md5(n::text)',
+    spki_hash: 'md5(n::text) || md5(number)',
+    der: `decode(repeat(md5(n::text), 28), 'hex')`,
+    not_after: 'not_after + n',
+    status: `'revoked'`,
+    revoked_at: 'at',
+    revocation_reason: `nullif(reason, '')`,
+    crl_entry: `decode(${ENTRY}, 'hex')`,
+  }
+  await client.query(
+    `insert into certificates (${columns.join()}) select ${columns.map((name) => changed[name] ?? name).join()}
+     from (select n, '01' || substr(md5(n::text), 1, 30) as number, created_at - n::bigint * 1000 as at,
+       case n % 3 when 0 then '' when 1 then 'superseded' else 'keyCompromise' end as reason, c.*
+       from generate_series(1, ${entries}) n, (select * from certificates where id = ${issued.id}) c) made`,
+  )
+  await client.query(`
+    insert into revocation_events (authority_certificate_id, shard, serial, change, status, revoked_at, reason, not_after, created_at)
+      select authority_certificate_id, shard, serial, id - 1000000, status, revoked_at, revocation_reason, not_after, revoked_at
+      from certificates where id > 1000000;
+    update authorities set revocations = ${entries} where name = 'issuing'`)
+  await client.query('vacuum analyze certificates')
+  await client.end()
+}
+
 /** In a process of its own. */
 async function make(path: string, secret: Buffer): Promise<Cost> {
   const { it } = await openWorld(openDatabase(path), secret)
@@ -117,14 +166,16 @@ const milliseconds = ({ user, system }: NodeJS.CpuUsage): number => (user + syst
 
 async function measure(entries: number): Promise<Cost> {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-crl-'))
+  const cluster = flags.postgres ? await startBenchCluster() : undefined
   try {
-    const path = join(folder, 'bench.sqlite')
+    const path = cluster?.url ?? join(folder, 'bench.sqlite')
     const secret = randomBytes(32)
-    await fill(path, secret, entries)
+    await (cluster ? fillPostgres : fill)(path, secret, entries)
     const self = [...process.execArgv, fileURLToPath(import.meta.url)]
     const args = [...self, '--database', path, '--secret', secret.toString('hex')]
     return { ...JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })), entries }
   } finally {
+    await cluster?.stop()
     rmSync(folder, { recursive: true, force: true })
   }
 }

@@ -7,6 +7,7 @@ import Sqlite from 'better-sqlite3'
 import pg from 'pg'
 import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { issuerHashes } from '../../src/pki/ocsp.ts'
+import { type Cluster, startCluster } from '../helpers/cluster.ts'
 import { freePorts } from '../helpers/ports.ts'
 import { launch } from './contestant.ts'
 import type { Target } from './ocspClient.ts'
@@ -177,5 +178,18 @@ export async function startOpensslOcsp(folder: string, certificates: number): Pr
     port,
     closes: true,
     ca: openssl('x509', '-in', 'ca.pem', '-outform', 'DER'),
+  }
+}
+
+/** A PostgreSQL for the bench. What stops it keeps the process going until it has stopped: nothing else may be left to wait for. */
+export async function startBenchCluster(): Promise<Cluster> {
+  const { url, stop } = await startCluster()
+  return {
+    url,
+    async stop() {
+      const alive = setInterval(() => {}, 1_000)
+      await stop()
+      clearInterval(alive)
+    },
   }
 }

@@ -1,4 +1,4 @@
-// npm run bench: complete ACME issuances against this server and, in turn, against another one. See docs/performance.md.
+// npm run bench: complete ACME issuances against this server and, in turn, against another one; then OCSP. See docs/performance.md.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -8,6 +8,8 @@ import { startDnsServer } from '../helpers/dnsServer.ts'
 import { freePorts } from '../helpers/ports.ts'
 import type { Contestant, Surroundings } from './contestant.ts'
 import { startCountersign } from './countersign.ts'
+import { measureOcsp, type OcspFigure } from './ocspCases.ts'
+import { ocspAims, ocspTable } from './ocspReport.ts'
 import { startPebble } from './pebble.ts'
 import { kept, type Player, renewed } from './player.ts'
 import { type Batch, ratioLine, ratios, summarize, table } from './report.ts'
@@ -28,8 +30,11 @@ const { values: flags } = parseArgs({
     'node-args': { type: 'string', default: '--use-largepages=silent' },
     'peer-node-args': { type: 'string', default: '--use-largepages=silent' },
     json: { type: 'boolean', default: false },
+    /** What is measured, separated by commas. */
+    what: { type: 'string', default: 'acme,ocsp' },
   },
 })
+const wanted = flags.what.split(',')
 
 const WARM_UP = flags.quick ? 500 : 3_000
 const CERTIFICATES = flags.quick ? { one: 100, several: 200 } : { one: 300, several: 500 }
@@ -88,7 +93,21 @@ async function rounds(playing: readonly Player[]): Promise<Batch[]> {
   return costs
 }
 
+/** A short form of npm run bench:ocsp: no large table, smaller batches. */
+async function ocsp(): Promise<OcspFigure[]> {
+  note('OCSP')
+  const size = flags.quick ? { rounds: 2, answers: 4_000 } : { rounds: Number(flags.rounds), answers: 10_000 }
+  return measureOcsp({ ...size, clients: 32, large: 0, entry: flags.entry, postgres: false })
+}
+
 async function main(): Promise<void> {
+  const issued = wanted.includes('acme') ? await acme() : undefined
+  const figures = wanted.includes('ocsp') ? await ocsp() : undefined
+  if (flags.json) process.stdout.write(`${JSON.stringify({ ...issued, ocsp: figures }, null, 2)}\n`)
+  else if (figures) process.stdout.write(`\nOCSP\n${ocspTable(figures)}\n${ocspAims(figures)}`)
+}
+
+async function acme(): Promise<object> {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-bench-'))
   const [http01Port = 0] = await freePorts(1)
   const names = await startDnsServer()
@@ -97,7 +116,7 @@ async function main(): Promise<void> {
   let playing: Player[] = []
   try {
     playing = await players({ folder, resolver: names.address, http01Port }, responder)
-    print(await rounds(playing), playing)
+    return print(await rounds(playing), playing)
   } finally {
     for (const { stop } of playing) await stop()
     responder.close()
@@ -106,19 +125,19 @@ async function main(): Promise<void> {
   }
 }
 
-function print(costs: Batch[], playing: readonly Player[]): void {
+/** Answers what --json prints; without it, prints. */
+function print(costs: Batch[], playing: readonly Player[]): object {
   const medians = summarize(costs)
   const memory = playing.map(({ name, peak, lockUps }) => ({ name, peakMiB: Math.round(peak()), lockUps: lockUps() }))
   const [own, peer] = playing
   const found = own && peer ? ratios(costs, own.name, peer.name) : []
-  if (flags.json) {
-    process.stdout.write(`${JSON.stringify({ rounds: costs, medians, ratios: found, memory }, null, 2)}\n`)
-    return
-  }
+  const all = { rounds: costs, medians, ratios: found, memory }
+  if (flags.json) return all
   process.stdout.write(`\nMedians of ${flags.rounds} rounds\n${table(medians)}`)
   process.stdout.write(`peak memory: ${memory.map(({ name, peakMiB }) => `${name} ${peakMiB} MiB`).join(', ')}\n`)
   for (const { name, lockUps } of memory) if (lockUps > 0) process.stdout.write(`${name} locked up ${lockUps} times\n`)
   if (own && peer) process.stdout.write(ratioLine(found, own.name, peer.name))
+  return all
 }
 
 await main()
