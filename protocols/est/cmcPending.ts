@@ -48,10 +48,10 @@ export async function waitingKeys(exchange: Exchange, { queries }: Controls): Pr
 export async function queried(
   exchange: Exchange,
   token: Buffer,
-  { identity, signer }: { identity: Identity } & Pick<CmcMessage, 'signer'>,
+  { identity, message }: { identity: Identity; message: Pick<CmcMessage, 'signer'> },
 ): Promise<SignRequest> {
   const request = await findByToken(exchange, token)
-  if (request && (isAsker(request, identity) || holdsKey(request, signer))) return request
+  if (request && (isAsker(request, identity) || holdsKey(request, message.signer))) return request
   throw new CmcRefusal('badRequest', 'there is no request of yours with this pendToken')
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { asRequester } from '../../src/core/identity.ts'
 import { readCertsOnly } from '../../src/pki/certsOnly.ts'
 import { integer, readOctets, readTlv } from '../../src/pki/der.ts'
@@ -99,3 +100,11 @@ export function octetsOf({ full }: CmcAnswer, oid: string): Buffer | undefined {
 }
 
 export const transaction = (id: number, number = 77): Buffer => control(id, OID.cmcTransactionId, integer(number))
+
+/** The id of the record of a certificate. */
+export async function certificateIdOf(app: EstApp, { certificate }: Pick<Party, 'certificate'>): Promise<number> {
+  const fingerprint = createHash('sha256').update(certificate).digest('hex')
+  const found = await app.world.core.as(asRequester(app.maker)).findCertificate({ fingerprint })
+  if (!found) throw new Error('no such certificate')
+  return found.id
+}
