@@ -71,6 +71,7 @@ describe('RFC 10002 section 6.1.1: a request that waits', () => {
     const { next, token } = await waiting()
     await it.app.vote()
     expect(statusOf(await sendCmc(it.app, { controls: [query(4, token)], by: [byKey(next)] }))).toEqual({
+      bodyParts: [4],
       status: 'success',
     })
   })
