@@ -55,8 +55,7 @@ describe('SCEP challenges', () => {
     expect(leafOf(reply).identifiers).toEqual([{ type: 'dns', value: 'curve.example.org' }])
   })
 
-  // From here on so many fail that the address is locked out for a while.
-  it('wrong, used, and made for another name: FAILURE badRequest by one text, and nothing is stored', async () => {
+  it('pitfalls "anti-enumeration", "challenge proves a group": wrong, used, and made for another name: FAILURE badRequest by one text, and nothing is stored', async () => {
     const secret = await challenge({ identifiers: { dns: ['once.example.org'] } })
     expect((await enrol('once.example.org', secret)).pkiStatus).toBe('SUCCESS')
     const other = await challenge({ identifiers: { dns: ['mine.example.org'] } })
@@ -72,11 +71,28 @@ describe('SCEP challenges', () => {
     expect((await enrol('mine.example.org', other)).pkiStatus, 'a refusal uses nothing up').toBe('SUCCESS')
   })
 
-  it('of eight devices at once one uses a one-time challenge', async () => {
+  it('pitfall "replay": of sixteen devices at once behind one address one uses a one-time challenge, and the others lock nobody out', async () => {
     const secret = await challenge({ uses: 1 })
     const replies = await Promise.all(
-      Array.from({ length: 8 }, (_, i) => enrol(`race${i}.example.org`, secret, { transactionId: `race ${i}` })),
+      Array.from({ length: 16 }, (_, i) =>
+        enrol(`race${i}.example.org`, secret, { key: `race ${i % 4}`, transactionId: `race ${i}` }),
+      ),
     )
     expect(replies.filter(({ pkiStatus }) => pkiStatus !== 'FAILURE')).toHaveLength(1)
+    const { core, it } = scep.app.world
+    const admin = await findUser(it.db, { name: 'admin' })
+    if (!admin) throw new Error('no administrator')
+    const phrase = 'a static passphrase'
+    await core.as(asRequester(admin)).admin.setStaticChallenge({ profile: 'bound', challenge: phrase })
+    expect((await enrol('after.example.org', phrase)).pkiStatus).toBe('PENDING')
+  })
+
+  it('41: a challenge whose time ends while people still think keeps nobody from what they approve', async () => {
+    const secret = await challenge({ expiresAt: new Date(scep.app.world.time.now.getTime() + 60_000) })
+    expect((await enrol('thinking.example.org', secret)).pkiStatus).toBe('PENDING')
+    scep.app.world.time.pass(3_600_000)
+    expect((await enrol('thinking.example.org', secret)).pkiStatus, 'a retry of the device').toBe('PENDING')
+    await scep.app.vote()
+    expect((await enrol('thinking.example.org', secret)).pkiStatus).toBe('SUCCESS')
   })
 })
