@@ -108,6 +108,24 @@ describe('CRLs and responders from elsewhere, by the command line', () => {
     expect(stdout).toMatch(/^ok {4}CRLs and responders of offline: 2, of which the first ends on /m)
   })
 
+  test('an authority hands its CRL over to another, and the list of that is shown', async () => {
+    await at.cli('authority create lists --subject CN=Lists --parent root --validity 30y --owner admin')
+    expect(await at.cli('authority crl lists --indirect')).toMatchObject({ code: 3 })
+    at.file('handover.yaml', 'crlIssuer: lists\n')
+    expect(await at.cli('authority enable issuing --settings handover.yaml')).toMatchObject({ code: 0, stderr: '' })
+    const { pem, url } = await at.json<{ pem: string; url: string }>('authority crl lists --indirect')
+    const [block] = pemDecode(pem)
+    expect(readCrl(block?.der ?? Buffer.alloc(0)).idp).toEqual({ urls: [url], indirect: true })
+    expect((await at.cli('doctor')).stdout).toMatch(/^ok {4}CRLs and responders of lists: /m)
+    at.file('circle.yaml', 'crlIssuer: issuing\n')
+    expect(await at.cli('authority enable lists --settings circle.yaml')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('issuing hands over to lists'),
+    })
+    at.file('own.yaml', '{}\n')
+    await at.cli('authority enable issuing --settings own.yaml')
+  })
+
   test('doctor asks about a certificate where OCSP says nothing of what was never issued', async () => {
     at.file('silent.yaml', 'ocspNeverIssued: unauthorized\n')
     for (const name of ['root', 'issuing'])

@@ -29,6 +29,7 @@ export function define(authority: Command): void {
     authority
       .command('crl <name>')
       .description('the CRL as it reads now, as PEM')
+      .option('--indirect', 'the one for the authorities that hand over to it')
       .option('--out <file>', 'write it there'),
     crl,
   )
@@ -103,8 +104,8 @@ function changing(authority: Command): void {
   }
 }
 
-async function crl(cli: Cli, name: string, { out }: { out?: string }): Promise<void> {
-  const answer = await cli.call(operations.crl, { name })
+async function crl(cli: Cli, name: string, { out, indirect }: { out?: string; indirect?: true }): Promise<void> {
+  const answer = await cli.call(operations.crl, { name, ...(indirect ? { indirect } : {}) })
   if (out === undefined) return cli.show(answer, answer.pem)
   const { writeFileSync } = await import('node:fs')
   writeFileSync(out, answer.pem)

@@ -131,12 +131,13 @@ export const change = operation({
 
 export const crl = operation({
   name: 'authority.crl',
-  input: z.strictObject({ name }),
-  run: async ({ door }, { name }) => {
+  input: z.strictObject({ name, indirect: z.boolean().default(false) }),
+  run: async ({ door }, { name, indirect }) => {
     // Also whether the requester sees the authority at all.
     const { crlUrl } = await door.admin.authority(name)
-    const { der, number, thisUpdate, nextUpdate } = await door.crl({ authority: name })
-    return { number: String(number), thisUpdate, nextUpdate, url: crlUrl, pem: pemEncode('X509 CRL', der) }
+    const { der, number, thisUpdate, nextUpdate } = await door.crl({ authority: name, indirect })
+    const url = indirect ? (crlUrl?.replace(/0\.crl$/, 'indirect.crl') ?? null) : crlUrl
+    return { number: String(number), thisUpdate, nextUpdate, url, pem: pemEncode('X509 CRL', der) }
   },
 })
 
