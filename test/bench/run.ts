@@ -1,4 +1,4 @@
-// npm run bench: complete ACME issuances against this server and, in turn, against another one; then OCSP. See docs/performance.md.
+// npm run bench: complete ACME issuances against this server and, in turn, against another one; then OCSP and SCEP. See docs/performance.md.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -14,6 +14,7 @@ import { startPebble } from './pebble.ts'
 import { kept, type Player, renewed } from './player.ts'
 import { type Batch, ratioLine, ratios, summarize, table } from './report.ts'
 import { type Responder, startResponder } from './responder.ts'
+import { measureScep, type ScepLine, scepTable } from './scepRounds.ts'
 
 const { values: flags } = parseArgs({
   options: {
@@ -31,7 +32,7 @@ const { values: flags } = parseArgs({
     'peer-node-args': { type: 'string', default: '--use-largepages=silent' },
     json: { type: 'boolean', default: false },
     /** What is measured, separated by commas. */
-    what: { type: 'string', default: 'acme,ocsp' },
+    what: { type: 'string', default: 'acme,ocsp,scep' },
   },
 })
 const wanted = flags.what.split(',')
@@ -100,11 +101,21 @@ async function ocsp(): Promise<OcspFigure[]> {
   return measureOcsp({ ...size, clients: 32, large: 0, entry: flags.entry, postgres: false })
 }
 
+/** A short form of npm run bench:scep. */
+async function scep(): Promise<ScepLine[]> {
+  note('SCEP')
+  return measureScep({ rounds: flags.quick ? 1 : 3, answers: 300, clients: 16, entry: flags.entry })
+}
+
 async function main(): Promise<void> {
   const issued = wanted.includes('acme') ? await acme() : undefined
   const figures = wanted.includes('ocsp') ? await ocsp() : undefined
-  if (flags.json) process.stdout.write(`${JSON.stringify({ ...issued, ocsp: figures }, null, 2)}\n`)
-  else if (figures) process.stdout.write(`\nOCSP\n${ocspTable(figures)}\n${ocspAims(figures)}`)
+  const devices = wanted.includes('scep') ? await scep() : undefined
+  if (flags.json) process.stdout.write(`${JSON.stringify({ ...issued, ocsp: figures, scep: devices }, null, 2)}\n`)
+  else {
+    if (figures) process.stdout.write(`\nOCSP\n${ocspTable(figures)}\n${ocspAims(figures)}`)
+    if (devices) process.stdout.write(`\nSCEP\n${scepTable(devices)}`)
+  }
 }
 
 async function acme(): Promise<object> {

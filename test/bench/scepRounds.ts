@@ -1,17 +1,21 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ATTRIBUTE, PKI_STATUS } from '../../protocols/scep/attributes.ts'
 import { readString } from '../../src/pki/der.ts'
 import { nameText } from '../../src/pki/name.ts'
 import { readSignedData } from '../../src/pki/signedData.ts'
+import { startCluster } from '../helpers/cluster.ts'
 import type { Party } from '../helpers/cms.ts'
 import { csrOf, device, issuerAndSubject, leafOf, readReply, scepMessage } from '../helpers/scepClient.ts'
 import { play } from './ocspClient.ts'
 import { median } from './report.ts'
 import { type Asked, createFloor, floorOf } from './scepFloor.ts'
-import { type IssuerKey, profileOf, type ScepProfile, type ScepServer } from './scepServer.ts'
+import { ISSUERS, type IssuerKey, profileOf, type ScepProfile, type ScepServer, startScepServer } from './scepServer.ts'
 import { usageOf } from './usage.ts'
 
-export interface ScepCase {
+interface ScepCase {
   asked: Asked
   issuer: IssuerKey
   /** So many messages, made before anything is measured. */
@@ -40,7 +44,7 @@ const post = (profile: ScepProfile, body: Buffer): Buffer => {
 let made = 0
 
 /** The cases of an issuing key. `enrolled` and `waiting` are made with it: what polls ask for. */
-export async function scepCases(server: ScepServer, issuer: IssuerKey, polled = 200): Promise<ScepCase[]> {
+async function scepCases(server: ScepServer, issuer: IssuerKey, polled = 200): Promise<ScepCase[]> {
   const devices = Array.from({ length: DEVICES }, (_, i) => device(`bench ${i}`))
   const profile = profileOf(issuer)
   const orders = (to: ScepProfile) => async (count: number) => {
@@ -116,7 +120,7 @@ function never(oid: string): never {
 }
 
 /** What a case cost in one round, in milliseconds of CPU for each answer. */
-export interface ScepCost {
+interface ScepCost {
   case: ScepCase
   cpu: number
   floor: number
@@ -133,11 +137,48 @@ export interface ScepLine {
   most: number
 }
 
+interface Size {
+  rounds: number
+  /** Of each case in each round. */
+  answers: number
+  clients: number
+}
+
+/** A server of its own, all cases or those whose name has `only` in it. */
+export async function measureScep({
+  entry,
+  postgres = false,
+  profile,
+  only = '',
+  ...size
+}: Size & { entry: string; postgres?: boolean; profile?: string; only?: string }): Promise<ScepLine[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-bench-scep-'))
+  const stops: (() => Promise<unknown>)[] = []
+  try {
+    const cluster = postgres ? await startCluster() : undefined
+    if (cluster) stops.push(() => cluster.stop())
+    const profiling = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profile)}`]
+    const server = await startScepServer({
+      folder,
+      entry: resolve(entry),
+      nodeArgs: ['--use-largepages=silent', ...profiling],
+      ...(cluster ? { databaseUrl: cluster.url } : {}),
+    })
+    stops.push(server.stop)
+    const all = (await Promise.all(ISSUERS.map((issuer) => scepCases(server, issuer)))).flat()
+    const cases = all.filter(({ asked, issuer }) => `${asked} ${issuer}`.includes(only))
+    return await scepRounds(server, cases, size)
+  } finally {
+    for (const stop of stops.reverse()) await stop()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
 /** Rounds of all cases, in turn; the floor is measured beside each. */
-export async function scepRounds(
+async function scepRounds(
   server: ScepServer,
   cases: readonly ScepCase[],
-  { rounds, answers, clients }: { rounds: number; answers: number; clients: number },
+  { rounds, answers, clients }: Size,
 ): Promise<ScepLine[]> {
   const floor = createFloor()
   const costs: ScepCost[] = []
