@@ -173,10 +173,7 @@ export interface Admin extends RevocationAdmin, ChallengeAdmin, RolloverAdmin, S
   authorities(): Promise<AuthorityView[]>
   authority(name: string): Promise<AuthorityView & { chain: Buffer[] }>
   createAuthority(draft: NewAuthority): Promise<AuthorityView>
-  /**
-   * An existing CA with its key, as PEM text (certificate, chain, PKCS#8 key) or PKCS#12 bytes, and with its last CRL, DER
-   * or PEM: ours go on from there. `crlNumber`: of the last one, where that is not known or another.
-   */
+  /** An existing CA with its key (PEM text or PKCS#12), and its last CRL or the number of that: ours go on from there. */
   importAuthority(draft: {
     name: string
     organization?: string

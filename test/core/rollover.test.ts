@@ -1,100 +1,42 @@
-import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Issuer, loadAuthority } from '../../src/core/authority.ts'
-import { createAuthority } from '../../src/core/authorityAdmin.ts'
+import { loadAuthority } from '../../src/core/authority.ts'
 import { type Certificate, findCertificate } from '../../src/core/certificate.ts'
 import { Failure } from '../../src/core/failure.ts'
-import type { SignRequest } from '../../src/core/request.ts'
 import { system } from '../../src/core/requester.ts'
 import { resumeSigning } from '../../src/core/resume.ts'
 import { activate, runRollovers } from '../../src/core/rolloverActivate.ts'
 import { sealAudit } from '../../src/core/seal.ts'
-import type { CoreTables } from '../../src/core/tables.ts'
 import { renewRevocationAnswers } from '../../src/core/upkeep.ts'
 import { verifyAudit } from '../../src/core/verify.ts'
-import { withdraw } from '../../src/core/withdraw.ts'
-import { closeDatabase, openDatabase } from '../../src/db/open.ts'
-import { withTables } from '../../src/db/tables.ts'
-import { transaction } from '../../src/db/transaction.ts'
 import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { verifyIssuedBy } from '../../src/pki/chain.ts'
 import { readCrl, verifyCrl } from '../../src/pki/crlReader.ts'
 import { nameText } from '../../src/pki/name.ts'
 import { databases } from '../helpers/databases.ts'
-import { askOcsp, readOcsp } from '../helpers/ocspAnswer.ts'
-import { ocspWorld } from '../helpers/ocspWorld.ts'
-import { audited, createPeople, failure, type People } from '../helpers/people.ts'
-import { ocspRequest } from '../helpers/statusServer.ts'
-import { acmeAccount, newCsr, openWorld, type World } from '../helpers/world.ts'
+import { audited, failure } from '../helpers/people.ts'
+import { type RolloverWorld, rolloverWorld } from '../helpers/rolloverWorld.ts'
+import { acmeAccount, newCsr, type World } from '../helpers/world.ts'
 
 const day = 86_400_000
 
 describe.each(databases)('rollover of an authority on $name', ({ open }) => {
+  let at: RolloverWorld
   let world: World
-  /** Another node: a handle and a memory of its own, under the same clock. */
   let other: World
-  let people: People
-  let to: ReturnType<typeof ocspWorld>
-  let close: () => Promise<void>
-
+  let to: RolloverWorld['to']
   beforeAll(async () => {
-    const opened = await open()
-    const secret = randomBytes(32)
-    world = await openWorld(opened.db, secret)
-    const db = openDatabase(opened.url)
-    other = await openWorld(db, secret)
-    other.it.clock = world.it.clock
-    people = await createPeople(world)
-    to = ocspWorld(world)
-    close = async () => {
-      await closeDatabase(db)
-      await opened.close()
-    }
+    at = await rolloverWorld(await open())
+    ;({ world, other, to } = at)
   })
-  afterAll(() => close())
-
-  const admin = () => people.as(people.root).admin
-  const tables = () => withTables<CoreTables>(world.it.db)
-  const status = async (at: World, issuer: Issuer, serial: string) =>
-    readOcsp((await askOcsp(at, ocspRequest(issuer, [serial]))).der)
-      .statuses.join()
-      .split(' ')[0]
+  afterAll(() => at?.close())
+  const admin = () => at.admin()
+  const door: RolloverWorld['door'] = (node) => at.door(node)
+  const tables = () => at.tables()
+  const order: RolloverWorld['order'] = (...given) => at.order(...given)
+  const issue: RolloverWorld['issue'] = (...given) => at.issue(...given)
+  const status: RolloverWorld['status'] = (...given) => at.status(...given)
+  const requireTrue: RolloverWorld['requireTrue'] = (certificate) => at.requireTrue(certificate)
   const fields = ({ der }: { der: Buffer }) => readCertificate(der)
-
-  async function order(at: World, profileName: string, more: { issuer?: number } = {}): Promise<SignRequest> {
-    const csr = await newCsr([`h${randomBytes(6).toString('hex')}.example.org`])
-    const named = { csr, identifiers: csr.identifiers, validated: csr.identifiers }
-    const profile = await at.profile(profileName)
-    const door = at.core.as(acmeAccount())
-    const { request } = await door.sign({
-      profile,
-      protocol: 'acme',
-      action: 'issue',
-      refusal: 'store',
-      ...named,
-      ...more,
-    })
-    return request
-  }
-
-  async function issue(at: World, profileName: string, more: { issuer?: number } = {}): Promise<Certificate> {
-    const request = await order(at, profileName, more)
-    const certificate = await findCertificate(at.it.db, { id: request.id })
-    if (!certificate) throw new Error(`the request is ${request.status}: ${request.lastError ?? request.reason}`)
-    return certificate
-  }
-
-  /** The certificate of the authority that it is stored under is the one whose key signed it. */
-  async function expectTrue(certificate: Certificate): Promise<void> {
-    const { certificate: issuer } = await tables()
-      .selectFrom('authority_certificates')
-      .select('certificate')
-      .where('id', '=', certificate.authorityCertificateId ?? 0)
-      .executeTakeFirstOrThrow()
-    expect(verifyIssuedBy(fields(certificate), readCertificate(issuer))).toBe(true)
-    expect(fields(certificate).issuerUrls[0]).toMatch(new RegExp(`/${certificate.authorityCertificateId}\\.cer$`))
-    expect(fields(certificate).crlUrls[0]).toContain(`/${certificate.authorityCertificateId}/`)
-  }
 
   test('a root: the next certificate and both link certificates, and nothing changes yet', async () => {
     const before = await to.newRoot('r1', { subject: 'CN=Root One,O=Example' })
@@ -124,7 +66,7 @@ describe.each(databases)('rollover of an authority on $name', ({ open }) => {
     const serials = [before.certificate, next, newWithOld, oldWithNew].map(({ serial }) => serial)
     expect(new Set(serials).size).toBe(4)
     expect(verifyIssuedBy(fields(await issue(world, 'r1')), before.certificate)).toBe(true)
-    const { active, next: offered, earlier } = await world.core.as(acmeAccount()).authorityChain('r1')
+    const { active, next: offered, earlier } = await door().authorityChain('r1')
     expect(active?.id).toBe(before.id)
     expect(offered?.certificate.der.equals(next.der)).toBe(true)
     expect(earlier).toEqual([])
@@ -144,27 +86,27 @@ describe.each(databases)('rollover of an authority on $name', ({ open }) => {
     for (const node of [world, other]) {
       const made = await issue(node, 'r2')
       expect(verifyIssuedBy(fields(made), next)).toBe(true)
-      await expectTrue(made)
+      await requireTrue(made)
       expect((await node.core.as(acmeAccount()).chain(made)).map((der) => readCertificate(der).serial)).toEqual([
         next.serial,
       ])
     }
-    const door = other.core.as(acmeAccount())
-    expect((await door.chain(old)).map((der) => readCertificate(der).serial)).toEqual([before.certificate.serial])
-    expect((await door.authorityChain('r2')).earlier.map(({ id }) => id)).toEqual([before.id])
+    const asked = door(other)
+    expect((await asked.chain(old)).map((der) => readCertificate(der).serial)).toEqual([before.certificate.serial])
+    expect((await asked.authorityChain('r2')).earlier.map(({ id }) => id)).toEqual([before.id])
     await to.revoke(revoked)
-    const crl = readCrl((await door.crl({ authority: 'r2', issuer: before.id })).der)
+    const crl = readCrl((await asked.crl({ authority: 'r2', issuer: before.id })).der)
     expect(verifyCrl(crl, before.certificate.publicKey)).toBe(true)
     expect(crl.entries.map(({ serial }) => serial)).toEqual([revoked.serial])
-    const own = readCrl((await door.crl({ authority: 'r2' })).der)
+    const own = readCrl((await asked.crl({ authority: 'r2' })).der)
     expect(verifyCrl(own, next.publicKey)).toBe(true)
     expect(own.entries).toEqual([])
     expect(await status(other, before, old.serial)).toBe('good')
     expect(await status(other, before, revoked.serial)).toBe('revoked')
-    const links = await door.linkCertificates(next.der)
+    const links = await asked.linkCertificates(next.der)
     expect(links?.oldWithOld.equals(before.certificate.der)).toBe(true)
     expect(links?.newWithNew.equals(next.der)).toBe(true)
-    expect(await door.linkCertificates(old.der)).toBeUndefined()
+    expect(await asked.linkCertificates(old.der)).toBeUndefined()
     await expect(admin().activateRollover('r2')).rejects.toMatchObject(failure('conflict', /already/))
     await expect(admin().cancelRollover('r2')).rejects.toMatchObject(failure('conflict', /already/))
   })
@@ -237,7 +179,7 @@ describe.each(databases)('rollover of an authority on $name', ({ open }) => {
     await taking
     const all = await Promise.all(made)
     for (const certificate of all) {
-      await expectTrue(certificate)
+      await requireTrue(certificate)
       const attempt = await tables()
         .selectFrom('sign_attempts')
         .select('authority_certificate_id')
@@ -278,13 +220,13 @@ describe.each(databases)('rollover of an authority on $name', ({ open }) => {
     const certificate = await findCertificate(world.it.db, { id: request.id })
     if (!certificate) throw new Error('it was not signed')
     expect(certificate.authorityCertificateId).not.toBe(before.id)
-    await expectTrue(certificate)
+    await requireTrue(certificate)
   })
 
   test('a takeover between an attempt and its signature: nothing is signed by the earlier key any more', async () => {
     const before = await to.newRoot('r7')
     await admin().prepareRollover('r7', {})
-    const door = world.core.as(acmeAccount())
+    const asked = door()
     const csr = await newCsr(['between.example.org'])
     const profile = await world.profile('r7')
     const { id } = await tables()
@@ -301,102 +243,14 @@ describe.each(databases)('rollover of an authority on $name', ({ open }) => {
       refusal: 'throw',
     } as const
     // The order was looked at under the earlier key, and its attempt names that one.
-    const { request } = await door.sign(draft, (db) =>
+    const { request } = await asked.sign(draft, (db) =>
       activate(db, id, { requester: system('test'), at: world.it.clock() }),
     )
     const certificate = await findCertificate(world.it.db, { id: request.id })
     if (!certificate) throw new Error(`the request is ${request.status}`)
     expect(request.attempt).toBe(2)
     expect(certificate.authorityCertificateId).not.toBe(before.id)
-    await expectTrue(certificate)
-  })
-
-  test('an order under the next key, before it takes over: signed by that one, also when people are asked first', async () => {
-    const before = await to.newRoot('r8')
-    await admin().prepareRollover('r8', {})
-    const { next } = await world.core.as(acmeAccount()).authorityChain('r8')
-    if (!next) throw new Error('there is no next one')
-    const early = await issue(other, 'r8', { issuer: next.id })
-    expect(verifyIssuedBy(fields(early), next.certificate)).toBe(true)
-    await expectTrue(early)
-    expect((await issue(world, 'r8')).authorityCertificateId).toBe(before.id)
-    expect(await status(other, next, early.serial)).toBe('good')
-    const crl = readCrl((await other.core.as(acmeAccount()).crl({ authority: 'r8', issuer: next.id })).der)
-    expect(verifyCrl(crl, next.certificate.publicKey)).toBe(true)
-    await world.save('r8-review', {
-      authority: (await loadAuthority(world.it, 'r8')).id,
-      rules: { issue: [{ name: 'somebody looks', require: [{ users: ['chief'] }] }] },
-    })
-    const waiting = await order(world, 'r8-review', { issuer: next.id })
-    expect(waiting.status).toBe('requested')
-    const { approvals } = people.as(people.chief)
-    const { hash } = await approvals.review('sign', waiting.id)
-    await approvals.vote('sign', waiting.id, { verdict: 'approve', hash })
-    const approved = await findCertificate(world.it.db, { id: waiting.id })
-    expect(approved?.authorityCertificateId).toBe(next.id)
-    await expect(order(world, 'r8', { issuer: before.id + 1_000 })).rejects.toMatchObject(failure('conflict'))
-  })
-
-  test('a cancellation: the authority goes on, what waits for the next key fails with the reason, and another can be prepared', async () => {
-    const before = await to.newRoot('r9')
-    await admin().prepareRollover('r9', {})
-    const { next } = await world.core.as(acmeAccount()).authorityChain('r9')
-    if (!next) throw new Error('there is no next one')
-    const early = await issue(world, 'r9', { issuer: next.id })
-    await world.save('r9-review', {
-      authority: (await loadAuthority(world.it, 'r9')).id,
-      rules: { issue: [{ name: 'somebody looks', require: [{ users: ['chief'] }] }] },
-    })
-    const waiting = await order(world, 'r9-review', { issuer: next.id })
-    const view = await admin().cancelRollover('r9')
-    expect(view).toMatchObject({ status: 'canceled', issued: 1 })
-    expect(view.notes.join()).toContain(next.certificate.serial)
-    expect((await world.core.as(acmeAccount()).authorityChain('r9')).next).toBeUndefined()
-    const { approvals } = people.as(people.chief)
-    const { hash } = await approvals.review('sign', waiting.id)
-    await approvals.vote('sign', waiting.id, { verdict: 'approve', hash })
-    const row = await tables().selectFrom('sign_requests').selectAll().where('id', '=', waiting.id).executeTakeFirst()
-    expect(row).toMatchObject({ status: 'failed' })
-    expect(row?.reason).toMatch(/withdrawn/)
-    expect((await issue(other, 'r9')).authorityCertificateId).toBe(before.id)
-    expect(await status(other, next, early.serial)).toBe('good')
-    expect((await admin().prepareRollover('r9', {})).status).toBe('prepared')
-  })
-
-  test('a next certificate that was revoked by its parent never takes over', async () => {
-    const { organizationId } = await world.profile()
-    await to.newRoot('p1')
-    const draft = { name: 'c1', key: 'P-256', subject: 'CN=C One', parent: 'p1', validity: 900 * day } as const
-    await createAuthority(world.it, system('test'), { ...draft, organizationId, ownerId: null })
-    const view = await admin().prepareRollover('c1', {})
-    const certificate = await findCertificate(world.it.db, { serial: view.next?.serial ?? '' })
-    if (!certificate) throw new Error('its certificate is no record')
-    await transaction(world.it.db, (db) =>
-      withdraw(db, { certificate, requester: system('test'), now: world.it.clock() }, 'superseded'),
-    )
-    expect((await other.core.as(acmeAccount()).authorityChain('c1')).next).toBeUndefined()
-    await expect(admin().activateRollover('c1')).rejects.toMatchObject(failure('conflict', /revoked/))
-    const start = world.time.now
-    world.time.pass(31 * day)
-    await runRollovers(other.it)
-    expect((await admin().alerts()).map(({ detail }) => detail).join()).toMatch(/rollover of c1 is due and cannot be/)
-    await admin().cancelRollover('c1')
-    expect((await admin().alerts()).map(({ detail }) => detail).join()).not.toMatch(/rollover of c1/)
-    world.time.now = start
-  })
-
-  test('needs create_ca on the authority, and on the parent where that is here', async () => {
-    const { admin } = people.as(people.alice)
-    await expect(admin.prepareRollover('r1', {})).rejects.toMatchObject(failure('forbidden', /create_ca/))
-    await expect(people.as(people.stranger).admin.rollover('r1')).rejects.toMatchObject(failure('notFound'))
-    await people.give(people.alice, 'create_ca', { authorityId: (await loadAuthority(world.it, 'c1')).id })
-    await expect(admin.prepareRollover('c1', {})).rejects.toMatchObject(failure('forbidden', /create_ca/))
-    await people.give(people.alice, 'create_ca', { authorityId: (await loadAuthority(world.it, 'p1')).id })
-    expect((await admin.prepareRollover('c1', {})).status).toBe('prepared')
-    await expect(admin.activateRollover('r1')).rejects.toMatchObject(failure('forbidden', /create_ca/))
-    await expect(people.as(people.root).admin.rollover('root')).rejects.toMatchObject(
-      failure('notFound', /prepared yet/),
-    )
+    await requireTrue(certificate)
   })
 
   test('a start in the past, or after the end of the certificate, is refused', async () => {
