@@ -23,6 +23,7 @@ const nouns: Record<string, Noun> = {
   key: { about: 'keys for which nothing is issued', load: () => import('./commands/key.ts') },
   challenge: { about: 'passwords with which devices enrol', load: () => import('./commands/challenge.ts') },
   eab: { about: 'keys with which ACME clients get accounts', load: () => import('./commands/eab.ts') },
+  kek: { about: 'secret keys to which private keys are encrypted', load: () => import('./commands/kek.ts') },
   cmc: { about: 'shared secrets of CMC clients', load: () => import('./commands/cmc.ts') },
   token: { about: 'what lets a program speak for a user', load: () => import('./commands/token.ts') },
   audit: { about: 'the audit trail', load: () => import('./commands/audit.ts') },

@@ -8,6 +8,8 @@ import * as challenge from './operations/challenge.ts'
 import * as cmc from './operations/cmc.ts'
 import * as doctor from './operations/doctor.ts'
 import * as eab from './operations/eab.ts'
+import * as exportKey from './operations/exportKey.ts'
+import * as kek from './operations/kek.ts'
 import * as key from './operations/key.ts'
 import * as limit from './operations/limit.ts'
 import * as organization from './operations/organization.ts'
@@ -29,6 +31,8 @@ const nouns: Record<string, Operation>[] = [
   doctor,
   limit,
   eab,
+  exportKey,
+  kek,
   key,
   organization,
   profile,

@@ -5,6 +5,7 @@ import { action, type Cli } from '../cli.ts'
 import * as operations from '../operations/certificate.ts'
 import { fields, several, table, time } from '../table.ts'
 import { define as defineImport } from './certificateImport.ts'
+import { define as defineExportKey } from './exportKey.ts'
 import { pageOptions, positive } from './paging.ts'
 import { define as defineRenewal, moment } from './renewal.ts'
 
@@ -51,6 +52,7 @@ export function define(certificate: Command): void {
     download,
   )
   defineImport(certificate)
+  defineExportKey(certificate)
   defineRenewal(certificate)
 }
 
