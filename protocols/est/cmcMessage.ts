@@ -1,7 +1,7 @@
 import type { BareCertificate, CertificateIdentifier } from '../../src/pki/certificateIdentifier.ts'
 import { type CertReqMsg, readCertReqMsg, verifyCertReqMsg } from '../../src/pki/crmf.ts'
 import { type Csr, parseCsr } from '../../src/pki/csr.ts'
-import { readOctets, readTlv } from '../../src/pki/der.ts'
+import { readOctets, readTime, readTlv } from '../../src/pki/der.ts'
 import { PkiError } from '../../src/pki/error.ts'
 import { OID } from '../../src/pki/oid.ts'
 import { type PkiData, readPkiData, type TaggedRequest } from '../../src/pki/pkiData.ts'
@@ -30,6 +30,8 @@ export interface CmcMessage {
   requests: Requested[]
   /** Absent: nobody signed. */
   signer?: CmcSigner
+  /** By its own word; absent: it does not say. */
+  signedAt?: Date
   /** All that came along, DER. */
   certificates: Buffer[]
 }
@@ -58,7 +60,8 @@ export async function readMessage(
     throw new CmcRefusal('badRequest', 'CMC Unsigned Data is not served here')
   const signer = await signerOf(claimed, message, () => waiting(controls))
   checkSignature(claimed, content, signer)
-  return { ...message, signer }
+  const signedAt = signingTime(claimed)
+  return { ...message, signer, ...(signedAt ? { signedAt } : {}) }
 }
 
 function readData(content: Buffer): PkiData {
@@ -117,6 +120,16 @@ function requestedIdentifier({ extensions, publicKey }: Csr): Buffer {
     return readOctets(readTlv(extension.value))
   } catch {
     return keyIdentifier(publicKey)
+  }
+}
+
+function signingTime({ attributes }: ClaimedSigner): Date | undefined {
+  const value = attributes.get(OID.signingTime)
+  try {
+    return value && readTime(value)
+  } catch (error) {
+    if (!(error instanceof PkiError)) throw error
+    throw new CmcRefusal('badTime', `signingTime cannot be read: ${error.message}`, { cause: error })
   }
 }
 

@@ -45,6 +45,7 @@ export async function processMessage(
   try {
     const message = await readMessage(parts, reading, (controls) => waitingKeys(exchange, controls))
     checkNonce(exchange, message.controls)
+    refuseOld(exchange, message)
     const identity = await identityOf(exchange, message, within)
     const grants = grantsOf(message, identity, within)
     const requests = await eachPart(
@@ -60,6 +61,12 @@ export async function processMessage(
     const statuses = [asStatus(error, [0], exchange)]
     return { statuses, certificates: [], controls: reading.controls, simple: false }
   }
+}
+
+/** What is sent again is the same order while the profile remembers it; later it would be a new one, and perhaps not its signer’s. */
+function refuseOld({ profile, now }: Exchange, { signedAt }: CmcMessage): void {
+  if (signedAt && signedAt.getTime() + profile.settings.repeatWindow < now.getTime())
+    throw new CmcRefusal('badTime', `the message was signed long ago: it is ${now.toISOString()} here`)
 }
 
 /** Section 3.2.1.1: all that a message says is understood before anything of it is done. Throws CmcRefusal. */

@@ -30,7 +30,6 @@ export async function revokeOne(exchange: Exchange, by: By, id: number, wanted: 
   const request = await exchange.host.core.as(revoker.requester).revoke({
     protocol: 'est',
     certificate: certificate.id,
-    profile: exchange.profile,
     reason,
     grounds: revoker.grounds,
     ...(invalidityDate ? { invalidityDate } : {}),

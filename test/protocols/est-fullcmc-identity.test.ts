@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { asRequester } from '../../src/core/identity.ts'
-import { nullValue, octets, oid, seq, set, utf8 } from '../../src/pki/der.ts'
+import { nullValue, octets, oid, seq, set, time, utf8 } from '../../src/pki/der.ts'
 import { nameOf } from '../../src/pki/name.ts'
 import { OID } from '../../src/pki/oid.ts'
 import { keyIdentifier, publicKeyFrom } from '../../src/pki/publicKey.ts'
@@ -108,6 +108,21 @@ describe('RFC 10002 section 3.2.1.3.4: signatures', () => {
     const own = await enrolled()
     const data = buildPkiData({ requests: [tcrFor(1, device(), own.dns)] })
     expect(statusOf(await postCmc(it.app, signedRequest(data, [own], odd)))).toMatchObject(status)
+  })
+
+  test('made longer ago than the profile remembers orders are badTime: a replay would be a new order', async () => {
+    const own = await enrolled()
+    const { now } = it.app.world.time
+    const data = buildPkiData({ requests: [tcrFor(1, device(), own.dns)] })
+    const at = (hours: number) => {
+      const signedAt = new Date(now.getTime() - hours * 3_600_000)
+      return postCmc(
+        it.app,
+        signedRequest(data, [own], { attributes: [seq(oid(OID.signingTime), set(time(signedAt)))] }),
+      )
+    }
+    expect(statusOf(await at(73))).toMatchObject({ status: 'failed', failInfo: 'badTime', bodyParts: [0] })
+    expect((await at(71)).simple).toHaveLength(2)
   })
 
   test('of two signers, of a signer who is not there', async () => {

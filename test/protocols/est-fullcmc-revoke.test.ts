@@ -16,22 +16,22 @@ import {
   tcrFor,
 } from '../helpers/cmcApp.ts'
 import type { Party } from '../helpers/cms.ts'
-import { useEstApp, waits } from '../helpers/estApp.ts'
+import { auto, useEstApp, waits } from '../helpers/estApp.ts'
 
 const it = useEstApp()
 let count = 0
 const newName = () => `revoked${++count}.example`
 
-async function enrolled(): Promise<Party & { dns: string }> {
+async function enrolled(profile = 'default'): Promise<Party & { dns: string }> {
   const dns = newName()
-  return { ...(await it.app.enrolled(device(), { subject: { CN: dns }, dns: [dns] })), dns }
+  return { ...(await it.app.enrolled(device(), { subject: { CN: dns }, dns: [dns], profile })), dns }
 }
 
 const named = ({ certificate }: Pick<Party, 'certificate'>): Buffer[] => {
   const { issuer, serial } = readBareCertificate(certificate)
   return [issuer, tlv(TAG.integer, serial)]
 }
-const revoke = (id: number, of: Pick<Party, 'certificate'>, reason = 4, ...more: Buffer[]) =>
+const revokeOf = (id: number, of: Pick<Party, 'certificate'>, reason = 4, ...more: Buffer[]) =>
   control(id, OID.cmcRevokeRequest, seq(...named(of), enumerated(reason), ...more))
 
 async function found(of: Pick<Party, 'certificate'>) {
@@ -40,6 +40,7 @@ async function found(of: Pick<Party, 'certificate'>) {
     .findCertificate({ id: await certificateIdOf(it.app, of) })
   return { status: certificate?.status, reason: certificate?.revocationReason }
 }
+const client = { certificate: { type: 'client' } }
 const standing = { status: 'issued', reason: undefined }
 const notYours = { status: 'failed', failInfo: 'badCertId' }
 
@@ -47,7 +48,7 @@ describe('RFC 10002 section 6.11: revocation', () => {
   test('signed with the certificate: at once, in a full response', async () => {
     const own = await enrolled()
     const since = generalizedTime(new Date(it.app.world.time.now.getTime() - 60_000))
-    const answer = await sendCmc(it.app, { controls: [revoke(3, own, 1, since, utf8('stolen'))], by: [own] })
+    const answer = await sendCmc(it.app, { controls: [revokeOf(3, own, 1, since, utf8('stolen'))], by: [own] })
     expect(answer.http.status).toBe(200)
     expect(statusOf(answer)).toEqual({ status: 'success', bodyParts: [3] })
     expect(await found(own)).toEqual({ status: 'revoked', reason: 'keyCompromise' })
@@ -58,7 +59,7 @@ describe('RFC 10002 section 6.11: revocation', () => {
     const next = device()
     const { full } = await sendCmc(it.app, {
       requests: [tcrFor(1, next, own.dns)],
-      controls: [revoke(3, own)],
+      controls: [revokeOf(3, own)],
       by: [own],
     })
     expect(full?.statuses).toMatchObject([
@@ -80,7 +81,7 @@ describe('RFC 10002 section 6.11: revocation', () => {
     const other = await sharedSecret(it.app, { dns: [dns] })
     const send = (name: string, secret: string) =>
       sendCmc(it.app, {
-        controls: [control(10, OID.cmcIdentification, utf8(name)), revoke(3, issued, 4, octets(Buffer.from(secret)))],
+        controls: [control(10, OID.cmcIdentification, utf8(name)), revokeOf(3, issued, 4, octets(Buffer.from(secret)))],
       })
     for (const wrong of [
       await send(shared.name, other.secret),
@@ -99,30 +100,34 @@ describe('RFC 10002 section 6.11: revocation', () => {
     const ra = await registrationAuthority(it.app)
     const { simple } = await sendCmc(it.app, { requests: [tcrFor(1, device(), newName())], by: [ra] })
     const ordered = { certificate: simple?.[0] ?? Buffer.alloc(0) }
-    expect(statusOf(await sendCmc(it.app, { controls: [revoke(3, ordered)], by: [ra] }))).toMatchObject({
+    expect(statusOf(await sendCmc(it.app, { controls: [revokeOf(3, ordered)], by: [ra] }))).toMatchObject({
       status: 'success',
     })
-    const theirs = await enrolled()
-    const rules = {
-      issue: waits,
-      renew: waits,
-      rekey: waits,
-      revoke: [{ name: 'an RA', when: 'grounds == "registrationAuthority"', auto: true }],
-      export: [],
-    }
-    await it.app.save('by-ra', {}, { rules })
-    expect(
-      statusOf(await sendCmc(it.app, { profile: 'by-ra', controls: [revoke(3, theirs)], by: [ra] })),
-    ).toMatchObject({ status: 'success' })
+    const revoke = [{ name: 'an RA', when: 'grounds == "registrationAuthority"', auto: true }]
+    await it.app.save(
+      'by-ra',
+      {},
+      { settings: client, rules: { issue: auto, renew: auto, rekey: auto, revoke, export: [] } },
+    )
+    const theirs = await enrolled('by-ra')
+    // Asked over another profile of the authority, the certificate's own decides.
+    expect(statusOf(await sendCmc(it.app, { controls: [revokeOf(3, theirs)], by: [ra] }))).toMatchObject({
+      status: 'success',
+    })
     expect(await found(theirs)).toMatchObject({ status: 'revoked' })
   })
 
   test('what waits for people is told as tryLater, and open once however often it is asked', async () => {
-    const own = await enrolled()
-    await it.app.save('asks', {}, { rules: { issue: waits, renew: waits, rekey: waits, revoke: waits, export: [] } })
+    await it.app.save(
+      'asks',
+      {},
+      { settings: client, rules: { issue: auto, renew: waits, rekey: waits, revoke: waits, export: [] } },
+    )
+    const own = await enrolled('asks')
     const ra = await registrationAuthority(it.app)
     for (let i = 0; i < 2; i++) {
-      const answer = await sendCmc(it.app, { profile: 'asks', controls: [revoke(3, own)], by: [ra] })
+      // The profile that is asked lets everything pass.
+      const answer = await sendCmc(it.app, { controls: [revokeOf(3, own)], by: [ra] })
       expect(answer.http.status).toBe(503)
       expect(answer.http.headers['retry-after']).toBe('300')
       expect(statusOf(answer)).toMatchObject({ status: 'failed', failInfo: 'tryLater', bodyParts: [3] })
@@ -140,7 +145,7 @@ describe('refused', () => {
       OID.cmcRevokeRequest,
       seq(encodeName(nameOf({ CN: 'x' })), named(own)[1] ?? Buffer.alloc(0), enumerated(1)),
     )
-    const { full, http } = await sendCmc(it.app, { controls: [revoke(3, other), none, wrongIssuer], by: [own] })
+    const { full, http } = await sendCmc(it.app, { controls: [revokeOf(3, other), none, wrongIssuer], by: [own] })
     expect(http.status).toBe(400)
     expect(full?.statuses).toMatchObject([3, 4, 5].map((id) => ({ ...notYours, bodyParts: [id] })))
     expect(new Set(full?.statuses.map(({ text }) => text)).size).toBe(1)
@@ -149,8 +154,8 @@ describe('refused', () => {
 
   test('by the TLS connection of another, and by nobody', async () => {
     const [own, other] = [await enrolled(), await enrolled()]
-    expect(statusOf(await sendCmc(it.app, { controls: [revoke(3, own)], client: other }))).toMatchObject(notYours)
-    const nobody = await sendCmc(it.app, { controls: [revoke(3, own)] })
+    expect(statusOf(await sendCmc(it.app, { controls: [revokeOf(3, own)], client: other }))).toMatchObject(notYours)
+    const nobody = await sendCmc(it.app, { controls: [revokeOf(3, own)] })
     expect(nobody.http.status).toBe(401)
     expect(statusOf(nobody)).toMatchObject({ failInfo: 'badIdentity' })
     expect(await found(own)).toEqual(standing)
@@ -159,7 +164,7 @@ describe('refused', () => {
   test('by a shared secret’s proof over no requests, without the secret itself', async () => {
     const own = await enrolled()
     const shared = await sharedSecret(it.app, { dns: [own.dns] })
-    const controls = [...identityControls([10, 11], shared.name, shared.secret, []), revoke(3, own)]
+    const controls = [...identityControls([10, 11], shared.name, shared.secret, []), revokeOf(3, own)]
     expect(statusOf(await sendCmc(it.app, { controls }))).toMatchObject(notYours)
   })
 
@@ -169,7 +174,7 @@ describe('refused', () => {
     const signer: CmcSigner = { key: by.key, keyIdentifier: keyIdentifier(publicKeyFrom(by.key)) }
     const { full } = await sendCmc(it.app, {
       requests: [tcrFor(1, by, own.dns)],
-      controls: [revoke(3, own)],
+      controls: [revokeOf(3, own)],
       by: [signer],
     })
     expect(full?.statuses[1]).toMatchObject({ ...notYours, bodyParts: [3] })
@@ -179,10 +184,14 @@ describe('refused', () => {
     const own = await enrolled()
     const tomorrow = generalizedTime(new Date(it.app.world.time.now.getTime() + 86_400_000))
     const send = async (controls: Buffer[]) => statusOf(await sendCmc(it.app, { controls, by: [own] }))
-    expect(await send([revoke(3, own, 8)])).toMatchObject({ status: 'failed', failInfo: 'badRequest' })
-    expect(await send([revoke(3, own, 7)])).toMatchObject({ status: 'failed', failInfo: 'badRequest', bodyParts: [3] })
-    expect(await send([revoke(3, own, 1, tomorrow)])).toMatchObject({ status: 'failed', failInfo: 'badRequest' })
-    const { full } = await sendCmc(it.app, { controls: [revoke(3, own), revoke(4, own)], by: [own] })
+    expect(await send([revokeOf(3, own, 8)])).toMatchObject({ status: 'failed', failInfo: 'badRequest' })
+    expect(await send([revokeOf(3, own, 7)])).toMatchObject({
+      status: 'failed',
+      failInfo: 'badRequest',
+      bodyParts: [3],
+    })
+    expect(await send([revokeOf(3, own, 1, tomorrow)])).toMatchObject({ status: 'failed', failInfo: 'badRequest' })
+    const { full } = await sendCmc(it.app, { controls: [revokeOf(3, own), revokeOf(4, own)], by: [own] })
     expect(full?.statuses).toMatchObject([
       { status: 'success' },
       { status: 'failed', failInfo: 'badRequest', bodyParts: [4] },
