@@ -1,4 +1,4 @@
-import { connect, type TLSSocket } from 'node:tls'
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import type { Outgoing, Transport } from '../helpers/acmeClient.ts'
 
 /**
@@ -22,11 +22,11 @@ const PATIENCE = 5_000
 /** The server has not answered for so long that it never will. */
 export class LockedUp extends Error {}
 
-/** `ca`: PEM of the root that the server's certificate must lead to. */
-export function openConnection(baseUrl: string, ca: string): Promise<Connection> {
+/** `ca`: PEM of the root that the server's certificate must lead to. `own`: certificate and key to show. */
+export function openConnection(baseUrl: string, ca: string, own: ConnectionOptions = {}): Promise<Connection> {
   const { hostname, port, host } = new URL(baseUrl)
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: '127.0.0.1', servername: hostname, port: Number(port), ca })
+    const socket = connect({ host: '127.0.0.1', servername: hostname, port: Number(port), ca, ...own })
     socket.setNoDelay(true)
     socket.setTimeout(PATIENCE)
     socket.once('error', reject)

@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { seq } from '../../src/pki/der.ts'
 import { encodeGeneralNames } from '../../src/pki/identifier.ts'
@@ -17,8 +17,12 @@ let made = 0
 
 /** A name that nobody has asked for yet, and a CSR with a new key. */
 export function prepare(): Prepared {
+  return prepareWith(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey)
+}
+
+/** As prepare, with that key. */
+export function prepareWith(key: KeyObject): Prepared {
   const name = `h${made++}.bench.test`
-  const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
   const names = encodeGeneralNames([{ type: 'dns', value: name }])
   const wanted = attribute(OID.extensionRequest, seq(extension(OID.subjectAltName, names)))
   return { name, csr: buildCsr({ key, attributes: [wanted] }) }
