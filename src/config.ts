@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs'
-import { hostname as systemHostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { parseDocument } from 'yaml'
 import { z } from 'zod'
+import { type BaseUrls, isLoopback, isLoopbackUrl } from './baseUrls.ts'
 import * as fields from './configFields.ts'
 import type { Publication } from './crlPublisher.ts'
-import { ipInNetwork, parseIp } from './pki/identifier.ts'
 import type { ValidationConfig } from './protocol.ts'
 
 export interface ListenConfig {
@@ -16,13 +15,6 @@ export interface ListenConfig {
   httpsPort: number
   mtlsPort: number
   httpPort: number
-}
-
-/** Without a trailing slash; named as in Host (src/protocol.ts). */
-export interface BaseUrls {
-  baseUrl: string
-  mtlsBaseUrl: string
-  httpBaseUrl: string
 }
 
 export interface Config {
@@ -278,36 +270,4 @@ function publicationOf({ crlFolder, crlCommand }: z.output<typeof schema>): { pu
   if (crlFolder === undefined && crlCommand === undefined) return {}
   const folder = crlFolder === undefined ? {} : { folder: crlFolder }
   return { publication: { ...folder, ...(crlCommand === undefined ? {} : { command: crlCommand }) } }
-}
-
-export function isLoopback(address: string): boolean {
-  const ip = parseIp(address)
-  return ip !== undefined && (ipInNetwork(ip, '127.0.0.0/8') || ipInNetwork(ip, '::1'))
-}
-
-function isLoopbackUrl(url: string): boolean {
-  const host = new URL(url).hostname.replace(/^\[|\]$/g, '')
-  return host === 'localhost' || host.endsWith('.localhost') || isLoopback(host)
-}
-
-/** The URLs that are handed out: the configured ones, else built from where the server listens and the ports that it got. */
-export function baseUrlsOf(
-  config: Pick<Config, 'baseUrls' | 'listen'>,
-  ports: Partial<Omit<ListenConfig, 'address'>> = {},
-): BaseUrls {
-  const { address, httpsPort, mtlsPort, httpPort } = { ...config.listen, ...ports }
-  const host = hostFor(address)
-  const url = (scheme: string, number: number) => new URL(`${scheme}://${host}:${number}`).origin
-  return {
-    baseUrl: url('https', httpsPort),
-    mtlsBaseUrl: url('https', mtlsPort),
-    httpBaseUrl: url('http', httpPort),
-    ...config.baseUrls,
-  }
-}
-
-function hostFor(address: string): string {
-  if (isLoopback(address)) return 'localhost'
-  if (address === '0.0.0.0' || parseIp(address)?.every((octet) => octet === 0)) return systemHostname()
-  return address.includes(':') ? `[${address}]` : address
 }

@@ -51,7 +51,7 @@ async function composeHere(config: Config, withProtocols: boolean): Promise<Comp
   }
   const [{ compose }, { baseUrlsOf }, { createLog }] = await Promise.all([
     import('../compose.ts'),
-    import('../config.ts'),
+    import('../baseUrls.ts'),
     import('../log.ts'),
   ])
   const { httpBaseUrl } = baseUrlsOf(config)

@@ -47,7 +47,7 @@ const areas: Area[] = [
   {
     files: 'src/cli/',
     ...contract,
-    values: [...contract.values, 'src/compose.ts', 'src/config.ts', 'src/log.ts', 'src/db/'],
+    values: [...contract.values, 'src/compose.ts', 'src/config.ts', 'src/baseUrls.ts', 'src/log.ts', 'src/db/'],
     lazy: ['src/main.ts'],
   },
   {

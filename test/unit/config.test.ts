@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { baseUrlsOf, ConfigError, type ConfigSources, readConfig } from '../../src/config.ts'
+import { baseUrlsOf } from '../../src/baseUrls.ts'
+import { ConfigError, type ConfigSources, readConfig } from '../../src/config.ts'
 
 const DEFAULT_FILE = `${process.cwd()}/data/countersign.yaml`
 

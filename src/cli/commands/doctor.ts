@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { baseUrlsOf } from '../../config.ts'
+import { baseUrlsOf } from '../../baseUrls.ts'
 import { action, type Cli } from '../cli.ts'
 import { type Check, check, fail, ok, warn } from '../doctor/check.ts'
 import { folderChecks } from '../doctor/folder.ts'
