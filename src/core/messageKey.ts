@@ -3,9 +3,10 @@ import { promisify } from 'node:util'
 import type { Kysely } from 'kysely'
 import { statement, withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
-import { type DecryptionKey, decryptionKey } from '../pki/keyTransport.ts'
-import { type MessageSigner, messageSigner } from '../pki/signedDataWriter.ts'
-import { type LoadedAuthority, loadAuthority, loadIssuer } from './authority.ts'
+import type { DecryptionKey } from '../pki/keyTransport.ts'
+import type { MessageSigner } from '../pki/signedDataWriter.ts'
+import { type Issuer, type LoadedAuthority, loadAuthority, loadIssuer } from './authority.ts'
+import { afterlife, authorityKeys, authorityKeysOf, bothUses } from './authorityMessageKey.ts'
 import { issueOwn } from './builtin.ts'
 import { type Certificate, findCertificate } from './certificate.ts'
 import { Failure } from './failure.ts'
@@ -41,8 +42,6 @@ interface Kept extends MessageKey {
 
 const day = 86_400_000
 const validity = 365 * day
-/** For so long after its end a key still opens messages: nobody who waits for a person waits longer. */
-const afterlife = 30 * day
 const pauseAfterFailure = 60_000
 
 const opened = createCache<string, Kept>(2000)
@@ -68,7 +67,8 @@ export async function messageKeys(
   const current = held.find((key) => fits(key, authority, source.size))
   const now = it.clock()
   if (current && now < current.renewAt) return [current, ...held.filter((key) => key !== current)]
-  const instead = current ?? held.find(({ notAfter }) => now < notAfter)
+  // Not one under the next certificate of a rollover: it would tell of that too soon.
+  const instead = current ?? held.find(({ notAfter, issuer }) => now < notAfter && isNotLater(issuer, authority))
   const made = await makeOnce(it, profile, { authority }, source.size).catch((error: unknown) => {
     if (!instead || instead.notAfter <= now) throw error
     it.log.warn({ err: error, profile: profile.name }, 'the message key of a profile is due and could not be renewed')
@@ -94,6 +94,9 @@ export async function nextMessageKey(
   const held = (await heldKeys(it, profile.id)).find((key) => fits(key, authority, source.size) && now < key.renewAt)
   return held ?? makeOnce(it, profile, { authority, issuer: issuer.id }, source.size)
 }
+
+const isNotLater = (issuer: number | undefined, { issuer: active }: LoadedAuthority): boolean =>
+  issuer !== undefined && active !== undefined && issuer <= active.id
 
 function fits({ issuer, size }: Kept, authority: LoadedAuthority, wanted: MessageKeySize): boolean {
   return size === wanted && issuer !== undefined && issuer === authority.issuer?.id
@@ -139,11 +142,6 @@ async function keep(it: Installation, certificate: Certificate, key: KeyObject):
   }
 }
 
-const bothUses = (certificate: Buffer, key: KeyObject): MessageSigner & DecryptionKey => ({
-  ...messageSigner(certificate, key),
-  ...decryptionKey(certificate, key),
-})
-
 /** Who certifies it; `issuer` is named where that is not the active certificate. */
 interface Certifier {
   authority: LoadedAuthority
@@ -161,6 +159,7 @@ async function makeOnce(
   const slot = `${it.node}:${profile.id}:${authority.issuer?.id}:${size}`
   const under = making.get(slot)
   if (under) return under
+  issuerOf(authority)
   if (it.clock().getTime() < (failed.get(slot) ?? 0))
     throw new Failure('unavailable', 'the message key of this profile could not be made; it is tried again soon')
   const made = make(it, profile, certifier, size)
@@ -173,18 +172,22 @@ async function makeOnce(
   return made
 }
 
+/** Who certifies it. Throws Failure('unavailable') where the authority signs elsewhere. */
+function issuerOf({ name, issuer, signs }: LoadedAuthority): Issuer {
+  if (issuer && signs.sign) return issuer
+  throw new Failure(
+    'unavailable',
+    `the authority ${name} signs elsewhere, or not at present, and cannot certify the key that messages of this profile go to: serve SCEP by a profile whose authority signs here, such as an intermediate under it`,
+  )
+}
+
 async function make(
   it: Installation,
   profile: Pick<RaProfile, 'id' | 'name'>,
   { authority, ...certifier }: Certifier,
   size: MessageKeySize,
 ): Promise<Kept> {
-  const { issuer } = authority
-  if (!issuer || !authority.signs.sign)
-    throw new Failure(
-      'unavailable',
-      `the authority ${authority.name} does not sign here: it cannot certify a message key`,
-    )
+  const issuer = issuerOf(authority)
   const number = (await lastNumber(it, profile.id)) + 1
   const { privateKey: key } = await generate('rsa', { modulusLength: size })
   const end = Math.min(wholeSeconds(it.clock().getTime() + validity), issuer.certificate.notAfter.getTime())
@@ -252,45 +255,4 @@ async function lastNumber(it: Installation, profileId: number): Promise<number> 
     .limit(1)
     .executeTakeFirst()
   return row?.number ?? 0
-}
-
-const authorityOpened = createCache<string, MessageKey>(500)
-
-/** The authority's own keys: the one that signs now, then the others that it has. */
-async function authorityKeys(it: Installation, authority: LoadedAuthority): Promise<MessageKeys> {
-  const keys = await authorityKeysOf(it, authority)
-  const { issuer } = authority
-  if (!issuer) throw new Failure('unavailable', `the authority ${authority.name} has no key that signs`)
-  const current = keys.find((key) => key.issuer === issuer.id)
-  if (!current)
-    throw new Failure('unsupported', `the own key of the authority ${authority.name} is not an RSA key held here`)
-  return [current, ...keys.filter((key) => key !== current)]
-}
-
-/** Those that are RSA, the newest first. */
-async function authorityKeysOf(it: Installation, authority: LoadedAuthority): Promise<MessageKey[]> {
-  const rows = await withTables<CoreTables>(it.db)
-    .selectFrom('authority_certificates')
-    .select(['id', 'key_id'])
-    .where('authority_id', '=', authority.id)
-    .where('not_after', '>', it.clock().getTime() - afterlife)
-    .orderBy('id', 'desc')
-    .execute()
-  const keys: MessageKey[] = []
-  for (const { id, key_id: keyId } of rows) {
-    const key = keyId === null ? undefined : await openAuthorityKey(it, id, keyId)
-    if (key) keys.push(key)
-  }
-  return keys
-}
-
-async function openAuthorityKey(it: Installation, id: number, keyId: number): Promise<MessageKey | undefined> {
-  const known = authorityOpened.get(`${it.node}:${id}`)
-  if (known) return known
-  const key = await loadKey(it.db, it.vault, keyId)
-  if (key.asymmetricKeyType !== 'rsa') return undefined
-  const { certificate, chain } = await loadIssuer(it, id)
-  const made = { ...bothUses(certificate.der, key), issuers: chain, issuer: id, notAfter: certificate.notAfter }
-  authorityOpened.set(`${it.node}:${id}`, made)
-  return made
 }

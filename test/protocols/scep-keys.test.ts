@@ -6,6 +6,7 @@ import { TAG, tlv, utf8 } from '../../src/pki/der.ts'
 import { nameText } from '../../src/pki/name.ts'
 import { OID } from '../../src/pki/oid.ts'
 import { extension } from '../helpers/csrs.ts'
+import { manualAuthority } from '../helpers/manualAuthority.ts'
 import { auto, useScepApp } from '../helpers/scepApp.ts'
 import { csrOf, device, issuerAndSubject, leafOf, readReply, scepMessage } from '../helpers/scepClient.ts'
 
@@ -33,6 +34,17 @@ describe('SCEP keys and templates', () => {
     const { status, text } = await scep.app.ask('/scep/impossible?operation=GetCACert')
     expect(status).toBe(503)
     expect(text).toContain('RSA')
+  })
+
+  it('under an authority that signs elsewhere there is no key for messages: 503, in text, with what to do', async () => {
+    const { world } = scep.app
+    const { id } = await manualAuthority(world)
+    await scep.app.save('elsewhere', {}, { authority: id })
+    for (const operation of ['GetCACert', `PKIOperation&message=${Buffer.from('x').toString('base64')}`]) {
+      const { status, headers, text } = await scep.app.ask(`/scep/elsewhere?operation=${operation}`)
+      expect([status, headers['content-type']]).toEqual([503, 'text/plain; charset=utf-8'])
+      expect(text).toContain('an intermediate under it')
+    }
   })
 
   const template = (oid: string, value: Buffer) => [extension(oid, value)]
