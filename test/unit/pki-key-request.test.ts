@@ -71,12 +71,19 @@ describe('RFC 7030 section 4.4.1: key and signature of the request are ignored',
     expect(() => readKeyRequest(Buffer.concat([requestOf({}), Buffer.of(0)]))).toThrow(malformed)
   })
 
-  test('any octets are a request or refused', () => {
-    const sample = requestOf({ attributes: [extensions(san)] })
+  test('any octets are a request or refused, and so is what it says of encryption', () => {
+    const scheme = capability(OID.stdDHSha256Kdf, seq(oid(OID.aes256Wrap)))
+    const known = capabilities(scheme, capability(OID.rsaesOaep, seq()), capability(OID.rsaEncryption))
+    const sample = requestOf({
+      attributes: [extensions(san), attribute(OID.decryptKeyID, octets(Buffer.from('k'))), known],
+    })
     const read = (bytes: Buffer) => {
       try {
-        const { attributes } = readKeyRequest(bytes)
-        readKeyEncryption(attributes)
+        const encryption = readKeyEncryption(readKeyRequest(bytes).attributes)
+        if (!encryption) return
+        chooseAgreement(encryption.capabilities)
+        chooseTransport(encryption.capabilities)
+        chooseCipher(encryption.capabilities, 'aes-128-cbc')
       } catch (error) {
         expect(error).toBeInstanceOf(PkiError)
       }
@@ -88,6 +95,7 @@ describe('RFC 7030 section 4.4.1: key and signature of the request are ignored',
         changed[at] = octet
         read(changed)
       }),
+      { numRuns: 2000 },
     )
   })
 })
