@@ -92,8 +92,9 @@ function readValue(reader: Reader, end: number): Part {
   reader.depthLeft++
   if (tag === CONSTRUCTED_OCTETS) return joined(parts)
   const rebuilt = { tag, parts, length: lengthOf(parts) }
-  // Parts that were all kept leave only the length of this value to look at.
-  return parts.every((part) => Buffer.isBuffer(part)) ? keep(bytes, start, reader.at, rebuilt) : rebuilt
+  // Parts that were all kept leave only the length of this value to look at. One that was left open may take as much room as a definite one.
+  const kept = length !== undefined && parts.every((part) => Buffer.isBuffer(part))
+  return kept ? keep(bytes, start, reader.at, rebuilt) : rebuilt
 }
 
 /** The length, undefined where it is left open; the reader moves behind it. */
@@ -130,7 +131,7 @@ function readOpen(reader: Reader, end: number): Part[] {
   throw malformed('BER ends too early')
 }
 
-/** The bytes themselves where they have the size that DER gives them: then their length was definite and minimal. */
+/** The bytes themselves where they have the size that DER gives them: then their length, which is definite, is minimal too. */
 function keep(bytes: Buffer, start: number, end: number, rebuilt: Rebuilt): Part {
   return sizeOf(rebuilt) === end - start ? bytes.subarray(start, end) : rebuilt
 }

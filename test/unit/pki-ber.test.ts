@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { berToDer } from '../../src/pki/ber.ts'
-import { explicit, implicit, integer, nullValue, octets, oid, seq, set, tlv, utf8 } from '../../src/pki/der.ts'
+import { explicit, implicit, integer, nullValue, octets, oid, seq, set, TAG, tlv, utf8 } from '../../src/pki/der.ts'
 import { PkiError } from '../../src/pki/error.ts'
 import { asBer } from '../helpers/ber.ts'
 
@@ -47,6 +47,18 @@ describe('berToDer', () => {
     expect(berToDer(hex('3180 020102 020101 0000'))).toEqual(set(integer(2), integer(1)))
     expect(berToDer(hex('a080 040101 040102 0000'))).toEqual(implicit(0, hex('040101 040102'), true))
   })
+
+  test.each([125, 252, 253, 300, 65_531, 65_532])(
+    'an open length around %i octets, which may take as much room as a definite one',
+    (size) => {
+      const inner = octets(Buffer.alloc(size, 7))
+      const open = Buffer.concat([Buffer.of(TAG.seq, 0x80), inner, Buffer.alloc(2)])
+      expect(berToDer(open).equals(seq(inner))).toBe(true)
+      expect(berToDer(Buffer.concat([Buffer.of(TAG.seq, 0x80), open, Buffer.alloc(2)])).equals(seq(seq(inner)))).toBe(
+        true,
+      )
+    },
+  )
 
   test('a string in pieces that are long', () => {
     const pieces = [127, 128, 255, 256, 65_536].map((length) => Buffer.alloc(length, length & 0xff))
