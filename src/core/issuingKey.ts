@@ -1,4 +1,5 @@
 import { withTables } from '../db/tables.ts'
+import { type CertificateFields, readCertificate } from '../pki/certificateReader.ts'
 import type { OcspHash } from '../pki/ocsp.ts'
 import { type Issuer, loadIssuer } from './authority.ts'
 import type { Installation } from './installation.ts'
@@ -14,21 +15,46 @@ export type OwnIssuer = Issuer & { authorityId: number }
 export interface IssuingKey {
   /** The newest first. */
   certificates: readonly [OwnIssuer, ...OwnIssuer[]]
+  /** Link certificates that it signed in a rollover: for the key before or after it. */
+  links: readonly CertificateFields[]
 }
 
 /** All keys under which authorities sign or signed. There are few. */
 export async function readIssuingKeys(it: Installation, authorityId?: number): Promise<IssuingKey[]> {
   let query = withTables<CoreTables>(it.db).selectFrom('authority_certificates').select('id')
   if (authorityId !== undefined) query = query.where('authority_id', '=', authorityId)
+  const linksBy = await readLinks(it)
   const keys = new Map<string, IssuingKey>()
   for (const { id } of await query.orderBy('id', 'desc').execute()) {
     const issuer = await loadIssuer(it, id)
     const { name, key } = issuer.hashes.sha256
     const hash = certIdKey('sha256', name, key)
     const known = keys.get(hash)
-    keys.set(hash, { certificates: known ? [...known.certificates, issuer] : [issuer] })
+    const links = linksBy.get(id) ?? []
+    keys.set(hash, {
+      certificates: known ? [...known.certificates, issuer] : [issuer],
+      links: known ? [...known.links, ...links] : links,
+    })
   }
   return [...keys.values()]
+}
+
+/** By the id of the authority's certificate whose key signed them. */
+async function readLinks(it: Installation): Promise<Map<number, CertificateFields[]>> {
+  const rows = await withTables<CoreTables>(it.db)
+    .selectFrom('authority_rollovers')
+    .select(['previous_id', 'next_id', 'new_with_old', 'old_with_new'])
+    .where('new_with_old', 'is not', null)
+    .execute()
+  const links = new Map<number, CertificateFields[]>()
+  const add = (by: number | null, der: Buffer | null) => {
+    if (by !== null && der !== null) links.set(by, [...(links.get(by) ?? []), readCertificate(der)])
+  }
+  for (const row of rows) {
+    add(row.previous_id, row.new_with_old)
+    add(row.next_id, row.old_with_new)
+  }
+  return links
 }
 
 /** The issuing keys by what CertIDs of each hash algorithm hold of them. */

@@ -82,9 +82,11 @@ function revoked(since: number, reason: string | null): KnownStatus {
   return code === undefined ? { kind: 'revoked', since } : { kind: 'revoked', since, reason: code }
 }
 
-/** Certificates of authorities themselves are not all among the certificates: a root's own, an imported one's. */
+/** Certificates of authorities themselves are not all among the certificates: a root's own, an imported one's, links between two roots. */
 function ofAuthority(issuing: IssuingKey, all: readonly IssuingKey[], serial: string): KnownStatus {
   const [{ certificate: issuer }] = issuing.certificates
+  const link = issuing.links.find((certificate) => certificate.serial === serial)
+  if (link) return { kind: 'good', since: link.notBefore.getTime() }
   for (const { certificates } of all) {
     for (const { certificate } of certificates)
       if (certificate.serial === serial && verifyIssuedBy(certificate, issuer))
