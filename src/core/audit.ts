@@ -13,6 +13,7 @@ export type AuditSubject =
   | 'user'
   | 'token'
   | 'key'
+  | 'server_key'
   | 'credential'
   | 'challenge'
   | 'account'

@@ -150,7 +150,7 @@ async function make(
     await audit(db, requester, at, {
       action: 'server_key.made',
       organizationId,
-      subject: { kind: 'key', id: row.id },
+      subject: { kind: 'server_key', id: row.id },
       details: { profile: profile.name, kind: keyText(kind), spkiHash, keep },
     })
     return row.id
@@ -217,7 +217,7 @@ export async function handOverServerKey(
     await audit(db, requester, at, {
       action: 'server_key.delivered',
       organizationId: row.organization_id,
-      subject: { kind: 'key', id },
+      subject: { kind: 'server_key', id },
       details: { certificate, spkiHash: row.spki_hash, encrypted, again: row.delivered_at !== null },
     })
   })
@@ -252,7 +252,7 @@ export async function forgetServerKeys(it: Installation): Promise<number> {
       await audit(db, system('upkeep'), at, {
         action: 'server_key.forgotten',
         organizationId: row.organization_id,
-        subject: { kind: 'key', id: row.id },
+        subject: { kind: 'server_key', id: row.id },
         details: { spkiHash: row.spki_hash, delivered: row.delivered_at !== null },
       })
       return 1

@@ -58,7 +58,7 @@ export async function exportServerKey({ it, requester }: AdminContext, ref: Cert
     await audit(db, requester, at, {
       action: 'server_key.exported',
       organizationId,
-      subject: { kind: 'key', id: kept.id },
+      subject: { kind: 'server_key', id: kept.id },
       details: { certificate: certificate.id, serial: certificate.serial, spkiHash },
     })
     return { uuid: kept.uuid, sealed: kept.sealed }

@@ -7,6 +7,7 @@ import { type Complain, createComplaints } from './verifyHistory.ts'
 import { verifyIdentities } from './verifyIdentities.ts'
 import { verifyProfiles } from './verifyProfiles.ts'
 import { verifyCertificates, verifyRequests } from './verifyRequests.ts'
+import { verifyServerKeys } from './verifyServerKeys.ts'
 
 export interface AuditReport {
   /** Events proved by the chain. */
@@ -23,14 +24,14 @@ const batch = 500
 
 /**
  * Proves the chain from its first link; that an earlier head, if one is given, is still in it; and that requests,
- * certificates, decisions, votes, people, tokens, authorities and profiles are as their events tell. Reads in batches, beside
+ * certificates, decisions, votes, people, tokens, authorities, profiles and keys made for clients are as their events tell. Reads in batches, beside
  * a server that works. `secret`: Installation.auditSecret.
  */
 export async function verifyAudit(db: Database, secret: Buffer, earlier?: AuditHead): Promise<AuditReport> {
   const { problems, complain } = createComplaints()
   const { head, sealed } = await verifyChain(db, secret, { complain, ...(earlier ? { earlier } : {}) })
   const unsealed = await countUnsealed(db, complain)
-  for (const verify of [verifyRequests, verifyCertificates, verifyIdentities, verifyProfiles])
+  for (const verify of [verifyRequests, verifyCertificates, verifyIdentities, verifyProfiles, verifyServerKeys])
     await verify(db, complain)
   return { sealed, unsealed, head, problems }
 }

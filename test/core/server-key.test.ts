@@ -9,6 +9,7 @@ import type { Origin, SignRequest } from '../../src/core/request.ts'
 import { type Requester, system } from '../../src/core/requester.ts'
 import { forgetServerKeys } from '../../src/core/serverKey.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
+import { verifyAudit } from '../../src/core/verify.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { utf8 } from '../../src/pki/der.ts'
@@ -216,6 +217,56 @@ describe.each(databases)('private keys that the server makes, on $name', ({ open
     const made = await order()
     expect(made.slot.number).toBe(1)
     expect(made.key.csr.publicKey.curve).toBe('P-384')
+  })
+
+  describe('audit verify', () => {
+    const problems = async () => (await verifyAudit(world.it.db, world.it.auditSecret)).problems
+    type Forged = Partial<Record<'keep' | 'delivered_at' | 'spki_hash' | 'sealed', number | string | Buffer | null>>
+
+    it('agrees with keys that were made, handed over and forgotten', async () => {
+      await handOver(await order())
+      await handOver(await order({ ref: 'kept', keep: true }))
+      await order({ ref: 'waiting' })
+      world.time.pass(20 * minute)
+      await forgetServerKeys(world.it)
+      expect((await rows()).map(({ sealed }) => sealed === null)).toEqual([true, false, false])
+      expect(await problems()).toEqual([])
+    })
+
+    it.each<[string, Forged, string]>([
+      ['kept by nobody’s word', { keep: 1 }, 'is kept, its event says otherwise'],
+      ['not handed over any more', { delivered_at: null }, 'was not handed over, its events say otherwise'],
+      ['another one', { spki_hash: 'ab'.repeat(32) }, 'is another than the one that was made'],
+      ['forgotten by no event', { sealed: null }, 'is forgotten, its events say otherwise'],
+    ])('finds one that is %s', async (_, forged, problem) => {
+      const { key, request } = await order()
+      await handOver({ key, request })
+      const [row] = await rows()
+      if (!row) throw new Error('no key')
+      const write = (values: Forged) =>
+        transaction(world.it.db, (db) =>
+          withTables<CoreTables>(db)
+            .updateTable('server_keys')
+            .set(values as object)
+            .where('id', '=', row.id)
+            .execute(),
+        )
+      await write(forged)
+      expect(await problems()).toEqual([`private key ${row.id} ${problem}`])
+      const { keep, delivered_at, spki_hash, sealed } = row
+      await write({ keep, delivered_at, spki_hash, sealed })
+      expect(await problems()).toEqual([])
+    })
+
+    // The last one: nobody brings it back.
+    it('finds one that is gone', async () => {
+      await order()
+      const [row] = await rows()
+      if (!row) throw new Error('no key')
+      const tables = (db: typeof world.it.db) => withTables<CoreTables>(db)
+      await transaction(world.it.db, (db) => tables(db).deleteFrom('server_keys').where('id', '=', row.id).execute())
+      expect(await problems()).toEqual([`private key ${row.id} is gone`])
+    })
   })
 
   describe('export', () => {
