@@ -92,7 +92,7 @@ function wanted({ exchange, identity, grants }: Asking, id: number, csr: Csr): O
   const asked = { subject: requestedSubject ?? csr.subject, identifiers: replaced ?? csr.identifiers }
   const identifiers = door.requestedNames(profile, asked)
   const subject = requestedSubject ? { requestedSubject } : {}
-  const client = identity.by === 'message' || identity.by === 'connection' ? identity.client : {}
+  const client = 'client' in identity ? identity.client : {}
   const renewal = renewalOf(exchange, client, { ...csr, ...asked }, identifiers)
   if (!csr.attributes.some(({ oid }) => oid === OID.cmcChangeSubjectName))
     return { csr, identifiers, ...subject, ...period, ...renewal }

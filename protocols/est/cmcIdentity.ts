@@ -7,10 +7,11 @@ import { CmcRefusal } from './cmcRefusal.ts'
 import type { Exchange } from './exchange.ts'
 
 /**
- * Whose message it is: by the certificate that signed it, or an RA's word; by a shared secret; by the connection that it came over; or nobody's that is known.
+ * Whose message it is: by the certificate that signed it; by the word of an RA, for whom it then counts what is ordered, and no more; by a shared secret; by the
+ * connection that it came over; or nobody's that is known.
  */
 export type Identity =
-  | { by: 'message' | 'connection'; client: Client }
+  | { by: 'message' | 'vouched' | 'connection'; client: Client }
   | { by: 'secret'; credential: Credential; name: string }
   | { by: 'nobody'; why: unknown }
 
@@ -28,10 +29,25 @@ export interface Vouched {
  * for the certificate of the signer.
  */
 export async function identityOf(exchange: Exchange, message: CmcMessage, vouched?: Vouched): Promise<Identity> {
+  const identity = await shownIdentity(exchange, message, vouched)
+  const { require } = exchange.options
+  return require === 'password' || require === 'both' ? withPassword(exchange, identity, vouched) : identity
+}
+
+/** Where the profile wants a password too, it goes with the order, which is what it is looked at for. */
+async function withPassword(exchange: Exchange, identity: Identity, vouched: Vouched | undefined): Promise<Identity> {
+  if (identity.by === 'connection' || identity.by === 'nobody') return identity
+  if (identity.by === 'secret' || vouched)
+    throw new CmcRefusal('badIdentity', 'this profile wants a password with each order: by HTTP, and not in a batch')
+  const { password } = await clientOf({ ...exchange, operation: 'simpleenroll' })
+  return { by: identity.by, client: { ...identity.client, ...(password ? { password } : {}) } }
+}
+
+async function shownIdentity(exchange: Exchange, message: CmcMessage, vouched?: Vouched): Promise<Identity> {
   const { identityProof } = message.controls
   const seen = identityProof !== undefined && vouched?.proofs.has(identityProof.id) === true
   if (identityProof && !seen) return bySecret(exchange, message)
-  if (vouched && (vouched.whole || seen)) return { by: 'message', client: vouched.registrationAuthority }
+  if (vouched && (vouched.whole || seen)) return { by: 'vouched', client: vouched.registrationAuthority }
   const { signer } = message
   if (signer && 'certificate' in signer) return { by: 'message', client: await bySigner(exchange, message) }
   const unproved = new CmcRefusal('badIdentity', 'neither a certificate nor a shared secret says whose message this is')

@@ -57,7 +57,7 @@ export async function queried(
 
 function isAsker({ requester }: SignRequest, identity: Identity): boolean {
   if (identity.by === 'secret') return requester.credential === identity.credential.id
-  if (identity.by === 'nobody') return false
+  if (identity.by === 'nobody' || identity.by === 'vouched') return false
   const { certificate, registrationAuthority, device } = identity.client
   const shown = certificate ?? registrationAuthority ?? device
   return requester.kind === 'client-certificate' && requester.ref === shown?.fingerprint

@@ -123,7 +123,7 @@ export async function accepted(
 
 function isHolder(exchange: Exchange, { message, identity }: By, certificate: Certificate): boolean {
   if (message.signer?.publicKey.spkiHash === certificate.spkiHash) return true
-  if (identity.by === 'nobody') return false
+  if (identity.by === 'nobody' || identity.by === 'vouched') return false
   if (identity.by === 'secret') {
     const { kind, ref } = secretHolder(identity, certificate.spkiHash, exchange)
     return certificate.requesterKey === `${kind}:${ref}`

@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import { readBareCertificate } from '../../src/pki/certificateIdentifier.ts'
 import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { readCertsOnly } from '../../src/pki/certsOnly.ts'
-import { explicit, implicit, integer, oid, seq } from '../../src/pki/der.ts'
+import { enumerated, explicit, implicit, integer, oid, seq, TAG, tlv } from '../../src/pki/der.ts'
 import { encodeGeneralNames } from '../../src/pki/identifier.ts'
 import { encodeName, nameOf } from '../../src/pki/name.ts'
 import { OID } from '../../src/pki/oid.ts'
@@ -14,6 +15,7 @@ import {
   control,
   crm,
   identityControls,
+  raVerified,
   readResponse,
   signedRequest,
 } from '../helpers/cmc.ts'
@@ -112,6 +114,24 @@ describe('RFC 10002 section 6.17: batches', () => {
     }
     expect(readResponse(await send()).statuses).toMatchObject([{ failInfo: 'badIdentity', bodyParts: [1] }])
     expect(readCertsOnly(await send(vouch(10, 21))).certificates).toHaveLength(2)
+  })
+
+  test('an RA’s word on who somebody is gives him nothing else of an RA', async () => {
+    const victim = await enrolled()
+    const { issuer, serial } = readBareCertificate(victim.certificate)
+    const revocation = control(5, OID.cmcRevokeRequest, seq(issuer, tlv(TAG.integer, serial), enumerated(1)))
+    const send = async (data: Buffer) => {
+      const contents = [content(21, signedRequest(data, []))]
+      const answer = await sendCmc(it.app, { controls: [batch(9, 21), vouch(10, 21)], contents, by: [ra] })
+      return readResponse(answer.full?.contents.get(1) ?? Buffer.alloc(0)).statuses
+    }
+    expect(await send(buildPkiData({ controls: [revocation] }))).toMatchObject([
+      { failInfo: 'badCertId', bodyParts: [5] },
+    ])
+    const claimed = buildPkiData({ requests: [nameless(1, raVerified(), newName())] })
+    expect(await send(claimed)).toMatchObject([{ failInfo: 'popFailed', bodyParts: [1] }])
+    const told = buildPkiData({ controls: [witness(5, 0, 1)], requests: [nameless(1, 'absent', newName())] })
+    expect(await send(told)).toMatchObject([{ failInfo: 'popFailed', bodyParts: [5] }])
   })
 
   test('section 6.20: an identity proof that only the RA can check, and one that nobody has', async () => {

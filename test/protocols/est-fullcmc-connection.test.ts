@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { keyIdentifier, publicKeyFrom } from '../../src/pki/publicKey.ts'
-import type { CmcSigner } from '../helpers/cmc.ts'
-import { device, sendCmc, statusOf, tcrFor } from '../helpers/cmcApp.ts'
+import { type CmcSigner, identityControls } from '../helpers/cmc.ts'
+import { device, sendCmc, sharedSecret, statusOf, tcrFor } from '../helpers/cmcApp.ts'
 import type { Party } from '../helpers/cms.ts'
 import { useEstApp } from '../helpers/estApp.ts'
 
@@ -53,7 +53,27 @@ describe('RFC 7030 section 3.3.2: by the connection, where the message says noth
   })
 
   test('a profile that wants to see a password wants it of whoever sends messages', async () => {
-    await it.app.save('guarded', { require: 'password' })
+    const entitled = [{ name: 'a challenge', when: 'entitled', auto: true }]
+    const rules = { issue: entitled, renew: entitled, rekey: entitled, revoke: entitled, export: [] }
+    const settings = { certificate: { type: 'client' } }
+    await it.app.save('guarded', { require: 'password' }, { settings, rules })
+    const own = await it.app.enrolled(device(), {
+      subject: { CN: 'g.example' },
+      dns: ['g.example'],
+      profile: 'guarded',
+    })
+    const renewal = { profile: 'guarded', requests: [tcrFor(1, device(), 'g.example')], by: [own] }
+    // What stands beside a good signature is looked at too.
+    const wrong = await sendCmc(it.app, { ...renewal, basic: 'device:wrong' })
+    expect(wrong.http.status).toBe(401)
+    expect(statusOf(wrong)).toMatchObject({ ...badIdentity, bodyParts: [1] })
+    const challenge = await it.app.challenge({ profile: 'guarded', dns: ['g.example'] })
+    expect((await sendCmc(it.app, { ...renewal, basic: `device:${challenge}` })).simple).toHaveLength(2)
+    const shared = await sharedSecret(it.app, { profile: 'guarded' })
+    const requests = [tcrFor(1, device(), 'g.example')]
+    const controls = identityControls([10, 11], shared.name, shared.secret, requests)
+    const secret = await sendCmc(it.app, { profile: 'guarded', requests, controls, basic: 'device:wrong' })
+    expect(statusOf(secret)).toMatchObject({ ...badIdentity, bodyParts: [0] })
     const answer = await sendCmc(it.app, { profile: 'guarded', requests: [tcrFor(1, device(), newName())] })
     expect(answer.http.status).toBe(401)
     expect(statusOf(answer)).toMatchObject({ ...badIdentity, bodyParts: [0] })
