@@ -101,11 +101,21 @@ async function isCurrent(it: Installation, { id, settings }: RaProfile, asked: O
 export async function prepareServerKey(
   it: Installation,
   requester: Requester,
-  { profile, slot, request, keep }: ServerKeyDraft,
+  draft: ServerKeyDraft,
 ): Promise<ServerKey> {
-  const { id, key } =
-    slot.id === undefined ? await make(it, requester, { profile, slot, request, keep }) : await open(it, slot.id)
+  const { slot, request } = draft
+  const { id, key } = slot.id === undefined ? await makeOnce(it, requester, draft) : await open(it, slot.id)
   return { id, csr: parsePkcs10(await writeCsrLike(request, signerFor(key))) }
+}
+
+const making = new Map<string, Promise<Opened>>()
+
+/** An RSA key takes seconds, and clients that hear nothing ask again: whoever asks meanwhile waits for the same one. */
+function makeOnce(it: Installation, requester: Requester, draft: ServerKeyDraft): Promise<Opened> {
+  const slot = `${it.node}:${draft.slot.origin.protocol}:${draft.slot.origin.ref}`
+  const under = making.get(slot) ?? make(it, requester, draft).finally(() => making.delete(slot))
+  making.set(slot, under)
+  return under
 }
 
 interface Opened {

@@ -7,7 +7,7 @@ import { asRequester, createUser, type User } from '../../src/core/identity.ts'
 import type { RaProfile } from '../../src/core/profile.ts'
 import type { Origin, SignRequest } from '../../src/core/request.ts'
 import { type Requester, system } from '../../src/core/requester.ts'
-import { forgetServerKeys } from '../../src/core/serverKey.ts'
+import { forgetServerKeys, prepareServerKey } from '../../src/core/serverKey.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
 import { verifyAudit } from '../../src/core/verify.ts'
 import { withTables } from '../../src/db/tables.ts'
@@ -151,6 +151,16 @@ describe.each(databases)('private keys that the server makes, on $name', ({ open
     expect(new Set(many.map(({ key }) => key.csr.publicKey.spkiHash)).size).toBe(1)
     expect(new Set(many.map(({ request }) => request.id)).size).toBe(1)
     expect(await rows()).toHaveLength(1)
+  })
+
+  it('of two nodes that make it at once one has made it', async () => {
+    const slot = await door.serverKeys.slot(profile, asked())
+    const draft = { profile, slot, request: requestFor('a.test'), keep: false }
+    const nodes = [world.it, { ...world.it, node: 'another' }, { ...world.it, node: 'a third' }]
+    const keys = await Promise.all(nodes.map((it) => prepareServerKey(it, device, draft)))
+    expect(new Set(keys.map(({ csr }) => csr.publicKey.spkiHash)).size).toBe(1)
+    expect(await rows()).toHaveLength(1)
+    expect((await events()).map(({ action }) => action)).toEqual(['server_key.made'])
   })
 
   it('a lost answer is given again for a while; then the key is forgotten, and a new request is a new key', async () => {
