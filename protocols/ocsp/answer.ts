@@ -39,8 +39,9 @@ export function createAnswering(host: Host): Answering {
       case 'POST': {
         if (encoded !== '') return plainReply(404, 'post to /ocsp/{authority}')
         // DER begins with another character than base64 of it: no text stands for two requests.
-        const asked = (body: Buffer) => ask(incoming, { text: body.toString('latin1'), der: () => body, ...shared })
-        return answerPost(incoming, asked)
+        const asked: Asked = (body, together) =>
+          ask(incoming, { text: body.toString('latin1'), der: () => body, ...together })
+        return answerPost(incoming, asked, shared)
       }
       default:
         return plainReply(405, 'OCSP takes GET and POST', METHODS)
@@ -48,14 +49,16 @@ export function createAnswering(host: Host): Answering {
   }
 }
 
-type Asked = (body: Buffer) => Reply | Promise<Reply>
+type Together = Pick<OcspQuestion, 'batch'>
+type Asked = (body: Buffer, together?: Together) => Reply | Promise<Reply>
 
-function answerPost(incoming: IncomingMessage, asked: Asked): Reply | Promise<Reply> {
+/** A body that is not here yet comes later than the others of its turn: what was looked up for them is too old for it. */
+function answerPost(incoming: IncomingMessage, asked: Asked, together?: Together): Reply | Promise<Reply> {
   const type = incoming.headers['content-type']
   if (type !== undefined && type !== 'application/ocsp-request' && !/^application\/ocsp-request\s*(;|$)/i.test(type))
     return plainReply(415, 'post an application/ocsp-request', { Accept: 'application/ocsp-request' })
   const body = bodyAtHand(incoming)
-  return body ? asked(body) : answerPostLater(incoming, asked)
+  return body ? asked(body, together) : answerPostLater(incoming, asked)
 }
 
 /** The body if all of it is here already, as that of a small request is when its head has been read. */
