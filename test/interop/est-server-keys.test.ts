@@ -1,7 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { OID } from '../../src/pki/oid.ts'
 import { type BouncyCastle, bouncyCastle } from '../helpers/bouncyCastle.ts'
+import { root } from '../helpers/bundle.ts'
 import { cliJson } from '../helpers/cliUsers.ts'
 import { curlEst, verifyBelow } from '../helpers/estCurl.ts'
 import { capabilities, decryptKey, keygenRequest, readKeyAnswer } from '../helpers/estKeygen.ts'
@@ -110,6 +112,29 @@ describe('csrattrs and serverkeygen with clients of others', () => {
       const cert = server.file(`${name}.pem`, await succeed('openssl', ['pkcs7', '-in', p7, '-print_certs']))
       await sameKey(cert, keyFile)
       await verifyBelow(server, { label: 'open', cert, name })
+    })
+
+    it('the lines of docs/protocols/est.md', async () => {
+      const text = readFileSync(join(root, 'docs/protocols/est.md'), 'utf8')
+      const blocks = [...text.matchAll(/```sh\n(.*?)```/gs)].map(([, lines = '']) => lines)
+      const [attributes, keys] = [
+        blocks.find((block) => block.includes('csrattrs')),
+        blocks.find((block) => block.includes('serverkeygen')),
+      ]
+      if (!attributes || !keys) throw new Error('the page has no such lines')
+      const name = 'gate-7.example.org'
+      const here = (lines: string) =>
+        lines
+          .replaceAll('root.pem', server.process.rootPem)
+          .replaceAll('https://ca.example.org:9443', server.url)
+          .replaceAll('/est/gates/', '/est/open/')
+          .replaceAll('device:CHALLENGE', `admin:${server.admin.token}`)
+      const cwd = server.process.workFolder
+      const dump = await succeed('bash', ['-euo', 'pipefail', '-c', here(attributes)], { cwd })
+      expect(dump).toContain('id-ecPublicKey')
+      await succeed('bash', ['-euo', 'pipefail', '-c', here(keys)], { cwd })
+      await sameKey(join(cwd, 'cert.pem'), join(cwd, 'key.pem'))
+      await verifyBelow(server, { label: 'open', cert: join(cwd, 'cert.pem'), name })
     })
 
     it('serverkeygen: to an AES key that the device knows, opened and verified by openssl cms', async () => {
