@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { RaProfile } from '../../src/core/profile.ts'
+import { durationText } from '../../src/http/optionFields.ts'
 import { isValidDnsName } from '../../src/pki/identifier.ts'
 import { chaosOptions } from './chaosOptions.ts'
 import { limitOptions } from './limitOptions.ts'
@@ -15,8 +16,6 @@ export const challengeTypes = [
 export type ChallengeType = (typeof challengeTypes)[number]
 
 const httpUrl = z.url({ protocol: /^https?$/ }).max(500)
-const duration = z.string().regex(/^[1-9][0-9]{0,5}(s|m|h|d|y)$/, 'a length of time is written like 90d, 12h or 30m')
-
 const issuerDomain = z
   .string()
   .refine((name) => isValidDnsName(name) && name === name.toLowerCase(), 'a domain name in lower case, as A-labels')
@@ -40,11 +39,11 @@ export const acmeOptions = z
     /** For clients that pad the base64url of their CSR, which RFC 8555 section 6.1 has servers refuse: it is read all the same. */
     paddedCsr: z.boolean().default(false),
     /** How long an order, and what is pending in it, waits to be finalized. */
-    orderLifetime: duration.default('7d'),
+    orderLifetime: durationText.default('7d'),
     /** How long a proof of control counts. */
-    authorizationLifetime: duration.default('7d'),
+    authorizationLifetime: durationText.default('7d'),
     /** How long after its validation an authorization also counts for new orders of the account; off: each order proves its names anew. */
-    authorizationReuse: z.union([z.literal('off'), duration]).default('off'),
+    authorizationReuse: z.union([z.literal('off'), durationText]).default('off'),
     /** Whether proving a name can prove all names below it (RFC 9444): not at all, by a record in the DNS, or by any challenge. */
     subdomainAuthorization: z.enum(['off', 'dns', 'any']).default('off'),
     limits: limitOptions.prefault({}),
@@ -67,11 +66,4 @@ export function optionsOf(profile: RaProfile): AcmeOptions {
   const options = acmeOptions.parse(profile.protocols.acme)
   parsed.set(profile, options)
   return options
-}
-
-const units = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, y: 31_536_000_000 }
-
-/** Of a length of time in the options. */
-export function milliseconds(text: string): number {
-  return Number(text.slice(0, -1)) * units[text.slice(-1) as keyof typeof units]
 }

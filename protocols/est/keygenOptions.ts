@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { durationText } from '../../src/http/duration.ts'
+import { durationText } from '../../src/http/optionFields.ts'
 import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { PkiError } from '../../src/pki/error.ts'
 import { pemDecode } from '../../src/pki/pem.ts'

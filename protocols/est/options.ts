@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { RaProfile } from '../../src/core/profile.ts'
-import { durationText, milliseconds } from '../../src/http/duration.ts'
+import { durationText, milliseconds } from '../../src/http/optionFields.ts'
 import { type CertificateFields, readCertificate } from '../../src/pki/certificateReader.ts'
 import { PkiError } from '../../src/pki/error.ts'
 import { pemDecode } from '../../src/pki/pem.ts'

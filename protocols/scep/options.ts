@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { MessageKeySource } from '../../src/core/messageKey.ts'
 import type { RaProfile } from '../../src/core/profile.ts'
+import { durationText, milliseconds } from '../../src/http/optionFields.ts'
 import type { ContentCipher } from '../../src/pki/contentCipher.ts'
 import type { Digest } from '../../src/pki/digest.ts'
 import { limitOptions } from './limitOptions.ts'
@@ -14,10 +15,6 @@ const ciphers = [
   'des-ede3-cbc',
   'des-cbc',
 ] as const satisfies readonly ContentCipher[]
-
-const units = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, y: 31_536_000_000 }
-
-const duration = z.string().regex(/^[1-9][0-9]{0,5}(s|m|h|d|y)$/, 'a length of time is written like 90d, 12h or 30m')
 
 /** SCEP's settings on an RA profile: docs/protocols/scep.md. */
 export const scepOptions = z.strictObject({
@@ -42,7 +39,7 @@ export const scepOptions = z.strictObject({
   templates: z.record(z.string().min(1).max(200), z.string().min(1).max(63)).default({}),
   limits: limitOptions.prefault({}),
   /** How far signingTime may be off; absent: not looked at, since many devices have no clock. */
-  clockSkew: duration.optional(),
+  clockSkew: durationText.optional(),
 })
 
 export type ScepOptions = Omit<z.output<typeof scepOptions>, 'clockSkew'> & {
@@ -64,7 +61,3 @@ export function optionsOf(profile: RaProfile): ScepOptions {
 
 export const keySourceOf = ({ messageKey, messageKeySize }: ScepOptions): MessageKeySource =>
   messageKey === 'ca' ? { key: 'ca' } : { key: 'ra', size: messageKeySize }
-
-function milliseconds(text: string): number {
-  return Number(text.slice(0, -1)) * units[text.slice(-1) as keyof typeof units]
-}
