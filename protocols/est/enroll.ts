@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Certificate } from '../../src/core/certificate.ts'
 import type { ChallengeGrant } from '../../src/core/challenge.ts'
 import { Failure } from '../../src/core/failure.ts'
 import type { Origin, SignDraft, SignRequest } from '../../src/core/request.ts'
@@ -30,7 +31,7 @@ export async function requestOf(exchange: Exchange, client: Client): Promise<{ c
 }
 
 /** What is ordered. */
-export interface Order extends Pick<SignDraft, 'action' | 'renews'> {
+export interface Order extends Pick<SignDraft, 'action' | 'renews' | 'notBefore' | 'notAfter'> {
   csr: Csr
   /** Exactly the names to certify. */
   identifiers: readonly Identifier[]
@@ -146,24 +147,29 @@ function notGood(): Failure {
   return new Failure('unauthenticated', 'the name or the password is not good for this request')
 }
 
-function certificateHolder({ source }: Exchange, client: Client, asked: Asked): Asking | undefined {
+function certificateHolder(exchange: Exchange, client: Client, asked: Asked): Asking | undefined {
   const { certificate, registrationAuthority, device } = client
-  const from = source === undefined ? {} : { source }
-  const holder = (ref: string, name: string): Requester => ({
-    kind: 'client-certificate',
-    ref,
-    name,
-    people: [],
-    ...from,
-  })
   const own = certificate ?? registrationAuthority
   if (own) {
-    const name = `the holder of ${own.subject || 'a certificate'}, serial ${own.serial}`
-    const said = registrationAuthority ? `${name}, as a registration authority` : name
-    return { requester: holder(own.fingerprint, said), entitled: registrationAuthority !== undefined }
+    const isAuthority = registrationAuthority !== undefined
+    return { requester: certificateRequester(exchange, own, isAuthority), entitled: isAuthority }
   }
   if (!device) return undefined
   const { subject, serial } = device.certificate
   const name = `the holder of ${nameText(subject) || 'a certificate'}, serial ${serial}, of ${device.anchor.name}`
-  return { requester: holder(device.fingerprint, name), entitled: entitles(device, asked) }
+  return { requester: holderOf(exchange, device.fingerprint, name), entitled: entitles(device, asked) }
+}
+
+/** The holder of a certificate of ours. */
+export function certificateRequester(
+  exchange: Exchange,
+  { subject, serial, fingerprint }: Certificate,
+  isAuthority = false,
+): Requester {
+  const name = `the holder of ${subject || 'a certificate'}, serial ${serial}`
+  return holderOf(exchange, fingerprint, isAuthority ? `${name}, as a registration authority` : name)
+}
+
+function holderOf({ source }: Exchange, ref: string, name: string): Requester {
+  return { kind: 'client-certificate', ref, name, people: [], ...(source === undefined ? {} : { source }) }
 }
