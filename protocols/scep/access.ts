@@ -3,10 +3,9 @@ import type { Certificate } from '../../src/core/certificate.ts'
 import { readIssuerAndSerial } from '../../src/pki/certificateIdentifier.ts'
 import { writeCertsOnly } from '../../src/pki/certsOnly.ts'
 import { readTlv } from '../../src/pki/der.ts'
-import { PkiError } from '../../src/pki/error.ts'
 import { decodeName, type Name, sameName } from '../../src/pki/name.ts'
 import type { Outcome } from './certRep.ts'
-import { openEnvelope } from './envelope.ts'
+import { readEnveloped } from './envelope.ts'
 import { Refusal } from './errors.ts'
 import type { Exchange } from './exchange.ts'
 import type { PkiMessage } from './message.ts'
@@ -49,15 +48,11 @@ async function named(
   return { issuer, certificate: certificate?.authorityCertificateId === issuer.id ? certificate : undefined }
 }
 
-async function readWanted(exchange: Exchange, message: PkiMessage): Promise<{ issuer: Name; serial: string }> {
-  const { content } = await openEnvelope(exchange, message)
-  try {
+function readWanted(exchange: Exchange, message: PkiMessage): Promise<{ issuer: Name; serial: string }> {
+  return readEnveloped(exchange, message, 'IssuerAndSerialNumber', (content) => {
     const { issuer, serial } = readIssuerAndSerial(readTlv(content))
     return { issuer: decodeName(issuer), serial: hexOf(serial) }
-  } catch (error) {
-    if (!(error instanceof PkiError)) throw error
-    throw new Refusal('badMessageCheck', 'the envelope holds no IssuerAndSerialNumber', { cause: error })
-  }
+  })
 }
 
 /** As certificates have it here: without the octet that only says that the number is positive. */

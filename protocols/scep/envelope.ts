@@ -1,7 +1,7 @@
 import type { MessageKey } from '../../src/core/messageKey.ts'
 import { identifies, readBareCertificate } from '../../src/pki/certificateIdentifier.ts'
 import { type Csr, parseCsr } from '../../src/pki/csr.ts'
-import { type EnvelopedData, type Opened, openEnvelopedData } from '../../src/pki/envelopedData.ts'
+import { type EnvelopedData, openEnvelopedData } from '../../src/pki/envelopedData.ts'
 import { PkiError } from '../../src/pki/error.ts'
 import { type KeyTransport, readKeyTransport } from '../../src/pki/keyTransport.ts'
 import { Refusal } from './errors.ts'
@@ -17,29 +17,34 @@ export function recipientOf({ keyRecipients }: EnvelopedData, keys: readonly Mes
   })
 }
 
-/** Opens the envelope. Throws PkiError: `unsupported`, and `malformed` for all that is wrong inside. */
-export function openEnvelope({ keys, options }: Exchange, { envelope }: PkiMessage): Promise<Opened> {
-  return openEnvelopedData(envelope, { keys, ciphers: options.ciphers })
-}
-
 /**
- * Opens the envelope and reads the request in it. Whatever is wrong inside, of the envelope or of the request, is one and the same refusal: who sends altered
- * copies of another's message learns nothing of it (RFC 3218).
+ * Opens the envelope and reads what is in it. Whatever is wrong inside, of the envelope or of its content, is one and the same refusal, whatever the type of the
+ * message: who sends altered copies of another's envelope learns nothing of it (RFC 3218), and does not do it for long. `read` throws PkiError.
  */
-export async function openRequest(exchange: Exchange, message: PkiMessage): Promise<Csr> {
+export async function readEnveloped<Content>(
+  exchange: Exchange,
+  message: PkiMessage,
+  what: string,
+  read: (content: Buffer) => Content,
+): Promise<Content> {
   refuseVisible(exchange, message)
+  const { keys, options } = exchange
   try {
-    const { content } = await openEnvelope(exchange, message)
-    return parseCsr(content, { allowSha1: exchange.options.digests.includes('sha1') })
+    return read((await openEnvelopedData(message.envelope, { keys, ciphers: options.ciphers })).content)
   } catch (error) {
     if (!(error instanceof PkiError)) throw error
     await countUnreadable(exchange)
-    throw new Refusal('badMessageCheck', CLOSED, { cause: error })
+    const detail = `the envelope cannot be opened with the key that this profile has, or holds no ${what}`
+    throw new Refusal('badMessageCheck', detail, { cause: error })
   }
 }
 
-const CLOSED =
-  'the envelope cannot be opened with the key that this profile has, or holds no PKCS #10 request with a good signature by an algorithm that is taken'
+/** The request in the envelope: PKCS #10. */
+export function openRequest(exchange: Exchange, message: PkiMessage): Promise<Csr> {
+  const allowSha1 = exchange.options.digests.includes('sha1')
+  const what = 'PKCS #10 request with a good signature by an algorithm that is taken'
+  return readEnveloped(exchange, message, what, (content) => parseCsr(content, { allowSha1 }))
+}
 
 /** What anybody can see from outside may be told apart. */
 function refuseVisible({ options, keys }: Exchange, { envelope }: PkiMessage): void {
