@@ -19,7 +19,7 @@ export interface EstServer {
   /** Path of a file in that folder; with text it is written. */
   file(name: string, text?: string): string
   /** Writes a profile that serves EST. */
-  save(profile: { name: string; est?: object; rules?: object; authority?: string }): Promise<void>
+  save(profile: { name: string; est?: object; rules?: object; authority?: string; certificate?: object }): Promise<void>
   challenge(profile: string, dns: string, ...more: string[]): Promise<string>
   /** The request for that name that waits for alice. */
   waiting(name: string): Promise<ListedRequest>
@@ -54,10 +54,10 @@ export async function startEstServer(env: Record<string, string> = {}): Promise<
       if (text !== undefined) writeFileSync(path, text)
       return path
     },
-    async save({ est = {}, rules = {}, ...profile }) {
+    async save({ est = {}, rules = {}, certificate = { type: 'dual_purpose' }, ...profile }) {
       const whole = {
         authority: 'issuing',
-        settings: { certificate: { type: 'dual_purpose' } },
+        settings: { certificate },
         protocols: { est: { retryAfter: '1s', ...est } },
         rules: { issue: auto, renew: sameNames, rekey: sameNames, revoke: auto, ...rules },
         ...profile,

@@ -1,11 +1,23 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { authoritiesOf, curlEst, enrolByCurl } from '../helpers/estCurl.ts'
+import { authoritiesOf, certificatesIn, curlEst, enrolByCurl } from '../helpers/estCurl.ts'
 import { auto, type EstServer, newCsr, newKey, review, SETUP_WITHIN, startEstServer } from '../helpers/estServer.ts'
 import { serialOf } from '../helpers/openssl.ts'
-import { run } from '../helpers/program.ts'
+import { run, succeed } from '../helpers/program.ts'
 
 const waits = { ...review[0], when: 'identifiers.exists(i, i.value.startsWith("waits-"))' }
+
+const OSU = `[req]
+prompt = no
+distinguished_name = d
+req_extensions = e
+[d]
+CN = cert-user-4711
+[e]
+basicConstraints = CA:FALSE
+keyUsage = nonRepudiation, digitalSignature, keyEncipherment
+extendedKeyUsage = 1.3.6.1.4.1.40808.1.1.2
+`
 
 describe('EST with curl and openssl', () => {
   let server: EstServer
@@ -32,6 +44,39 @@ describe('EST with curl and openssl', () => {
     expect(answers.map(({ status, text }) => (status === 200 ? 200 : text))).toEqual(answers.map(() => 200))
     // The same order each time: one certificate.
     expect(new Set(answers.map(({ text }) => text)).size).toBe(1)
+  })
+
+  it('11: HTTP/1.0, without ALPN, gets its certificate too, and its length', async () => {
+    const name = 'old.localhost'
+    const body = await newCsr(server, { key: await newKey(server, name), name })
+    const answer = await enroll(body, { bearer: server.admin.token, more: ['--http1.0', '--no-alpn'] })
+    expect(answer.status, answer.text).toBe(200)
+    expect(Number(/\r\nContent-Length: (\d+)(?:\r\n|$)/.exec(answer.head)?.[1])).toBe(answer.text.length)
+  })
+
+  it('a request as OSU clients make it (Passpoint): a common name alone, and a purpose that nobody here issues', async () => {
+    await server.save({
+      name: 'passpoint',
+      certificate: { type: 'client', extraExtensions: 'ignore', subject: { CN: '{csr.CN}' } },
+    })
+    const csr = async (key: string) => {
+      const config = server.file('osu.cnf', OSU)
+      const text = await succeed('openssl', ['req', '-new', '-key', key, '-config', config])
+      return text.replace(/-----.*?-----\n/g, '')
+    }
+    const key = await newKey(server, 'osu', 'RSA')
+    const headers = ['Content-Transfer-Encoding: base64']
+    const asked = { label: 'passpoint', headers }
+    const basic = `admin:${server.admin.token}`
+    const first = await curlEst(server, { ...asked, operation: 'simpleenroll', body: await csr(key), basic })
+    expect(first.status, first.text).toBe(200)
+    const cert = server.file('osu.pem', (await certificatesIn(first.text))[0])
+    const text = await succeed('openssl', ['x509', '-in', cert, '-noout', '-text'])
+    expect(text).toContain('Subject: CN = cert-user-4711\n')
+    expect(text).toMatch(/Extended Key Usage: \n +TLS Web Client Authentication\n/)
+    const body = await csr(await newKey(server, 'osu-next', 'RSA'))
+    const next = await curlEst(server, { ...asked, operation: 'simplereenroll', body, client: { cert, key } })
+    expect(next.status, next.text).toBe(200)
   })
 
   it('a denial is 403 with the reason on one line', async () => {
