@@ -4,7 +4,7 @@ import type { Csr } from '../../src/pki/csr.ts'
 import type { Identifier } from '../../src/pki/identifier.ts'
 import { nameText } from '../../src/pki/name.ts'
 import type { Exchange } from './exchange.ts'
-import type { Signer } from './transaction.ts'
+import { contentRef, type Signer } from './transaction.ts'
 import { askWebhook } from './webhook.ts'
 
 /** Who asks, by what he has shown; `grant`: a challenge that has to be redeemed in the claim. */
@@ -33,7 +33,15 @@ export async function byChallenge(
 ): Promise<Asking> {
   const { host, profile, options, source, now } = exchange
   const { csr, identifiers, transactionId } = order
-  const asked = { subject: csr.subject, identifiers, transactionId, spkiHash: csr.publicKey.spkiHash }
+  const { spkiHash } = csr.publicKey
+  // Two messages about one request may still be two orders: each of them takes a use.
+  const asked = {
+    subject: csr.subject,
+    identifiers,
+    transactionId,
+    spkiHash,
+    order: contentRef(exchange, signer, csr, identifiers),
+  }
   const door = host.core.as(keyHolder(source, signer.spkiHash))
   const question = {
     profile: profile.name,
@@ -42,7 +50,7 @@ export async function byChallenge(
     identifiers,
     challenge: order.challenge,
     csr: csr.der.toString('base64'),
-    spkiSha256: csr.publicKey.spkiHash,
+    spkiSha256: spkiHash,
     source: source ?? null,
   }
   const elsewhere = options.webhook && askWebhook(options.webhook, question, now)

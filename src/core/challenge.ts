@@ -12,6 +12,8 @@ export interface ChallengeAsked {
   transactionId: string
   /** Of the CSR's public key, as Csr.publicKey.spkiHash: lower-case hex. */
   spkiHash: string
+  /** What else makes another order of the same transaction, as the protocol tells them apart: who signed it, the kind of certificate. */
+  order?: string
 }
 
 /** What a challenge is good for, as `Door.challenge` found it; it is used by `Door.redeemChallenge`. */

@@ -80,10 +80,10 @@ function useOf({ profile, asked }: Asking) {
   return { profileId: profile.id, order: orderHash(asked), spkiHash: asked.spkiHash }
 }
 
-function orderHash({ transactionId, subject, identifiers }: ChallengeAsked): string {
+function orderHash({ transactionId, subject, identifiers, order = '' }: ChallengeAsked): string {
   const names = identifiers.map(({ type, value }) => `${type}:${value}`).sort()
   return createHash('sha256')
-    .update(JSON.stringify([transactionId, nameText(subject), names]))
+    .update(JSON.stringify([transactionId, nameText(subject), names, order]))
     .digest('hex')
 }
 

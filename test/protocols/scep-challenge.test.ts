@@ -3,7 +3,7 @@ import type { ChallengeDraft } from '../../src/core/challengeAdmin.ts'
 import { asRequester, findUser } from '../../src/core/identity.ts'
 import { readSignRequest } from '../../src/core/records.ts'
 import { useScepApp, waits } from '../helpers/scepApp.ts'
-import { device, leafOf } from '../helpers/scepClient.ts'
+import { csrOf, device, leafOf } from '../helpers/scepClient.ts'
 
 const entitled = [{ name: 'entitled', when: 'entitled', auto: true }, ...waits]
 
@@ -85,6 +85,15 @@ describe('SCEP challenges', () => {
     const phrase = 'a static passphrase'
     await core.as(asRequester(admin)).admin.setStaticChallenge({ profile: 'bound', challenge: phrase })
     expect((await enrol('after.example.org', phrase)).pkiStatus).toBe('PENDING')
+  })
+
+  it('pitfall "replay": one request in eight messages at once, each signed by another key, uses a one-time challenge once', async () => {
+    const secret = await challenge({ identifiers: { dns: ['signers.example.org'] } })
+    const data = csrOf(device('signers'), { subject: { CN: 'signers.example.org' }, challenge: secret })
+    const signers = Array.from({ length: 8 }, (_, i) => device(`signer ${i}`))
+    const sent = { data, profile: 'bound', transactionId: 'signers' }
+    const replies = await Promise.all(signers.map((by) => scep.app.send({ ...sent, by })))
+    expect(replies.filter(({ pkiStatus }) => pkiStatus === 'SUCCESS')).toHaveLength(1)
   })
 
   it('41: a challenge whose time ends while people still think keeps nobody from what they approve', async () => {
