@@ -160,7 +160,11 @@ async function answerAgain(responding: Responding, known: Known, stamp: Stamp): 
 
 /** A kept answer stays if it says the same, by the same responder. */
 function update(known: Known, facts: Facts): void {
-  if (!isKept(facts)) return
+  if (!isKept(facts)) {
+    // What a CRL from elsewhere said, and a newer one says no more.
+    known.kept = undefined
+    return
+  }
   const same = known.speaker === facts.speaker && known.says === facts.says
   Object.assign(known, facts, same ? undefined : { kept: undefined })
 }

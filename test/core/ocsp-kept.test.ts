@@ -153,6 +153,29 @@ describe.each(databases)('kept OCSP answers on $name', ({ open }) => {
     expect(await both(serial)).toEqual(['good', 'good'])
   })
 
+  it('what a CRL from elsewhere listed is unknown as soon as a newer one lists it no more', async () => {
+    const listed = { serial: '7e57', shard: 0, authority_certificate_id: issuer.id, revoked_at: 1_000 }
+    const change = (work: (tables: ReturnType<typeof withTables<CoreTables>>) => Promise<unknown>) =>
+      to.change(async (tables) => {
+        await work(tables)
+        await tables
+          .updateTable('authorities')
+          .set((eb) => ({ revocations: eb('revocations', '+', 1) }))
+          .where('name', '=', 'issuing')
+          .execute()
+      })
+    const none = { reason: null, invalidity_at: null }
+    await change((tables) =>
+      tables
+        .insertInto('imported_revocations')
+        .values({ ...listed, ...none })
+        .execute(),
+    )
+    expect((await both('7e57')).map(said)).toEqual(['revoked', 'revoked'])
+    await change((tables) => tables.deleteFrom('imported_revocations').where('serial', '=', '7e57').execute())
+    expect(await both('7e57')).toEqual(['unknown', 'unknown'])
+  })
+
   it('settings count from their commit on', async () => {
     const { serial } = await to.issue('settings.example.org')
     const produced = readOcsp((await askOcsp(other, asked(serial))).der)
