@@ -12,7 +12,8 @@ import type { Published } from './uploadedCrl.ts'
 import { release } from './withdraw.ts'
 
 interface Lifting {
-  issuerId: number
+  /** Certificates of the authority with the key that signed the CRL. */
+  issuerIds: readonly number[]
   crl: Published
   actor: Requester
   at: Date
@@ -22,11 +23,11 @@ interface Lifting {
  * Certificates on hold that a CRL from elsewhere lists no more, where somebody asked to lift that: they are valid from the
  * caller's commit on. A CRL that was made before the hold began says nothing of it, nor does one of some certificates only.
  */
-export async function confirmLifted(db: Database, { issuerId, crl, actor, at }: Lifting): Promise<Confirmed[]> {
+export async function confirmLifted(db: Database, { issuerIds, crl, actor, at }: Lifting): Promise<Confirmed[]> {
   if (isPartial(crl)) return []
   const listed = new Set(crl.entries.map(({ serial }) => serial))
   const lifted: Confirmed[] = []
-  for (const { id, certificateId, serial, heldAt } of await askedToLift(db, issuerId)) {
+  for (const { id, certificateId, serial, heldAt } of await askedToLift(db, issuerIds)) {
     if (listed.has(serial) || crl.thisUpdate.getTime() < wholeSecond(heldAt ?? 0)) continue
     const certificate = await findCertificate(db, { id: certificateId })
     if (!certificate) continue
@@ -43,7 +44,7 @@ function wholeSecond(time: number): number {
   return Math.floor(time / 1000) * 1000
 }
 
-function askedToLift(db: Database, issuerId: number) {
+function askedToLift(db: Database, issuerIds: readonly number[]) {
   return withTables<CoreTables>(db)
     .selectFrom('revoke_requests as asked')
     .innerJoin('certificates', 'certificates.id', 'asked.certificate_id')
@@ -53,7 +54,7 @@ function askedToLift(db: Database, issuerId: number) {
       'certificates.serial',
       'certificates.revoked_at as heldAt',
     ])
-    .where('certificates.authority_certificate_id', '=', issuerId)
+    .where('certificates.authority_certificate_id', 'in', issuerIds)
     .where('certificates.status', '=', 'hold')
     .where('asked.code', '=', lifting)
     .where(sql<boolean>`asked.status = 'revoking'`)

@@ -53,8 +53,8 @@ export async function takeOverCrl(
 ): Promise<number> {
   const { crl, number } = last
   if (number !== undefined) await continueAfter(db, authority.id, number)
-  const { ours, others } = await partEntries(db, issuerId, crl?.entries ?? [])
-  if (crl) await keepOthers(db, issuerId, { crl, others })
+  const { ours, others } = await partEntries(db, [issuerId], crl?.entries ?? [])
+  if (crl) await keepOthers(db, [issuerId], { crl, others })
   for (const listed of ours) await withdrawListed(db, listed, { requester, now })
   // CRLs and answers that were made before do not know of it.
   await withTables<CoreTables>(db)

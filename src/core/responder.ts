@@ -98,7 +98,7 @@ async function storedResponder(it: Installation, { certificates }: IssuingKey): 
       .where('fingerprint', '=', fingerprint(row.certificate))
       .where('status', '<>', 'issued')
       .executeTakeFirst()
-    if (!withdrawn && !(await revokedElsewhere(it, row))) return openResponder(it, row)
+    if (!withdrawn && !(await revokedElsewhere(it, ids, row))) return openResponder(it, row)
   }
   return undefined
 }
@@ -106,13 +106,14 @@ async function storedResponder(it: Installation, { certificates }: IssuingKey): 
 /** One that was uploaded is not among our certificates: its authority's CRL says when it was revoked. */
 async function revokedElsewhere(
   it: Installation,
-  row: { authority_certificate_id: number; certificate: Buffer },
+  issuerIds: readonly number[],
+  { certificate }: Pick<Row, 'certificate'>,
 ): Promise<boolean> {
   const found = await withTables<CoreTables>(it.db)
     .selectFrom('imported_revocations')
     .select('serial')
-    .where('authority_certificate_id', '=', row.authority_certificate_id)
-    .where('serial', '=', readCertificate(row.certificate).serial)
+    .where('authority_certificate_id', 'in', issuerIds)
+    .where('serial', '=', readCertificate(certificate).serial)
     .executeTakeFirst()
   return found !== undefined
 }

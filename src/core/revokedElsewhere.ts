@@ -22,8 +22,12 @@ export interface Listed {
   others: CrlEntry[]
 }
 
-/** Which entries mean certificates of this issuer that are stored here. */
-export async function partEntries(db: Database, issuerId: number, entries: readonly CrlEntry[]): Promise<Listed> {
+/** Which entries mean certificates that are stored here, under these certificates of the authority: those with the key that signed the CRL. */
+export async function partEntries(
+  db: Database,
+  issuerIds: readonly number[],
+  entries: readonly CrlEntry[],
+): Promise<Listed> {
   const bySerial = new Map(entries.map((entry) => [entry.serial, entry]))
   const serials = [...bySerial.keys()]
   const ours: ListedCertificate[] = []
@@ -31,7 +35,7 @@ export async function partEntries(db: Database, issuerId: number, entries: reado
     const rows = await withTables<CoreTables>(db)
       .selectFrom('certificates')
       .select(['id', 'serial', 'status'])
-      .where('authority_certificate_id', '=', issuerId)
+      .where('authority_certificate_id', 'in', issuerIds)
       .where('serial', 'in', serials.slice(at, at + chunk))
       .execute()
     for (const { id, serial, status } of rows) {
@@ -45,16 +49,17 @@ export async function partEntries(db: Database, issuerId: number, entries: reado
 
 /**
  * Keeps what a CRL says of certificates that are not stored here, in place of what an earlier one said; a CRL of some certificates only
- * takes nothing back.
+ * takes nothing back. `issuerIds` as for partEntries, the one under which it is kept first.
  */
 export async function keepOthers(
   db: Database,
-  issuerId: number,
+  issuerIds: readonly [number, ...number[]],
   { crl, others }: { crl: CrlFields; others: readonly CrlEntry[] },
 ): Promise<void> {
   const tables = withTables<CoreTables>(db)
+  const [issuerId] = issuerIds
   if (!isPartial(crl))
-    await tables.deleteFrom('imported_revocations').where('authority_certificate_id', '=', issuerId).execute()
+    await tables.deleteFrom('imported_revocations').where('authority_certificate_id', 'in', issuerIds).execute()
   for (let at = 0; at < others.length; at += chunk) {
     await tables
       .insertInto('imported_revocations')

@@ -8,8 +8,8 @@ import { audit } from './audit.ts'
 import { type Issuer, loadAuthority } from './authority.ts'
 import { issuersOf, readBySome } from './authorityChain.ts'
 import { findAuthorityRow } from './authorityView.ts'
-import { type Confirmed, confirmListed } from './confirmListed.ts'
 import { confirmLifted } from './confirmLifted.ts'
+import { type Confirmed, confirmListed } from './confirmListed.ts'
 import { Failure } from './failure.ts'
 import { readForeignCrl } from './foreignCrl.ts'
 import { lifting } from './hold.ts'
@@ -39,14 +39,15 @@ export async function uploadCrl({ it, requester }: AdminContext, name: string, f
   const issuers = await issuersOf(it, id, active)
   const { issuer, read } = readBySome(issuers, ({ certificate }) => readForeignCrl(file, certificate, now))
   const crl = published(read, now)
+  const issuerIds = withKeyOf(issuer, issuers)
   const outcome = await transaction(it.db, async (db) => {
     await requireCapability(db, await actorOf(db, requester), 'manage', { organizationId, authorityId: id })
-    const place = await nextPlace(db, { id, issuer, crl })
-    const { ours, others } = await partEntries(db, issuer.id, crl.entries)
-    await keepOthers(db, issuer.id, { crl, others })
+    const place = await nextPlace(db, { id, issuerIds, crl })
+    const { ours, others } = await partEntries(db, issuerIds, crl.entries)
+    await keepOthers(db, issuerIds, { crl, others })
     const confirmed = await confirmListed(db, { listed: ours, number: crl.number, actor: requester, at: now })
-    const lifted = await confirmLifted(db, { issuerId: issuer.id, crl, actor: requester, at: now })
-    await storeCrl(db, { id, issuerId: issuer.id, crl, place })
+    const lifted = await confirmLifted(db, { issuerIds, crl, actor: requester, at: now })
+    await storeCrl(db, { id, issuerIds, crl, place })
     await audit(db, requester, now, {
       action: 'authority.crl_uploaded',
       organizationId,
@@ -58,7 +59,7 @@ export async function uploadCrl({ it, requester }: AdminContext, name: string, f
         entries: crl.entries.length,
       },
     })
-    return { confirmed, lifted, warnings: await contradictions(db, { name, issuerId: issuer.id, crl }) }
+    return { confirmed, lifted, warnings: await contradictions(db, { name, issuerIds, crl }) }
   })
   return {
     number: String(crl.number),
@@ -67,6 +68,13 @@ export async function uploadCrl({ it, requester }: AdminContext, name: string, f
     ...toView(outcome),
     warnings: outcome.warnings,
   }
+}
+
+/** The certificates of an authority that was renewed with its key: one CRL speaks of what was issued under all of them. */
+function withKeyOf({ id, certificate }: Issuer, issuers: readonly Issuer[]): [number, ...number[]] {
+  const { spkiHash } = certificate.publicKey
+  const others = issuers.filter((other) => other.id !== id && other.certificate.publicKey.spkiHash === spkiHash)
+  return [id, ...others.map((other) => other.id)]
 }
 
 interface Outcome {
@@ -99,7 +107,7 @@ interface Place {
 /** Locks the authority, so that of two uploads one comes second. Throws Failure('conflict') unless the number grows. */
 async function nextPlace(
   db: Database,
-  { id, issuer, crl }: { id: number; issuer: Issuer; crl: Published },
+  { id, issuerIds, crl }: { id: number; issuerIds: readonly number[]; crl: Published },
 ): Promise<Place> {
   const tables = withTables<CoreTables>(db)
   const { crl_number: number } = await tables
@@ -111,7 +119,7 @@ async function nextPlace(
   const newest = await tables
     .selectFrom('crls')
     .select(['number', 'number_offset'])
-    .where('authority_certificate_id', '=', issuer.id)
+    .where('authority_certificate_id', 'in', issuerIds)
     .orderBy('number', 'desc')
     .limit(1)
     .executeTakeFirst()
@@ -123,7 +131,7 @@ async function nextPlace(
 
 async function storeCrl(
   db: Database,
-  { id, issuerId, crl, place }: { id: number; issuerId: number; crl: Published; place: Place },
+  { id, issuerIds, crl, place }: { id: number; issuerIds: readonly number[]; crl: Published; place: Place },
 ): Promise<void> {
   const tables = withTables<CoreTables>(db)
   const { revocations } = await tables
@@ -134,21 +142,23 @@ async function storeCrl(
     .executeTakeFirstOrThrow()
   await tables
     .insertInto('crls')
-    .values({
-      authority_certificate_id: issuerId,
-      shard: 0,
-      number: place.number,
-      number_offset: String(place.offset),
-      revocations,
-      der: crl.der,
-      idp: crl.idp ? 1 : 0,
-      this_update: crl.thisUpdate.getTime(),
-      next_update: crl.nextUpdate.getTime(),
-    })
+    .values(
+      issuerIds.map((issuerId) => ({
+        authority_certificate_id: issuerId,
+        shard: 0,
+        number: place.number,
+        number_offset: String(place.offset),
+        revocations,
+        der: crl.der,
+        idp: crl.idp ? 1 : 0,
+        this_update: crl.thisUpdate.getTime(),
+        next_update: crl.nextUpdate.getTime(),
+      })),
+    )
     .execute()
   await tables
     .deleteFrom('crls')
-    .where('authority_certificate_id', '=', issuerId)
+    .where('authority_certificate_id', 'in', issuerIds)
     .where('number', '<=', place.number - keep)
     .execute()
 }
@@ -156,14 +166,14 @@ async function storeCrl(
 /** Where the CRL and what is known here do not agree, and what still waits for the authority. */
 async function contradictions(
   db: Database,
-  { name, issuerId, crl }: { name: string; issuerId: number; crl: Published },
+  { name, issuerIds, crl }: { name: string; issuerIds: readonly number[]; crl: Published },
 ): Promise<string[]> {
   const tables = withTables<CoreTables>(db)
   const listed = new Set(crl.entries.map(({ serial }) => serial))
   const rows = await tables
     .selectFrom('certificates')
     .select('serial')
-    .where('authority_certificate_id', '=', issuerId)
+    .where('authority_certificate_id', 'in', issuerIds)
     .where(sql<boolean>`status <> 'issued'`)
     // What has ended may leave a CRL.
     .where('not_after', '>', crl.thisUpdate.getTime())
@@ -174,7 +184,7 @@ async function contradictions(
     .selectFrom('revoke_requests')
     .innerJoin('certificates', 'certificates.id', 'revoke_requests.certificate_id')
     .select(['revoke_requests.id', 'revoke_requests.code', 'certificates.serial'])
-    .where('certificates.authority_certificate_id', '=', issuerId)
+    .where('certificates.authority_certificate_id', 'in', issuerIds)
     .where(sql<boolean>`revoke_requests.status = 'revoking'`)
     .orderBy('revoke_requests.id')
     .execute()
