@@ -1,18 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { expireWaiting } from '../../src/core/expire.ts'
 import { readSignRequest } from '../../src/core/records.ts'
-import type { SignStatus } from '../../src/core/request.ts'
 import { system } from '../../src/core/requester.ts'
 import { databases } from '../helpers/databases.ts'
 import { createScepApp, type ScepApp } from '../helpers/scepApp.ts'
 import { device, issuerAndSubject } from '../helpers/scepClient.ts'
+import { type Driven, reasons, statusDrive } from '../helpers/statusDrive.ts'
 import { signStatusTable } from '../helpers/statusTable.ts'
-
-const reasons: Partial<Record<SignStatus, string>> = {
-  denied: 'this name belongs to another team',
-  canceled: 'ordered by mistake',
-  failed: 'the authority is being moved',
-}
 
 describe.each(databases)('the status table in SCEP on $name', ({ open }) => {
   let opened: Awaited<ReturnType<typeof open>>
@@ -29,27 +22,12 @@ describe.each(databases)('the status table in SCEP on $name', ({ open }) => {
 
   const door = () => app.world.core.as(system('test'))
 
-  /** Switches the authority off meanwhile, so that what is approved cannot be signed. */
-  async function approveUnsigned(): Promise<void> {
-    await door().admin.changeAuthority('issuing', { enabled: false })
-    await app.vote().finally(() => door().admin.changeAuthority('issuing', { enabled: true }))
-  }
-
-  /** How a waiting request gets into a status, by what people and time do. */
-  const drive: Record<Exclude<SignStatus, 'draft'>, (id: number) => Promise<unknown>> = {
-    requested: async () => {},
-    signing: approveUnsigned,
-    signed: () => app.vote(),
-    denied: () => app.vote({ verdict: 'deny', reason: reasons.denied ?? '' }),
-    expired: () => expireWaiting(opened.db, new Date(app.world.time.now.getTime() + 8 * 86_400_000)),
-    canceled: (id) => door().approvals.cancel('sign', id, reasons.canceled),
-    failed: (id) => door().approvals.markFailed('sign', id, reasons.failed ?? ''),
-  }
+  const drive = (status: Driven, id: number) => statusDrive(app.world, app.vote)[status](id)
 
   it('knows no draft', () => expect(signStatusTable.draft.scep).toBeUndefined())
 
   const cells = Object.entries(signStatusTable).flatMap(([status, { scep }]) =>
-    scep && status !== 'draft' ? [{ status: status as Exclude<SignStatus, 'draft'>, cell: scep }] : [],
+    scep && status !== 'draft' ? [{ status: status as Driven, cell: scep }] : [],
   )
 
   it.each(cells)('a request that is $status is $cell.pkiStatus, polled or repeated', async ({ status, cell }) => {
@@ -57,7 +35,7 @@ describe.each(databases)('the status table in SCEP on $name', ({ open }) => {
     const asked = { subject: { CN: `${status}.example.org` }, transactionId: status }
     expect((await app.enrol(by, asked)).pkiStatus).toBe('PENDING')
     const id = await app.newest()
-    await drive[status](id)
+    await drive(status, id)
     expect((await readSignRequest(opened.db, id)).status).toBe(status)
     const data = issuerAndSubject({ CN: 'countersign Issuing CA' }, asked.subject)
     for (const reply of [
@@ -75,7 +53,7 @@ describe.each(databases)('the status table in SCEP on $name', ({ open }) => {
     const by = device('told')
     await app.enrol(by, { subject: { CN: 'told.example.org' }, transactionId: 'told' })
     const id = await app.newest()
-    await drive.failed(id)
+    await drive('failed', id)
     await app.send({ type: 'CertPoll', data: issuerAndSubject({}, {}), by, transactionId: 'told' })
     await expect(door().approvals.retry('sign', id)).rejects.toMatchObject({ code: 'conflict' })
   })
