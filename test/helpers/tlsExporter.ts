@@ -8,8 +8,8 @@ import { until } from './until.ts'
 export interface BoundConnection {
   /** Base64 of the 32 octets. */
   binding: string
-  /** Posts a CSR; gives the answer as it came, to the end of the connection. */
-  post(path: string, csr: string, token: string): Promise<string>
+  /** Posts a CSR, with more header lines; gives the answer as it came, to the end of the connection, which somebody has to close. */
+  post(path: string, csr: string, headers: readonly string[]): Promise<string>
   close(): void
 }
 
@@ -25,12 +25,12 @@ export async function nodeConnection(server: EstServer, ca: string, more: object
   })
   return {
     binding: socket.exportKeyingMaterial(32, LABEL, Buffer.alloc(0)).toString('base64'),
-    post: (path, csr, token) =>
+    post: (path, csr, headers) =>
       new Promise((resolve, reject) => {
         let text = ''
         socket.setEncoding('latin1').on('data', (chunk: string) => (text += chunk))
         socket.once('end', () => resolve(text)).once('error', reject)
-        socket.write(requestText(path, csr, token))
+        socket.write(requestText(path, csr, headers))
       }),
     close: () => socket.destroy(),
   }
@@ -51,20 +51,20 @@ export async function opensslConnection(server: EstServer): Promise<BoundConnect
   )
   return {
     binding: Buffer.from(hex, 'hex').toString('base64'),
-    async post(path, csr, token) {
+    async post(path, csr, headers) {
       const before = program.output().stdout.length
-      writeFileSync(pipe, requestText(path, csr, token))
+      writeFileSync(pipe, requestText(path, csr, headers))
       return (await program.ended).stdout.slice(before)
     },
     close: () => void program.child.kill('SIGKILL'),
   }
 }
 
-function requestText(path: string, csr: string, token: string): string {
+function requestText(path: string, csr: string, headers: readonly string[]): string {
   const lines = [
     `POST /.well-known/est${path} HTTP/1.1`,
-    ...['Host: localhost', 'Content-Type: application/pkcs10', `Authorization: Bearer ${token}`],
-    ...['Connection: close', `Content-Length: ${csr.length}`],
+    ...['Host: localhost', 'Content-Type: application/pkcs10', ...headers],
+    `Content-Length: ${csr.length}`,
   ]
   return `${lines.join('\r\n')}\r\n\r\n${csr}`
 }

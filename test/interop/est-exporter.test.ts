@@ -16,7 +16,7 @@ function byNode(server: EstServer, version: 'TLSv1.2' | 'TLSv1.3'): Promise<Boun
 }
 
 /** No packaged EST client knows it: these are TLS clients that can say what their exporter gives. */
-describe.each(clients)('RFC 9266: tls-exporter by $client', ({ open }) => {
+describe('RFC 9266: tls-exporter', () => {
   let server: EstServer
   let key: string
   const name = 'exporter.localhost'
@@ -29,37 +29,44 @@ describe.each(clients)('RFC 9266: tls-exporter by $client', ({ open }) => {
   }, SETUP_WITHIN)
   afterAll(() => server.stop())
 
-  async function answer(path: string, csrFor: (connection: BoundConnection) => Promise<string>): Promise<string> {
-    const connection = await open(server)
-    return connection.post(path, await csrFor(connection), server.admin.token)
-  }
+  describe.each(clients)('by $client', ({ open }) => {
+    type CsrFor = (connection: BoundConnection) => Promise<string>
 
-  it('the right one is taken, and the connection closes after it', async () => {
-    for (const label of ['bound', 'open']) {
-      const said = await answer(`/${label}/simpleenroll`, ({ binding }) => linkedCsr(server, key, name, binding))
-      expect(said).toContain('HTTP/1.1 200 OK\r\n')
-      expect(said).toContain('\r\nConnection: close\r\n')
-      const [, base64 = ''] = /\r\n\r\n([A-Za-z0-9+/=\n]+)/.exec(said.slice(said.indexOf('HTTP/1.1 200'))) ?? []
-      const [pem] = await certificatesIn(base64)
-      await verifyBelow(server, { label, cert: server.file('exporter.pem', pem), name })
+    async function answer(path: string, csrFor: CsrFor, headers = ['Connection: close']): Promise<string> {
+      const connection = await open(server)
+      return connection.post(path, await csrFor(connection), [
+        `Authorization: Bearer ${server.admin.token}`,
+        ...headers,
+      ])
     }
-  })
 
-  it('a wrong one, and one of another connection, are refused where it is needed and where it is not', async () => {
-    const other = await open(server)
-    const bindings = [Buffer.alloc(32, 7).toString('base64'), other.binding]
-    for (const binding of bindings)
+    it('the right one is taken, and the connection closes after it', async () => {
       for (const label of ['bound', 'open']) {
-        const said = await answer(`/${label}/simpleenroll`, () => linkedCsr(server, key, name, binding))
-        expect(said).toContain('HTTP/1.1 403 Forbidden\r\n')
-        expect(said).toContain('does not link the request to this TLS connection')
+        const said = await answer(`/${label}/simpleenroll`, ({ binding }) => linkedCsr(server, key, name, binding), [])
+        expect(said).toContain('HTTP/1.1 200 OK\r\n')
+        expect(said).toContain('\r\nConnection: close\r\n')
+        const [, base64 = ''] = /\r\n\r\n([A-Za-z0-9+/=\n]+)/.exec(said.slice(said.indexOf('HTTP/1.1 200'))) ?? []
+        const [pem] = await certificatesIn(base64)
+        await verifyBelow(server, { label, cert: server.file('exporter.pem', pem), name })
       }
-    other.close()
-  })
+    })
 
-  it('a missing one is refused where it is needed, and taken where it is not', async () => {
-    const csr = () => newCsr(server, { key, name })
-    expect(await answer('/bound/simpleenroll', csr)).toContain('HTTP/1.1 403 Forbidden\r\n')
-    expect(await answer('/open/simpleenroll', csr)).toContain('HTTP/1.1 200 OK\r\n')
+    it('a wrong one, and one of another connection, are refused where it is needed and where it is not', async () => {
+      const other = await open(server)
+      const bindings = [Buffer.alloc(32, 7).toString('base64'), other.binding]
+      for (const binding of bindings)
+        for (const label of ['bound', 'open']) {
+          const said = await answer(`/${label}/simpleenroll`, () => linkedCsr(server, key, name, binding))
+          expect(said).toContain('HTTP/1.1 403 Forbidden\r\n')
+          expect(said).toContain('does not link the request to this TLS connection')
+        }
+      other.close()
+    })
+
+    it('a missing one is refused where it is needed, and taken where it is not', async () => {
+      const csr = () => newCsr(server, { key, name })
+      expect(await answer('/bound/simpleenroll', csr)).toContain('HTTP/1.1 403 Forbidden\r\n')
+      expect(await answer('/open/simpleenroll', csr)).toContain('HTTP/1.1 200 OK\r\n')
+    })
   })
 })
