@@ -5,7 +5,7 @@ import { readAuthorization } from '../../src/http/authorization.ts'
 import { type CertificateFields, readCertificate } from '../../src/pki/certificateReader.ts'
 import { PkiError } from '../../src/pki/error.ts'
 import { OID } from '../../src/pki/oid.ts'
-import { findClientPath } from '../../src/pki/path.ts'
+import { clientPathFinder } from '../../src/pki/path.ts'
 import type { ClientCertificate } from '../../src/protocol.ts'
 import type { Exchange } from './exchange.ts'
 import { standingOf } from './foreignCrl.ts'
@@ -63,13 +63,18 @@ export async function certificateHolder(exchange: Exchange, { der, chain }: Clie
   // One that was only made known here says no more of its holder than somebody else's does, unless it was revoked.
   if (own && (own.source === 'managed' || own.status !== 'issued')) return ownHolder(exchange, own)
   const certificate = readShown(der)
-  for (const anchor of exchange.options.trustAnchors) {
-    const found = findClientPath(certificate, { others: chain, anchors: anchor.certificates, at: exchange.now })
+  const { trustAnchors } = exchange.options
+  const find = clientPathFinder(certificate, { others: chain, at: exchange.now })
+  for (const anchor of trustAnchors) {
+    const found = find(anchor.certificates)
     if ('problem' in found) continue
     await refuseRevoked(exchange, anchor, found.path)
     return { device: { certificate, fingerprint, anchor } }
   }
-  return { problem: problemOfStranger(exchange, certificate, chain) }
+  // Of several anchors the last word is as good as any.
+  const found = find(trustAnchors.flatMap(({ certificates }) => certificates))
+  const why = 'problem' in found ? found.problem : 'it is not trusted'
+  return { problem: `the client certificate is not taken: ${why}` }
 }
 
 /** The handshake has proved the key, and the record is the certificate to the last octet: its signature need not be looked at again. */
@@ -79,11 +84,13 @@ function ownHolder({ profile, operation, options, now }: Exchange, certificate: 
     throw new Failure('forbidden', `the client certificate is ${status === 'hold' ? 'on hold' : 'revoked'}`)
   if (notBefore > now) return { problem: 'the client certificate is not valid yet' }
   const again = operation === 'simplereenroll'
+  const ended = notAfter <= now
   const end = notAfter.getTime() + (again ? (options.reenroll.grace ?? 0) : 0)
   if (end <= now.getTime()) return { problem: 'the client certificate has expired' }
   const { extendedKeyUsage: purposes } = readCertificate(der)
-  if (options.registrationAuthorities && authorityId === profile.authorityId && purposes?.includes(OID.cmcRA))
-    return { registrationAuthority: certificate }
+  // Past its end it is good for its own renewal alone.
+  const mayAct = options.registrationAuthorities && authorityId === profile.authorityId && !ended
+  if (mayAct && purposes?.includes(OID.cmcRA)) return { registrationAuthority: certificate }
   if (profileId !== profile.id) return { problem: 'the client certificate is of another profile' }
   // Whatever it is for, who holds its key may renew it.
   const forClients = !purposes || purposes.includes(OID.clientAuth) || purposes.includes(OID.anyExtendedKeyUsage)
@@ -106,15 +113,4 @@ async function refuseRevoked({ host }: Exchange, anchor: TrustAnchor, path: Cert
   if (standing === 'good' || anchor.withoutCrl === 'accept') return
   const detail = `whether the certificate was revoked by ${anchor.name} cannot be told now: ask again`
   throw new Failure('unavailable', detail, { retryAfter: 60 })
-}
-
-/** Of several anchors the last word is as good as any. */
-function problemOfStranger(
-  { options, now: at }: Exchange,
-  certificate: CertificateFields,
-  others: readonly Buffer[],
-): string {
-  const anchors = options.trustAnchors.flatMap(({ certificates }) => certificates)
-  const found = findClientPath(certificate, { others, anchors, at })
-  return `the client certificate is not taken: ${'problem' in found ? found.problem : 'it is not trusted'}`
 }

@@ -20,35 +20,78 @@ export type PathAnswer = { path: CertificateFields[] } | { problem: string }
 
 const MAX_DEPTH = 6
 /** A peer that sends many certificates with one name makes us compare them all. */
-const MAX_SIGNATURES = 32
+const MAX_STEPS = 32
+/** Of peers, for all anchors together. */
+const MAX_SIGNATURES = 16
+/** Verifying by the largest RSA key that OpenSSL takes is tens of milliseconds of work. */
+const MAX_RSA_BITS = 8192
+const MAX_EXPONENT = 1n << 33n
 
 /**
  * Looks for a certification path from a TLS client's certificate to a trust anchor, and validates it: RFC 5280 section 6.1 with no policies asked for.
  * Signatures, validity of each certificate and the anchor, cA and keyCertSign, path lengths, name constraints, critical extensions that are not known here, and
- * that each extended key usage allows clientAuth. Revocation is not looked at. Never throws for what a peer sent.
+ * that each extended key usage allows clientAuth. Revocation is not looked at. Between leaf and anchor, RSA keys of more than 8192 bits are not taken. Never
+ * throws for what a peer sent.
  */
-export function findClientPath(leaf: CertificateFields, search: PathSearch): PathAnswer {
-  const between = search.others.flatMap(readable)
-  const budget = { signatures: MAX_SIGNATURES }
-  const problems: string[] = []
-  const climb = (path: CertificateFields[]): CertificateFields[] | undefined => {
-    const top = path.at(-1)
-    if (!top || path.length > MAX_DEPTH) return undefined
-    for (const issuer of [...search.anchors, ...between]) {
-      if (path.some(({ der }) => der.equals(issuer.der)) || !named(top, issuer)) continue
-      if (budget.signatures-- <= 0) return undefined
-      if (!issued(top, issuer)) continue
-      const longer = [...path, issuer]
-      const whole = search.anchors.includes(issuer) ? longer : climb(longer)
-      if (!whole) continue
-      const problem = pathProblem(whole, search.at)
-      if (problem === undefined) return whole
-      problems.push(problem)
+export function findClientPath(leaf: CertificateFields, { anchors, ...search }: PathSearch): PathAnswer {
+  return clientPathFinder(leaf, search)(anchors)
+}
+
+/** As findClientPath, for several sets of anchors one after the other: no signature is looked at twice, and never more than if there were one. */
+export function clientPathFinder(
+  leaf: CertificateFields,
+  { others, at }: Omit<PathSearch, 'anchors'>,
+): (anchors: PathSearch['anchors']) => PathAnswer {
+  const between = others.flatMap(readable)
+  const issuedBy = issuedOnce(new Set(between))
+  return (anchors) => {
+    let steps = MAX_STEPS
+    const problems: string[] = []
+    const climb = (path: CertificateFields[]): CertificateFields[] | undefined => {
+      const top = path.at(-1)
+      if (!top || path.length > MAX_DEPTH) return undefined
+      for (const issuer of [...anchors, ...between]) {
+        if (path.some(({ der }) => der.equals(issuer.der)) || !named(top, issuer)) continue
+        if (steps-- <= 0) return undefined
+        if (!issuedBy(top, issuer)) continue
+        const longer = [...path, issuer]
+        const whole = anchors.includes(issuer) ? longer : climb(longer)
+        if (!whole) continue
+        const problem = pathProblem(whole, at)
+        if (problem === undefined) return whole
+        problems.push(problem)
+      }
+      return undefined
     }
-    return undefined
+    const path = climb([leaf])
+    return path ? { path } : { problem: problems[0] ?? 'it was not issued by an authority that is trusted here' }
   }
-  const path = climb([leaf])
-  return path ? { path } : { problem: problems[0] ?? 'it was not issued by an authority that is trusted here' }
+}
+
+/** `issued` for each two certificates once, and for those of the peer not without end. */
+function issuedOnce(ofPeer: ReadonlySet<CertificateFields>) {
+  const answers = new Map<CertificateFields, Map<CertificateFields, boolean>>()
+  let left = MAX_SIGNATURES
+  return (child: CertificateFields, issuer: CertificateFields): boolean => {
+    const ofChild = answers.get(child) ?? new Map<CertificateFields, boolean>()
+    answers.set(child, ofChild)
+    const known = ofChild.get(issuer)
+    if (known !== undefined) return known
+    if (ofPeer.has(issuer) && left-- <= 0) return false
+    const answer = (!ofPeer.has(issuer) || isCheap(issuer)) && issued(child, issuer)
+    ofChild.set(issuer, answer)
+    return answer
+  }
+}
+
+function isCheap(issuer: CertificateFields): boolean {
+  try {
+    const { algorithm, size, exponent = 0n } = issuer.publicKey
+    return algorithm !== 'RSA' || (size <= MAX_RSA_BITS && exponent < MAX_EXPONENT)
+  } catch (error) {
+    if (error instanceof PkiError) return false
+    throw error
+  }
 }
 
 function readable(der: Buffer): CertificateFields[] {

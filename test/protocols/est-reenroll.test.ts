@@ -105,6 +105,21 @@ describe('EST re-enrolment', () => {
     expect((await reenroll(key('late 4'), by, { subject: { CN: 'late.example.org' }, profile })).status).toBe(401)
   })
 
+  it('grace: past its end a certificate of a registration authority asks for nobody', async () => {
+    const ofAuthority = { certificate: { type: 'registration_authority' } }
+    await est.app.save('graceful-ra', { reenroll: { grace: '7d' } }, { settings: ofAuthority, rules })
+    const profile = 'graceful-ra'
+    const by = await est.app.enrolled(key('ra'), { subject: { CN: 'ra.example.org' }, profile })
+    const other = { subject: { CN: 'anybody.example.org' }, profile }
+    expect((await reenroll(key('ra 1'), by, other)).status).toBe(200)
+    est.app.world.time.pass(93 * day)
+    expect(await reenroll(key('ra 2'), by, { subject: { CN: 'nobody.example.org' }, profile })).toMatchObject({
+      status: 403,
+      text: expect.stringContaining('has the subject and the names'),
+    })
+    expect((await reenroll(key('ra 3'), by, { subject: { CN: 'ra.example.org' }, profile })).status).toBe(200)
+  })
+
   it('revokeReplaced: the old certificate ends an hour after the new one was fetched, as superseded', async () => {
     const profile = 'replacing'
     const by = await est.app.enrolled(key('old'), { subject: { CN: 'old.example.org' }, profile })

@@ -1,13 +1,29 @@
+import { createPublicKey, randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { issueCertificate } from '../../src/pki/certificate.ts'
 import { type CertificateFields, readCertificate } from '../../src/pki/certificateReader.ts'
 import { nameOf } from '../../src/pki/name.ts'
 import { OID } from '../../src/pki/oid.ts'
-import { findClientPath } from '../../src/pki/path.ts'
+import { clientPathFinder, findClientPath } from '../../src/pki/path.ts'
+import { readPublicKey } from '../../src/pki/publicKey.ts'
+import { schemes } from '../../src/pki/signatureAlgorithm.ts'
 import { type ForeignCa, foreignCa } from '../helpers/foreignCa.ts'
 
 const now = new Date()
 const day = 86_400_000
+
+/** Of such a size, with an exponent as large as OpenSSL takes; nobody knows the private key. */
+function rsaOf(bits: number) {
+  const number = (octets: number) => {
+    const value = randomBytes(octets)
+    value.writeUInt8(0xff, 0)
+    value.writeUInt8(0xff, octets - 1)
+    return value.toString('base64url')
+  }
+  const key = createPublicKey({ key: { kty: 'RSA', n: number(bits / 8), e: number(8) }, format: 'jwk' })
+  return readPublicKey(key.export({ format: 'der', type: 'spki' }))
+}
 
 describe('the path from a client certificate to a trust anchor (RFC 5280 section 6.1)', () => {
   let root: ForeignCa
@@ -167,6 +183,35 @@ describe('the path from a client certificate to a trust anchor (RFC 5280 section
     const started = performance.now()
     expect(names(find(await leafOf(await foreignCa(now, { name: 'Same' })), same))).toMatch(/not issued/)
     expect(performance.now() - started).toBeLessThan(1_000)
+  })
+
+  it.each([16_384, 8192])('RSA keys of %d bits between, of one name, take no seconds to refuse', async (bits) => {
+    const publicKey = rsaOf(bits)
+    const named = { subject: nameOf({ CN: 'Large' }), publicKey, type: 'ca', keyUsage: ['keyCertSign'] } as const
+    const others = await Promise.all(Array.from({ length: 8 }, async () => (await stranger.issue(named)).der))
+    const signature = Buffer.concat([Buffer.alloc(1), randomBytes(bits / 8 - 1)])
+    const issuer = { publicKey, algorithm: schemes.sha256WithRSAEncryption.algorithm, sign: () => signature }
+    const { fields } = stranger
+    const draft = { serial: '77', issuer: nameOf({ CN: 'Large' }), subject: nameOf({ CN: 'somebody' }) }
+    const period = { notBefore: fields.notBefore, notAfter: fields.notAfter }
+    const rest = { identifiers: [], crlUrls: [], ocspUrls: [], issuerUrls: [], extendedKeyUsage: [] }
+    const leaf = await issueCertificate(
+      { ...rest, ...draft, ...period, publicKey: fields.publicKey, type: 'client', keyUsage: ['digitalSignature'] },
+      issuer,
+    )
+    const started = process.cpuUsage()
+    const search = clientPathFinder(readCertificate(leaf), { others, at: now })
+    for (let anchor = 0; anchor < 50; anchor++)
+      expect(search([root.fields])).toMatchObject({ problem: expect.stringContaining('not issued') })
+    expect(process.cpuUsage(started).user).toBeLessThan(300_000)
+  })
+
+  it('one set of anchors after the other has an answer of its own', async () => {
+    const one = await below(root, 'One')
+    const search = clientPathFinder(await leafOf(one.ca), { others: [one.der], at: now })
+    expect(names(search([stranger.fields]))).toMatch(/not issued/)
+    expect(names(search([root.fields]))).toEqual(['somebody', 'One', 'Root'])
+    expect(names(search([one.ca.fields]))).toEqual(['somebody', 'One'])
   })
 
   it('never throws for what a peer sends between', () => {
