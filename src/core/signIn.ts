@@ -1,6 +1,7 @@
 import { transaction } from '../db/transaction.ts'
 import { networkOf } from '../pki/ip.ts'
 import type { Installation } from './installation.ts'
+import { inTurn } from './inTurn.ts'
 import { refusals, refuse, type Take, takeFrom } from './limit.ts'
 import { verifyPassword } from './login.ts'
 import type { RaProfile } from './profile.ts'
@@ -38,15 +39,26 @@ export async function signIn(
     rate: FAILURES_BY_SOURCE,
     what: 'wrong passwords from this address',
   }
-  refuse(await refusals(it.db, [take], at))
-  const known = await userOf(it, shown, at)
-  if (known) return source === undefined ? known : { ...known, source }
-  await transaction(it.db, (db) => takeFrom(db, take, at))
-  return undefined
+  const admit = async () => refuse(await refusals(it.db, [take], at))
+  await admit()
+  const known =
+    (await tokenOwner(it, shown, at)) ??
+    // Of a hundred guesses at once each would be looked at before one is counted.
+    (await inTurn(`${it.node} ${profile.id} ${take.key}`, async () => {
+      await admit()
+      const user = await passwordOwner(it, shown)
+      if (!user) await transaction(it.db, (db) => takeFrom(db, take, at))
+      return user
+    }))
+  return known && source !== undefined ? { ...known, source } : known
 }
 
-async function userOf(it: Installation, { name, secret }: Shown, at: Date): Promise<Requester | undefined> {
-  const byToken = await findToken(it.db, secret, at)
-  const known = byToken ?? (name === undefined ? undefined : await verifyPassword(it.db, name, secret))
-  return known && (name === undefined || name.toLowerCase() === known.name.toLowerCase()) ? known : undefined
+/** A token cannot be guessed. */
+async function tokenOwner(it: Installation, { name, secret }: Shown, at: Date): Promise<Requester | undefined> {
+  const owner = await findToken(it.db, secret, at)
+  return owner && (name === undefined || name.toLowerCase() === owner.name.toLowerCase()) ? owner : undefined
+}
+
+async function passwordOwner(it: Installation, { name, secret }: Shown): Promise<Requester | undefined> {
+  return name === undefined ? undefined : verifyPassword(it.db, name, secret)
 }

@@ -129,6 +129,21 @@ describe('who enrols over EST', () => {
     })
   })
 
+  describe('many passwords at once', () => {
+    it('of forty wrong ones from an address ten are looked at', async () => {
+      const headers = { 'X-Forwarded-For': '198.51.100.77' }
+      const passwords = Array.from({ length: 40 }, (_, at) => `wrong ${at}`)
+      const statuses = await Promise.all(
+        passwords.map(async (password) => {
+          const wishes = { by: key('burst'), subject: { CN: 'a.example.org' }, basic: `maker:${password}` }
+          return (await est.app.enroll({ ...wishes, headers })).status
+        }),
+      )
+      expect(statuses.filter((status) => status === 401)).toHaveLength(10)
+      expect(statuses.filter((status) => status === 429)).toHaveLength(30)
+    })
+  })
+
   describe('what a profile wants to see', () => {
     let by: Party
 
