@@ -20,7 +20,7 @@ describe('full CMC by the classes of Bouncy Castle, whose messages are BER', () 
   afterAll(() => server.stop())
 
   /** By the command line, as an administrator does it. */
-  async function shared(name: string): Promise<{ identification: string; secret: string }> {
+  async function shared(name: string): Promise<{ identification: string; secret: string; uuid: string }> {
     const words = ['cmc', 'create', '--profile', label, '--identification', name]
     return cliJson(server.process, words, { token: server.admin.token })
   }
@@ -62,6 +62,18 @@ describe('full CMC by the classes of Bouncy Castle, whose messages are BER', () 
     const wrong = await client.exchange(label, { ...two, secret: `${secret}x` })
     expect(wrong.status).toBe(403)
     expect(wrong.read[0]).toBe('status 2 part 3 part 4 fail 7')
+  })
+
+  test('a shared secret is listed without itself, and ends when it is revoked', async () => {
+    const { identification, secret, uuid } = await shared('ends')
+    const listed = await cliJson<{ name: string; uuid: string }[]>(server.process, ['cmc', 'ls', '--profile', label], {
+      token: server.admin.token,
+    })
+    expect(listed).toContainEqual(expect.objectContaining({ name: 'ends', uuid }))
+    expect(JSON.stringify(listed)).not.toContain(secret)
+    await cliJson(server.process, ['cmc', 'revoke', uuid], { token: server.admin.token })
+    const order = { dns: 'ends.localhost', identification, secret }
+    expect((await client.exchange(label, order)).read[0]).toMatch(/^status 2 part 1 fail 2$/)
   })
 
   test('what waits is fetched by its token once a person has approved it', async () => {

@@ -4,20 +4,10 @@ import { nullValue, octets, oid, seq, set, time, utf8 } from '../../src/pki/der.
 import { nameOf } from '../../src/pki/name.ts'
 import { OID } from '../../src/pki/oid.ts'
 import { keyIdentifier, publicKeyFrom } from '../../src/pki/publicKey.ts'
-import {
-  buildCrmf,
-  buildPkiData,
-  type CmcSigner,
-  control,
-  crm,
-  identityControls,
-  signedRequest,
-  tcr,
-  witness,
-} from '../helpers/cmc.ts'
+import { buildPkiData, type CmcSigner, control, identityControls, signedRequest, tcr, witness } from '../helpers/cmc.ts'
 import { certificateIdOf, device, postCmc, sendCmc, sharedSecret, statusOf, tcrFor } from '../helpers/cmcApp.ts'
 import type { Party } from '../helpers/cms.ts'
-import { attribute, buildCsr, ecKey, extension, extensionRequest } from '../helpers/csrs.ts'
+import { buildCsr, ecKey, extension, extensionRequest } from '../helpers/csrs.ts'
 import { auto, useEstApp } from '../helpers/estApp.ts'
 
 const it = useEstApp()
@@ -236,6 +226,21 @@ describe('RFC 10002 section 6.2: by a shared secret', () => {
     expect(statusOf(await sendCmc(app, prove([tcrFor(1, device(), newName())], ended))).text).toMatch(/was revoked/)
   })
 
+  test('one that is good once, by eight devices at once: one of them; by one device eight times: one order', async () => {
+    const once = await sharedSecret(it.app, { singleUse: true })
+    const statuses = await Promise.all(
+      Array.from({ length: 8 }, async () =>
+        statusOf(await sendCmc(it.app, prove([tcrFor(1, device(), newName())], once))),
+      ),
+    )
+    expect(statuses.filter(({ status }) => status === 'pending')).toHaveLength(1)
+    const before = await it.app.count()
+    const same = prove([tcrFor(1, device(), newName())], await sharedSecret(it.app, { singleUse: true }))
+    const repeated = await Promise.all(Array.from({ length: 8 }, () => sendCmc(it.app, same)))
+    expect(new Set(repeated.map((answer) => statusOf(answer).pending?.token.toString('hex'))).size).toBe(1)
+    expect(await it.app.count()).toBe(before + 1)
+  })
+
   test('two requests by one that is good once: the second is refused', async () => {
     const once = await sharedSecret(it.app, { singleUse: true })
     const { full } = await sendCmc(
@@ -243,45 +248,5 @@ describe('RFC 10002 section 6.2: by a shared secret', () => {
       prove([tcrFor(1, device(), newName()), tcrFor(2, device(), newName())], once),
     )
     expect(full?.statuses).toMatchObject([{ status: 'pending' }, { status: 'failed' }])
-  })
-
-  describe('section 6.3.1: linked to possession by popLinkRandom', () => {
-    const random = Buffer.alloc(64, 7)
-    const link = (secret: string, input = random) => witness({ secret, input })
-    async function send(linked: (secret: string) => Buffer | undefined, given: Buffer | null = random) {
-      const dns = newName()
-      const shared = await sharedSecret(it.app, { dns: [dns] })
-      const value = linked(shared.secret)
-      const san = extension(OID.subjectAltName, seq(Buffer.concat([Buffer.of(0x82, dns.length), Buffer.from(dns)])))
-      const attributes = [extensionRequest(san), ...(value ? [attribute(OID.cmcPopLinkWitnessV2, value)] : [])]
-      const subject = nameOf({ CN: dns })
-      const controls = value ? [seq(oid(OID.cmcPopLinkWitnessV2), value)] : []
-      const crmf = buildCrmf({
-        id: 2,
-        key: ecKey(),
-        subject,
-        extensions: [san],
-        ...(controls.length > 0 ? { controls } : {}),
-      })
-      const { requests, controls: proof } = prove([tcr(1, buildCsr({ subject, attributes })), crm(crmf)], shared)
-      const halves = given ? [control(12, OID.cmcPopLinkRandom, octets(given))] : []
-      return sendCmc(it.app, { requests, controls: [...proof, ...halves] })
-    }
-
-    test('right, in PKCS #10 and in CRMF', async () => {
-      expect((await send((secret) => link(secret))).simple).toHaveLength(3)
-    })
-
-    test.each<[string, (secret: string) => Buffer | undefined, Buffer | null]>([
-      ['missing', () => undefined, random],
-      ['by another secret', (secret) => link(`${secret}x`), random],
-      ['over another random', (secret) => link(secret, Buffer.alloc(64, 8)), random],
-      ['no witness at all', () => nullValue(), random],
-      ['without the random', (secret) => link(secret), null],
-    ])('%s: popFailed for each', async (_, linked, given) => {
-      const { full } = await send(linked, given)
-      const expected = [1, 2].map((id) => ({ status: 'failed', failInfo: 'popFailed', bodyParts: [id] }))
-      expect(full?.statuses).toMatchObject(expected)
-    })
   })
 })

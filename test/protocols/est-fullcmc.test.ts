@@ -24,6 +24,12 @@ const crmfFor = (id: number, by: Party, dns: string): Buffer =>
     buildCrmf({ id, key: by.key, subject: [[{ type: 'CN', value: dns }]], identifiers: [{ type: 'dns', value: dns }] }),
   )
 
+function deep(levels: number): Buffer {
+  let value: Buffer = Buffer.alloc(0)
+  for (let i = 0; i < levels; i++) value = seq(value)
+  return value
+}
+
 describe('RFC 7030 section 4.3.1: what is sent', () => {
   const types = [
     'application/pkcs7-mime; smime-type=CMC-request',
@@ -55,6 +61,8 @@ describe('RFC 7030 section 4.3.1: what is sent', () => {
     ['no DER', Buffer.from('hello').toString('base64')],
     ['a PKIData that is in no message', buildPkiData({}).toString('base64')],
     ['a message of another content', signedRequest(buildPkiData({}), [], { contentType: OID.data }).toString('base64')],
+    ['values nested ten thousand deep', deep(10_000).toString('base64')],
+    ['lengths left open ten thousand deep', Buffer.alloc(20_000, Buffer.of(0x30, 0x80)).toString('base64')],
     ['bytes that are not in base64', signedRequest(buildPkiData({}), [])],
   ]
   test.each(nothing)('%s is no full PKI request: 400 in text', async (_, body) => {
