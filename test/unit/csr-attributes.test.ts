@@ -123,7 +123,7 @@ describe('a request made by the answer (RFC 9908) is admitted by every profile',
         if (type === 'server' && sample.device.names.length > 0) expect(wanted.identifiers.length).toBeGreaterThan(0)
         expect(wanted.identifiers.length).toBeLessThanOrEqual(names.max)
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     )
   })
 })
