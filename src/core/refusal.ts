@@ -7,10 +7,11 @@ import { Failure, type FailureCode } from './failure.ts'
 import type { Installation } from './installation.ts'
 import { insertSignRequest, type Order } from './newRequest.ts'
 import { findByOrigin } from './records.ts'
+import type { SignRequest } from './request.ts'
 
 /**
  * An order that a hard policy refuses: thrown back where the client's own record lives on, else stored as denied with
- * all its parameters. Either way it is audited as certificate.policy_hard_fail and raises an alert.
+ * all its parameters. Either way it is audited as certificate.policy_hard_fail and raises an alert; the same order again gets the stored one back.
  */
 export async function refuse(it: Installation, order: Order, claim: Claim | undefined): Promise<SignAnswer> {
   const { draft, requester, admission, now } = order
@@ -18,7 +19,8 @@ export async function refuse(it: Installation, order: Order, claim: Claim | unde
   const detail = refusals.map((refusal) => refusal.detail).join('; ')
   const answer = await transaction(it.db, async (db) => {
     const known = draft.origin && (await findByOrigin(db, draft.origin))
-    if (draft.refusal === 'store' && known && !known.request.endedAt) return { request: known.request, repeat: true }
+    if (draft.refusal === 'store' && known && answers(known.request, order, detail))
+      return { request: known.request, repeat: true }
     let id: number | null = null
     let stored: SignAnswer | undefined
     if (draft.refusal === 'store') {
@@ -72,6 +74,13 @@ export async function refuse(it: Installation, order: Order, claim: Claim | unde
   })
   if (answer) return answer
   throw new Failure(codeOf(refusals.map(({ code }) => code)), detail, { problems: refusals })
+}
+
+/** An earlier record of the origin that is still open, or was refused by the same words: who asks on and on makes no rows by it. */
+function answers({ status, reason, endedAt }: SignRequest, { draft, now }: Order, detail: string): boolean {
+  if (!endedAt) return true
+  const until = endedAt.getTime() + draft.profile.settings.repeatWindow
+  return status === 'denied' && reason === detail && until >= now.getTime()
 }
 
 /** One code for several problems: their own where they agree, else that of the request as a whole. */
