@@ -15,9 +15,10 @@ import { success } from './success.ts'
 /** GetCert (RFC 8894 section 4.5): certificates of this profile's authority, for who has one of them: what is in them is not for everybody. */
 export async function getCert(exchange: Exchange, message: PkiMessage): Promise<Outcome> {
   const { certificate } = await named(exchange, message)
-  const signer = await knownSigner(exchange, message)
-  if (signer.certificate?.authorityId !== exchange.profile.authorityId)
-    throw new Refusal('badRequest', 'GetCert must be signed with a certificate of this authority')
+  const { certificate: own } = await knownSigner(exchange, message)
+  const stands = own?.status === 'issued' && own.notAfter > exchange.now
+  if (!stands || own.authorityId !== exchange.profile.authorityId)
+    throw new Refusal('badRequest', 'GetCert must be signed with a certificate of this authority that stands')
   if (!certificate) throw new Refusal('badCertId', 'there is no such certificate')
   return success(exchange, message, writeCertsOnly([certificate.der]))
 }

@@ -27,7 +27,7 @@ export interface Requester {
 }
 
 /** One text for a requester, the same for the same party: what remembered approvals and look-ups go by. */
-export function requesterKey(requester: Requester): string {
+export function requesterKey(requester: Pick<Requester, 'kind' | 'ref'>): string {
   return `${requester.kind}:${requester.ref}`
 }
 

@@ -9,6 +9,7 @@ import { Failure } from './failure.ts'
 import { crlIssuerOf, isIndirect } from './indirectCrl.ts'
 import type { Requester } from './requester.ts'
 import type { CoreTables } from './tables.ts'
+import { withdrawCertified } from './withdrawWaiting.ts'
 
 /** Whose status changes, by whom, when. */
 export interface Withdrawal {
@@ -49,6 +50,7 @@ export async function withdraw(db: Database, withdrawal: Withdrawal, reason: str
     .execute()
   await recordChange(db, withdrawal, { status, reason: reason ?? null, ...changed })
   await withdrawAuthority(db, certificate, now)
+  if (status === 'revoked') await withdrawAsked(db, withdrawal)
   await audit(db, requester, now, {
     action: 'certificate.revoked',
     organizationId: certificate.organizationId,
@@ -176,6 +178,12 @@ async function crlSigner(db: Database, { id, authorityId }: Certificate): Promis
     .where('id', '=', crlIssuerOf(shard))
     .executeTakeFirstOrThrow()
   return other.authority_id
+}
+
+/** What was asked by its key, and waits for people: nobody is to approve what a key asks that is trusted no more. */
+async function withdrawAsked(db: Database, { certificate, requester: actor, now: at }: Withdrawal): Promise<void> {
+  const reason = 'the certificate that this was asked with was revoked: ask anew'
+  await withdrawCertified(db, certificate, { actor, at, reason })
 }
 
 /** The certificate of an authority of ours: from the next look on nothing is issued under it (authority.ts, withdrawn). */

@@ -1,10 +1,11 @@
 import type { Database } from '../db/open.ts'
 import { forUpdate, withTables } from '../db/tables.ts'
+import type { Certificate } from './certificate.ts'
 import { findDecision, settleDecision } from './decision.ts'
 import { openSign } from './openRequests.ts'
 import { toSignRequest } from './records.ts'
 import type { SignRequest } from './request.ts'
-import type { Requester } from './requester.ts'
+import { type Requester, requesterKey } from './requester.ts'
 import type { CoreTables } from './tables.ts'
 import { moveSignRequest } from './transition.ts'
 
@@ -64,14 +65,22 @@ export async function withdrawChallenged(
 ): Promise<number> {
   const rows = await forUpdate(
     db,
-    withTables<CoreTables>(db)
-      .selectFrom('sign_requests')
-      .selectAll()
-      .where(openSign)
-      .where('profile_id', '=', profileId)
-      .where('status', '=', 'requested')
-      .where('requester_key', 'like', `challenge:${uuid}/%`),
+    waiting(db).where('profile_id', '=', profileId).where('requester_key', 'like', `challenge:${uuid}/%`),
   ).execute()
   for (const request of rows.map(toSignRequest)) await withdrawWaiting(db, request, withdrawal)
   return rows.length
 }
+
+/** As withdrawEnrolled, for what was asked by the key of a certificate of ours, in whatever profile. */
+export async function withdrawCertified(
+  db: Database,
+  { fingerprint: ref }: Certificate,
+  withdrawal: Withdrawal,
+): Promise<void> {
+  const asker = requesterKey({ kind: 'client-certificate', ref })
+  const rows = await forUpdate(db, waiting(db).where('requester_key', '=', asker)).execute()
+  for (const request of rows.map(toSignRequest)) await withdrawWaiting(db, request, withdrawal)
+}
+
+const waiting = (db: Database) =>
+  withTables<CoreTables>(db).selectFrom('sign_requests').selectAll().where(openSign).where('status', '=', 'requested')

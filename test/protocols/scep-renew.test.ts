@@ -7,7 +7,7 @@ import { OID } from '../../src/pki/oid.ts'
 import { signerFor } from '../../src/pki/signer.ts'
 import type { Party } from '../helpers/cms.ts'
 import { buildCsr } from '../helpers/csrs.ts'
-import { auto, useScepApp } from '../helpers/scepApp.ts'
+import { auto, useScepApp, waits } from '../helpers/scepApp.ts'
 import { csrOf, device, issuerAndSubject, leafOf } from '../helpers/scepClient.ts'
 
 const sameNames = [{ name: 'same names', when: 'certificate.present && certificate.sameNames', auto: true }]
@@ -15,7 +15,7 @@ const first = [{ name: 'a first one', when: 'requester.kind == "key-holder"', au
 
 describe('SCEP renewal', () => {
   const scep = useScepApp()
-  const rules = { issue: first, renew: sameNames, rekey: sameNames, revoke: auto }
+  const rules = { issue: [...first, ...waits], renew: sameNames, rekey: sameNames, revoke: auto }
 
   beforeAll(async () => {
     await scep.app.save('fleet', {}, { rules })
@@ -125,6 +125,23 @@ describe('SCEP renewal', () => {
     expect(await scep.app.count()).toBe(before)
   })
 
+  it('pitfall "approval race": what waits for people ends when the certificate that asked for it is revoked', async () => {
+    const old = await enrolled('thief.example.org')
+    const { world } = scep.app
+    const admin = await findUser(world.it.db, { name: 'admin' })
+    if (!admin) throw new Error('no administrator')
+    const certificate = await scep.app.newest()
+    expect((await renew(old, 'thief2.example.org')).pkiStatus).toBe('PENDING')
+    const door = world.core.as(asRequester(admin))
+    await door.revoke({ protocol: 'test', certificate, grounds: 'user', reason: 'cessationOfOperation' })
+    await expect(scep.app.vote()).rejects.toMatchObject({ code: 'conflict' })
+    const transactionId = 'renewal thief2.example.org'
+    const asked = { type: 'CertPoll', by: old, profile: 'fleet', transactionId, data: Buffer.alloc(0) } as const
+    const reply = await scep.app.send({ ...asked, data: issuerAndSubject({ CN: 'a' }, { CN: 'b' }) })
+    expect(reply).toMatchObject({ pkiStatus: 'FAILURE', failInfo: 'badRequest' })
+    expect(reply.text).toContain('revoked')
+  })
+
   it('pitfall "POP missing on RenewalReq": the signature of the PKCS #10 request is checked all the same', async () => {
     const old = await enrolled('pop.example.org')
     const data = csrOf(device('pop new'), { subject: { CN: 'pop.example.org' } })
@@ -157,6 +174,25 @@ describe('SCEP renewal', () => {
         pkiStatus: 'FAILURE',
         failInfo: 'badRequest',
       })
+    })
+
+    it('GetCert by a certificate that was revoked, or has ended, gives nothing', async () => {
+      const by = await enrolled('getcert-revoked.example.org')
+      const { world } = scep.app
+      const admin = await findUser(world.it.db, { name: 'admin' })
+      if (!admin) throw new Error('no administrator')
+      const certificate = await scep.app.newest()
+      const other = await enrolled('getcert-ended.example.org')
+      const asked = { type: 'GetCert', data: wanted(other.certificate), profile: 'fleet' } as const
+      expect((await scep.app.send({ ...asked, by })).pkiStatus).toBe('SUCCESS')
+      const door = world.core.as(asRequester(admin))
+      await door.revoke({ protocol: 'test', certificate, grounds: 'user' })
+      expect(await scep.app.send({ ...asked, by })).toMatchObject({ pkiStatus: 'FAILURE', failInfo: 'badRequest' })
+      const { now } = world.time
+      world.time.pass(91 * 86_400_000)
+      const ended = await scep.app.send({ ...asked, by: other })
+      world.time.now = now
+      expect(ended).toMatchObject({ pkiStatus: 'FAILURE', failInfo: 'badRequest' })
     })
 
     it('RFC 8894 section 4.6.1: GetCRL gives the CRL alone, in crls', async () => {
