@@ -62,7 +62,9 @@ export async function readStatus(
       if (row.imported === null) issued = { kind: 'good', since: row.created_at }
     }
   }
-  return issued ?? (await revokedElsewhere(it, issuing, serial)) ?? ofAuthority(issuing, all, serial)
+  // A CRL of another certificate of the key may have told of it; of its own that is known by now.
+  const told = issued && issuing.certificates.length === 1 ? undefined : await revokedElsewhere(it, issuing, serial)
+  return told ?? issued ?? ofAuthority(issuing, all, serial)
 }
 
 async function revokedElsewhere(

@@ -46,6 +46,26 @@ describe.each(databases)('what OCSP says on $name', ({ open }) => {
     }
   })
 
+  it('what a CRL of another certificate of the same key and name lists is revoked', async () => {
+    const twin = await to.newRoot('twin')
+    const { serial } = await to.issue('a.twin.example.org', 'twin')
+    await to.change(async (tables) => {
+      const own = tables.selectFrom('authority_certificates').selectAll().where('id', '=', twin.id)
+      const { id: _, ...row } = await own.executeTakeFirstOrThrow()
+      const { id } = await tables
+        .insertInto('authority_certificates')
+        .values({ ...row, active: 0 })
+        .returning('id')
+        .executeTakeFirstOrThrow()
+      const listed = { serial, shard: 0, revoked_at: 1_000, reason: null, invalidity_at: null }
+      await tables
+        .insertInto('imported_revocations')
+        .values({ ...listed, authority_certificate_id: id })
+        .execute()
+    })
+    expect(readOcsp(await ask(twin, serial)).statuses).toEqual(['revoked 1970-01-01T00:00:01.000Z -'])
+  })
+
   it('a serial of an abandoned attempt was never issued', async () => {
     const { id, serial } = await to.issue('abandoned.example.org')
     const abandoned = nobodys()
