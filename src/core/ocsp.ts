@@ -1,6 +1,6 @@
 import { DatabaseUnavailable } from '../db/transaction.ts'
 import { PkiError } from '../pki/error.ts'
-import { type CertId, type OcspRequest, parseOcspRequest } from '../pki/ocsp.ts'
+import { type CertId, copyCertId, type OcspRequest, parseOcspRequest } from '../pki/ocsp.ts'
 import { findPlainRequest } from '../pki/ocspQuestion.ts'
 import { type OcspError, ocspError } from '../pki/ocspResponse.ts'
 import type { Installation } from './installation.ts'
@@ -75,8 +75,9 @@ interface Responding {
 }
 
 const bounds = { entries: 200_000, octets: 64 << 20 }
-/** What is kept beside the key and the answer takes about so many octets. */
+/** What is kept beside the key and the answer takes about so many octets, and so many for each CertID after the first. */
 const weight = 1_000
+const weightEach = 600
 
 /**
  * The OCSP responder of the installation (RFC 6960, 9654, 9919). All certificates of one request belong to one issuing key of
@@ -211,12 +212,12 @@ async function answerNew(responding: Responding, question: OcspQuestion, der: Bu
   const facts = await gather(responding, certIds, stamp)
   if (typeof facts === 'string') return unsigned(facts)
   if (nonce) {
-    if (isKept(facts)) keep(responding.byQuestion, key, { ...facts, kept: undefined })
+    if (isKept(facts)) keep(responding.byQuestion, key, toKnown(facts))
     return signAnswer(request, { ...facts, now: responding.it.clock(), settled: false })
   }
   const kept = await make(responding, facts)
   if (isKept(facts)) {
-    const found = { ...facts, kept }
+    const found = toKnown(facts, kept)
     keep(responding.byQuestion, key, found)
     keep(responding.byWording, question.text, found)
   }
@@ -246,8 +247,15 @@ async function make({ it }: Responding, { certIds, speaker, statuses }: Facts): 
   const { der, signed } = await signAnswer({ certIds }, { speaker, statuses, now, settled })
   const madeAt = signed.thisUpdate.getTime()
   const renewAt = madeAt + (signed.nextUpdate.getTime() - madeAt) / 2
-  // A copy of its own: what it was written into is longer.
-  return { answer: { der: Buffer.from(der), signed }, madeAt, renewAt }
+  // A copy in memory of its own: what it was written into is longer, and so is what small buffers are cut from.
+  const copy = Buffer.allocUnsafeSlow(der.length)
+  der.copy(copy)
+  return { answer: { der: copy, signed }, madeAt, renewAt }
+}
+
+/** It outlives the request. */
+function toKnown(facts: Facts, kept?: KeptAnswer): Known {
+  return { ...facts, certIds: facts.certIds.map(copyCertId), kept }
 }
 
 function isNeverIssued({ kind }: KnownStatus): boolean {
@@ -265,7 +273,8 @@ function questionKey(certIds: readonly CertId[]): string {
 }
 
 function keep(memory: Kept<Known>, key: string, known: Known): void {
-  memory.set(key, known, key.length + (known.kept?.answer.der.length ?? 0) + weight)
+  const { certIds, kept } = known
+  memory.set(key, known, key.length + (kept?.answer.der.length ?? 0) + weight + weightEach * (certIds.length - 1))
 }
 
 function read(der: Buffer): OcspRequest | OcspError {

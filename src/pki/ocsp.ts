@@ -112,6 +112,16 @@ function refuseCritical(field: Tlv) {
   return extensions
 }
 
+/** The same in memory of its own: as it was read, it holds all octets of the request that it came in. */
+export function copyCertId(certId: CertId): CertId {
+  const { der, issuerNameHash, issuerKeyHash } = certId
+  const copy = Buffer.allocUnsafeSlow(der.length)
+  der.copy(copy)
+  const part = ({ byteOffset, length }: Buffer) =>
+    copy.subarray(byteOffset - der.byteOffset, byteOffset - der.byteOffset + length)
+  return { ...certId, der: copy, issuerNameHash: part(issuerNameHash), issuerKeyHash: part(issuerKeyHash) }
+}
+
 /**
  * What CertIDs of an issuer's certificates hold, by hash algorithm: `name` over the DER of the issuer's subject, `key` over the bits of its
  * subjectPublicKey. Takes the fields of the issuer's certificate. Throws PkiError('malformed') for a broken SubjectPublicKeyInfo.

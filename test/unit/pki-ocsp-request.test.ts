@@ -3,13 +3,23 @@ import { describe, expect, test } from 'vitest'
 import { bits, explicit, integer, nullValue, octets, oid, seq, tlv } from '../../src/pki/der.ts'
 import { PkiError } from '../../src/pki/error.ts'
 import { encodeExtension } from '../../src/pki/extensions.ts'
-import { parseOcspRequest } from '../../src/pki/ocsp.ts'
+import { copyCertId, parseOcspRequest } from '../../src/pki/ocsp.ts'
 import { OID } from '../../src/pki/oid.ts'
 
 const sha1Id = (serial = 1) =>
   seq(seq(oid(OID.sha1), nullValue()), octets(Buffer.alloc(20, 1)), octets(Buffer.alloc(20, 2)), integer(serial))
 const tbs = (ids: Buffer[], ...tail: Buffer[]) => seq(seq(...ids.map((id) => seq(id))), ...tail)
 const nonce = (value: Buffer) => explicit(2, seq(encodeExtension(OID.ocspNonce, value)))
+
+test('a CertID that is kept does not hold the request that it came in', () => {
+  const request = seq(tbs([sha1Id(7)], nonce(octets(Buffer.alloc(128)))))
+  const [certId] = parseOcspRequest(request).certIds
+  if (!certId) throw new Error('there is one')
+  const copy = copyCertId(certId)
+  expect(copy).toEqual(certId)
+  for (const { buffer } of [copy.der, copy.issuerNameHash, copy.issuerKeyHash])
+    expect(buffer.byteLength).toBe(certId.der.length)
+})
 
 describe('parseOcspRequest', () => {
   test('accepts 32 questions, a version, a requestor name and a nonce of 1 to 128 octets (RFC 9654 section 2.1)', () => {
