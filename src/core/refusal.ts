@@ -9,6 +9,9 @@ import { insertSignRequest, type Order } from './newRequest.ts'
 import { findByOrigin } from './records.ts'
 import type { SignRequest } from './request.ts'
 
+/** What the decision names in place of a rule: rules of people have a version. */
+export const byPolicy = { rule: 'policy', version: '' } as const
+
 /**
  * An order that a hard policy refuses: thrown back where the client's own record lives on, else stored as denied with
  * all its parameters. Either way it is audited as certificate.policy_hard_fail and raises an alert; the same order again gets the stored one back.
@@ -37,7 +40,7 @@ export async function refuse(it: Installation, order: Order, claim: Claim | unde
       id = request.id
       stored = { request, repeat: false }
       const { organizationId, authorityId, revision } = request
-      const outcome = { kind: 'deny', rule: 'policy', version: '', message: detail } as const
+      const outcome = { kind: 'deny', ...byPolicy, message: detail } as const
       await openDecision(db, {
         kind: 'sign',
         requestId: id,

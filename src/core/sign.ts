@@ -22,7 +22,7 @@ import { runAttempt } from './issue.ts'
 import { insertSignRequest, type Order, Raced } from './newRequest.ts'
 import { admit, type Refusal } from './policy.ts'
 import { findByOrigin } from './records.ts'
-import { refuse } from './refusal.ts'
+import { byPolicy, refuse } from './refusal.ts'
 import { findRemembered, type Remembered, rememberedScope } from './remember.ts'
 import type { Finding, SignDraft, SignRequest, SignStatus } from './request.ts'
 import { type Requester, requesterKey } from './requester.ts'
@@ -237,6 +237,8 @@ async function openSignDecision(
 async function stands(db: Database, request: SignRequest, { draft, now }: Order): Promise<boolean> {
   if (draft.once || !request.endedAt) return true
   if (request.endedAt.getTime() + draft.profile.settings.repeatWindow < now.getTime()) return false
+  // Here policy refuses nothing: what it refused then was changed since.
+  if (request.status === 'denied') return !(await refusedByPolicy(db, request))
   if (request.status !== 'signed') return true
   const certificate = await withTables<CoreTables>(db)
     .selectFrom('certificates')
@@ -244,4 +246,16 @@ async function stands(db: Database, request: SignRequest, { draft, now }: Order)
     .where('id', '=', request.id)
     .executeTakeFirst()
   return certificate?.status !== 'revoked'
+}
+
+async function refusedByPolicy(db: Database, { id, revision }: SignRequest): Promise<boolean> {
+  const row = await withTables<CoreTables>(db)
+    .selectFrom('decisions')
+    .select('id')
+    .where('sign_request_id', '=', id)
+    .where('revision', '=', revision)
+    .where('rule', '=', byPolicy.rule)
+    .where('rule_version', '=', byPolicy.version)
+    .executeTakeFirst()
+  return row !== undefined
 }

@@ -43,5 +43,30 @@ describe.each(databases)('an order that policy refuses, sent again and again, on
     expect(await audited(world, 'certificate.policy_hard_fail')).toHaveLength(3)
   })
 
+  it('is a new order once the profile takes it; what a rule denies stands', async () => {
+    const csr = await newCsr(['mended.example.org'])
+    const signer = (ref: string) => (profile: RaProfile) =>
+      world.core.as(acmeAccount()).sign({
+        profile,
+        protocol: 'est',
+        action: 'issue',
+        csr,
+        origin: { protocol: 'est', ref },
+        refusal: 'store',
+      })
+    const [mended, denied] = [signer('mended'), signer('denied')]
+    const narrow = await world.save('narrow', { settings: narrower })
+    expect((await mended(narrow)).request.status).toBe('denied')
+    expect((await denied(narrow)).request.status).toBe('denied')
+    const wide = { settings: { certificate: { names: { dns: ['**'] } } } }
+    // As a rule of people may be called.
+    const never = { issue: [{ name: 'policy', deny: 'not today' }], renew: [], rekey: [], revoke: [], export: [] }
+    const { request } = await denied(await world.save('narrow', { ...wide, rules: never }))
+    expect(request).toMatchObject({ status: 'denied', reason: 'not today' })
+    const waits = await world.save('narrow', wide)
+    expect((await mended(waits)).request.status).toBe('requested')
+    expect(await denied(waits)).toMatchObject({ repeat: true, request: { id: request.id } })
+  })
+
   const narrower = { certificate: { names: { dns: [] } } }
 })
