@@ -43,7 +43,11 @@ async function withdrawListed(
   { actor, at }: Pick<Listing, 'actor' | 'at'>,
 ): Promise<boolean> {
   const reason = reasonOf(entry)
-  if (status === 'revoked' || (status === 'hold' && reason === 'certificateHold')) return false
+  if (status === 'revoked' || (status === 'hold' && reason === 'certificateHold')) {
+    // Whatever the reason was here: the key is known by others.
+    if (reason === 'keyCompromise') await blockKeyOf(db, id, at)
+    return false
+  }
   const certificate = await findCertificate(db, { id })
   if (!certificate) return false
   const { revokedAt, invalidityDate } = entry

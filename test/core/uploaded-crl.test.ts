@@ -131,6 +131,20 @@ describe.each(databases)('an authority that signs elsewhere, on $name', ({ open 
     await world.save(manual.name, { authority: manual.id })
   })
 
+  test('the key of one that it says is compromised is blocked, also where it was revoked here for another reason', async () => {
+    const certificate = await manual.issue('compromised.example.org')
+    await manual.revoke(certificate, 'superseded')
+    await publish([{ serial: certificate.serial, reason: reasonCodes.superseded }])
+    const isBlocked = async () =>
+      (await people.as(people.root).admin.blockedKeys()).some(
+        ({ spkiSha256 }) => spkiSha256 === certificate.publicKey.spkiHash,
+      )
+    expect(await isBlocked()).toBe(false)
+    await publish([{ serial: certificate.serial, reason: reasonCodes.keyCompromise }])
+    expect(await isBlocked()).toBe(true)
+    expect(await stored(certificate.id)).toMatchObject({ revocationReason: 'superseded' })
+  })
+
   test('on hold there is on hold here, and does not do for a revocation', async () => {
     const certificate = await manual.issue('hold.example.org')
     const request = await manual.revoke(certificate, 'superseded')
