@@ -4,8 +4,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readBareCertificate } from '../../src/pki/certificateIdentifier.ts'
 import { OID } from '../../src/pki/oid.ts'
 import { pemDecode } from '../../src/pki/pem.ts'
-import { requireSuccess } from '../helpers/acmeClients.ts'
-import { type BouncyCastle, bouncyCastle } from '../helpers/bouncyCastle.ts'
 import { buildPkiData, tcr } from '../helpers/cmc.ts'
 import {
   authoritiesOf,
@@ -15,7 +13,7 @@ import {
   enrolByCurl,
   verifyBelow,
 } from '../helpers/estCurl.ts'
-import { asymmetricKey, capabilities, decryptKey, keygenRequest } from '../helpers/estKeygen.ts'
+import { asymmetricKey, capabilities, keygenRequest } from '../helpers/estKeygen.ts'
 import { type EstServer, newCsr, newKey, SETUP_WITHIN, startEstServer } from '../helpers/estServer.ts'
 import { decryptByOpenssl, keyInPackage, type OpenWith, verifyByOpenssl } from '../helpers/keyPackage.ts'
 import { pem } from '../helpers/pkiSamples.ts'
@@ -24,16 +22,13 @@ import { run, succeed } from '../helpers/program.ts'
 const nothing = Buffer.alloc(0)
 const CMC_REQUEST = 'application/pkcs7-mime; smime-type=CMC-request'
 
-describe('EST: the optional operations, with curl, openssl and Bouncy Castle', () => {
+describe('EST: the optional operations, with curl and openssl', () => {
   let server: EstServer
-  let client: BouncyCastle
 
   beforeAll(async () => {
     server = await startEstServer()
     await server.save({ name: 'open' })
     await server.save({ name: 'bound', est: { channelBinding: 'required' } })
-    await server.save({ name: 'silent', est: { csrattrs: { form: 'none' } } })
-    client = await bouncyCastle(server)
   }, SETUP_WITHIN)
   afterAll(() => server?.stop())
 
@@ -60,13 +55,6 @@ describe('EST: the optional operations, with curl, openssl and Bouncy Castle', (
       const der = server.file('bound.der')
       writeFileSync(der, Buffer.from(text, 'base64'))
       expect(await succeed('openssl', ['asn1parse', '-inform', 'DER', '-in', der])).toContain(':challengePassword')
-      expect(await client.succeed('csrattrs', { label: 'bound' })).toContain('wants 1.2.840.113549.1.9.7\n')
-    })
-
-    it('16: Bouncy Castle reads the list, and 204 as nothing to obey', async () => {
-      expect(await client.succeed('csrattrs', { label: 'open' })).toMatch(/^(wants [\d.]+\n)+$/)
-      expect((await curlEst(server, { label: 'silent', operation: 'csrattrs' })).status).toBe(204)
-      expect(await client.succeed('csrattrs', { label: 'silent' })).toBe('no attributes\n')
     })
   })
 
@@ -83,9 +71,6 @@ describe('EST: the optional operations, with curl, openssl and Bouncy Castle', (
       })
     }
 
-    const ask = (body: string, more: object = {}) =>
-      curlEst(server, { label: 'open', operation: 'serverkeygen', body, bearer: server.admin.token, ...more })
-
     /** The certificate is for that key. */
     async function fits(key: Buffer, certsOnly: Buffer, name: string): Promise<void> {
       const keyFile = server.file(
@@ -98,29 +83,6 @@ describe('EST: the optional operations, with curl, openssl and Bouncy Castle', (
       await verifyBelow(server, { label: 'open', cert, name })
     }
 
-    it.each(['EC', 'RSA'] as const)('EC11: %s: the key in the clear beside its certificate', async (kind) => {
-      const name = `${kind.toLowerCase()}-made.localhost`
-      const [key, certificate] = partsOf(
-        await ask(await newCsr(server, { key: await newKey(server, name, kind), name })),
-      )
-      expect(key?.head).toContain('\r\nContent-Type: application/pkcs8\r\n')
-      expect(certificate?.head).toContain('\r\nContent-Type: application/pkcs7-mime; smime-type=certs-only\r\n')
-      for (const part of [key, certificate]) expect(part?.head).toContain('\r\nContent-Transfer-Encoding: base64\r\n')
-      await fits(key?.der ?? nothing, certificate?.der ?? nothing, name)
-    })
-
-    it('Bouncy Castle reads both parts', async () => {
-      const name = 'bc-made.localhost'
-      const [out, newkey] = [server.file('bc-made.pem'), server.file('bc-made.key')]
-      const user = { user: 'admin', password: server.admin.token }
-      const settings = { label: 'open', dns: name, dn: `CN=${name}`, alg: 'RSA', out, newkey, ...user }
-      expect(await client.succeed('serverkeygen', settings)).toMatch(
-        /issued CN=bc-made.*\nkey 1\.2\.840\.113549\.1\.1\.1\n/,
-      )
-      expect(await publicKeyOf('pkey', newkey)).toBe(await publicKeyOf('x509', out))
-      await verifyBelow(server, { label: 'open', cert: out, name })
-    })
-
     /** openssl opens the envelope, verifies who signed within, and the key is that of the certificate. */
     async function arrives(answer: CurlAnswer, by: OpenWith, name: string): Promise<void> {
       const [sealed, certificate] = partsOf(answer)
@@ -129,16 +91,6 @@ describe('EST: the optional operations, with curl, openssl and Bouncy Castle', (
       const content = verifyByOpenssl(decryptByOpenssl(sealed?.der ?? nothing, by), derOf(readFileSync(root, 'utf8')))
       await fits(keyInPackage(content), certificate?.der ?? nothing, name)
     }
-
-    it('4.4.1.1: encrypted to a secret key that the command line made', async () => {
-      const words = ['kek', 'create', '--profile', 'open', '--identifier', 'gate-7', '--json']
-      const { stdout } = requireSuccess(await server.process.cli(words, { token: server.admin.token }))
-      const secret = Buffer.from(/"[0-9a-f]{64}"/.exec(stdout)?.[0].slice(1, -1) ?? '', 'hex')
-      const host = 'sealed.localhost'
-      const attributes = [decryptKey('gate-7'), capabilities(OID.aes256Wrap, OID.aes256Cbc)]
-      const answer = await ask(keygenRequest({ host, attributes }).toString('base64'))
-      await arrives(answer, { secret, identifier: Buffer.from('gate-7') }, host)
-    })
 
     it('4.4.1.2: encrypted to the RSA key of the certificate that the client shows', async () => {
       const host = 'shown.localhost'
