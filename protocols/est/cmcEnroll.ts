@@ -16,6 +16,7 @@ import { CmcRefusal, type PartStatus } from './cmcRefusal.ts'
 import { type Order, order, originOf, renewalOf } from './enroll.ts'
 import type { Exchange } from './exchange.ts'
 import { namesOf } from './reenroll.ts'
+import { scheduleRevocation } from './replaced.ts'
 
 /** What one part came to, and the certificate for it. */
 export interface PartOutcome {
@@ -167,6 +168,7 @@ export async function outcomeOf(
     case 'signed': {
       const certificate = await door.findCertificate({ id: request.id })
       if (!certificate) throw new Failure('internal', 'a signed request has no certificate')
+      await scheduleRevocation(exchange, request)
       return { status: { status: 'success', bodyParts }, certificate }
     }
     case 'denied':

@@ -13,6 +13,7 @@ import { type Client, clientOf } from './client.ts'
 import { entitles } from './device.ts'
 import type { Exchange } from './exchange.ts'
 import { outcomeOf } from './outcome.ts'
+import { refuseEarly } from './renewalWindow.ts'
 import { readRequestBody } from './transfer.ts'
 
 /** simpleenroll: RFC 7030 section 4.2.1. */
@@ -41,12 +42,14 @@ export interface Order extends Pick<SignDraft, 'action' | 'renews' | 'notBefore'
 
 /** By the same names it is a renewal, whatever the operation is called: some clients know one only. */
 export function renewalOf(
-  { door, profile }: Exchange,
+  exchange: Exchange,
   { certificate }: Client,
   csr: Csr,
   identifiers: readonly Identifier[],
 ): Pick<SignDraft, 'action' | 'renews'> {
+  const { door, profile } = exchange
   if (!certificate || !door.keepsNames(profile, certificate, { csr, identifiers })) return { action: 'issue' }
+  refuseEarly(exchange, certificate)
   return { action: certificate.spkiHash === csr.publicKey.spkiHash ? 'renew' : 'rekey', renews: certificate.id }
 }
 

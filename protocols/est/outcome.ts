@@ -5,6 +5,7 @@ import { type HttpAnswer, plain } from '../../src/http/answer.ts'
 import { writeCertsOnly } from '../../src/pki/certsOnly.ts'
 import { oneLine } from './errors.ts'
 import type { Exchange } from './exchange.ts'
+import { scheduleRevocation } from './replaced.ts'
 import { base64Answer, CERTS_ONLY, isNameless } from './transfer.ts'
 
 /**
@@ -23,10 +24,11 @@ export async function outcomeOf(
 }
 
 async function told(
-  { door, options, incoming }: Exchange,
+  exchange: Exchange,
   request: SignRequest,
   render: (certificate: Certificate) => HttpAnswer | Promise<HttpAnswer>,
 ): Promise<HttpAnswer> {
+  const { door, options, incoming } = exchange
   switch (request.status) {
     case 'requested':
     case 'signing': {
@@ -38,7 +40,9 @@ async function told(
     case 'signed': {
       const certificate = await door.findCertificate({ id: request.id })
       if (!certificate) throw new Failure('internal', 'a signed request has no certificate')
-      return render(certificate)
+      const rendered = await render(certificate)
+      await scheduleRevocation(exchange, request)
+      return rendered
     }
     case 'denied':
     case 'expired':

@@ -7,7 +7,7 @@ import { clientOf } from './client.ts'
 import { enroll, type Order, order, requestOf } from './enroll.ts'
 import type { Exchange } from './exchange.ts'
 import { outcomeOf } from './outcome.ts'
-import { scheduleRevocation } from './replaced.ts'
+import { refuseEarly } from './renewalWindow.ts'
 
 /** simplereenroll: RFC 7030 section 4.2.2. What opened the connection is what is renewed; a registration authority asks for others. */
 export async function reenroll(exchange: Exchange): Promise<HttpAnswer> {
@@ -21,18 +21,7 @@ export async function reenroll(exchange: Exchange): Promise<HttpAnswer> {
   const action = certificate.spkiHash === csr.publicKey.spkiHash ? 'renew' : 'rekey'
   const names = namesOf(exchange, certificate, csr)
   const request = await order(exchange, client, { csr, ...names, action, renews: certificate.id })
-  if (request.status === 'signed') await scheduleRevocation(exchange, certificate)
   return outcomeOf(exchange, request, linked)
-}
-
-function refuseEarly({ options, now }: Exchange, { notAfter }: Certificate): void {
-  const { window } = options.reenroll
-  if (window === undefined) return
-  const from = notAfter.getTime() - window
-  const wait = Math.ceil((from - now.getTime()) / 1000)
-  if (wait <= 0) return
-  const detail = `the certificate is renewed from ${new Date(from).toISOString()} on`
-  throw new Failure('forbidden', detail, { retryAfter: wait })
 }
 
 /** The names must be those of the certificate; others are asked for by ChangeSubjectName beside them (RFC 6402 section 2.8). */

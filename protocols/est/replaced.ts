@@ -1,20 +1,22 @@
-import type { Certificate } from '../../src/core/certificate.ts'
 import { Failure } from '../../src/core/failure.ts'
+import type { SignRequest } from '../../src/core/request.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import type { Host } from '../../src/protocol.ts'
 import type { Exchange } from './exchange.ts'
 
 export const REVOKE_REPLACED = 'est.revokeReplaced'
 
-/** Plans the end of a certificate whose successor is handed out now. Asked again, it is planned once. */
+/** Plans the end of the certificate that a signed request has replaced, whose successor is handed out now. Asked again, it is planned once. */
 export async function scheduleRevocation(
-  { host, options, now }: Exchange,
-  { uuid, status }: Certificate,
+  { host, options, now, door }: Exchange,
+  { renews }: SignRequest,
 ): Promise<void> {
   const { revokeReplaced } = options.reenroll
-  if (revokeReplaced === undefined || status !== 'issued') return
+  if (revokeReplaced === undefined || renews === undefined) return
+  const replaced = await door.findCertificate({ id: renews })
+  if (replaced?.status !== 'issued') return
   const runAt = new Date(now.getTime() + revokeReplaced)
-  await transaction(host.db, (db) => host.enqueue(db, REVOKE_REPLACED, uuid, { runAt }))
+  await transaction(host.db, (db) => host.enqueue(db, REVOKE_REPLACED, replaced.uuid, { runAt }))
 }
 
 /** The job: its holder has asked for it by renewing the certificate with its key. The rules for revocations decide. */

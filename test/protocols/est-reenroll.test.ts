@@ -84,8 +84,14 @@ describe('EST re-enrolment', () => {
     const wishes = { subject: { CN: 'early.example.org' }, profile }
     const early = await reenroll(key('early 2'), by, wishes)
     expect(early).toMatchObject({ status: 403, text: expect.stringMatching(/renewed from \d{4}-\d\d-\d\dT/) })
+    for (const operation of ['simpleenroll', 'serverkeygen'])
+      expect(await reenroll(key('early 2'), by, { ...wishes, operation })).toMatchObject({
+        status: 403,
+        text: early.text,
+      })
     est.app.world.time.pass(61 * day)
     expect((await reenroll(key('early 2'), by, wishes)).status).toBe(200)
+    expect((await reenroll(key('early 2'), by, { ...wishes, operation: 'simpleenroll' })).status).toBe(200)
   })
 
   it('grace: an expired certificate renews itself for a while, and does nothing else', async () => {
@@ -135,6 +141,16 @@ describe('EST re-enrolment', () => {
     expect(await fingerprintOf(leafOfParty(by))).toMatchObject({ status: 'revoked', revocationReason: 'superseded' })
     expect(await fingerprintOf(next)).toMatchObject({ status: 'issued' })
     expect((await reenroll(key('new'), by, wishes)).status).toBe(403)
+  })
+
+  it('revokeReplaced: also where simpleenroll is what renews', async () => {
+    const wishes = { subject: { CN: 'simple.example.org' }, profile: 'replacing' }
+    const by = await est.app.enrolled(key('simple'), wishes)
+    expect((await est.app.enroll({ by: key('simple 2'), client: by, ...wishes })).status).toBe(200)
+    est.app.world.time.pass(3_600_001)
+    expect(await est.app.work()).toBe(1)
+    const again = await est.app.enroll({ by: key('simple 3'), client: by, ...wishes })
+    expect(again).toMatchObject({ status: 403, text: expect.stringContaining('revoked') })
   })
 
   describe('ChangeSubjectName (RFC 6402 section 2.8)', () => {
