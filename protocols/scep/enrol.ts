@@ -11,7 +11,7 @@ import { type Asking, byChallenge, keyHolder } from './challenge.ts'
 import { openRequest } from './envelope.ts'
 import { Refusal } from './errors.ts'
 import type { Exchange } from './exchange.ts'
-import { orderTake } from './limits.ts'
+import { orderTake, recoveryTake } from './limits.ts'
 import type { PkiMessage } from './message.ts'
 import { enqueueOutcome } from './outcome.ts'
 import { signerOfOrder } from './signer.ts'
@@ -91,7 +91,10 @@ async function repeated(exchange: Exchange, known: Known): Promise<SignRequest |
   const open = await door.findSignRequest(originOf(latest.origin))
   if (!open || open.endedAt) return undefined
   const joined = { ref, content, number: latest.number + 1, origin: latest.origin }
-  await transaction(host.db, (db) => storeTransaction(db, joined, exchange.now))
+  await transaction(host.db, async (db) => {
+    await storeTransaction(db, joined, exchange.now)
+    await door.limits.take(db, recoveryTake(exchange, content))
+  })
   return open
 }
 

@@ -20,6 +20,17 @@ function takeOf({ profile, options, source }: Exchange, name: keyof LimitOptions
 /** What a new order costs that nobody vouches for: a place among those that people look at. */
 export const orderTake = (exchange: Exchange): Take | undefined => takeOf(exchange, 'withoutChallengeBySource')
 
+const RECOVERIES = '100/1h'
+
+/** What another transaction about an order that waits costs: a row that is kept as long as the order. `content`: of the transaction. */
+export const recoveryTake = ({ profile }: Exchange, content: string): Take => ({
+  profileId: profile.id,
+  limit: 'scep.recoveries',
+  key: content,
+  rate: RECOVERIES,
+  what: 'transactions about one and the same request',
+})
+
 /**
  * Whether messages from here are opened, before any is: who sends altered copies of another's cannot try for ever (RFC 3218). Polls are never opened, and pass.
  * Throws Failure('rateLimited').

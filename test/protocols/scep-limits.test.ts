@@ -42,6 +42,19 @@ describe('SCEP limits', () => {
       expect((await enrol('queue', 'f.example.org')).pkiStatus).toBe('FAILURE')
     })
 
+    it('32: a device that waits and takes a new transactionID for each message stores a hundred an hour', async () => {
+      await scep.app.save('recoveries')
+      const again = (at: number) =>
+        scep.app.enrol(by, { subject: { CN: 'r.example.org' }, transactionId: `r ${at}`, profile: 'recoveries' })
+      const before = await scep.app.count()
+      for (let at = 0; at <= 100; at++) expect((await again(at)).pkiStatus, `${at}`).toBe('PENDING')
+      const over = await again(101)
+      expect(over).toMatchObject({ pkiStatus: 'FAILURE', failInfo: 'badRequest' })
+      expect(over.text).toContain('scep.recoveries')
+      expect((await again(7)).pkiStatus, 'one of before is a poll').toBe('PENDING')
+      expect(await scep.app.count()).toBe(before + 1)
+    })
+
     it('what an IPv6 host varies beneath its /64 is one address', async () => {
       await scep.app.save('six', { limits })
       for (let at = 1; at <= 3; at++)
