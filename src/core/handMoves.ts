@@ -1,6 +1,6 @@
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
-import { transaction } from '../db/transaction.ts'
+import { isUniqueViolation, transaction } from '../db/transaction.ts'
 import type { RequestKind } from './approval.ts'
 import type { ApprovalContext } from './approvalContext.ts'
 import { audit } from './audit.ts'
@@ -69,7 +69,8 @@ export async function markFailed(
 
 /**
  * A failed request goes back to be signed or revoked; one that is being signed or revoked makes its next attempt now.
- * Throws Failure: notFound, forbidden, conflict (it has ended otherwise, or its client knows the failure already).
+ * Throws Failure: notFound, forbidden, conflict (it has ended otherwise, its client knows the failure already, or another request to
+ * revoke the same certificate is open).
  */
 export async function retry(context: ApprovalContext, kind: RequestKind, ref: RequestRef): Promise<{ status: string }> {
   const afterwards = await transaction(context.db, async (db) => {
@@ -79,6 +80,10 @@ export async function retry(context: ApprovalContext, kind: RequestKind, ref: Re
     else if (status === 'signing' || status === 'revoking') await retryNow(db, context, held)
     else throw new Failure('conflict', `a request that is ${status} cannot be tried again`)
     return context.retry(db, kind, held.request.id)
+  }).catch((error: unknown) => {
+    if (kind !== 'revoke' || !isUniqueViolation(error)) throw error
+    const detail = 'something else is asked for this certificate and still open: that must be done or canceled first'
+    throw new Failure('conflict', detail, { cause: error })
   })
   return finish(context, { kind, ref }, afterwards)
 }

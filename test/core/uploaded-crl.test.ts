@@ -93,6 +93,18 @@ describe.each(databases)('an authority that signs elsewhere, on $name', ({ open 
     expect(await statusOf(request)).toBe('revoking')
   })
 
+  test('one that failed is not tried again while another is open', async () => {
+    const certificate = await manual.issue('failed.example.org')
+    const { approvals } = people.as(people.chief)
+    const failed = await manual.revoke(certificate)
+    await approvals.markFailed('revoke', failed.id, 'not there')
+    const open = await manual.revoke(certificate)
+    await expect(approvals.retry('revoke', failed.id)).rejects.toMatchObject(failure('conflict', /still open/))
+    expect([await statusOf(failed), await statusOf(open)]).toEqual(['failed', 'revoking'])
+    await approvals.cancel('revoke', open.id)
+    expect(await approvals.retry('revoke', failed.id)).toMatchObject({ status: 'revoking' })
+  })
+
   test('who manages the authority says that it was done; nobody else, and only once', async () => {
     const certificate = await manual.issue('confirmed.example.org')
     const request = await manual.revoke(certificate, 'keyCompromise')
