@@ -59,6 +59,8 @@ function covers({ fields: { idp } }: KeptCrl, { isCa, crlUrls }: CertificateFiel
 
 function speaksFor({ fields }: KeptCrl, issuer: CertificateFields, now: Date): boolean {
   if (!fields.issuerDer.equals(issuer.subjectDer)) return false
+  // RFC 5280 section 6.3.3 (f).
+  if (issuer.keyUsage && !issuer.keyUsage.includes('cRLSign')) return false
   if (fields.thisUpdate > now || (fields.nextUpdate && fields.nextUpdate <= now)) return false
   try {
     return verifyCrl(fields, issuer.publicKey)

@@ -38,7 +38,7 @@ const MAX_ENTRIES = 5_000_000
 
 /**
  * Reads a DER CertificateList strictly. The signature is not checked: see verifyCrl.
- * Throws PkiError('malformed'); 'unsupported' for a critical extension that we do not know.
+ * Throws PkiError('malformed'); 'unsupported' for a critical extension that we do not know, and for one of attribute certificates.
  */
 export function readCrl(der: Buffer): CrlFields {
   const [tbs, algorithm, signature, ...rest] = children(expect(readTlv(der), TAG.seq, 'CertificateList'), 3)
@@ -80,6 +80,8 @@ function readTail(fields: Tlv[], version: number): Tail {
   if (!extensions) return out
   if (version === 0) throw malformed('a CRL of version 1 with extensions')
   readCrlExtensions(readTlv(expect(extensions, context(0), 'crlExtensions').value), out)
+  // RFC 5280 section 6.3.3 (b) (2) (iv).
+  if (out.idp?.onlyAttributeCertificates) throw unsupported('a CRL of attribute certificates only')
   return out
 }
 

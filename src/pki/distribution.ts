@@ -112,6 +112,8 @@ export interface IssuingDistributionPoint {
   onlyCaCertificates?: boolean
   onlySomeReasons?: readonly number[]
   indirect?: boolean
+  /** It speaks of no certificate that is served here. */
+  onlyAttributeCertificates?: boolean
 }
 
 /** IssuingDistributionPoint. Throws PkiError('malformed') when it would be empty, or both "only" flags are set. */
@@ -125,6 +127,7 @@ export function encodeIssuingDistributionPoint(idp: IssuingDistributionPoint): B
     ...flag(2, idp.onlyCaCertificates),
     ...(reasons ? [implicit(3, readTlv(namedBits(reasons)).value)] : []),
     ...flag(4, idp.indirect),
+    ...flag(5, idp.onlyAttributeCertificates),
   ]
   return seq(...nonEmpty(parts, 'IssuingDistributionPoint'))
 }
@@ -137,7 +140,8 @@ export function decodeIssuingDistributionPoint(value: Buffer): IssuingDistributi
     else if (field.tag === context(2, false)) out.onlyCaCertificates = readBool(field, field.tag)
     else if (field.tag === context(3, false)) out.onlySomeReasons = bitNumbers(readBits(field, field.tag).bytes)
     else if (field.tag === context(4, false)) out.indirect = readBool(field, field.tag)
-    else if (field.tag !== context(5, false)) throw malformed('an unknown field of IssuingDistributionPoint')
+    else if (field.tag === context(5, false)) out.onlyAttributeCertificates = readBool(field, field.tag)
+    else throw malformed('an unknown field of IssuingDistributionPoint')
   }
   return out
 }

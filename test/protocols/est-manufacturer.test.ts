@@ -145,6 +145,26 @@ describe('who enrols over EST by the certificate of a manufacturer', () => {
       expect((await enroll(good, 'l10')).status).toBe(200)
     })
 
+    it.each([
+      ['of attribute certificates only', { idp: { onlyAttributeCertificates: true } }, []],
+      ['of CAs only', { idp: { onlyCaCertificates: true } }, []],
+      ['by a CA that may sign none', {}, ['keyCertSign' as const]],
+    ])('RFC 5280 section 6.3.3: a CRL %s says nothing', async (what, draft, usages) => {
+      const now = est.app.world.time.now
+      const name = `Acme ${what.slice(-12)}`
+      const ca = await foreignCa(now, { name, ...(usages.length > 0 ? { more: { keyUsage: usages } } : {}) })
+      const list = await ca.crl({ ...draft, thisUpdate: now, nextUpdate: new Date(now.getTime() + day) })
+      const server = createServer((_, response) => response.end(list)).listen(0, '127.0.0.1')
+      await new Promise((resolve) => server.once('listening', resolve))
+      const crlUrls = [`http://127.0.0.1:${(server.address() as AddressInfo).port}/a.crl`]
+      const trustAnchors = [{ name: 'Acme', certificates: ca.certificate, crlUrls }]
+      await est.app.save('acme-silent', { trustAnchors }, { settings: client, rules })
+      const wishes = { by: key(`silent ${what}`), client: await idevid({}, ca), ...own, profile: 'acme-silent' }
+      const answer = await est.app.enroll(wishes)
+      await new Promise((resolve) => server.close(resolve))
+      expect(answer).toMatchObject({ status: 503, text: expect.stringContaining('cannot be told now') })
+    })
+
     it('waits while no CRL can be had: 503 with Retry-After', async () => {
       crl = Buffer.from('gone')
       est.app.world.time.pass(8 * day)
