@@ -2,14 +2,16 @@ import { createHash, createHmac } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
+import { networkOf } from '../pki/ip.ts'
 import { nameText } from '../pki/name.ts'
 import { audit } from './audit.ts'
 import type { AskElsewhere, ChallengeAsked, ChallengeGrant, ElsewhereAnswer, TellElsewhere } from './challenge.ts'
 import { boundTo } from './challengeNames.ts'
-import { type LockOut, lockOut, notGood, refuseGuess, refuseKnown } from './challengeRefusal.ts'
+import { lockOut, notGood, refuseGuess, refuseKnown } from './challengeRefusal.ts'
 import { Failure } from './failure.ts'
 import type { Change } from './identity.ts'
 import type { Installation } from './installation.ts'
+import { inTurn } from './inTurn.ts'
 import type { RaProfile } from './profile.ts'
 import type { Requester } from './requester.ts'
 import type { CoreTables } from './tables.ts'
@@ -39,10 +41,13 @@ export async function askChallenge(it: Installation, requester: Requester, askin
   const { profile, asked } = asking
   const at = it.clock()
   const row = await findChallenge(it, asking)
-  const locked = await lockOut(it, requester, { profile, hash: challengeHash(it, profile.uuid, asking.given) })
-  if (!row) return grantElsewhere(it, requester, asking, locked)
+  if (!row) return grantElsewhere(it, requester, asking)
   // What people choose can be guessed; what we make cannot, and nobody else's guesses stop it.
-  if (row.kind === 'static' && (locked.source || locked.profile)) throw notGood()
+  if (row.kind === 'static') {
+    const guess = { profile, hash: challengeHash(it, profile.uuid, asking.given) }
+    const locked = await counted(it, requester, profile, () => lockOut(it, requester, guess))
+    if (locked.source || locked.profile) throw notGood()
+  }
   const again = row.again === 1
   const names = boundTo(row, profile, asked)
   const why = whyNot(row, { again, at, outside: names === 'outside' })
@@ -61,19 +66,28 @@ export async function askChallenge(it: Installation, requester: Requester, askin
   }
 }
 
+/** Of many guesses at once from one address each would be looked at before one is counted. */
+function counted<T>({ node }: Installation, { source }: Requester, { id }: RaProfile, look: () => Promise<T>) {
+  return inTurn(`challenge ${node} ${id} ${networkOf(source)}`, look)
+}
+
 /** What is none of ours is a guess, or for a system outside to judge: that one is not asked either where too much was guessed. */
-async function grantElsewhere(
-  it: Installation,
-  requester: Requester,
-  asking: Asking,
-  locked: LockOut,
-): Promise<ChallengeGrant> {
+async function grantElsewhere(it: Installation, requester: Requester, asking: Asking): Promise<ChallengeGrant> {
   const { profile, asked, given, elsewhere } = asking
+  const hash = challengeHash(it, profile.uuid, given)
+  const refuse = (why: string) => refuseGuess(it, requester, hash, { profile, asked, why })
+  const look = () => lockOut(it, requester, { profile, hash })
+  if (!elsewhere)
+    throw await counted(it, requester, profile, async () => {
+      const { source, profile: everywhere, repeat } = await look()
+      // As fast as the right one is refused then.
+      return source || everywhere || repeat ? notGood() : refuse('unknown')
+    })
+  const locked = await look()
   if (locked.source || locked.repeat) throw notGood()
-  const answer = elsewhere && (await askOutside(it, profile, elsewhere))
-  if (answer?.allow) return outsideGrant(requester, asking, answer)
-  const why = answer ? `elsewhere: ${answer.reason ?? ''}` : 'unknown'
-  throw await refuseGuess(it, requester, challengeHash(it, profile.uuid, given), { profile, asked, why })
+  const answer = await askOutside(it, profile, elsewhere)
+  if (answer.allow) return outsideGrant(requester, asking, answer)
+  throw await refuse(`elsewhere: ${answer.reason ?? ''}`)
 }
 
 function useOf({ profile, asked }: Asking) {

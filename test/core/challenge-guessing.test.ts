@@ -67,6 +67,12 @@ describe.each(databases)('guessing and keeping challenges on $name', ({ name: di
       await grantFor(world, own, from(source))
     })
 
+    test('two hundred guesses at once from one address: the right one behind the tenth has the same answer', async () => {
+      const source = '203.0.113.77'
+      const guesses = Array.from({ length: 200 }, (_, at) => from(source, at === 150 ? phrase : `at once ${at}`))
+      await Promise.all(guesses.map(guess))
+    })
+
     test('a challenge that we made passes from there all the same: it is not to be guessed', async () => {
       const source = '203.0.113.7'
       for (let at = 0; at < 11; at++) await guess(from(source, `wrong ${at}`))
