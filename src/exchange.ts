@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { dropUnread } from './badRequest.ts'
-import { problem, sendAnswer } from './http/answer.ts'
+import { plain, problem, sendAnswer } from './http/answer.ts'
 import { requestId } from './http/requestId.ts'
 import type { Log } from './log.ts'
 import { internalError, type Mounted, type Mounts } from './mounting.ts'
@@ -51,7 +51,7 @@ export function createHandler(listener: ListenerName, serving: Serving, reports:
 }
 
 function route(serving: Serving, mounted: Mounted | undefined, watched: Watched): Promise<void> | undefined {
-  const { incoming, outgoing } = watched
+  const { incoming, outgoing, listener } = watched
   if (mounted?.fast?.(incoming, outgoing)) {
     watched.fast = true
     return undefined
@@ -61,9 +61,11 @@ function route(serving: Serving, mounted: Mounted | undefined, watched: Watched)
     watched.protocol = 'server'
     return probe.then((answer) => sendAnswer(incoming, outgoing, answer))
   }
+  // Devices read no JSON.
+  const told = listener === 'mtls' ? plain : problem
   if (mounted) mounted.routes(incoming, outgoing)
-  else if (serving.open) sendAnswer(incoming, outgoing, problem(404, 'there is nothing at this path'))
-  else sendAnswer(incoming, outgoing, problem(503, 'the server is starting', { 'Retry-After': '5' }))
+  else if (serving.open) sendAnswer(incoming, outgoing, told(404, 'there is nothing at this path'))
+  else sendAnswer(incoming, outgoing, told(503, 'the server is starting', { 'Retry-After': '5' }))
   return undefined
 }
 

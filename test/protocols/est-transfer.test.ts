@@ -196,7 +196,7 @@ describe('EST over HTTP', () => {
       tls: true,
     })
     expect(raw).toMatch(/^HTTP\/1\.1 404 /)
-    expect(raw).not.toContain('application/json')
+    expect(raw).toContain('Content-Type: text/plain')
   })
 
   it('a profile that does not serve EST is as none, whatever the operation', async () => {
