@@ -57,19 +57,18 @@ export async function enqueueOutcome(
 /** Tells it, or looks again later where nothing is decided yet. What it throws is tried again, with growing pauses. */
 export async function tellOutcome(host: Host, ref: string): Promise<void> {
   const allowed = JSON.parse(ref) as Allowed & { turn?: number }
-  const door = host.core.as(keyHolder(undefined, allowed.spkiSha256))
-  const profile = await servingProfile(host, allowed.profile)
-  const webhook = profile && optionsOf(profile).webhook
-  if (!webhook) return
   const outcome = await outcomeFor(host, allowed)
   if (!outcome) return lookLater(host, allowed)
   if (host.clock().getTime() - outcome.at > GIVEN_UP_AFTER) {
-    host.log.warn(
-      { profile: profile.name, transaction: allowed.transactionId },
-      'a webhook was never told of an outcome',
-    )
+    const { profile, transactionId: transaction } = allowed
+    host.log.warn({ profile, transaction }, 'a webhook was never told of an outcome')
     return
   }
+  const profile = await servingProfile(host, allowed.profile)
+  const webhook = profile && optionsOf(profile).webhook
+  // A profile that is switched off for a while has it told afterwards.
+  if (!webhook) return lookLater(host, allowed)
+  const door = host.core.as(keyHolder(undefined, allowed.spkiSha256))
   await door.tellElsewhere(profile, tellWebhook(webhook, outcome.told, host.clock()))
 }
 

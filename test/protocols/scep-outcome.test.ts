@@ -151,6 +151,23 @@ describe.each(databases)('what becomes of an order that a webhook allowed, on $n
     ])
   })
 
+  it('a profile that serves nobody for a while, or asks nobody, has it told afterwards', async () => {
+    const webhook = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` }
+    const rules = { issue: auto }
+    await app.save('paused', { webhook }, { rules })
+    await newSecret('paused')
+    expect((await enrol('paused', 'paused.example.org')).pkiStatus).toBe('SUCCESS')
+    await app.world.save('paused', { rules, protocols: {} })
+    await pass(1_000)
+    await pass(600_000)
+    await app.save('paused', {}, { rules })
+    await pass(600_000)
+    expect(outcomes()).toEqual([])
+    await app.save('paused', { webhook }, { rules })
+    await pass(600_000)
+    expect(outcomes()).toMatchObject([{ event: 'issued', transactionId: 'paused.example.org' }])
+  })
+
   it('a refusal by policy is told, and one without any record too', async () => {
     await newSecret('narrow')
     expect((await enrol('narrow', 'a.example.com')).pkiStatus).toBe('FAILURE')
