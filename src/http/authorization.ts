@@ -14,6 +14,7 @@ export function readAuthorization({ headers }: IncomingMessage): { name?: string
   if (scheme.toLowerCase() === 'bearer') return { secret: credentials }
   const text = Buffer.from(credentials, 'base64').toString('utf8')
   const colon = text.indexOf(':')
-  if (colon < 1) return undefined
+  // RFC 7617 section 2: neither has control characters; and no database takes a NUL in a name.
+  if (colon < 1 || /\p{Cc}/u.test(text)) return undefined
   return { name: text.slice(0, colon).replace(/^.*\\/s, ''), secret: text.slice(colon + 1) }
 }

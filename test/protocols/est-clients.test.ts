@@ -104,17 +104,23 @@ describe('who enrols over EST', () => {
       expect({ status, text }).toMatchObject({ status: 403, text: expect.stringContaining('create_cert') })
     })
 
-    it.each(['Basic', 'Basic !', 'Basic bm9jb2xvbg==', 'Digest x', 'Bearer cs_nothing', `Basic ${'A'.repeat(3000)}`])(
-      'Authorization: %s is 401',
-      async (Authorization) => {
-        const { status } = await est.app.enroll({
-          by: key('odd'),
-          subject: { CN: 'a.example.org' },
-          headers: { Authorization },
-        })
-        expect(status).toBe(401)
-      },
-    )
+    const nul = `Basic ${Buffer.from('mak\0er:password').toString('base64')}`
+    it.each([
+      'Basic',
+      'Basic !',
+      'Basic bm9jb2xvbg==',
+      nul,
+      'Digest x',
+      'Bearer cs_nothing',
+      `Basic ${'A'.repeat(3000)}`,
+    ])('Authorization: %s is 401', async (Authorization) => {
+      const { status } = await est.app.enroll({
+        by: key('odd'),
+        subject: { CN: 'a.example.org' },
+        headers: { Authorization },
+      })
+      expect(status).toBe(401)
+    })
 
     it('ten wrong ones from an address in an hour, and nothing more is tried from there: 429 with Retry-After', async () => {
       const wishes = { by: key('guess'), subject: { CN: 'a.example.org' } }
