@@ -12,6 +12,7 @@ import { isLinked } from './channel.ts'
 import { type Client, clientOf } from './client.ts'
 import { entitles } from './device.ts'
 import type { Exchange } from './exchange.ts'
+import { orderTake } from './limits.ts'
 import { outcomeOf } from './outcome.ts'
 import { refuseEarly } from './renewalWindow.ts'
 import { readRequestBody } from './transfer.ts'
@@ -44,7 +45,7 @@ export interface Order extends Pick<SignDraft, 'action' | 'renews' | 'notBefore'
 export function renewalOf(
   exchange: Exchange,
   { certificate }: Client,
-  csr: Csr,
+  csr: Pick<Csr, 'subject'> & { publicKey: Pick<Csr['publicKey'], 'spkiHash'> },
   identifiers: readonly Identifier[],
 ): Pick<SignDraft, 'action' | 'renews'> {
   const { door, profile } = exchange
@@ -75,8 +76,10 @@ export async function order(exchange: Exchange, client: Client, wanted: Order): 
     refusal: 'store',
   }
   const door = host.core.as(requester)
+  const charge = orderTake(exchange, client, action)
   const { request } = await door.sign(draft, async (db) => {
     if (grant) await door.redeemChallenge(db, grant)
+    if (charge) await door.limits.take(db, charge)
   })
   return request
 }

@@ -5,6 +5,7 @@ import { type CertificateFields, readCertificate } from '../../src/pki/certifica
 import { PkiError } from '../../src/pki/error.ts'
 import { pemDecode } from '../../src/pki/pem.ts'
 import { csrattrsOptions, readRecipients, serverkeygenOptions } from './keygenOptions.ts'
+import { limitOptions } from './limits.ts'
 
 const certificates = z
   .string()
@@ -60,6 +61,7 @@ export const estOptions = z.strictObject({
   /** When a client that waits shall ask again. */
   retryAfter: durationText.default('5m'),
   csrattrs: csrattrsOptions,
+  limits: limitOptions,
   serverkeygen: serverkeygenOptions,
 })
 

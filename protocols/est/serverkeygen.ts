@@ -14,6 +14,7 @@ import { type Client, clientOf } from './client.ts'
 import { asking, renewalOf } from './enroll.ts'
 import type { Exchange } from './exchange.ts'
 import { closingFor } from './keyRecipient.ts'
+import { orderTake } from './limits.ts'
 import { multipartAnswer } from './multipart.ts'
 import { outcomeOf } from './outcome.ts'
 import { CERTS_ONLY, readRequestBody } from './transfer.ts'
@@ -40,12 +41,16 @@ export async function serverKeyGen(exchange: Exchange): Promise<HttpAnswer> {
   const own = host.core.as(requester)
   // Before anything is issued that could not be delivered.
   const closing = encryption && (await closedFor(exchange, client, encryption))
+  // A key that is made is never the one that is held.
+  const renewal = renewalOf(exchange, client, { subject: request.subject, publicKey: { spkiHash } }, identifiers)
+  const charge = orderTake(exchange, client, renewal)
+  if (charge && slot.id === undefined) await own.limits.admit(host.db, [charge])
   const key = await own.serverKeys.prepare({ profile, slot, request, keep: options.serverkeygen.keep })
   const { request: order } = await own.sign(
     {
       profile,
       protocol: 'est',
-      ...renewalOf(exchange, client, key.csr, identifiers),
+      ...renewal,
       origin: slot.origin,
       csr: key.csr,
       identifiers,
@@ -54,6 +59,7 @@ export async function serverKeyGen(exchange: Exchange): Promise<HttpAnswer> {
     },
     async (db) => {
       if (grant) await own.redeemChallenge(db, grant)
+      if (charge) await own.limits.take(db, charge)
     },
   )
   return outcomeOf(exchange, order, linked, (certificate) => handOver(exchange, own, { key, certificate, closing }))

@@ -39,6 +39,27 @@ describe('who enrols over EST by a certificate of ours', () => {
       expect(more.status).toBe(202)
     })
 
+    it('orders others no more often than the profile says; renewals and repetitions go on', async () => {
+      const profile = 'counted'
+      await est.app.save(profile, { limits: { ordersByCertificate: '2/1h' } }, { settings: client, rules })
+      const by = await est.app.enrolled(key('counted'), { subject: { CN: 'counted.example.org' }, profile })
+      const order = (name: string, operation = 'simpleenroll') =>
+        est.app.enroll({ by: key(name), client: by, dns: [`${name}.example.org`], profile, operation })
+      expect((await order('c1')).status).toBe(202)
+      expect((await order('c2', 'serverkeygen')).status).toBe(202)
+      const before = await est.app.count()
+      for (const operation of ['simpleenroll', 'serverkeygen'])
+        expect(await order('c3', operation)).toMatchObject({
+          status: 429,
+          headers: { 'retry-after': expect.stringMatching(/^[1-9]\d*$/) },
+          text: expect.stringContaining('est.ordersByCertificate'),
+        })
+      expect(await est.app.count()).toBe(before)
+      expect((await order('c1')).status).toBe(202)
+      expect((await order('c2', 'serverkeygen')).status).toBe(202)
+      expect((await order('counted')).status).toBe(200)
+    })
+
     it('of another profile is nobody here', async () => {
       const by = await est.app.enrolled(key('fleet'), { subject: { CN: 'fleet.example.org' }, profile: 'fleet' })
       const wishes = { by: key('fleet 2'), client: by, subject: { CN: 'fleet.example.org' }, profile: 'other' }
