@@ -50,7 +50,7 @@ describe.each(['EC', 'RSA'] as const)('EST clients and an %s authority', (kind) 
       expect(issuing).toBe(known)
     })
 
-    it('EC6: pki --est enrols by HTTP Basic with a challenge, and renews by the certificate with a new key', async () => {
+    it('9, EC6: pki --est enrols by HTTP Basic with a challenge, and renews by the certificate with a new key', async () => {
       const name = 'one.localhost'
       const key = await newKey(server, 'one', kind)
       const csr = await pki.request(key, name)

@@ -76,7 +76,7 @@ describe('EST channel binding', () => {
   const v12 = { maxVersion: 'TLSv1.2' } as const
   const v13 = { minVersion: 'TLSv1.3' } as const
 
-  it.each(['bound', 'free'])('EC9, RFC 7030 section 3.5: tls-unique on TLS 1.2 fits, in %s', async (profile) => {
+  it.each(['bound', 'free'])('7, EC9, RFC 7030 section 3.5: tls-unique on TLS 1.2 fits, in %s', async (profile) => {
     const socket = await open(v12)
     const answer = await enroll(socket, unique(socket), profile)
     expect(leafOf(answer).identifiers).toEqual([{ type: 'dns', value: subject.CN }])

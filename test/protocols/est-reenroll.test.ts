@@ -69,7 +69,7 @@ describe('EST re-enrolment', () => {
     expect(await est.app.count()).toBe(before)
   })
 
-  it('without the certificate there is nothing to renew, whoever asks', async () => {
+  it('8: without the certificate there is nothing to renew, whoever asks', async () => {
     const answer = await reenroll(key('none'), undefined, {
       subject: { CN: 'none.example.org' },
       basic: `maker:${PASSWORD}`,
