@@ -70,7 +70,8 @@ function plainListener(options: ServerOptions, handle: RequestListener) {
 function tlsListener(name: 'https' | 'mtls', options: ServerOptions, limits: Limits, handle: RequestListener) {
   const context = {
     minVersion: 'TLSv1.2',
-    ...(name === 'mtls' ? { secureOptions: constants.SSL_OP_NO_TICKET } : {}),
+    // Nor does a client become another one in the middle of a connection.
+    ...(name === 'mtls' ? { secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION } : {}),
   } as const
   // A resumed session has no chain, and the verdict of another day: no resumption where client certificates are asked for.
   const asking = name === 'mtls' ? { requestCert: true, rejectUnauthorized: false } : {}

@@ -133,6 +133,13 @@ describe('EST channel binding', () => {
     })
   })
 
+  it('9: a client does not renegotiate, as another one perhaps', async () => {
+    const socket = await open(v12)
+    const ended = new Promise((resolve) => socket.once('error', resolve))
+    socket.renegotiate({ rejectUnauthorized: false }, () => {})
+    expect(await ended).toMatchObject({ code: 'ERR_SSL_NO_RENEGOTIATION' })
+  })
+
   it('a challengePassword is neither stored with the request nor shown', async () => {
     const socket = await open(v13)
     const challenge = exporter(socket)
