@@ -29,7 +29,7 @@ export async function serverKeyGen(exchange: Exchange): Promise<HttpAnswer> {
   const linked = isLinked(exchange, request, client)
   const encryption = encryptionOf(exchange, request)
   const identifiers = door.requestedNames(profile, request)
-  const ref = referenceOf(exchange, client, { request, identifiers })
+  const ref = referenceOf(exchange, client, { request, identifiers, encryption })
   const slot = await door.serverKeys.slot(profile, { protocol: 'est', ref })
   // Before it is known that he may ask there is no key to which a challenge could be bound: the place of the key stands for it.
   const spkiHash = createHash('sha256').update(slot.origin.ref).digest('hex')
@@ -76,17 +76,30 @@ function encryptionOf({ options }: Exchange, { attributes }: KeyRequest): KeyEnc
 
 /**
  * By what the same request is known again, although its key, signature and channel binding are others each time: who asks, as far as he has shown it, which names,
- * and which kind of key. A password is part of it, so the result is keyed.
+ * which kind of key, and to what it is to be closed: nobody gets in the open what another has asked for closed. A password is part of it, so the result is keyed.
  */
 function referenceOf(
   { host, operation, profile }: Exchange,
   { certificate, registrationAuthority, device, password }: Client,
-  { request, identifiers }: { request: KeyRequest; identifiers: readonly Identifier[] },
+  {
+    request,
+    identifiers,
+    encryption,
+  }: { request: KeyRequest; identifiers: readonly Identifier[]; encryption: KeyEncryption | undefined },
 ): string {
   const shown = certificate ?? registrationAuthority ?? device
   const names = identifiers.map(({ type, value }) => `${type}:${value}`).sort()
+  const closed = encryption ? [encryption.symmetric, encryption.identifier.toString('hex')] : []
   const who = [shown?.fingerprint ?? '', password?.name ?? '', password?.secret ?? '']
-  const what = [operation, profile.id, profile.variant ?? '', nameText(request.subject), names, request.kind ?? '']
+  const what = [
+    operation,
+    profile.id,
+    profile.variant ?? '',
+    nameText(request.subject),
+    names,
+    request.kind ?? '',
+    closed,
+  ]
   return createHmac('sha256', host.secret)
     .update(JSON.stringify([who, what]))
     .digest('hex')

@@ -11,7 +11,7 @@ import { oid, seq } from '../../src/pki/der.ts'
 import { OID } from '../../src/pki/oid.ts'
 import { publicKeyFrom } from '../../src/pki/publicKey.ts'
 import { keyPem, type Party } from '../helpers/cms.ts'
-import { auto, useEstApp } from '../helpers/estApp.ts'
+import { auto, PASSWORD, useEstApp } from '../helpers/estApp.ts'
 import { askKey, asymmetricKey, capabilities, decryptKey, privateKeyOf, readKeyAnswer } from '../helpers/estKeygen.ts'
 import { type ForeignCa, foreignCa } from '../helpers/foreignCa.ts'
 import { decryptByOpenssl, keyInPackage, type OpenWith, verifyByOpenssl } from '../helpers/keyPackage.ts'
@@ -82,6 +82,17 @@ describe('serverkeygen with encryption beside TLS (RFC 7030 sections 4.4.1, 4.4.
     const key = privateKeyOf(keyInPackage(verifyByOpenssl(decryptByOpenssl(first, by), root)))
     expect(publicKeyFrom(key).spkiHash).toBe(readCertificate(certificate).publicKey.spkiHash)
   }
+
+  it('whoever shares the password gets in the open no key that another asked for encrypted', async () => {
+    const asked = { host: 'shared.example.org', basic: `maker:${PASSWORD}` }
+    const closed = await askKey(est.app, {
+      ...asked,
+      attributes: [decryptKey('device-7'), capabilities(OID.aes256Wrap)],
+    })
+    const open = await askKey(est.app, { ...asked, attributes: [] })
+    const [first, second] = [closed, open].map((answer) => readCertificate(readKeyAnswer(answer).certificate))
+    expect(first?.publicKey.spkiHash).not.toBe(second?.publicKey.spkiHash)
+  })
 
   it('kekri: a secret key by DecryptKeyIdentifier (4.4.1.1), opened by openssl cms -decrypt -secretkey, signed by the profile', async () => {
     const answer = await keyFor('kek.example.org', [decryptKey('device-7'), capabilities(OID.aes256Wrap)])
