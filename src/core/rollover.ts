@@ -142,7 +142,10 @@ export async function linkCertificates(it: Installation, root: Buffer): Promise<
     .execute()
   for (const { previous, next, newWithOld, oldWithNew } of rows.map(toRollover)) {
     if (next === undefined || !newWithOld || !oldWithNew) continue
-    const [{ certificate: before }, { certificate: after }] = [await loadIssuer(it, previous), await loadIssuer(it, next)]
+    const [{ certificate: before }, { certificate: after }] = [
+      await loadIssuer(it, previous),
+      await loadIssuer(it, next),
+    ]
     if (before.notAfter <= it.clock() || ![before, after].some(({ der }) => der.equals(root))) continue
     return { oldWithOld: before.der, oldWithNew, newWithOld, newWithNew: after.der }
   }
