@@ -161,7 +161,8 @@ async function asking(
   const { challengePassword: challenge } = csr
   // Which template the old certificate had is not known here: one that is asked for is a new wish.
   const sameKind = exchange.profile.variant === undefined
-  if (certificate && sameKind && exchange.door.keepsNames(exchange.profile, certificate, { csr, identifiers })) {
+  const keeps = certificate && exchange.door.keepsNames(exchange.profile, certificate, { csr, identifiers })
+  if (certificate && sameKind && keeps) {
     const action = certificate.spkiHash === csr.publicKey.spkiHash ? 'renew' : 'rekey'
     return { requester: certificateHolder(exchange, certificate), entitled: false, action, renews: certificate.id }
   }
@@ -169,6 +170,11 @@ async function asking(
     const { transactionId } = message
     return { ...(await byChallenge(exchange, signer, { csr, identifiers, transactionId, challenge })), action: 'issue' }
   }
+  if (message.type === 'RenewalReq' && !keeps)
+    throw new Refusal(
+      'badRequest',
+      'a renewal has the subject and the names of its certificate: ask for others by PKCSReq',
+    )
   if (certificate) return { requester: certificateHolder(exchange, certificate), entitled: false, action: 'issue' }
   if (exchange.options.withoutChallenge === 'refuse')
     throw new Refusal('badRequest', 'a request to this profile needs a challengePassword')

@@ -85,13 +85,18 @@ describe('SCEP renewal', () => {
     expect(nameText(leafOf(reply).subject)).toBe(`CN=${name}`)
   })
 
-  it('pitfall "renewal widens names": another name or subject goes to people', async () => {
+  it('pitfall "renewal widens names": a RenewalReq for another name or subject is refused, a PKCSReq goes to people', async () => {
     const old = await enrolled('narrow.example.org')
     const before = await scep.app.count()
-    expect(await renew(old, 'narrow.example.org', { dns: ['narrow.example.org', 'wide.example.org'] })).toMatchObject({
-      pkiStatus: 'PENDING',
-    })
-    expect(await renew(old, 'boss.example.org')).toMatchObject({ pkiStatus: 'PENDING' })
+    const wider = { dns: ['narrow.example.org', 'wide.example.org'] }
+    for (const refused of [await renew(old, 'narrow.example.org', wider), await renew(old, 'boss.example.org')])
+      expect(refused).toMatchObject({ pkiStatus: 'FAILURE', failInfo: 'badRequest' })
+    expect(await scep.app.count()).toBe(before)
+    for (const [cn, more] of [
+      ['narrow.example.org', wider],
+      ['boss.example.org', {}],
+    ] as const)
+      expect(await renew(old, cn, { type: 'PKCSReq', ...more })).toMatchObject({ pkiStatus: 'PENDING' })
     expect((await scep.app.count()) - before).toBe(2)
   })
 
@@ -131,7 +136,7 @@ describe('SCEP renewal', () => {
     const admin = await findUser(world.it.db, { name: 'admin' })
     if (!admin) throw new Error('no administrator')
     const certificate = await scep.app.newest()
-    expect((await renew(old, 'thief2.example.org')).pkiStatus).toBe('PENDING')
+    expect((await renew(old, 'thief2.example.org', { type: 'PKCSReq' })).pkiStatus).toBe('PENDING')
     const door = world.core.as(asRequester(admin))
     await door.revoke({ protocol: 'test', certificate, grounds: 'user', reason: 'cessationOfOperation' })
     await expect(scep.app.vote()).rejects.toMatchObject({ code: 'conflict' })
