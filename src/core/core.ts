@@ -26,6 +26,7 @@ import type { Origin, RequestRef, RevokeDraft, RevokeRequest, SignDraft, SignReq
 import type { Requester } from './requester.ts'
 import type { LinkCertificates } from './rollover.ts'
 import type { ServerKeys } from './serverKeys.ts'
+import type { ProfileRef, ServingProfile } from './servingProfile.ts'
 import type { Shown, SignInPlace } from './signIn.ts'
 
 /** Runs in the transaction that creates the record; what it throws undoes the record and reaches the caller. */
@@ -55,6 +56,11 @@ export interface SignedCrl {
 export interface Door {
   /** The enabled profile of that name that serves that protocol. Throws notFound alike for none, disabled and built-in. */
   profile(name: string, protocol: string): Promise<RaProfile>
+  /**
+   * The enabled profile that serves that protocol, with its authority, for a user of its organization. Throws notFound alike
+   * for none, disabled, built-in and another organization's.
+   */
+  serving(ref: ProfileRef, protocol: string): Promise<ServingProfile>
   /** The profile with the certificate settings of its variant of that name. Throws notFound. */
   variant(profile: RaProfile, name: string): RaProfile
   /**

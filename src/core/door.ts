@@ -37,6 +37,7 @@ import type { Requester } from './requester.ts'
 import { revoke } from './revoke.ts'
 import { linkCertificates } from './rollover.ts'
 import { createServerKeys } from './serverKeys.ts'
+import { servingProfile } from './servingProfile.ts'
 import { sign } from './sign.ts'
 import { signIn } from './signIn.ts'
 import type { CoreTables } from './tables.ts'
@@ -63,7 +64,8 @@ interface Shared {
 function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp }: Shared): Door {
   const { db } = it
   return {
-    profile: (name, protocol) => servingProfile(it, name, protocol),
+    profile: (name, protocol) => profileFor(it, name, protocol),
+    serving: (ref, protocol) => servingProfile(db, requester, ref, protocol),
     variant: variantOf,
     sign: async (draft, claim) => {
       await maySign(it, requester, draft.profile)
@@ -138,7 +140,7 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
   }
 }
 
-async function servingProfile(it: Installation, name: string, protocol: string): Promise<RaProfile> {
+async function profileFor(it: Installation, name: string, protocol: string): Promise<RaProfile> {
   const profile = await loadProfile(it.db, name)
   if (profile.builtin || !profile.enabled || !Object.hasOwn(profile.protocols, protocol)) {
     throw new Failure('notFound', 'there is no such profile')
@@ -154,7 +156,7 @@ async function maySign(it: Installation, requester: Requester, profile: RaProfil
   const user = await actingUser(it.db, requester)
   if (!user || (!user.superuser && user.organizationId !== organizationId))
     throw new Failure('notFound', 'there is no such profile')
-  if (!(await hasCapability(it.db, user.id, 'create_cert', { organizationId, authorityId, profileId }))) {
+  if (!(await hasCapability(it.db, user, 'create_cert', { organizationId, authorityId, profileId }))) {
     throw new Failure('forbidden', `you may not order certificates of the profile ${profile.name} (create_cert)`)
   }
 }
@@ -184,7 +186,7 @@ async function mayUpload(it: Installation, requester: Requester, ref: number | s
   const user = await actingUser(it.db, requester)
   const { organizationId, authorityId, profileId } = request
   if (!user || !(await maySee(it, requester, organizationId))) throw new Failure('notFound', 'there is no such request')
-  if (!(await hasCapability(it.db, user.id, 'manage', { organizationId, authorityId, profileId }))) {
+  if (!(await hasCapability(it.db, user, 'manage', { organizationId, authorityId, profileId }))) {
     throw new Failure('forbidden', 'uploading a certificate needs the capability manage')
   }
 }

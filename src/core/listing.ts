@@ -1,6 +1,7 @@
 import type { Identifier } from '../pki/identifier.ts'
 import type { NameConstraints } from '../pki/nameConstraints.ts'
 import type { RequestKind } from './approval.ts'
+import type { CertificateRecord } from './certificateRecord.ts'
 import type { Finding, RequestRef } from './request.ts'
 import type { RequesterKind } from './requester.ts'
 import type { Action } from './rule.ts'
@@ -103,4 +104,6 @@ export interface Listing {
   certificates(filter: CertificateFilter): Promise<Page<CertificateRow>>
   /** One request in full. Without a kind a number means a request to sign, and a uuid either. Throws notFound. */
   request(ref: RequestRef, kind?: RequestKind): Promise<RequestDetail>
+  /** An order with what came of it. Throws notFound. */
+  record(ref: RequestRef): Promise<CertificateRecord>
 }

@@ -1,4 +1,5 @@
 import { listCertificates } from './certificateList.ts'
+import { certificateRecord } from './certificateRecord.ts'
 import type { Installation } from './installation.ts'
 import { usualPace } from './keyset.ts'
 import type { Listing } from './listing.ts'
@@ -11,6 +12,7 @@ export function createListing(it: Installation, requester: Requester, pace = usu
   return {
     requests: (filter) => listRequests(it, requester, filter, pace),
     request: (ref, kind) => requestDetail(it, requester, ref, kind),
+    record: (ref) => certificateRecord(it, requester, ref),
     certificates: (filter) => listCertificates(it, requester, filter, pace),
   }
 }

@@ -37,7 +37,8 @@ async function find({ db }: Installation, ref: RequestRef, kind: RequestKind | u
   })
 }
 
-async function mayRead({ db }: Installation, asking: Requester, { kind, request }: Held): Promise<boolean> {
+/** Whether the requester may read a request. */
+export async function mayRead({ db }: Installation, asking: Requester, { kind, request }: Held): Promise<boolean> {
   const reader = await readerOf(db, asking)
   if (reader.sees === 'all') return true
   if (reader.sees === 'own') return reader.requesterKey === requesterKey(request.requester)

@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto'
+import type { RaProfile } from '../../src/core/profile.ts'
+import type { BaseAttribute } from './attribute.ts'
+import type { AttributeDefinition, RaOptions } from './options.ts'
+
+const DAY = 86_400_000
+
+/** The name by which clients choose how long a certificate is good for, in days. */
+export const VALIDITY = 'validity'
+/** The name by which they choose one of the profile's variants. */
+export const VARIANT = 'variant'
+
+/** What has to be filled in to order over a profile: what its certificate settings leave open, then what it asks for besides. */
+export function issueDefinitions(profile: RaProfile): AttributeDefinition[] {
+  return [...fromCertificate(profile), ...optionsOf(profile).issueAttributes]
+}
+
+export function revokeDefinitions(profile: RaProfile): AttributeDefinition[] {
+  return optionsOf(profile).revokeAttributes
+}
+
+function fromCertificate({ settings }: RaProfile): AttributeDefinition[] {
+  const { certificate, variants } = settings
+  const shared = { required: false, multiSelect: false, constraints: [] } as const
+  const names = Object.keys(variants)
+  const days = Math.floor(certificate.validity.max / DAY)
+  return [
+    ...(certificate.overrides.includes('validity') && days > 0
+      ? [
+          {
+            ...shared,
+            name: VALIDITY,
+            label: 'Validity in days',
+            description: `For how long the certificate is good; without it ${certificate.validity.default / DAY} days.`,
+            contentType: 'integer' as const,
+            constraints: [{ type: 'range' as const, data: { from: 1, to: days } }],
+          },
+        ]
+      : []),
+    ...(names.length > 0
+      ? [
+          {
+            ...shared,
+            name: VARIANT,
+            label: 'Kind of certificate',
+            description: names.map((name) => `${name}: ${variants[name]?.description}`).join('; '),
+            contentType: 'string' as const,
+            choices: names,
+          },
+        ]
+      : []),
+  ]
+}
+
+export function optionsOf(profile: RaProfile): RaOptions {
+  return profile.protocols.ra as RaOptions
+}
+
+/** As the contract writes a schema's entry. */
+export function asBaseAttribute(profile: RaProfile, definition: AttributeDefinition): BaseAttribute {
+  const { name, label, description, contentType, required, choices, multiSelect, constraints } = definition
+  return {
+    uuid: attributeUuid(profile, name),
+    name,
+    description,
+    version: 2,
+    type: 'data',
+    contentType,
+    ...(choices ? { content: choices.map((data) => ({ reference: String(data), data })) } : {}),
+    properties: {
+      label: label ?? name,
+      visible: true,
+      required,
+      readOnly: false,
+      list: choices !== undefined,
+      multiSelect,
+      protectionLevel: contentType === 'secret' ? 'encrypted' : 'none',
+      extensibleList: false,
+    },
+    ...(constraints.length > 0
+      ? {
+          constraints: constraints.map(({ type, data, errorMessage }) => ({
+            type,
+            description: '',
+            errorMessage: errorMessage ?? '',
+            data,
+          })),
+        }
+      : {}),
+  }
+}
+
+/** The same for the same profile and name for ever: a UUID of version 8 (RFC 9562 section 5.8) over both. */
+export function attributeUuid({ uuid }: RaProfile, name: string): string {
+  const hex = createHash('sha256').update(`${uuid} ${name}`).digest('hex')
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`
+}

@@ -1,0 +1,27 @@
+import type { CertificateRecord } from '../../src/core/certificateRecord.ts'
+import { Failure } from '../../src/core/failure.ts'
+import type { ServingProfile } from '../../src/core/servingProfile.ts'
+import { Unprocessable } from './errors.ts'
+import type { Call } from './operation.ts'
+
+export const PLACE = '/v2/operations/authorities/{authorityUuid}/raProfiles/{raProfileUuid}'
+
+type InPlace = Pick<Call<'authorityUuid' | 'raProfileUuid'>, 'door' | 'params'>
+
+/** The profile that a path names, under the authority that it names. Throws Failure('notFound'). */
+export async function placeOf({ door, params }: InPlace): Promise<ServingProfile> {
+  const place = await door.serving({ uuid: params.raProfileUuid }, 'ra')
+  if (place.authority.uuid !== params.authorityUuid) throw new Failure('notFound', 'there is no such RA profile')
+  return place
+}
+
+/** The certificate of a path, which must have been ordered over the profile of the same path. */
+export async function recordIn(
+  call: Pick<Call<'authorityUuid' | 'raProfileUuid' | 'certificateUuid'>, 'door' | 'params'>,
+): Promise<{ place: ServingProfile; record: CertificateRecord }> {
+  const place = await placeOf(call)
+  const record = await call.door.list.record(call.params.certificateUuid)
+  if (record.profile?.id !== place.profile.id)
+    throw new Unprocessable([`Certificate belongs to another RA profile than ${place.profile.name}`])
+  return { place, record }
+}
