@@ -3,7 +3,8 @@ import { acme } from './acme/index.ts'
 import { crl } from './crl/index.ts'
 import { est } from './est/index.ts'
 import { ocsp } from './ocsp/index.ts'
+import { ra } from './ra/index.ts'
 import { scep } from './scep/index.ts'
 
 /** The wire contracts that the server speaks. */
-export const protocols: Protocol[] = [acme, ocsp, crl, scep, est]
+export const protocols: Protocol[] = [acme, ocsp, crl, scep, est, ra]

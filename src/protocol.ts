@@ -5,6 +5,9 @@ import type { Core } from './core/core.ts'
 import type { Database } from './db/open.ts'
 import type { Log } from './log.ts'
 
+/** Of package.json, which no bundle carries along. */
+export const VERSION = '0.1.0'
+
 export type ListenerName = 'https' | 'mtls' | 'http'
 
 /** Settings of the installation that challenges are validated by; see docs/operate/configuration.md. */

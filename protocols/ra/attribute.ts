@@ -85,7 +85,9 @@ export function asResponse(attribute: RequestAttribute, label = attribute.name):
     label,
     type: 'data',
     contentType,
-    ...(content ? { content: content.map(({ reference, data }) => ({ ...(reference ? { reference } : {}), data })) } : {}),
+    ...(content
+      ? { content: content.map(({ reference, data }) => ({ ...(reference ? { reference } : {}), data })) }
+      : {}),
     version: attribute.version,
   }
 }

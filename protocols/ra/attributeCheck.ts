@@ -26,16 +26,13 @@ export function attributeProblems(
 }
 
 /** Throws Unprocessable with what attributeProblems finds. */
-export function checkAttributes(
-  definitions: readonly AttributeDefinition[],
-  given: readonly RequestAttribute[],
-): void {
+export function checkAttributes(definitions: readonly AttributeDefinition[], given: readonly RequestAttribute[]): void {
   const problems = attributeProblems(definitions, given)
   if (problems.length > 0) throw new Unprocessable(problems)
 }
 
 /** The one value of an attribute. */
-export function valueOf(given: readonly RequestAttribute[], name: string): Datum {
+export function firstValue(given: readonly RequestAttribute[], name: string): Datum {
   return given.find((attribute) => attribute.name === name)?.content?.[0]?.data
 }
 
@@ -61,10 +58,7 @@ function valueProblems(definition: AttributeDefinition, datum: Datum): string[] 
   })
 }
 
-function constraintProblem(
-  constraint: AttributeDefinition['constraints'][number],
-  datum: Datum,
-): string | undefined {
+function constraintProblem(constraint: AttributeDefinition['constraints'][number], datum: Datum): string | undefined {
   switch (constraint.type) {
     case 'regExp':
       return RE2JS.compile(constraint.data).matches(String(datum)) ? undefined : `does not match ${constraint.data}`

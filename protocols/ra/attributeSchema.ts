@@ -21,35 +21,33 @@ export function revokeDefinitions(profile: RaProfile): AttributeDefinition[] {
 
 function fromCertificate({ settings }: RaProfile): AttributeDefinition[] {
   const { certificate, variants } = settings
-  const shared = { required: false, multiSelect: false, constraints: [] } as const
-  const names = Object.keys(variants)
+  const definitions: AttributeDefinition[] = []
   const days = Math.floor(certificate.validity.max / DAY)
-  return [
-    ...(certificate.overrides.includes('validity') && days > 0
-      ? [
-          {
-            ...shared,
-            name: VALIDITY,
-            label: 'Validity in days',
-            description: `For how long the certificate is good; without it ${certificate.validity.default / DAY} days.`,
-            contentType: 'integer' as const,
-            constraints: [{ type: 'range' as const, data: { from: 1, to: days } }],
-          },
-        ]
-      : []),
-    ...(names.length > 0
-      ? [
-          {
-            ...shared,
-            name: VARIANT,
-            label: 'Kind of certificate',
-            description: names.map((name) => `${name}: ${variants[name]?.description}`).join('; '),
-            contentType: 'string' as const,
-            choices: names,
-          },
-        ]
-      : []),
-  ]
+  if (certificate.overrides.includes('validity') && days > 0) {
+    definitions.push({
+      name: VALIDITY,
+      label: 'Validity in days',
+      description: `For how long the certificate is good; without it ${certificate.validity.default / DAY} days.`,
+      contentType: 'integer',
+      required: false,
+      multiSelect: false,
+      constraints: [{ type: 'range', data: { from: 1, to: days } }],
+    })
+  }
+  const names = Object.keys(variants)
+  if (names.length > 0) {
+    definitions.push({
+      name: VARIANT,
+      label: 'Kind of certificate',
+      description: names.map((name) => `${name}: ${variants[name]?.description}`).join('; '),
+      contentType: 'string',
+      required: false,
+      choices: names,
+      multiSelect: false,
+      constraints: [],
+    })
+  }
+  return definitions
 }
 
 export function optionsOf(profile: RaProfile): RaOptions {

@@ -20,7 +20,8 @@ export function derOf(given: string, what: string): Buffer {
 
 function fromBase64(given: string, what: string): Buffer {
   const compact = given.replace(/[\r\n\t ]+/g, '')
-  if (compact === '' || !/^[A-Za-z0-9+/]+={0,2}$/.test(compact)) throw new Failure('malformed', `${what} must be base64 of DER, or PEM`)
+  if (compact === '' || !/^[A-Za-z0-9+/]+={0,2}$/.test(compact))
+    throw new Failure('malformed', `${what} must be base64 of DER, or PEM`)
   return Buffer.from(compact, 'base64')
 }
 

@@ -41,7 +41,8 @@ export function readQuery(schema: ZodType | undefined, query: URLSearchParams): 
 /** Parameters of a path name things: what cannot be a name is not found. */
 export function checkParams(given: Record<string, string>): Record<string, string> {
   for (const value of Object.values(given)) {
-    if (value.length > 200 || !/^[^\p{Cc}\p{Cs}\ufffd]+$/u.test(value)) throw new Failure('notFound', 'there is no such object')
+    if (value.length > 200 || !/^[^\p{Cc}\p{Cs}\ufffd]+$/u.test(value))
+      throw new Failure('notFound', 'there is no such object')
   }
   return given
 }
@@ -56,10 +57,14 @@ function check(schema: ZodType, given: unknown, what: string): unknown {
 function refusalOf({ issues }: ZodError, given: unknown, what: string): Error {
   const unreadable = issues.find(
     ({ code, path }) =>
-      (code === 'invalid_type' || code === 'invalid_value' || code === 'invalid_union') && valueAt(given, path) !== undefined,
+      (code === 'invalid_type' || code === 'invalid_value' || code === 'invalid_union') &&
+      valueAt(given, path) !== undefined,
   )
   if (unreadable)
-    return new Failure('malformed', `Unable to read HTTP message: ${placeOf(unreadable.path, what)}: ${unreadable.message}`)
+    return new Failure(
+      'malformed',
+      `Unable to read HTTP message: ${placeOf(unreadable.path, what)}: ${unreadable.message}`,
+    )
   return new Unprocessable(issues.slice(0, 100).map(({ path, message }) => `${placeOf(path, what)}: ${message}`))
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { Operation } from './operation.ts'
 import { openApiPage } from './openapiPage.ts'
+import type { Operation } from './operation.ts'
 
 /** The document that describes the API, and a page to read it, made of the schemas that check every call. */
 export function openApiOperations(operations: readonly Operation[]): Operation[] {
@@ -86,14 +86,19 @@ function describe(operation: Operation): object {
     tags: [tag],
     summary,
     ...(open ? { security: [] } : {}),
-    parameters: [...[...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => pathParameter(name)), ...queryParameters(operation)],
+    parameters: [
+      ...[...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => pathParameter(name)),
+      ...queryParameters(operation),
+    ],
     ...(body ? { requestBody: { required: !bodyOptional, content: json(schemaOf(body, 'input')) } } : {}),
     responses: {
       [status]: answer
         ? { description: 'Done.', content: json(schemaOf(answer, 'output')) }
         : { description: method === 'get' ? 'As described.' : 'Done.' },
       400: { $ref: '#/components/responses/Message' },
-      ...(open ? {} : { 401: { $ref: '#/components/responses/Nobody' }, 403: { $ref: '#/components/responses/Denied' } }),
+      ...(open
+        ? {}
+        : { 401: { $ref: '#/components/responses/Nobody' }, 403: { $ref: '#/components/responses/Denied' } }),
       404: { $ref: '#/components/responses/Message' },
       ...(operation.conflict === 422 ? {} : { 409: { $ref: '#/components/responses/Message' } }),
       422: { $ref: '#/components/responses/Sentences' },

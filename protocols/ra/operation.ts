@@ -75,4 +75,3 @@ export function operation<Path extends string, Q extends ZodType, B extends ZodT
 ): Operation {
   return given as unknown as Operation
 }
-

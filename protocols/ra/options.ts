@@ -1,9 +1,19 @@
+import { RE2JS } from '@bufbuild/re2'
 import { z } from 'zod'
 import { contentTypes } from './attribute.ts'
 import { text } from './text.ts'
 
+/** Patterns run in time that grows with the text alone, and are small. */
+const pattern = text(500).refine((given) => {
+  try {
+    return RE2JS.compile(given).re2().prog.numInst() <= 2000
+  } catch {
+    return false
+  }
+}, 'a regular expression as RE2 reads it, without look-around and back-references, and not too large')
+
 const constraint = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('regExp'), data: text(500), errorMessage: text(200).optional() }),
+  z.strictObject({ type: z.literal('regExp'), data: pattern, errorMessage: text(200).optional() }),
   z.strictObject({
     type: z.literal('range'),
     data: z.strictObject({ from: z.number().optional(), to: z.number().optional() }),
@@ -24,7 +34,10 @@ export const attributeDefinition = z.strictObject({
   contentType: z.enum(contentTypes).exclude(['credential', 'resource', 'object']),
   required: z.boolean().default(false),
   /** One of these, or several with multiSelect. */
-  choices: z.array(z.union([text(500), z.number(), z.boolean()])).max(200).optional(),
+  choices: z
+    .array(z.union([text(500), z.number(), z.boolean()]))
+    .max(200)
+    .optional(),
   multiSelect: z.boolean().default(false),
   constraints: z.array(constraint).max(10).default([]),
 })

@@ -14,7 +14,7 @@ type RaContext = Context<{ Bindings: NodeBindings }>
 /** Every operation of the list below /api; two slashes before it are read as one, as some clients write them. */
 export function raRoutes(host: Host): Hono<{ Bindings: NodeBindings }> {
   const app = new Hono<{ Bindings: NodeBindings }>({
-    getPath: (request) => new URL(request.url).pathname.replace(/^\/+/, '/'),
+    getPath: (request) => new URL(request.url).pathname.replace(/\/{2,}/g, '/'),
   })
   const all = [...operations, ...openApiOperations(operations)]
   for (const operation of sorted(all)) {
@@ -32,7 +32,9 @@ export function raRoutes(host: Host): Hono<{ Bindings: NodeBindings }> {
       }),
     )
   }
-  app.all('*', () => send({ status: 404, body: { message: 'there is no such resource; /api/openapi.json has them all' } }))
+  app.all('*', () =>
+    send({ status: 404, body: { message: 'there is no such resource; /api/openapi.json has them all' } }),
+  )
   app.onError((error, c) => refusal(host, c, error))
   return app
 }

@@ -24,7 +24,11 @@ const beforeIssuing = {
 } as const satisfies Record<Exclude<SignStatus, 'signed'>, CertificateState>
 
 /** The contract's one state of an order, its certificate and a revocation that waits (DESIGN section 2). */
-export function stateOf({ request, certificate, revocation }: Pick<CertificateRecord, 'request' | 'certificate' | 'revocation'>): CertificateState {
+export function stateOf({
+  request,
+  certificate,
+  revocation,
+}: Pick<CertificateRecord, 'request' | 'certificate' | 'revocation'>): CertificateState {
   if (!certificate) return request.status === 'signed' ? 'issued' : beforeIssuing[request.status]
   if (certificate.status === 'revoked') return 'revoked'
   if (revocation?.status === 'requested') return 'pending_approval'

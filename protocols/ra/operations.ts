@@ -1,0 +1,20 @@
+import { attributeOperations, availableOperations } from './attributes.ts'
+import { certificateByUuid } from './certificates.ts'
+import { infoOperations } from './info.ts'
+import { issueCertificate } from './issue.ts'
+import type { Operation } from './operation.ts'
+import { cancelPending, finalizeIssue } from './pending.ts'
+import { confirmRevocation, revokeCertificate } from './revoke.ts'
+
+/** All that the API does; a new operation is a line here. */
+export const operations: readonly Operation[] = [
+  ...infoOperations,
+  ...attributeOperations,
+  availableOperations,
+  issueCertificate,
+  finalizeIssue,
+  cancelPending,
+  revokeCertificate,
+  confirmRevocation,
+  certificateByUuid,
+]

@@ -1,0 +1,220 @@
+import { randomBytes } from 'node:crypto'
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
+import { afterAll, beforeAll, expect } from 'vitest'
+import { ra } from '../../protocols/ra/index.ts'
+import type { Method, Operation } from '../../protocols/ra/operation.ts'
+import { operations } from '../../protocols/ra/operations.ts'
+import { type Capability, grantCapability } from '../../src/core/capability.ts'
+import { asRequester, createOrganization, createUser, type User } from '../../src/core/identity.ts'
+import { enqueueJob } from '../../src/core/jobs.ts'
+import { system } from '../../src/core/requester.ts'
+import type { ApprovalRules } from '../../src/core/rule.ts'
+import { createToken } from '../../src/core/token.ts'
+import type { Database } from '../../src/db/open.ts'
+import { transaction } from '../../src/db/transaction.ts'
+import type { ClientCertificate, Host } from '../../src/protocol.ts'
+import { databases } from './databases.ts'
+import { createWorld, type World } from './world.ts'
+
+/** The REST adapter over a whole core, without listeners. Every answer is held against the schema of its operation. */
+export interface RaApp {
+  world: World
+  host: Host
+  /** Superuser. */
+  admin: Person
+  /** Of the organization `default`: may create_cert, revoke_cert and read, no more. */
+  operator: Person
+  /** May approve; the rules of `waits` name him. */
+  approver: Person
+  /** Administrator of another organization. */
+  stranger: Person
+  person(
+    name: string,
+    more?: { capabilities?: Capability[]; admin?: boolean; superuser?: boolean; organization?: string },
+  ): Promise<Person>
+  /** Writes a profile that serves REST, and answers its place. */
+  save(name: string, change?: Parameters<World['save']>[1] & { options?: unknown }): Promise<Place>
+  /** Where `default` is. */
+  place: Place
+  call(method: Method, path: string, sent?: Sent): Promise<Called>
+}
+
+export interface Place {
+  authority: string
+  profile: string
+  /** The prefix of the client operations. */
+  path: string
+}
+
+export interface Person extends User {
+  token: string
+}
+
+export interface Sent {
+  /** Null: nobody. Absent: the operator. */
+  by?: Person | string | null
+  body?: unknown
+  headers?: Record<string, string>
+  /** Sent as it is. */
+  raw?: Buffer | string
+}
+
+export interface Called {
+  status: number
+  headers: Headers
+  text: string
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers whose shape the schema has been held against
+  json: any
+}
+
+export const auto: ApprovalRules['issue'] = [{ name: 'nobody looks', when: 'true', auto: true }]
+export const waits = [{ name: 'a person looks', require: [{ users: ['approver'] }] }]
+const everything = { issue: auto, renew: auto, rekey: auto, revoke: auto, export: auto }
+
+export async function createRaApp(db: Database): Promise<RaApp> {
+  const world = await createWorld(db)
+  const { it, core } = world
+  let certificate: ClientCertificate | undefined
+  const host: Host = {
+    core,
+    db,
+    enqueue: (trx, kind, ref, options) =>
+      enqueueJob(trx, { kind, ref, runAt: options?.runAt ?? it.clock(), at: it.clock() }),
+    baseUrl: 'https://ra.test',
+    mtlsBaseUrl: 'https://mtls.ra.test',
+    httpBaseUrl: it.httpBaseUrl,
+    clock: it.clock,
+    log: it.log,
+    validation: { http01Port: 80, tlsAlpn01Port: 443, networks: '' },
+    secret: randomBytes(32),
+    sourceAddress: () => '192.0.2.7',
+    clientCertificate: () => certificate,
+  }
+  const { organizationId } = await world.profile()
+  const change = () => ({ actor: system('test'), at: world.time.now })
+  const person: RaApp['person'] = async (name, { capabilities = [], organization, ...flags } = {}) => {
+    const home =
+      organization === undefined
+        ? organizationId
+        : (await transaction(db, (db) => createOrganization(db, change(), organization))).id
+    return transaction(db, async (db) => {
+      const user = await createUser(db, change(), { name, organizationId: home, ...flags })
+      for (const capability of capabilities)
+        await grantCapability(db, change(), { capability, to: { userId: user.id }, organizationId: home })
+      return { ...user, token: (await createToken(db, change(), { userId: user.id, name: 'test' })).text }
+    })
+  }
+  const save: RaApp['save'] = async (name, { options = {}, ...draft } = {}) => {
+    const saved = await world.save(name, {
+      rules: everything,
+      ...draft,
+      protocols: { ra: ra.options.parse(options), ...draft.protocols },
+    })
+    const authority = await core
+      .as(system('test'))
+      .admin.authorities()
+      .then((all) => all.find(({ name }) => name === 'issuing')?.uuid ?? '')
+    return {
+      authority,
+      profile: saved.uuid,
+      path: `/v2/operations/authorities/${authority}/raProfiles/${saved.uuid}`,
+    }
+  }
+  const routes = ra.routes(host)
+  const operator = await person('operator', { capabilities: ['create_cert', 'revoke_cert', 'read'] })
+  const call: RaApp['call'] = async (method, path, { by = operator, body, headers = {}, raw } = {}) => {
+    const sent = raw ?? (body === undefined ? undefined : JSON.stringify(body))
+    const token = typeof by === 'string' ? by : by?.token
+    const all: Record<string, string> = {
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(sent === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    }
+    const incoming = new IncomingMessage(new Socket())
+    incoming.method = method.toUpperCase()
+    incoming.url = `/api${path}`
+    Object.assign(incoming.headers, all)
+    if (sent !== undefined) incoming.push(Buffer.from(sent))
+    incoming.push(null)
+    const bindings = { incoming, outgoing: new ServerResponse(incoming) }
+    const url = `https://ra.test/api${path}`
+    const response = await routes.request(url, { method: method.toUpperCase(), headers: all }, bindings)
+    const text = await response.text()
+    const isJson = response.headers.get('content-type')?.startsWith('application/json') && text !== ''
+    const called = {
+      status: response.status,
+      headers: response.headers,
+      text,
+      json: isJson ? JSON.parse(text) : undefined,
+    }
+    holdAgainstSchema(method, path, called)
+    return called
+  }
+  return {
+    world,
+    host,
+    admin: await person('root', { superuser: true }),
+    operator,
+    approver: await person('approver', { capabilities: ['approve', 'read'] }),
+    stranger: await person('stranger', { admin: true, organization: 'elsewhere' }),
+    person,
+    save,
+    place: await save('rest'),
+    call,
+  }
+}
+
+/** Every answer of an operation is as its schema says, and every refusal has one of the contract's shapes. */
+function holdAgainstSchema(method: Method, path: string, { status, json, text }: Called): void {
+  const operation = operationOf(method, path)
+  if (!operation) return
+  if (status === (operation.status ?? 200)) {
+    if (operation.answer) {
+      const read = operation.answer.safeParse(json)
+      expect(read.success ? [] : read.error.issues, `the answer of ${operation.method} ${operation.path}`).toEqual([])
+    } else if (status === 204) expect(text).toBe('')
+  } else if (status === 401) expect(text).toBe('')
+  else if (status === 422) {
+    expect(Array.isArray(json) && json.length > 0 && json.every((one) => typeof one === 'string'), text).toBe(true)
+  } else if (status === 403) expect(json).toMatchObject({ statusCode: 403, code: 'ACCESS_DENIED' })
+  else if (status >= 400) expect(Object.keys(json ?? {}), text).toEqual(['message'])
+}
+
+/** The operation that a request reaches. */
+export function operationOf(method: Method, path: string): Operation | undefined {
+  const [bare = ''] = path.split('?')
+  const fits = operations.filter(
+    (operation) =>
+      operation.method === method &&
+      new RegExp(`^${operation.path.replace(/\{\w+\}/g, '[^/]+')}$`).test(bare.replace(/^\/+/, '/')),
+  )
+  return fits.sort((a, b) => wildcards(a) - wildcards(b))[0]
+}
+
+const wildcards = ({ path }: Operation): number => path.split('{').length
+
+/** One app for all tests of a file, on SQLite: the core's own tests loop over both databases. */
+export function useRaApp(): { readonly app: RaApp } {
+  let app: RaApp | undefined
+  let close = async () => {}
+  beforeAll(async () => {
+    const [sqlite] = databases
+    if (!sqlite) throw new Error('there is no database to test with')
+    const opened = await sqlite.open()
+    close = opened.close
+    app = await createRaApp(opened.db)
+  })
+  afterAll(() => close())
+  return {
+    get app() {
+      if (!app) throw new Error('the app is there only inside a test')
+      return app
+    },
+  }
+}
+
+/** The door of a person, for what a test prepares. */
+export function doorOf(app: RaApp, person: Person) {
+  return app.world.core.as(asRequester(person))
+}
