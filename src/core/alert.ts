@@ -41,6 +41,19 @@ export async function raiseAlert(db: Database, at: Date, alert: Alert): Promise<
     .execute()
 }
 
+/** Closes what was said of a request that waits for people (attend.ts), when it waits no more or its next step begins. */
+export async function closeWaiting(db: Database, at: Date, subject: Alert['subject']): Promise<void> {
+  const open = await withTables<CoreTables>(db)
+    .selectFrom('alerts')
+    .select(['organization_id as organizationId', 'detail'])
+    .where('kind', '=', 'approval.waiting')
+    .where('subject_kind', '=', subject.kind)
+    .where('subject_id', '=', subject.id)
+    .where('closed_at', 'is', null)
+    .execute()
+  for (const alert of open) await closeAlerts(db, at, { kind: 'approval.waiting', subject, ...alert })
+}
+
 /** Closes what raiseAlert has raised, when it is well again: open alerts of this kind on this subject, with this detail. */
 export async function closeAlerts(db: Database, at: Date, alert: Alert): Promise<void> {
   const { kind, organizationId, subject, detail } = alert

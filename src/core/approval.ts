@@ -62,12 +62,18 @@ export interface ReviewState {
   rule: string
   hash: string
   step: number
+  /** As they stand: those that were escalated name more people than their rule does. */
   steps: ApprovalStep[]
-  /** Names of those who could still approve the present step. Empty: nobody may, and the request says so. */
+  /** The steps, by their index, that were escalated. */
+  escalated: { step: number; at: Date }[]
+  /** Names of those who could still approve the present step, for themselves or for others. Empty: nobody may, and the request says so. */
   mayApprove: string[]
   /** Where an approval that was remembered stands in for people: the request on which they voted, and who approved it. */
   remembered?: { request: number; approvers: string[] }
-  votes: { user: string; step: number; verdict: string; override: boolean; reason?: string; at: Date }[]
+  /** Where a standing approval stands in for people: which, and who gave it. */
+  granted?: { standingApproval: string; approvers: string[] }
+  /** `for`: whose vote it is, where he was a delegate. */
+  votes: { user: string; for?: string; step: number; verdict: string; override: boolean; reason?: string; at: Date }[]
   comments: { user: string; text: string; at: Date }[]
 }
 

@@ -57,7 +57,7 @@ const insertAttempt = statement(
           ])
           .where('decisions.sign_request_id', '=', request.id)
           .where('decisions.revision', '=', request.revision)
-          .where('decisions.outcome', 'in', ['auto', 'remembered', 'approved'])
+          .where('decisions.outcome', 'in', ['auto', 'remembered', 'granted', 'approved'])
           .where(({ not, exists, selectFrom }) =>
             not(exists(selectFrom('blocked_keys').select('spki_hash').where('spki_hash', '=', request.spkiHash))),
           ),

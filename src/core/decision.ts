@@ -4,16 +4,26 @@ import type { Database } from '../db/open.ts'
 import { statement, withTables } from '../db/tables.ts'
 import type { Outcome, RequestKind } from './approval.ts'
 import { canonicalJson } from './canonicalJson.ts'
-import { eligibleUsers } from './eligible.ts'
+import { type Circle, eligibleUsers } from './eligible.ts'
 import { Failure } from './failure.ts'
 import { duration } from './profile.ts'
 import { nobodyMayApprove, type Remembered, useRemembered } from './remember.ts'
 import type { Finding, WantedCertificate } from './request.ts'
 import type { Requester } from './requester.ts'
 import type { Action, ApprovalStep } from './rule.ts'
+import { type Granted, useGranted } from './standingUse.ts'
+import { type Attended, attendAt, stepsNow, stepText } from './stepNow.ts'
 import type { CoreTables } from './tables.ts'
 
-export type DecisionOutcome = 'auto' | 'remembered' | 'approved' | 'denied' | 'waiting' | 'expired' | 'canceled'
+export type DecisionOutcome =
+  | 'auto'
+  | 'remembered'
+  | 'granted'
+  | 'approved'
+  | 'denied'
+  | 'waiting'
+  | 'expired'
+  | 'canceled'
 
 /** What became of the rules' verdict, and of people's, for one revision of a request. */
 export interface Decision {
@@ -21,11 +31,18 @@ export interface Decision {
   outcome: DecisionOutcome
   rule: string
   ruleVersion: string
+  /** As they stand: those that were escalated name more people than the rule's. */
   steps: ApprovalStep[]
   /** Index into steps of the one that waits for votes. */
   step: number
-  /** What votes must name. */
+  /** What votes must name. Who may vote is not part of it: the rule's text, which says so, is. */
   hash: string
+  /** What its steps have done while they waited. */
+  attended: Attended[]
+  /** When somebody has to look at the present step next; absent: never. */
+  attendAt?: Date
+  /** Id of the standing approval that let it pass. */
+  standingApproval?: number
 }
 
 /** All that an approver sees of a request, and so all that his vote is bound to. */
@@ -52,6 +69,9 @@ export function requestHash(parts: HashParts): string {
   return createHash('sha256').update(canonicalJson(parts)).digest('hex')
 }
 
+/** An approval given earlier, which stands in for people. */
+export type Standing = Remembered | Granted
+
 export interface NewDecision {
   kind: RequestKind
   requestId: number
@@ -60,15 +80,15 @@ export interface NewDecision {
   authorityId: number
   requester: Requester
   outcome: Outcome
-  /** Found with findRemembered: the approval that stands in for people. */
-  remembered?: Remembered
+  /** Found with findRemembered or findGranted: the approval that stands in for people. */
+  remembered?: Standing
   hash: string
   at: Date
 }
 
 export interface OpenedDecision {
   id: number
-  outcome: 'auto' | 'remembered' | 'denied' | 'waiting'
+  outcome: 'auto' | Standing['kind'] | 'denied' | 'waiting'
   /** For the request's expires_at: when the first step ends. Only while people are asked. */
   expiresAt?: Date
   /** For the request's findings, after those that the hash covers: steps that nobody, or too few, may approve. */
@@ -99,6 +119,9 @@ export async function openDecision(db: Database, decision: NewDecision): Promise
       hash: decision.hash,
       created_at: at.getTime(),
       decided_at: result === 'waiting' ? null : at.getTime(),
+      standing_approval_id: result === 'granted' ? (decision.remembered?.id ?? null) : null,
+      attend_at: result === 'waiting' && steps[0] ? attendAt(steps[0], at) : null,
+      attended: null,
     })
   ).rows
   if (!stored) throw new Failure('internal', 'a decision was not stored')
@@ -108,10 +131,12 @@ export async function openDecision(db: Database, decision: NewDecision): Promise
   return { id, outcome: result, expiresAt: stepExpiry(first, at), findings: await lonelySteps(db, decision, steps) }
 }
 
-async function outcomeName(db: Database, { outcome, remembered }: NewDecision): Promise<OpenedDecision['outcome']> {
+async function outcomeName(db: Database, { outcome, remembered, at }: NewDecision): Promise<OpenedDecision['outcome']> {
   if (outcome.kind === 'auto') return 'auto'
   if (outcome.kind === 'deny') return 'denied'
-  return remembered && (await useRemembered(db, remembered)) ? 'remembered' : 'waiting'
+  if (!remembered) return 'waiting'
+  const used = remembered.kind === 'granted' ? useGranted(db, remembered.id, at) : useRemembered(db, remembered)
+  return (await used) ? remembered.kind : 'waiting'
 }
 
 /** When a step that begins now ends without an answer. */
@@ -124,8 +149,12 @@ async function lonelySteps(db: Database, decision: NewDecision, steps: ApprovalS
   const findings: Finding[] = []
   const behind = new Set(decision.requester.people)
   for (const [index, step] of steps.entries()) {
-    const may = (await eligibleUsers(db, step, decision)).filter(({ id }) => !behind.has(id)).length
-    if (may < step.quorum)
+    const able = async (circle: Circle) =>
+      (await eligibleUsers(db, circle, decision)).filter(({ id }) => !behind.has(id)).length
+    const may = await able(step)
+    if (may >= step.quorum) continue
+    const [wider] = stepsNow([step], [{ step: 0, escalated: 0 }])
+    if (!wider || !step.escalate || (await able(wider)) < wider.quorum)
       findings.push({ by: 'rule', check: nobodyMayApprove, detail: lonely(decision, { step, index, may }) })
   }
   return findings
@@ -141,20 +170,19 @@ function lonely(
   return `${asked}, but ${found}${behind}; an administrator can override or change the rule`
 }
 
-function stepText({ users, roles, owner }: ApprovalStep): string {
-  const named = [...users, ...roles.map((role) => `role ${role}`), ...(owner ? ['the authority’s owner'] : [])]
-  return named.join(', ')
-}
-
 function toDecision(row: Selectable<CoreTables['decisions']>): Decision {
+  const attended: Attended[] = row.attended === null ? [] : JSON.parse(row.attended)
   return {
     id: row.id,
     outcome: row.outcome as DecisionOutcome,
     rule: row.rule,
     ruleVersion: row.rule_version,
-    steps: JSON.parse(row.steps),
+    steps: stepsNow(JSON.parse(row.steps), attended),
     step: row.step,
     hash: row.hash,
+    attended,
+    ...(row.attend_at === null ? {} : { attendAt: new Date(row.attend_at) }),
+    ...(row.standing_approval_id === null ? {} : { standingApproval: row.standing_approval_id }),
   }
 }
 
@@ -173,15 +201,19 @@ export async function findDecision(
   return row && toDecision(row)
 }
 
-/** Ends a decision that waits, or moves it to its next step. */
+/** Ends a decision that waits, or moves it to its next step; `attendAt` (stepNow.ts) says when that is to be looked at. */
 export async function settleDecision(
   db: Database,
   id: number,
-  set: { outcome: DecisionOutcome; at: Date } | { step: number },
+  set: { outcome: DecisionOutcome; at: Date } | { step: number; attendAt: number | null },
 ): Promise<void> {
   await withTables<CoreTables>(db)
     .updateTable('decisions')
-    .set('step' in set ? { step: set.step } : { outcome: set.outcome, decided_at: set.at.getTime() })
+    .set(
+      'step' in set
+        ? { step: set.step, attend_at: set.attendAt }
+        : { outcome: set.outcome, decided_at: set.at.getTime(), attend_at: null },
+    )
     .where('id', '=', id)
     .where('outcome', '=', 'waiting')
     .execute()

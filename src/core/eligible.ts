@@ -4,17 +4,20 @@ import { toUser, type User } from './identity.ts'
 import type { ApprovalStep } from './rule.ts'
 import type { CoreTables } from './tables.ts'
 
-/** Where a request belongs: whose roles count, and who the owner is. */
+/** Those whom a step, or its escalation, names. */
+export type Circle = Pick<ApprovalStep, 'users' | 'roles' | 'groups' | 'owner'>
+
+/** Where a request belongs: whose roles and groups count, and who the owner is. */
 export interface Home {
   organizationId: number
   authorityId: number
 }
 
 /**
- * The enabled users whom a step names, by user name, by a role of the request's organization, or as the owner of its
+ * The enabled users whom a step names, by user name, by a role or group of the request's organization, or as the owner of its
  * authority; by name. Someone of another organization counts only as a superuser. Separation of duties is not looked at.
  */
-export async function eligibleUsers(db: Database, step: ApprovalStep, home: Home): Promise<User[]> {
+export async function eligibleUsers(db: Database, step: Circle, home: Home): Promise<User[]> {
   const named = step.users.map((name) => name.toLowerCase())
   const rows = await withTables<CoreTables>(db)
     .selectFrom('users')
@@ -37,6 +40,19 @@ export async function eligibleUsers(db: Database, step: ApprovalStep, home: Home
               ),
             ]
           : []),
+        ...(step.groups && step.groups.length > 0
+          ? [
+              eb(
+                'id',
+                'in',
+                selectFrom('group_members')
+                  .innerJoin('groups', 'groups.id', 'group_members.group_id')
+                  .select('group_members.user_id')
+                  .where('groups.organization_id', '=', home.organizationId)
+                  .where('groups.name', 'in', step.groups),
+              ),
+            ]
+          : []),
         ...(step.owner
           ? [eb('id', '=', selectFrom('authorities').select('owner_id').where('authorities.id', '=', home.authorityId))]
           : []),
@@ -45,15 +61,4 @@ export async function eligibleUsers(db: Database, step: ApprovalStep, home: Home
     .orderBy('name')
     .execute()
   return rows.map(toUser)
-}
-
-/** Those who could still approve a step: eligible, not behind the request, not among those who voted on it already. */
-export async function whoMayApprove(
-  db: Database,
-  step: ApprovalStep,
-  home: Home,
-  excluded: Iterable<number>,
-): Promise<User[]> {
-  const out = new Set(excluded)
-  return (await eligibleUsers(db, step, home)).filter(({ id }) => !out.has(id))
 }

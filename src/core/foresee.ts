@@ -18,6 +18,7 @@ import { covers, findRemembered, rememberedScope } from './remember.ts'
 import type { Finding, SignDraft, SignRequest, WantedCertificate } from './request.ts'
 import { type Requester, requesterKey, system } from './requester.ts'
 import type { ApprovalRule } from './rule.ts'
+import { findGranted } from './standingUse.ts'
 import { subjectOf } from './subject.ts'
 import type { CoreTables } from './tables.ts'
 import { moveSignRequest } from './transition.ts'
@@ -43,7 +44,7 @@ function decidableRules(rules: readonly ApprovalRule[]): { rules: ApprovalRule[]
  * people are asked, the answer asks them, in the transaction that stores the order, so that nobody is asked about one
  * that never was. The record waits without a CSR, while the client still proves its names, and `sign` with the same
  * origin gives it one. Undefined where the rules say auto or need the CSR; nothing is stored where an approval is
- * remembered. An open record of the same requester that covers the order is taken over instead of asking twice.
+ * remembered or stands. An open record of the same requester that covers the order is taken over instead of asking twice.
  */
 export async function foresee(
   it: Installation,
@@ -140,6 +141,7 @@ async function askEarly(db: Database, early: Early): Promise<void> {
     at: now,
   }
   if (await findRemembered(db, query)) return
+  if (await findGranted(db, { profile, action: draft.action, requester, outcome, wanted, findings, at: now })) return
   if (await takeOver(db, early)) return
   const shown = [...findings, unproved]
   const request = await insertRequestRow(

@@ -1,11 +1,12 @@
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
-import { type Action, type ApprovalRules, actions } from './rule.ts'
+import type { Circle } from './eligible.ts'
+import { type Action, type ApprovalRules, type ApprovalStep, actions } from './rule.ts'
 import type { CoreTables } from './tables.ts'
 
 /**
- * What is allowed in rules and yet hardly meant: actions that had rules and have none any more, and steps that name users
- * or roles that the organization does not have. Sentences for whoever saves the profile.
+ * What is allowed in rules and yet hardly meant: actions that had rules and have none any more, and steps that name users,
+ * roles or groups that the organization does not have. Sentences for whoever saves the profile.
  */
 export async function ruleWarnings(
   db: Database,
@@ -24,16 +25,25 @@ function emptiedText(action: Action): string {
 async function strangers(db: Database, organizationId: number, rules: ApprovalRules): Promise<string[]> {
   const steps = actions.flatMap((action) =>
     rules[action].flatMap((rule) =>
-      'require' in rule ? rule.require.map((step) => ({ ...step, at: `${action}, rule ${rule.name}` })) : [],
+      'require' in rule
+        ? rule.require.flatMap(circles).map((named) => ({ ...named, at: `${action}, rule ${rule.name}` }))
+        : [],
     ),
   )
   const users = await knownUsers(db, organizationId, [...new Set(steps.flatMap((step) => step.users.map(lower)))])
   const roles = await knownRoles(db, organizationId, [...new Set(steps.flatMap((step) => step.roles))])
+  const groups = await knownGroups(db, organizationId, [...new Set(steps.flatMap((step) => step.groups ?? []))])
   return steps.flatMap((step) => [
     ...step.users.filter((name) => !users.has(lower(name))).map((name) => `${step.at}: there is no user ${name}`),
     ...step.roles.filter((name) => !roles.has(name)).map((name) => `${step.at}: nobody is in a role ${name}`),
+    ...(step.groups ?? [])
+      .filter((name) => !groups.has(name))
+      .map((name) => `${step.at}: nobody is in a group ${name}`),
   ])
 }
+
+/** Those whom a step names, and those to whom it is escalated. */
+const circles = (step: ApprovalStep): Circle[] => (step.escalate ? [step, step.escalate] : [step])
 
 const lower = (name: string): string => name.toLowerCase()
 
@@ -59,6 +69,19 @@ async function knownRoles(db: Database, organizationId: number, names: string[])
     .distinct()
     .where('roles.name', 'in', names)
     .where('roles.organization_id', '=', organizationId)
+    .execute()
+  return new Set(rows.map(({ name }) => name))
+}
+
+async function knownGroups(db: Database, organizationId: number, names: string[]): Promise<Set<string>> {
+  if (names.length === 0) return new Set()
+  const rows = await withTables<CoreTables>(db)
+    .selectFrom('groups')
+    .innerJoin('group_members', 'group_members.group_id', 'groups.id')
+    .select('groups.name')
+    .distinct()
+    .where('groups.name', 'in', names)
+    .where('groups.organization_id', '=', organizationId)
     .execute()
   return new Set(rows.map(({ name }) => name))
 }

@@ -82,6 +82,7 @@ function pathCovered(approved: number, asked: number): boolean {
 
 /** An approval that stands in for people. `once`: it was given for one order, which failed, and ends with its use. */
 export interface Remembered {
+  kind: 'remembered'
   id: number
   decisionId: number
   once: boolean
@@ -117,7 +118,7 @@ export async function findRemembered(db: Database, query: RememberedQuery): Prom
   const fitting = rows.filter(({ scope }) => covers(JSON.parse(scope), query.scope))
   // One that lasts is preferred, so that one given for a single order is not used up in vain.
   const chosen = fitting.find(({ asked_by }) => asked_by !== null) ?? fitting[0]
-  return chosen && { id: chosen.id, decisionId: chosen.decision_id, once: chosen.asked_by === null }
+  return chosen && { kind: 'remembered', id: chosen.id, decisionId: chosen.decision_id, once: chosen.asked_by === null }
 }
 
 /** Takes note that a remembered approval is used. False: it was for a single order, and another one was quicker. */

@@ -72,7 +72,7 @@ export interface DecisionsTable {
   sign_request_id: number | null
   revoke_request_id: number | null
   revision: number
-  /** auto, remembered, approved, denied, waiting, expired, canceled */
+  /** auto, remembered, granted, approved, denied, waiting, expired, canceled */
   outcome: string
   rule: string
   rule_version: string
@@ -83,6 +83,12 @@ export interface DecisionsTable {
   hash: string
   created_at: number
   decided_at: number | null
+  /** What let it pass, where the outcome is granted. */
+  standing_approval_id: number | null
+  /** When its present step reminds or calls others next; null: never. */
+  attend_at: number | null
+  /** JSON of Attended[]: what steps have done so far; null: nothing. */
+  attended: string | null
 }
 
 export interface VotesTable {
@@ -95,6 +101,8 @@ export interface VotesTable {
   reason: string | null
   /** Milliseconds for which this voter wants the approval remembered. */
   remember: number | null
+  /** By which he voted for somebody else; null: for himself. */
+  delegation_id: number | null
   created_at: number
 }
 

@@ -1,13 +1,14 @@
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
+import { closeWaiting } from './alert.ts'
 import type { Afterwards, ApprovalContext } from './approvalContext.ts'
 import type { Ballot } from './ballot.ts'
+import { standingVotes } from './count.ts'
 import { settleDecision, stepExpiry } from './decision.ts'
-import { eligibleUsers } from './eligible.ts'
-import { moveHeld } from './held.ts'
+import { moveHeld, subjectOf } from './held.ts'
 import { rememberApproval } from './remember.ts'
+import { attendAt } from './stepNow.ts'
 import type { CoreTables } from './tables.ts'
-import { votesOf } from './votes.ts'
 
 /** One denial ends a request. Its reason is what the requester reads; who denied stands in the audit trail. */
 export async function settleDenial(db: Database, { requester }: ApprovalContext, ballot: Ballot): Promise<undefined> {
@@ -34,34 +35,22 @@ export async function settleApproval(
 }
 
 /**
- * On to the first step that still lacks votes, or to the end. Rights are looked at again for every step: one whose voters
- * have lost theirs waits anew, and one that has its votes already is passed.
+ * On to the first step that still lacks votes, or to the end. Rights are looked at again for every step (count.ts): one whose
+ * voters have lost theirs waits anew, and one that has its votes already is passed.
  */
 async function proceed(db: Database, context: ApprovalContext, ballot: Ballot): Promise<Afterwards | undefined> {
-  const { decision, at } = ballot
+  const { held, decision, at } = ballot
+  const counted = await standingVotes(db, ballot)
   for (const [step, asked] of decision.steps.entries()) {
-    if (await quorumReached(db, ballot, step)) continue
+    if ((counted[step]?.length ?? 0) >= asked.quorum) continue
     if (step === decision.step) return undefined
-    await settleDecision(db, decision.id, { step })
+    const done = decision.attended.find((one) => one.step === step)
+    await settleDecision(db, decision.id, { step, attendAt: attendAt(asked, at, done) })
+    await closeWaiting(db, at, subjectOf(held))
     await setExpiry(db, ballot, stepExpiry(asked, at))
     return undefined
   }
   return approve(db, context, ballot)
-}
-
-/** Only votes count whose voters could still give them now: rights may have been lost since. */
-async function quorumReached(db: Database, ballot: Ballot, index: number): Promise<boolean> {
-  const step = ballot.decision.steps[index]
-  return step !== undefined && (await countedVotes(db, ballot, index)).length >= step.quorum
-}
-
-async function countedVotes(db: Database, { held, decision }: Ballot, index: number) {
-  const step = decision.steps[index]
-  if (!step) return []
-  const entitled = new Set((await eligibleUsers(db, step, held.request)).map(({ id }) => id))
-  return (await votesOf(db, decision.id)).filter(
-    (vote) => vote.step === index && vote.verdict === 'approve' && entitled.has(vote.userId),
-  )
 }
 
 async function setExpiry(db: Database, { held, at }: Ballot, expiry: Date): Promise<void> {
@@ -91,8 +80,9 @@ async function approve(db: Database, context: ApprovalContext, ballot: Ballot): 
 async function remember(db: Database, ballot: Ballot): Promise<void> {
   const { held, decision, at } = ballot
   if (held.kind !== 'sign') return
-  const counted = await Promise.all(decision.steps.map((_, step) => countedVotes(db, ballot, step)))
-  const asked = counted.flat().flatMap(({ remember }) => (remember === undefined ? [] : [remember]))
+  const asked = (await standingVotes(db, ballot))
+    .flat()
+    .flatMap(({ remember }) => (remember === undefined ? [] : [remember]))
   if (asked.length === 0) return
   const { id: decisionId, ruleVersion } = decision
   await rememberApproval(db, held.request, { decisionId, ruleVersion, lasts: Math.min(...asked), at })

@@ -40,13 +40,15 @@ export async function finish(
 }
 
 async function auditVote(db: Database, { requester }: ApprovalContext, ballot: Ballot): Promise<void> {
-  const { held, decision, input, at } = ballot
+  const { held, decision, input, seat, at } = ballot
+  const { delegation } = seat ?? {}
   await audit(db, requester, at, {
     action: input.override ? 'vote.override' : `vote.${input.verdict}`,
     organizationId: held.request.organizationId,
     subject: subjectOf(held),
     details: {
       user: ballot.voter.name,
+      ...(delegation ? { for: delegation.of, delegation: delegation.id } : {}),
       verdict: input.verdict,
       rule: decision.rule,
       step: decision.step,

@@ -8,13 +8,14 @@ import type { CoreTables } from './tables.ts'
  * Stores a vote. One person counts once for a revision of a request, whatever its steps; only an override takes the place
  * of a vote given before. Throws Failure('conflict').
  */
-export async function storeVote(db: Database, { decision, voter, input, remember, at }: Ballot): Promise<void> {
+export async function storeVote(db: Database, { decision, voter, seat, input, remember, at }: Ballot): Promise<void> {
   const columns = {
     step: decision.step,
     verdict: input.verdict,
     override: input.override ? 1 : 0,
     reason: input.reason?.trim() || null,
     remember: remember ?? null,
+    delegation_id: seat?.delegation?.id ?? null,
     created_at: at.getTime(),
   }
   const stored = await withTables<CoreTables>(db)
@@ -32,6 +33,9 @@ export async function storeVote(db: Database, { decision, voter, input, remember
 export interface StoredVote {
   userId: number
   user: string
+  /** Name of the one for whom he voted, by a delegation. */
+  for?: string
+  delegationId?: number
   step: number
   verdict: string
   override: boolean
@@ -45,8 +49,10 @@ export async function votesOf(db: Database, decisionId: number): Promise<StoredV
   const rows = await withTables<CoreTables>(db)
     .selectFrom('votes')
     .innerJoin('users', 'users.id', 'votes.user_id')
+    .leftJoin('delegations', 'delegations.id', 'votes.delegation_id')
+    .leftJoin('users as delegators', 'delegators.id', 'delegations.delegator_id')
     .selectAll('votes')
-    .select('users.name')
+    .select(['users.name', 'delegators.name as delegator'])
     .where('votes.decision_id', '=', decisionId)
     .orderBy('votes.created_at')
     .orderBy('votes.id')
@@ -54,6 +60,8 @@ export async function votesOf(db: Database, decisionId: number): Promise<StoredV
   return rows.map((row) => ({
     userId: row.user_id,
     user: row.name,
+    ...(row.delegator === null ? {} : { for: row.delegator }),
+    ...(row.delegation_id === null ? {} : { delegationId: row.delegation_id }),
     step: row.step,
     verdict: row.verdict,
     override: row.override === 1,
