@@ -14,6 +14,7 @@ import { indirectCrls } from './0013-indirect-crls.ts'
 import { rollover } from './0014-rollover.ts'
 import { scepRetention } from './0015-scep-retention.ts'
 import { serverKeys } from './0017-server-keys.ts'
+import { approvals } from './0018-approvals.ts'
 import type { Migration } from './columns.ts'
 
 /** All migrations, by name; they run in the order of their names. */
@@ -35,3 +36,4 @@ export const migrations: Record<string, Migration> = {
   '0015-scep-retention': scepRetention,
   '0017-server-keys': serverKeys,
 }
+  '0018-approvals': approvals,

@@ -18,6 +18,9 @@ export type AuditSubject =
   | 'challenge'
   | 'account'
   | 'installation'
+  | 'group'
+  | 'delegation'
+  | 'standing_approval'
 
 export interface AuditEntry {
   /** What happened, as noun.verb: sign_request.requested, certificate.policy_hard_fail, vote.approve. */

@@ -13,7 +13,9 @@ import type { AskElsewhere, ChallengeAsked, ChallengeGrant, TellElsewhere } from
 import type { Credential, CredentialKind } from './credential.ts'
 import type { CrlRef } from './crl.ts'
 import type { CsrAttributesAsk } from './csrAttributes.ts'
+import type { Delegations } from './delegations.ts'
 import type { ForeseenDraft } from './foresee.ts'
+import type { Groups } from './groups.ts'
 import type { Unheld } from './hold.ts'
 import type { Limits } from './limits.ts'
 import type { Listing } from './listing.ts'
@@ -31,6 +33,7 @@ import type { Shown, SignInPlace } from './signIn.ts'
 
 /** Runs in the transaction that creates the record; what it throws undoes the record and reaches the caller. */
 export type Claim = (db: Database) => Promise<void>
+import type { StandingApprovals } from './standingApprovals.ts'
 
 /** A request as `sign` answers it; `repeat` says that an earlier call had made the record, and no claim ran. */
 export interface SignAnswer {
@@ -189,3 +192,6 @@ export interface Core {
   /** Who a token or a password speaks for: the console's and the command line's ways to a requester. */
   authentication: Authentication
 }
+  groups: Groups
+  delegations: Delegations
+  standingApprovals: StandingApprovals

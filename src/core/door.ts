@@ -14,9 +14,11 @@ import type { Core, Door } from './core.ts'
 import { admitCredential, findCredential, redeemCredential } from './credential.ts'
 import { currentCrl } from './crl.ts'
 import { csrWishes } from './csrAttributes.ts'
+import { createDelegations } from './delegations.ts'
 import { Failure } from './failure.ts'
 import { afterApproval, afterRetry } from './follow.ts'
 import { foresee } from './foresee.ts'
+import { createGroups } from './groups.ts'
 import { actingUser } from './held.ts'
 import { unhold } from './hold.ts'
 import type { Installation } from './installation.ts'
@@ -43,6 +45,7 @@ import { signIn } from './signIn.ts'
 import type { CoreTables } from './tables.ts'
 import { upload } from './upload.ts'
 import { variantOf } from './variant.ts'
+import { createStandingApprovals } from './standingApprovals.ts'
 
 /** Checks the options of protocols on a profile by the adapters' own schemas; throws Failure('malformed'). */
 export type CheckProtocols = (protocols: Record<string, unknown>) => void
@@ -144,6 +147,15 @@ async function profileFor(it: Installation, name: string, protocol: string): Pro
   const profile = await loadProfile(it.db, name)
   if (profile.builtin || !profile.enabled || !Object.hasOwn(profile.protocols, protocol)) {
     throw new Failure('notFound', 'there is no such profile')
+    get groups() {
+      return createGroups({ it, requester })
+    },
+    get delegations() {
+      return createDelegations({ it, requester })
+    },
+    get standingApprovals() {
+      return createStandingApprovals({ it, requester })
+    },
   }
   return profile
 }

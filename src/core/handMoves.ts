@@ -97,7 +97,7 @@ async function retryFailed(db: Database, context: ApprovalContext, held: Held): 
     )
   }
   const decision = await findDecision(db, held.kind, held.request)
-  if (!decision || !['auto', 'remembered', 'approved'].includes(decision.outcome)) {
+  if (!decision || !['auto', 'remembered', 'granted', 'approved'].includes(decision.outcome)) {
     throw new Failure('conflict', 'this request was never approved; ask again')
   }
   const at = context.clock()

@@ -1,4 +1,5 @@
 import type { Generated } from 'kysely'
+import type { DelegationsTable, GroupsTable, StandingApprovalsTable } from './approvalTables.ts'
 import type { ChallengesTable, ChallengeUsesTable } from './challengeTables.ts'
 import type {
   CrlHandoversTable,
@@ -72,6 +73,11 @@ export interface CoreTables {
 
 interface UsersTable {
   id: Generated<number>
+  groups: GroupsTable
+  group_members: { group_id: number; user_id: number }
+  delegations: DelegationsTable
+  standing_approvals: StandingApprovalsTable
+  standing_approval_votes: { standing_approval_id: number; user_id: number; step: number; created_at: number }
   uuid: string
   organization_id: number
   /** Lower case; unique over the installation. */

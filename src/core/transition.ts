@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Database } from '../db/open.ts'
 import { type Answered, statement } from '../db/tables.ts'
+import { closeWaiting } from './alert.ts'
 import { audit } from './audit.ts'
 import { Failure } from './failure.ts'
 import type { RevokeStatus, SignStatus } from './request.ts'
@@ -98,4 +99,5 @@ async function update(
     status: move.to,
     details: { from: move.from, ...move.details },
   })
+  if (move.from === 'requested') await closeWaiting(db, move.at, { kind, id: move.id })
 }

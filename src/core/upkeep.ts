@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import { raiseAlert } from './alert.ts'
+import { attendWaiting } from './attend.ts'
 import { loadAuthority } from './authority.ts'
 import { forgetChallenges } from './challengeRetention.ts'
 import { renewCrls } from './crlUpkeep.ts'
@@ -47,6 +48,7 @@ export function startUpkeep(
     { name: 'prune limits', every: 600_000, run: () => transaction(db, (db) => pruneLimits(db, clock())) },
     { name: 'forget challenges', every: 600_000, run: () => forgetChallenges(db, clock()) },
     { name: 'head of the audit chain', every: 3_600_000, run: () => logAuditHead(it) },
+    { name: 'remind and escalate', every: 5_000, run: () => attendWaiting(db, clock()) },
     { name: 'roll over authorities', every: 15_000, run: () => runRollovers(it) },
     { name: 'renew CRLs', every: 60_000, run: () => renewCrls(it) },
     { name: 'renew responders', every: 600_000, run: () => renewRevocationAnswers(it) },
