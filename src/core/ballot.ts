@@ -1,13 +1,15 @@
 import type { Database } from '../db/open.ts'
 import type { VoteInput } from './approval.ts'
 import type { ApprovalContext } from './approvalContext.ts'
+import { type Counting, standingVotes } from './count.ts'
 import { type Decision, findDecision } from './decision.ts'
-import { eligibleUsers } from './eligible.ts'
 import { Failure } from './failure.ts'
 import { actingUser, type Held, isBehind, requireVisible } from './held.ts'
 import type { User } from './identity.ts'
 import { duration } from './profile.ts'
 import { longestRemembered } from './remember.ts'
+import { allows } from './tokenScope.ts'
+import { type Voter, votersOf } from './voters.ts'
 
 /** A vote that passed every check but the one that only the database can make: that it is the voter's first. */
 export interface Ballot {
@@ -15,6 +17,8 @@ export interface Ballot {
   decision: Decision
   voter: User
   input: VoteInput
+  /** Absent for an override, which is nobody's voice but the administrator's. */
+  seat?: Voter
   /** Milliseconds for which the voter wants the approval remembered. */
   remember?: number
   at: Date
@@ -29,6 +33,11 @@ export async function checkVote(db: Database, context: ApprovalContext, held: He
   const voter = await actingUser(db, context.requester)
   if (!voter) throw new Failure('forbidden', 'only a person votes: use a session or a token of your own')
   requireVisible(held, context.requester, voter)
+  const { authorityId, ...request } = held.request
+  if (
+    !allows(voter.scope, 'approve', { authorityId, profileId: 'profileId' in request ? request.profileId : undefined })
+  )
+    throw new Failure('forbidden', 'this token does not vote: its scope has no approve here')
   if (isBehind(held, context.requester, voter)) {
     throw new Failure('forbidden', 'you are behind this request, so you do not decide on it (separation of duties)')
   }
@@ -38,9 +47,9 @@ export async function checkVote(db: Database, context: ApprovalContext, held: He
     throw new Failure('conflict', 'the request has changed since you looked at it; look at it again')
   }
   if (input.override) requireOverride(held, voter)
-  else await requireEligible(db, held, decision, voter)
+  const seat = input.override ? undefined : await seatOf(db, { held, decision, at }, voter)
   const remember = await rememberedFor(db, held, decision, input)
-  return { held, decision, voter, input, at, ...(remember === undefined ? {} : { remember }) }
+  return { held, decision, voter, input, at, ...(seat && { seat }), ...(remember === undefined ? {} : { remember }) }
 }
 
 function checkInput({ kind }: Held, { verdict, reason, override, remember }: VoteInput): void {
@@ -68,12 +77,24 @@ function requireOverride({ request }: Held, voter: User): void {
   throw new Failure('forbidden', 'only an administrator overrides')
 }
 
-async function requireEligible(db: Database, { request }: Held, decision: Decision, voter: User): Promise<void> {
+/**
+ * In whose name the voter votes on the present step: in his own where the step names him, else in that of one who
+ * delegated it to him. A voice that was given already, by its owner or by another delegate, is not given twice.
+ */
+async function seatOf(db: Database, counting: Counting, voter: User): Promise<Voter> {
+  const { decision, held, at } = counting
   const step = decision.steps[decision.step]
-  const eligible = step ? await eligibleUsers(db, step, request) : []
-  if (eligible.some(({ id }) => id === voter.id)) return
-  const which = `step ${decision.step + 1} of ${decision.steps.length} of the rule ${decision.rule}`
-  throw new Failure('forbidden', `you are not among those whom ${which} names`)
+  const voters = step ? await votersOf(db, step, held, at) : []
+  const seats = voters.filter(({ user }) => user.id === voter.id)
+  if (seats.length === 0) {
+    const which = `step ${decision.step + 1} of ${decision.steps.length} of the rule ${decision.rule}`
+    throw new Failure('forbidden', `you are not among those whom ${which} names`)
+  }
+  const given = new Set((await standingVotes(db, counting)).flat().map(({ voice }) => voice))
+  const free = seats.find(({ voice }) => !given.has(voice))
+  if (free) return free
+  const whose = seats.map(({ delegation }) => delegation?.of ?? 'your own').join(', ')
+  throw new Failure('conflict', `this voice was given on this request already: ${whose}`)
 }
 
 async function rememberedFor(

@@ -4,23 +4,27 @@ import { transaction } from '../db/transaction.ts'
 import type { RequestKind, ReviewState } from './approval.ts'
 import type { ApprovalContext } from './approvalContext.ts'
 import { audit } from './audit.ts'
+import { type Counting, standingVotes } from './count.ts'
 import { type Decision, findDecision } from './decision.ts'
-import { eligibleUsers, whoMayApprove } from './eligible.ts'
 import { Failure } from './failure.ts'
 import { actingUser, type Held, holdRequest, isBehind, mayHandle, requireVisible, subjectOf } from './held.ts'
-import type { User } from './identity.ts'
+import type { ActingUser } from './identity.ts'
 import type { RequestRef } from './request.ts'
 import type { CoreTables } from './tables.ts'
+import { votersOf } from './voters.ts'
 import { type StoredVote, votesOf } from './votes.ts'
 
 /** What an approver sees of a request. Throws Failure('notFound' | 'forbidden'). */
 export async function review(context: ApprovalContext, kind: RequestKind, ref: RequestRef): Promise<ReviewState> {
-  const { db } = context
+  const { db, clock } = context
   const held = await holdRequest(db, kind, ref, false)
   const decision = await findDecision(db, kind, held.request)
   await requireReader(db, context, held, decision)
   const comments = await commentsOf(db, held)
-  if (!decision) return { outcome: 'none', rule: '', hash: '', step: 0, steps: [], mayApprove: [], votes: [], comments }
+  if (!decision) {
+    const none = { steps: [], escalated: [], mayApprove: [], votes: [] }
+    return { outcome: 'none', rule: '', hash: '', step: 0, ...none, comments }
+  }
   const votes = await votesOf(db, decision.id)
   return {
     outcome: decision.outcome,
@@ -28,9 +32,13 @@ export async function review(context: ApprovalContext, kind: RequestKind, ref: R
     hash: decision.hash,
     step: decision.step,
     steps: decision.steps,
-    mayApprove: await mayApprove(db, held, decision, votes),
+    escalated: decision.attended.flatMap(({ step, escalated }) =>
+      escalated === undefined ? [] : [{ step, at: new Date(escalated) }],
+    ),
+    mayApprove: await mayApprove(db, { held, decision, at: clock() }, votes),
     ...(decision.outcome === 'remembered' ? await standsOn(db, held) : {}),
-    votes: votes.map(({ userId: _, remember: __, ...vote }) => vote),
+    ...(decision.standingApproval === undefined ? {} : await grantedBy(db, decision.standingApproval)),
+    votes: votes.map(({ userId: _, remember: __, delegationId: ___, ...vote }) => vote),
     comments,
   }
 }
@@ -59,30 +67,54 @@ async function standsOn(db: Database, held: Held): Promise<Pick<ReviewState, 're
   return { remembered: { request: original.sign_request_id, approvers } }
 }
 
-async function mayApprove(db: Database, { request }: Held, decision: Decision, votes: StoredVote[]): Promise<string[]> {
+async function grantedBy(db: Database, id: number): Promise<Pick<ReviewState, 'granted'>> {
+  const rows = await withTables<CoreTables>(db)
+    .selectFrom('standing_approval_votes as given')
+    .innerJoin('standing_approvals as standing', 'standing.id', 'given.standing_approval_id')
+    .innerJoin('users', 'users.id', 'given.user_id')
+    .select(['standing.uuid', 'users.name'])
+    .where('standing.id', '=', id)
+    .orderBy('given.created_at')
+    .orderBy('users.id')
+    .execute()
+  const [first] = rows
+  return first ? { granted: { standingApproval: first.uuid, approvers: rows.map(({ name }) => name) } } : {}
+}
+
+async function mayApprove(db: Database, counting: Counting, votes: StoredVote[]): Promise<string[]> {
+  const { held, decision, at } = counting
   const step = decision.steps[decision.step]
-  if (!step || decision.outcome !== 'waiting' || request.status !== 'requested') return []
-  const excluded = [...request.requester.people, ...votes.map(({ userId }) => userId)]
-  return (await whoMayApprove(db, step, request, excluded)).map(({ name }) => name)
+  if (!step || decision.outcome !== 'waiting' || held.request.status !== 'requested') return []
+  const out = new Set([...held.request.requester.people, ...votes.map(({ userId }) => userId)])
+  const given = new Set((await standingVotes(db, counting)).flat().map(({ voice }) => voice))
+  const voters = await votersOf(db, step, held, at)
+  const able = voters.filter(({ user, voice }) => !out.has(user.id) && !given.has(voice))
+  return [...new Set(able.map(({ user }) => user.name))].sort()
 }
 
 /** Whoever is behind the request, may read its profile, or is named by one of its steps. Answers the user, if one acts. */
 async function requireReader(
   db: Database,
-  { requester }: ApprovalContext,
+  { requester, clock }: ApprovalContext,
   held: Held,
   decision: Decision | undefined,
-): Promise<User | undefined> {
+): Promise<ActingUser | undefined> {
   const user = await actingUser(db, requester)
   requireVisible(held, requester, user)
-  if (isBehind(held, requester, user)) return user
+  if (isBehind(held, requester, user) && mayLook(user)) return user
   for (const capability of ['read', 'approve', 'manage'] as const) {
     if (await mayHandle(db, held, requester, capability)) return user
   }
   for (const step of decision?.steps ?? []) {
-    if (user && (await eligibleUsers(db, step, held.request)).some(({ id }) => id === user.id)) return user
+    if (user && mayLook(user) && (await votersOf(db, step, held, clock())).some((voter) => voter.user.id === user.id))
+      return user
   }
   throw new Failure('forbidden', 'this needs somebody who may read here or whom a rule names')
+}
+
+/** Whom a token's scope lets read where he needs no capability. */
+function mayLook(user: ActingUser | undefined): boolean {
+  return !user?.scope || user.scope.capabilities.some((name) => name !== 'admin')
 }
 
 async function commentsOf(db: Database, { kind, request }: Held): Promise<ReviewState['comments']> {
