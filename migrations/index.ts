@@ -15,6 +15,7 @@ import { rollover } from './0014-rollover.ts'
 import { scepRetention } from './0015-scep-retention.ts'
 import { serverKeys } from './0017-server-keys.ts'
 import { approvals } from './0018-approvals.ts'
+import { parked } from './0026-parked.ts'
 import type { Migration } from './columns.ts'
 
 /** All migrations, by name; they run in the order of their names. */
@@ -35,5 +36,6 @@ export const migrations: Record<string, Migration> = {
   '0014-rollover': rollover,
   '0015-scep-retention': scepRetention,
   '0017-server-keys': serverKeys,
+  '0026-parked': parked,
 }
   '0018-approvals': approvals,

@@ -22,14 +22,18 @@ import type { Listing } from './listing.ts'
 import type { MessageKeySource, MessageKeys } from './messageKey.ts'
 import type { NextCa } from './nextCa.ts'
 import type { AnswerOcsp } from './ocsp.ts'
+import type { ParkDraft } from './park.ts'
 import type { RaProfile } from './profile.ts'
+import type { Registration } from './registration.ts'
 import type { CertId, RenewalWindow } from './renewal.ts'
 import type { Origin, RequestRef, RevokeDraft, RevokeRequest, SignDraft, SignRequest } from './request.ts'
 import type { Requester } from './requester.ts'
+import type { Revision } from './revise.ts'
 import type { LinkCertificates } from './rollover.ts'
 import type { ServerKeys } from './serverKeys.ts'
 import type { ProfileRef, ServingProfile } from './servingProfile.ts'
 import type { Shown, SignInPlace } from './signIn.ts'
+import type { SubmitDraft } from './submit.ts'
 
 /** Runs in the transaction that creates the record; what it throws undoes the record and reaches the caller. */
 export type Claim = (db: Database) => Promise<void>
@@ -84,6 +88,25 @@ export interface Door {
    * answer's request waits. Needs revoke_cert. Throws notFound, forbidden, conflict.
    */
   unhold(draft: { certificate: number; protocol: string }): Promise<Unheld>
+  /**
+   * Stores an order in `draft`, with or without a CSR: no rule is asked and nobody votes. With `registration` its identity is fixed from now on.
+   * The same origin again gets the stored one back. Throws malformed, badCsr, badKey, notFound, forbidden (create_cert).
+   */
+  park(draft: ParkDraft, claim?: Claim): Promise<SignAnswer>
+  /**
+   * A parked order goes the way of `sign`: what is not said anew is as it was parked. Whoever may order of the profile submits, and of a
+   * registration with a secret also whoever shows that. Throws as sign, and conflict (it is no draft any more), forbidden (the secret), badCsr
+   * with a problem for each thing that is not as registered.
+   */
+  submit(ref: RequestRef, draft?: SubmitDraft, claim?: Claim): Promise<SignAnswer>
+  /**
+   * Edits an order that is parked or waits: a new revision, for which policy and rules are asked anew and earlier votes are void. The requester
+   * edits, or somebody with manage, who is one of the requesters from then on unless he only narrows it. Throws conflict (it has gone on, or its
+   * names are bound to the client's message), malformed (nothing changes), forbidden, notFound, and what policy refuses: then all stays.
+   */
+  revise(ref: RequestRef, change: Revision): Promise<SignAnswer>
+  /** Where a registration stands; undefined for a request that was not registered. Throws notFound. */
+  registration(ref: RequestRef): Promise<Registration | undefined>
   /** The newest generation of an origin. */
   findSignRequest(origin: Origin): Promise<SignRequest | undefined>
   findCertificate(ref: CertificateRef): Promise<Certificate | undefined>

@@ -15,6 +15,7 @@ import { type Granted, useGranted } from './standingUse.ts'
 import { type Attended, attendAt, stepsNow, stepText } from './stepNow.ts'
 import type { CoreTables } from './tables.ts'
 
+/** void: the request was edited, and its next revision is decided anew. */
 export type DecisionOutcome =
   | 'auto'
   | 'remembered'
@@ -24,6 +25,7 @@ export type DecisionOutcome =
   | 'waiting'
   | 'expired'
   | 'canceled'
+  | 'void'
 
 /** What became of the rules' verdict, and of people's, for one revision of a request. */
 export interface Decision {

@@ -28,20 +28,24 @@ import { createListing } from './lists.ts'
 import { messageKeys } from './messageKey.ts'
 import { nextCa } from './nextCa.ts'
 import { type AnswerOcsp, createOcsp } from './ocsp.ts'
+import { park } from './park.ts'
 import { orderProblems } from './policy.ts'
 import type { RaProfile } from './profile.ts'
 import { loadProfile } from './profiles.ts'
 import { findByOrigin, readSignRequest } from './records.ts'
+import { readRegistration } from './registrationRead.ts'
 import { rememberForNextOrder } from './remember.ts'
 import { findByCertId, renewalWindow } from './renewal.ts'
 import { requestedNames } from './requestedNames.ts'
 import type { Requester } from './requester.ts'
+import { revise } from './revise.ts'
 import { revoke } from './revoke.ts'
 import { linkCertificates } from './rollover.ts'
 import { createServerKeys } from './serverKeys.ts'
 import { servingProfile } from './servingProfile.ts'
 import { sign } from './sign.ts'
 import { signIn } from './signIn.ts'
+import { submit } from './submit.ts'
 import type { CoreTables } from './tables.ts'
 import { upload } from './upload.ts'
 import { variantOf } from './variant.ts'
@@ -82,6 +86,13 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
       await mayAskRevocation(it, requester, draft.certificate)
       return revoke(it, requester, draft, claim)
     },
+    park: async (draft, claim) => {
+      await maySign(it, requester, draft.profile)
+      return park(it, requester, draft, claim)
+    },
+    submit: (ref, change = {}, claim) => submit(it, requester, { ref, change, claim }),
+    revise: (ref, change) => revise(it, requester, ref, change),
+    registration: (ref) => readRegistration(it, requester, ref),
     unhold: (draft) => unhold(it, requester, draft),
     findSignRequest: async (origin) => (await findByOrigin(db, origin))?.request,
     findCertificate: async (ref) => {

@@ -1,6 +1,7 @@
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import type { Verdict } from './approval.ts'
+import { askedOf, keepAsked } from './asked.ts'
 import { type Attempt, refuseBlockedKey, storeAttempt } from './attempt.ts'
 import { audit } from './audit.ts'
 import type { Claim } from './core.ts'
@@ -81,6 +82,7 @@ async function join(db: Database, it: Installation, order: Order, request: SignR
     .returning('id')
     .executeTakeFirst()
   if (!joinedRow) throw new Raced()
+  if (request.status === 'requested') await keepAsked(db, request.id, askedOf(order.draft))
   await audit(db, requester, now, {
     action: 'sign_request.csr',
     organizationId: request.organizationId,

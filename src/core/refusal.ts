@@ -1,3 +1,4 @@
+import type { Database } from '../db/open.ts'
 import { transaction } from '../db/transaction.ts'
 import { raiseAlert } from './alert.ts'
 import { audit } from './audit.ts'
@@ -6,6 +7,7 @@ import { openDecision } from './decision.ts'
 import { Failure, type FailureCode } from './failure.ts'
 import type { Installation } from './installation.ts'
 import { insertSignRequest, type Order } from './newRequest.ts'
+import type { Passing, Place } from './pass.ts'
 import { findByOrigin } from './records.ts'
 import type { SignRequest } from './request.ts'
 
@@ -15,51 +17,28 @@ export const byPolicy = { rule: 'policy', version: '' } as const
 /**
  * An order that a hard policy refuses: thrown back where the client's own record lives on, else stored as denied with
  * all its parameters. Either way it is audited as certificate.policy_hard_fail and raises an alert; the same order again gets the stored one back.
+ * `parked` brings the record of one that was parked to where it stands now; absent: a new one is made.
  */
-export async function refuse(it: Installation, order: Order, claim: Claim | undefined): Promise<SignAnswer> {
+export async function refuse(
+  it: Installation,
+  order: Order,
+  claim: Claim | undefined,
+  parked?: (db: Database) => Place,
+): Promise<SignAnswer> {
   const { draft, requester, admission, now } = order
   const { refusals } = admission
   const detail = refusals.map((refusal) => refusal.detail).join('; ')
   const answer = await transaction(it.db, async (db) => {
-    const known = draft.origin && (await findByOrigin(db, draft.origin))
+    const known = !parked && draft.origin ? await findByOrigin(db, draft.origin) : undefined
     if (draft.refusal === 'store' && known && answers(known.request, order, detail))
       return { request: known.request, repeat: true }
-    let id: number | null = null
     let stored: SignAnswer | undefined
     if (draft.refusal === 'store') {
       await claim?.(db)
-      const generation = known ? known.generation + 1 : 0
-      const request = await insertSignRequest(db, order, {
-        status: 'denied',
-        findings: admission.findings,
-        generation,
-        attempt: 0,
-        reason: detail,
-      })
-      if (!request) throw new Failure('conflict', 'the same order has just arrived')
-      id = request.id
-      stored = { request, repeat: false }
-      const { organizationId, authorityId, revision } = request
-      const outcome = { kind: 'deny', ...byPolicy, message: detail } as const
-      await openDecision(db, {
-        kind: 'sign',
-        requestId: id,
-        revision,
-        organizationId,
-        authorityId,
-        requester,
-        outcome,
-        hash: '',
-        at: now,
-      })
-      await audit(db, requester, now, {
-        action: 'sign_request.denied',
-        organizationId,
-        subject: { kind: 'sign_request', id },
-        status: 'denied',
-        details: { protocol: draft.protocol, profile: draft.profile.name, rule: 'policy' },
-      })
+      const place = parked?.(db) ?? anew(db, order, known ? known.generation + 1 : 0)
+      stored = { request: await storeDenied(db, order, detail, place), repeat: false }
     }
+    const id = stored?.request.id ?? null
     await audit(db, requester, now, {
       action: 'certificate.policy_hard_fail',
       organizationId: draft.profile.organizationId,
@@ -77,6 +56,46 @@ export async function refuse(it: Installation, order: Order, claim: Claim | unde
   })
   if (answer) return answer
   throw new Failure(codeOf(refusals.map(({ code }) => code)), detail, { problems: refusals })
+}
+
+/** The record of a new order that is refused. */
+function anew(db: Database, order: Order, generation: number): Place {
+  return async ({ details, ...made }: Passing) => {
+    const request = await insertSignRequest(db, order, { ...made, generation })
+    if (!request) throw new Failure('conflict', 'the same order has just arrived')
+    await audit(db, order.requester, order.now, {
+      action: 'sign_request.denied',
+      organizationId: request.organizationId,
+      subject: { kind: 'sign_request', id: request.id },
+      status: 'denied',
+      details,
+    })
+    return request
+  }
+}
+
+async function storeDenied(db: Database, order: Order, detail: string, place: Place): Promise<SignRequest> {
+  const { draft, requester, admission, now } = order
+  const request = await place({
+    status: 'denied',
+    findings: admission.findings,
+    attempt: 0,
+    reason: detail,
+    details: { protocol: draft.protocol, profile: draft.profile.name, rule: byPolicy.rule },
+  })
+  const { id: requestId, organizationId, authorityId, revision } = request
+  await openDecision(db, {
+    kind: 'sign',
+    requestId,
+    revision,
+    organizationId,
+    authorityId,
+    requester,
+    outcome: { kind: 'deny', ...byPolicy, message: detail },
+    hash: '',
+    at: now,
+  })
+  return request
 }
 
 /** An earlier record of the origin that is still open, or was refused by the same words: who asks on and on makes no rows by it. */

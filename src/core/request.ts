@@ -64,6 +64,11 @@ export interface SignDraft {
   renews?: number
   /** What becomes of an order that a hard policy refuses: thrown back (the client's record lives on) or stored as denied. */
   refusal: 'throw' | 'store'
+  /**
+   * Its names and subject may be changed while it waits (Door.revise). Absent: they are what the client's own message says, and the client
+   * would not know the certificate for its own.
+   */
+  editable?: boolean
 }
 
 /** What policy made of an order: all that issuing needs beside the authority. Stored as JSON with the request. */

@@ -72,7 +72,7 @@ export interface DecisionsTable {
   sign_request_id: number | null
   revoke_request_id: number | null
   revision: number
-  /** auto, remembered, granted, approved, denied, waiting, expired, canceled */
+  /** auto, remembered, granted, approved, denied, waiting, expired, canceled, void */
   outcome: string
   rule: string
   rule_version: string

@@ -1,5 +1,6 @@
 import type { Generated } from 'kysely'
 import type { DelegationsTable, GroupsTable, StandingApprovalsTable } from './approvalTables.ts'
+import type { AskedOrdersTable } from './askedTable.ts'
 import type { ChallengesTable, ChallengeUsesTable } from './challengeTables.ts'
 import type {
   CrlHandoversTable,
@@ -58,6 +59,7 @@ export interface CoreTables {
   limit_buckets: LimitBucketsTable
   blocked_keys: { spki_hash: string; reason: string; created_at: number }
   sign_requests: SignRequestsTable
+  asked_orders: AskedOrdersTable
   revoke_requests: RevokeRequestsTable
   decisions: DecisionsTable
   votes: VotesTable

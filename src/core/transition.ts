@@ -10,7 +10,7 @@ import type { CoreTables } from './tables.ts'
 
 /** Which moves exist (docs/issuance-cycle.md). `signing → canceled` asks for more: no attempt may hold a lease. */
 export const signMoves = {
-  draft: ['requested', 'canceled', 'denied', 'failed'],
+  draft: ['requested', 'signing', 'denied', 'canceled', 'expired', 'failed'],
   requested: ['signing', 'denied', 'canceled', 'expired', 'failed'],
   signing: ['signed', 'failed', 'canceled'],
   signed: [],
@@ -37,7 +37,7 @@ export interface Move<Status> {
   actor: Requester
   at: Date
   /** Other columns that change with the status. */
-  set?: Record<string, string | number | null>
+  set?: Record<string, string | number | Buffer | null>
   /** Further columns that must still have these values: the attempt's number, the revision. */
   where?: Record<string, string | number>
   details?: Record<string, unknown>
@@ -60,7 +60,7 @@ export async function moveRevokeRequest(db: Database, move: Move<RevokeStatus>):
   await update(db, updateRevoke, 'revoke_request', allowed.includes(move.to), move)
 }
 
-type Columns = Record<string, string | number | null>
+type Columns = Record<string, string | number | Buffer | null>
 
 const updateSign = updateOf('sign_requests')
 const updateRevoke = updateOf('revoke_requests')
@@ -84,11 +84,11 @@ async function update(
   if (!allowed) throw new Failure('conflict', `a request that is ${move.from} cannot become ${move.to}`)
   const at = move.at.getTime()
   const set = {
+    expires_at: null,
     ...move.set,
     status: move.to,
     updated_at: at,
     ended_at: open.has(move.to) ? null : at,
-    ...(move.to === 'requested' ? {} : { expires_at: null }),
   }
   const [moved] = (await run(db, set, { id: move.id, status: move.from, ...move.where })).rows
   if (!moved) throw new Failure('conflict', `the request is no longer ${move.from}; look at it again`)

@@ -58,9 +58,11 @@ export async function verifyDecisions(db: Database, subjects: Subjects, complain
     verifyOutcome(about, events)
     verifyVotes(about)
   }
-  const decided = new Set(decisions.map(({ request }) => request))
-  for (const [id, [first]] of histories.told)
-    if (first && !decided.has(id)) complain(`the decision on ${kind} ${id} is gone`)
+  const decided = new Set(decisions.map(({ request, revision }) => `${request} ${revision}`))
+  for (const [id, events] of histories.told)
+    for (const revision of new Set(events.filter(isDecided).map(revisionOf)))
+      if (!decided.has(`${id} ${revision}`))
+        complain(`the decision on ${kind} ${id} is gone${revision > 1 ? ` (revision ${revision})` : ''}`)
   await verifyRemembered(db, subjects, complain)
 }
 
@@ -68,7 +70,7 @@ async function decisionsIn(db: Database, { kind, histories: { after, upTo } }: S
   const column = `${kind}_id` as const
   return withTables<CoreTables>(db)
     .selectFrom('decisions')
-    .select(['id', `${column} as request`, 'outcome', 'rule', 'rule_version', 'steps', 'hash'])
+    .select(['id', `${column} as request`, 'revision', 'outcome', 'rule', 'rule_version', 'steps', 'hash'])
     .where(column, '>', after)
     .where(column, '<=', upTo)
     .execute()
@@ -100,13 +102,25 @@ const possible: Record<string, readonly string[]> = {
   auto: ['auto'],
   deny: ['denied'],
   remembered: ['remembered'],
-  require: ['waiting', 'approved', 'denied', 'expired', 'canceled'],
+  require: ['waiting', 'approved', 'denied', 'expired', 'canceled', 'void'],
+}
+
+/** An event that tells what the rules, or policy, made of a revision. */
+function isDecided({ status, details }: Told): boolean {
+  return status !== null && typeof details.rule === 'string'
+}
+
+function revisionOf({ details }: Told): number {
+  return typeof details.revision === 'number' ? details.revision : 1
 }
 
 function verifyOutcome({ subject, decision, rules, given, complain }: About, events: Told[]): void {
   const { outcome } = decision
-  const [first] = events.filter(({ status }) => status !== null)
-  if (!first) return
+  const first = events.find((event) => isDecided(event) && revisionOf(event) === decision.revision)
+  if (!first) {
+    if (events.length > 0) complain(`${subject} has a decision, ${decision.id}, that no event tells of`)
+    return
+  }
   // A refusal by policy is told without an outcome.
   const told = String(first.details.outcome ?? 'deny')
   if (!possible[told]?.includes(outcome)) complain(`${subject} was decided as ${outcome}, its first event says ${told}`)

@@ -1,0 +1,78 @@
+import { withoutChallenge } from '../pki/csr.ts'
+import type { Verdict } from './approval.ts'
+import { type LoadedAuthority, loadAuthority } from './authority.ts'
+import { hasCapability } from './capability.ts'
+import { type Certificate, findRenewed } from './certificate.ts'
+import { asBadCsr } from './csr.ts'
+import { decide } from './decide.ts'
+import { authorityUnder } from './earlierKey.ts'
+import { signFacts } from './facts.ts'
+import { Failure } from './failure.ts'
+import type { Installation } from './installation.ts'
+import type { Order } from './newRequest.ts'
+import { admit, type Refusal } from './policy.ts'
+import type { SignDraft } from './request.ts'
+import type { Requester } from './requester.ts'
+import { nextAuthority } from './rollover.ts'
+
+/** An order as policy shaped it, and what the rules say of it; without a verdict a hard policy refuses it. */
+export interface Judged {
+  order: Order
+  verdict?: Verdict
+}
+
+/**
+ * Policy and rules, of which nothing is stored yet. Throws Failure: malformed (no CSR), badCsr, badKey, unavailable (the authority has ended),
+ * forbidden (it renews what was not issued here).
+ */
+export async function judge(it: Installation, requester: Requester, draft: SignDraft): Promise<Judged> {
+  const { csr: given, profile } = draft
+  if (!given) throw new Failure('malformed', 'a certificate request is needed')
+  const csr = withoutChallenge(given)
+  const now = it.clock()
+  const authority = await authorityFor(it, draft)
+  refuseEnded(authority, now)
+  const admission = asBadCsr(() => admit(profile.settings, csr, draft, now))
+  admission.refusals.push(...beyondIssuer(authority, draft))
+  if (draft.issuer !== undefined) admission.wanted.issuer = draft.issuer
+  const order: Order = { draft, csr, requester, authority, admission, now }
+  if (admission.refusals.length > 0) return { order }
+  const renewed = await findRenewed(it.db, draft.renews)
+  return { order, verdict: decide(profile.rules[draft.action], await factsOf(it, order, renewed)) }
+}
+
+/** What an adapter orders is signed by the active key, or by the next one; only the installation itself names any other. */
+async function authorityFor(it: Installation, { profile, issuer }: SignDraft): Promise<LoadedAuthority> {
+  const authority = await loadAuthority(it, profile.authorityId)
+  if (issuer === undefined) return authority
+  if (profile.builtin) return authorityUnder(it, authority, issuer)
+  if (issuer === authority.issuer?.id) return authority
+  const next = await nextAuthority(it, authority, issuer)
+  if (!next) throw new Failure('conflict', 'the next key of the authority was withdrawn, or is an earlier one by now')
+  return next
+}
+
+async function factsOf(it: Installation, order: Order, renewed: Certificate | undefined) {
+  const { draft, csr, requester, admission, now } = order
+  const { organizationId, authorityId, id: profileId } = draft.profile
+  const [person] = requester.kind === 'user' || requester.kind === 'token' ? requester.people : []
+  const capable =
+    person !== undefined &&
+    (await hasCapability(it.db, person, 'create_cert', { organizationId, authorityId, profileId }))
+  return signFacts(requester, draft, { csr, wanted: admission.wanted, ...(renewed ? { renewed } : {}), capable, now })
+}
+
+/** Said before anything is stored: such an order could only ever fail. */
+function refuseEnded({ name, issuer, withdrawn }: LoadedAuthority, now: Date): void {
+  if (withdrawn)
+    throw new Failure('unavailable', `the certificate of the authority ${name} was revoked: it issues nothing`)
+  if (issuer && issuer.certificate.notAfter <= now)
+    throw new Failure('unavailable', `the certificate of the authority ${name} has ended: it issues nothing`)
+}
+
+function beyondIssuer(authority: LoadedAuthority, { notAfter }: SignDraft): Refusal[] {
+  const end = authority.issuer?.certificate.notAfter
+  if (!notAfter || !end || notAfter <= end) return []
+  const detail = `the authority's own certificate ends on ${end.toISOString()}: nothing can be issued beyond`
+  return [{ policy: 'validity', at: 'notAfter', code: 'malformed', detail }]
+}
