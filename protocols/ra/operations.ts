@@ -1,9 +1,13 @@
 import { attributeOperations, availableOperations } from './attributes.ts'
+import { authorityOperations } from './authorities.ts'
 import { certificateByUuid } from './certificates.ts'
+import { enrolmentOperations } from './enrolment.ts'
 import { infoOperations } from './info.ts'
 import { issueCertificate } from './issue.ts'
 import type { Operation } from './operation.ts'
 import { cancelPending, finalizeIssue } from './pending.ts'
+import { recordOperations } from './records.ts'
+import { requestOperations } from './requests.ts'
 import { confirmRevocation, revokeCertificate } from './revoke.ts'
 
 /** All that the API does; a new operation is a line here. */
@@ -17,4 +21,8 @@ export const operations: readonly Operation[] = [
   revokeCertificate,
   confirmRevocation,
   certificateByUuid,
+  ...requestOperations,
+  ...recordOperations,
+  ...authorityOperations,
+  ...enrolmentOperations,
 ]

@@ -1,10 +1,12 @@
 import type { Identifier } from '../pki/identifier.ts'
 import type { NameConstraints } from '../pki/nameConstraints.ts'
 import type { RequestKind } from './approval.ts'
+import type { AuditFilter, AuditRow } from './auditList.ts'
 import type { CertificateRecord } from './certificateRecord.ts'
 import type { Finding, RequestRef } from './request.ts'
 import type { RequesterKind } from './requester.ts'
 import type { Action } from './rule.ts'
+import type { Searches } from './searchRows.ts'
 
 /** One line of a list of requests; dates are absent where they do not apply. */
 export interface RequestRow {
@@ -98,12 +100,14 @@ export interface CertificateFilter {
   limit?: number
 }
 
-/** Lists, newest first, paged by key, of what the requester may see. */
-export interface Listing {
+/** Lists, newest first, of what the requester may see: paged by key, and by number with totals (Searches). */
+export interface Listing extends Searches {
   requests(filter: RequestFilter): Promise<Page<RequestRow>>
   certificates(filter: CertificateFilter): Promise<Page<CertificateRow>>
   /** One request in full. Without a kind a number means a request to sign, and a uuid either. Throws notFound. */
   request(ref: RequestRef, kind?: RequestKind): Promise<RequestDetail>
+  /** The audit trail, for administrators. Throws forbidden. */
+  audit(filter: AuditFilter): Promise<Page<AuditRow>>
   /** An order with what came of it. Throws notFound. */
   record(ref: RequestRef): Promise<CertificateRecord>
 }

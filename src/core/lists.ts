@@ -1,3 +1,4 @@
+import { listAudit } from './auditList.ts'
 import { listCertificates } from './certificateList.ts'
 import { certificateRecord } from './certificateRecord.ts'
 import type { Installation } from './installation.ts'
@@ -6,12 +7,15 @@ import type { Listing } from './listing.ts'
 import { requestDetail } from './requestDetail.ts'
 import type { Requester } from './requester.ts'
 import { listRequests } from './requestList.ts'
+import { createSearches } from './searchRows.ts'
 
 /** What a requester may list. `pace` says how far one call looks. */
 export function createListing(it: Installation, requester: Requester, pace = usualPace): Listing {
   return {
+    ...createSearches(it, requester),
     requests: (filter) => listRequests(it, requester, filter, pace),
     request: (ref, kind) => requestDetail(it, requester, ref, kind),
+    audit: (filter) => listAudit(it, requester, filter, pace),
     record: (ref) => certificateRecord(it, requester, ref),
     certificates: (filter) => listCertificates(it, requester, filter, pace),
   }
