@@ -15,6 +15,9 @@ import { rollover } from './0014-rollover.ts'
 import { scepRetention } from './0015-scep-retention.ts'
 import { serverKeys } from './0017-server-keys.ts'
 import { approvals } from './0018-approvals.ts'
+import { identities } from './0019-identities.ts'
+import { search } from './0020-search.ts'
+import { inventory } from './0023-inventory.ts'
 import { parked } from './0026-parked.ts'
 import type { Migration } from './columns.ts'
 
@@ -36,6 +39,9 @@ export const migrations: Record<string, Migration> = {
   '0014-rollover': rollover,
   '0015-scep-retention': scepRetention,
   '0017-server-keys': serverKeys,
+  '0018-approvals': approvals,
+  '0019-identities': identities,
+  '0020-search': search,
+  '0023-inventory': inventory,
   '0026-parked': parked,
 }
-  '0018-approvals': approvals,

@@ -13,6 +13,7 @@ import type { RolloverAdmin } from './rolloverAdmin.ts'
 import type { ApprovalRules } from './rule.ts'
 import type { AuditHead } from './seal.ts'
 import type { ServerKeyAdmin } from './serverKeyExport.ts'
+import type { ScopeDraft, TokenView } from './tokenView.ts'
 import type { AuditReport } from './verify.ts'
 
 /** What stands for an authority in lists and details. */
@@ -117,15 +118,6 @@ export interface GrantDraft {
   capability: Capability
   authority?: string
   profile?: string
-}
-
-export interface TokenView {
-  uuid: string
-  user: string
-  name: string
-  createdAt: Date
-  expiresAt: Date | null
-  revokedAt: Date | null
 }
 
 export interface AlertView {
@@ -251,7 +243,12 @@ export interface Admin extends RevocationAdmin, ChallengeAdmin, RolloverAdmin, S
   /** Takes back every such grant, whatever its authority or profile unless these are named. Answers how many there were. */
   ungrant(draft: GrantDraft): Promise<number>
   /** Text of a new token: shown once, only its hash is kept. A user makes his own; an administrator makes none for others. */
-  createToken(draft: { user: string; name: string; expiresAt?: Date }): Promise<{ text: string; view: TokenView }>
+  createToken(draft: {
+    user: string
+    name: string
+    expiresAt?: Date
+    scope?: ScopeDraft
+  }): Promise<{ text: string; view: TokenView }>
   tokens(user?: string): Promise<TokenView[]>
   revokeToken(uuid: string): Promise<void>
 

@@ -2,7 +2,7 @@ import type { Database } from '../db/open.ts'
 import { type Capability, hasCapability, type Scope } from './capability.ts'
 import { Failure } from './failure.ts'
 import { actingUser } from './held.ts'
-import { findOrganization, type Organization, type User } from './identity.ts'
+import { type ActingUser, findOrganization, type Organization } from './identity.ts'
 import type { Installation } from './installation.ts'
 import type { Requester } from './requester.ts'
 
@@ -18,7 +18,7 @@ export interface AdminContext {
  */
 export interface Actor {
   requester: Requester
-  user?: User
+  user?: ActingUser
 }
 
 /** Reads the user afresh, so that rights lost since he logged in count. Throws Failure('forbidden'). */
@@ -60,7 +60,7 @@ export async function requireCapability(
   capability: Capability,
   scope: Scope,
 ): Promise<void> {
-  if (!actor.user || (await hasCapability(db, actor.user.id, capability, scope))) return
+  if (!actor.user || (await hasCapability(db, actor.user, capability, scope))) return
   throw new Failure('forbidden', `this needs the capability ${capability}`)
 }
 

@@ -1,6 +1,7 @@
 import type { Insertable, Kysely } from 'kysely'
 import type { Database } from '../db/open.ts'
 import { statement, withTables } from '../db/tables.ts'
+import { Failure } from './failure.ts'
 import type { Requester } from './requester.ts'
 import type { CoreTables } from './tables.ts'
 
@@ -17,10 +18,12 @@ export type AuditSubject =
   | 'credential'
   | 'challenge'
   | 'account'
-  | 'installation'
   | 'group'
   | 'delegation'
   | 'standing_approval'
+  | 'location'
+  | 'attribute'
+  | 'installation'
 
 export interface AuditEntry {
   /** What happened, as noun.verb: sign_request.requested, certificate.policy_hard_fail, vote.approve. */
@@ -64,8 +67,12 @@ const insertEvent = statement((tables: Kysely<CoreTables>, row: EventRow) =>
   tables.insertInto('audit_events').values(row),
 )
 
-/** Writes one audit row. Call it in the transaction of the change itself; the sealer chains it within a second. */
+/**
+ * Writes one audit row. Call it in the transaction of the change itself; the sealer chains it within a second. Since every
+ * change writes one, a token that only reads is stopped here, whatever was overlooked elsewhere: Failure('forbidden').
+ */
 export async function audit(db: Database, actor: Requester, at: Date, entry: AuditEntry): Promise<void> {
+  if (actor.scope?.readOnly) throw new Failure('forbidden', 'this token only reads')
   await insertEvent(db, {
     at: at.getTime(),
     organization_id: entry.organizationId,

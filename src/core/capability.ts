@@ -1,20 +1,12 @@
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { audit } from './audit.ts'
-import { type Change, findUser } from './identity.ts'
+import type { Capability } from './capabilityNames.ts'
+import { type ActingUser, type Change, findUser } from './identity.ts'
 import type { CoreTables } from './tables.ts'
+import { allows } from './tokenScope.ts'
 
-export const capabilities = [
-  'read',
-  'create_cert',
-  'revoke_cert',
-  'export_private_key',
-  'approve',
-  'create_ca',
-  'delete_ca',
-  'manage',
-] as const
-export type Capability = (typeof capabilities)[number]
+export { type Capability, capabilities } from './capabilityNames.ts'
 
 /** What a capability is used on. */
 export interface Scope {
@@ -25,14 +17,16 @@ export interface Scope {
 
 /**
  * Whether a user may: superusers everything, administrators everything in their organization, others what they or one of
- * their roles were granted for this authority and profile or for all of the organization. Disabled users nothing.
+ * their roles were granted for this authority and profile or for all of the organization. Disabled users nothing. Through a
+ * token with a scope, no more than that.
  */
 export async function hasCapability(
   db: Database,
-  userId: number,
+  { id: userId, scope }: Pick<ActingUser, 'id' | 'scope'>,
   capability: Capability,
   { organizationId, authorityId, profileId }: Scope,
 ): Promise<boolean> {
+  if (!allows(scope, capability, { authorityId, profileId })) return false
   const user = await findUser(db, userId)
   if (!user?.enabled) return false
   if (user.superuser) return true

@@ -44,7 +44,7 @@ export async function managedChallenges(context: AdminContext, filter: Filter): 
   for (const row of await rows(context, filter)) {
     const { organization_id: organizationId, authority_id: authorityId, profile_id: profileId } = row
     const scope = { organizationId, authorityId, profileId }
-    const may = seen.get(profileId) ?? (!actor.user || (await hasCapability(it.db, actor.user.id, 'manage', scope)))
+    const may = seen.get(profileId) ?? (!actor.user || (await hasCapability(it.db, actor.user, 'manage', scope)))
     seen.set(profileId, may)
     if (may) shown.push({ ...row, kind: row.kind as ChallengeView['kind'] })
     if (shown.length === MOST) break

@@ -17,6 +17,8 @@ import type { Delegations } from './delegations.ts'
 import type { ForeseenDraft } from './foresee.ts'
 import type { Groups } from './groups.ts'
 import type { Unheld } from './hold.ts'
+import type { Identities } from './identities.ts'
+import type { Inventory } from './inventory.ts'
 import type { Limits } from './limits.ts'
 import type { Listing } from './listing.ts'
 import type { MessageKeySource, MessageKeys } from './messageKey.ts'
@@ -33,11 +35,11 @@ import type { LinkCertificates } from './rollover.ts'
 import type { ServerKeys } from './serverKeys.ts'
 import type { ProfileRef, ServingProfile } from './servingProfile.ts'
 import type { Shown, SignInPlace } from './signIn.ts'
+import type { StandingApprovals } from './standingApprovals.ts'
 import type { SubmitDraft } from './submit.ts'
 
 /** Runs in the transaction that creates the record; what it throws undoes the record and reaches the caller. */
 export type Claim = (db: Database) => Promise<void>
-import type { StandingApprovals } from './standingApprovals.ts'
 
 /** A request as `sign` answers it; `repeat` says that an earlier call had made the record, and no claim ran. */
 export interface SignAnswer {
@@ -203,8 +205,13 @@ export interface Door {
   /** What a request must be like that policy admits (RFC 9908). */
   csrWishes(profile: RaProfile, ask: CsrAttributesAsk): CsrWishes
   serverKeys: ServerKeys
+  identities: Identities
   limits: Limits
+  inventory: Inventory
   approvals: Approvals
+  groups: Groups
+  delegations: Delegations
+  standingApprovals: StandingApprovals
   admin: Admin
   list: Listing
 }
@@ -215,6 +222,3 @@ export interface Core {
   /** Who a token or a password speaks for: the console's and the command line's ways to a requester. */
   authentication: Authentication
 }
-  groups: Groups
-  delegations: Delegations
-  standingApprovals: StandingApprovals

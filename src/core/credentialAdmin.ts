@@ -161,7 +161,7 @@ export async function viewCredentials(
 async function mayManage(db: Database, actor: Actor, row: CredentialRow): Promise<boolean> {
   if (!actor.user) return true
   const { organization_id: organizationId, authority_id: authorityId, profile_id: profileId } = row
-  return hasCapability(db, actor.user.id, 'manage', { organizationId, authorityId, profileId })
+  return hasCapability(db, actor.user, 'manage', { organizationId, authorityId, profileId })
 }
 
 /** See Admin.revokeCredential. Throws Failure('notFound') also for one of another organization, and for one that is revoked. */

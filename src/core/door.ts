@@ -21,7 +21,9 @@ import { foresee } from './foresee.ts'
 import { createGroups } from './groups.ts'
 import { actingUser } from './held.ts'
 import { unhold } from './hold.ts'
+import { createIdentities } from './identities.ts'
 import type { Installation } from './installation.ts'
+import { createInventory } from './inventory.ts'
 import { wouldKeepNames } from './keptNames.ts'
 import { createLimits } from './limits.ts'
 import { createListing } from './lists.ts'
@@ -45,11 +47,12 @@ import { createServerKeys } from './serverKeys.ts'
 import { servingProfile } from './servingProfile.ts'
 import { sign } from './sign.ts'
 import { signIn } from './signIn.ts'
+import { createStandingApprovals } from './standingApprovals.ts'
 import { submit } from './submit.ts'
 import type { CoreTables } from './tables.ts'
+import { allows, reaches } from './tokenScope.ts'
 import { upload } from './upload.ts'
 import { variantOf } from './variant.ts'
-import { createStandingApprovals } from './standingApprovals.ts'
 
 /** Checks the options of protocols on a profile by the adapters' own schemas; throws Failure('malformed'). */
 export type CheckProtocols = (protocols: Record<string, unknown>) => void
@@ -71,7 +74,7 @@ interface Shared {
 function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp }: Shared): Door {
   const { db } = it
   return {
-    profile: (name, protocol) => profileFor(it, name, protocol),
+    profile: (name, protocol) => profileFor(it, requester, name, protocol),
     serving: (ref, protocol) => servingProfile(db, requester, ref, protocol),
     variant: variantOf,
     sign: async (draft, claim) => {
@@ -94,10 +97,13 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
     revise: (ref, change) => revise(it, requester, ref, change),
     registration: (ref) => readRegistration(it, requester, ref),
     unhold: (draft) => unhold(it, requester, draft),
-    findSignRequest: async (origin) => (await findByOrigin(db, origin))?.request,
+    findSignRequest: async (origin) => {
+      const request = (await findByOrigin(db, origin))?.request
+      return request && (await maySee(it, requester, request)) ? request : undefined
+    },
     findCertificate: async (ref) => {
       const certificate = await findCertificate(db, ref)
-      return certificate && (await maySee(it, requester, certificate.organizationId)) ? certificate : undefined
+      return certificate && (await maySee(it, requester, certificate)) ? certificate : undefined
     },
     requestedNames,
     keepsNames: wouldKeepNames,
@@ -105,7 +111,7 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
     alternateChains: async ({ authorityCertificateId: id }) => (id === undefined ? [] : alternateChains(it, id)),
     findByCertId: async (id) => {
       const certificate = await findByCertId(it, id)
-      return certificate && (await maySee(it, requester, certificate.organizationId)) ? certificate : undefined
+      return certificate && (await maySee(it, requester, certificate)) ? certificate : undefined
     },
     renewalWindow: (certificate) => renewalWindow(db, certificate),
     messageKeys: (profile, source) => messageKeys(it, profile, source),
@@ -130,11 +136,17 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
     redeemChallenge: (db, grant) => redeemChallenge(db, { actor: requester, at: it.clock() }, grant),
     record: (db, event) => auditAccount(db, requester, it.clock(), event),
     csrWishes,
+    get identities() {
+      return createIdentities(it, requester)
+    },
     get serverKeys() {
       return createServerKeys(it, requester, (profile) => maySign(it, requester, profile))
     },
     get limits() {
       return createLimits(it, requester)
+    },
+    get inventory() {
+      return createInventory(it, requester)
     },
     get approvals() {
       return createApprovals({
@@ -145,19 +157,6 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
         retry: afterRetry(it, requester),
       })
     },
-    get admin() {
-      return createAdmin(it, requester, checkProtocols)
-    },
-    get list() {
-      return createListing(it, requester)
-    },
-  }
-}
-
-async function profileFor(it: Installation, name: string, protocol: string): Promise<RaProfile> {
-  const profile = await loadProfile(it.db, name)
-  if (profile.builtin || !profile.enabled || !Object.hasOwn(profile.protocols, protocol)) {
-    throw new Failure('notFound', 'there is no such profile')
     get groups() {
       return createGroups({ it, requester })
     },
@@ -167,6 +166,20 @@ async function profileFor(it: Installation, name: string, protocol: string): Pro
     get standingApprovals() {
       return createStandingApprovals({ it, requester })
     },
+    get admin() {
+      return createAdmin(it, requester, checkProtocols)
+    },
+    get list() {
+      return createListing(it, requester)
+    },
+  }
+}
+
+async function profileFor(it: Installation, requester: Requester, name: string, protocol: string): Promise<RaProfile> {
+  const profile = await loadProfile(it.db, name)
+  const serves = !profile.builtin && profile.enabled && Object.hasOwn(profile.protocols, protocol)
+  if (!serves || !(await maySee(it, requester, { ...profile, profileId: profile.id }))) {
+    throw new Failure('notFound', 'there is no such profile')
   }
   return profile
 }
@@ -184,10 +197,18 @@ async function maySign(it: Installation, requester: Requester, profile: RaProfil
   }
 }
 
-async function maySee(it: Installation, requester: Requester, organizationId: number): Promise<boolean> {
+interface Seen {
+  organizationId: number
+  authorityId?: number
+  profileId?: number
+}
+
+/** People see what is of their organization, through a token what its scope reaches; what clients ask for, their protocol lets them. */
+async function maySee(it: Installation, requester: Requester, { organizationId, ...place }: Seen): Promise<boolean> {
   if (requester.kind !== 'user' && requester.kind !== 'token') return true
   const user = await actingUser(it.db, requester)
-  return user !== undefined && (user.superuser || user.organizationId === organizationId)
+  if (!user || (!user.superuser && user.organizationId !== organizationId)) return false
+  return reaches(user.scope, place)
 }
 
 /** Anyone of the organization may ask; whether it passes, waits or is refused is the rules' word. */
@@ -199,8 +220,10 @@ async function mayAskRevocation(it: Installation, requester: Requester, id: numb
     )
   }
   const certificate = await findCertificate(it.db, { id })
-  if (!certificate || !(await maySee(it, requester, certificate.organizationId)))
+  if (!certificate || !(await maySee(it, requester, certificate)))
     throw new Failure('notFound', 'there is no such certificate')
+  if (!allows(requester.scope, 'revoke_cert', certificate))
+    throw new Failure('forbidden', 'this token asks for no revocation: its scope has no revoke_cert here')
 }
 
 async function mayUpload(it: Installation, requester: Requester, ref: number | string): Promise<void> {
@@ -208,7 +231,7 @@ async function mayUpload(it: Installation, requester: Requester, ref: number | s
   const request = await readSignRequest(it.db, ref)
   const user = await actingUser(it.db, requester)
   const { organizationId, authorityId, profileId } = request
-  if (!user || !(await maySee(it, requester, organizationId))) throw new Failure('notFound', 'there is no such request')
+  if (!user || !(await maySee(it, requester, request))) throw new Failure('notFound', 'there is no such request')
   if (!(await hasCapability(it.db, user, 'manage', { organizationId, authorityId, profileId }))) {
     throw new Failure('forbidden', 'uploading a certificate needs the capability manage')
   }

@@ -6,7 +6,16 @@ import type { ApprovalContext } from './approvalContext.ts'
 import { audit } from './audit.ts'
 import { findDecision, settleDecision } from './decision.ts'
 import { Failure } from './failure.ts'
-import { actingUser, type Held, holdRequest, isBehind, mayHandle, moveHeld, requireVisible, subjectOf } from './held.ts'
+import {
+  actingUser,
+  type Held,
+  holdRequest,
+  mayHandle,
+  mayWithdraw,
+  moveHeld,
+  requireVisible,
+  subjectOf,
+} from './held.ts'
 import type { RequestRef } from './request.ts'
 import type { CoreTables } from './tables.ts'
 import { finish } from './vote.ts'
@@ -21,7 +30,7 @@ export async function holdFor(
   const held = await holdRequest(db, kind, ref)
   const user = await actingUser(db, context.requester)
   requireVisible(held, context.requester, user)
-  if (who === 'requester or manager' && isBehind(held, context.requester, user)) return held
+  if (who === 'requester or manager' && mayWithdraw(held, context.requester, user)) return held
   if (await mayHandle(db, held, context.requester, 'manage')) return held
   throw new Failure('forbidden', `this needs ${who === 'manager' ? '' : 'the requester or '}somebody with manage`)
 }
@@ -42,6 +51,7 @@ export async function cancel(
     const held = await holdFor(db, context, { kind, ref }, 'requester or manager')
     const at = context.clock()
     await requireNoAttempt(db, held, at)
+    await requireWithdrawable(db, held, { at, kept: false })
     await endDecision(db, held, at)
     const set = { reason: text }
     await moveHeld(db, held, { sign: 'canceled', revoke: 'canceled', actor: context.requester, at, set })
@@ -61,6 +71,7 @@ export async function markFailed(
     const held = await holdFor(db, context, { kind, ref }, 'manager')
     const at = context.clock()
     await requireNoAttempt(db, held, at)
+    await requireWithdrawable(db, held, { at, kept: true })
     await endDecision(db, held, at)
     const set = { reason: text }
     await moveHeld(db, held, { sign: 'failed', revoke: 'failed', actor: context.requester, at, set })

@@ -3,11 +3,12 @@ import { forUpdate, withTables } from '../db/tables.ts'
 import type { RequestKind } from './approval.ts'
 import { type Capability, hasCapability } from './capability.ts'
 import { Failure } from './failure.ts'
-import { findUser, type User } from './identity.ts'
+import { type ActingUser, findUser, type User } from './identity.ts'
 import { toRevokeRequest, toSignRequest } from './records.ts'
 import type { RequestRef, RevokeRequest, RevokeStatus, SignRequest, SignStatus } from './request.ts'
 import { type Requester, requesterKey } from './requester.ts'
 import type { CoreTables } from './tables.ts'
+import { administering, allows, reaches } from './tokenScope.ts'
 import { moveRevokeRequest, moveSignRequest } from './transition.ts'
 
 /** A request of either kind. */
@@ -38,25 +39,49 @@ function notFound(): Failure {
   return new Failure('notFound', 'there is no such request')
 }
 
-/** The enabled user who acts, if the requester is one: a session or a token. */
-export async function actingUser(db: Database, requester: Requester): Promise<User | undefined> {
+/** The enabled user who acts, if the requester is one: a session or a token; with no more rights than the token's scope leaves. */
+export async function actingUser(db: Database, requester: Requester): Promise<ActingUser | undefined> {
   const [id] = requester.people
   if ((requester.kind !== 'user' && requester.kind !== 'token') || id === undefined) return undefined
   const user = await findUser(db, id)
-  return user?.enabled ? user : undefined
+  if (!user?.enabled) return undefined
+  const { superuser, admin } = user
+  const rank = { superuser, admin }
+  const { scope } = requester
+  if (!scope) return { ...user, rank }
+  const above = administering(scope)
+  return { ...user, superuser: superuser && above, admin: admin && above, rank, scope }
 }
 
 /** Whether the requester asked for it himself, or is a person behind it. */
-export function isBehind({ request }: Held, requester: Requester, user: User | undefined): boolean {
-  if (user && request.requester.people.includes(user.id)) return true
+export function isBehind(held: Held, requester: Requester, user: User | undefined): boolean {
+  return (user !== undefined && held.request.requester.people.includes(user.id)) || isAsker(held, requester)
+}
+
+function isAsker({ request }: Held, requester: Requester): boolean {
   return requesterKey(request.requester) === requesterKey(requester)
 }
 
+function sees(user: ActingUser, { kind, request }: Held): boolean {
+  if (!user.superuser && user.organizationId !== request.organizationId) return false
+  return reaches(user.scope, {
+    authorityId: request.authorityId,
+    ...(kind === 'sign' ? { profileId: request.profileId } : {}),
+  })
+}
+
+/** Whether who is behind it may withdraw it or try it again: with a token that is limited, where that could have asked for it. */
+export function mayWithdraw(held: Held, requester: Requester, user: ActingUser | undefined): boolean {
+  if (!isBehind(held, requester, user)) return false
+  const { kind, request } = held
+  const place = { authorityId: request.authorityId, ...(kind === 'sign' ? { profileId: request.profileId } : {}) }
+  return allows(user?.scope, kind === 'sign' ? 'create_cert' : 'revoke_cert', place)
+}
+
 /** Nothing of another organization is visible, and clients see only what they asked for. Throws Failure('notFound'). */
-export function requireVisible(held: Held, requester: Requester, user: User | undefined): void {
+export function requireVisible(held: Held, requester: Requester, user: ActingUser | undefined): void {
   if (requester.kind === 'system') return
-  if (user ? user.superuser || user.organizationId === held.request.organizationId : isBehind(held, requester, user))
-    return
+  if (user ? sees(user, held) || isAsker(held, requester) : isBehind(held, requester, user)) return
   throw notFound()
 }
 
@@ -70,7 +95,7 @@ export async function mayHandle(
   if (requester.kind === 'system') return true
   const user = await actingUser(db, requester)
   if (!user) return false
-  return hasCapability(db, user.id, capability, {
+  return hasCapability(db, user, capability, {
     organizationId: request.organizationId,
     authorityId: request.authorityId,
     ...(kind === 'sign' ? { profileId: request.profileId } : {}),

@@ -77,7 +77,7 @@ async function heldCertificate(db: Database, requester: Requester, id: number): 
   if (!certificate || (!user.superuser && user.organizationId !== certificate.organizationId)) throw notFound()
   const { organizationId, authorityId, profileId } = certificate
   const scope = { organizationId, authorityId, ...(profileId === undefined ? {} : { profileId }) }
-  if (!(await hasCapability(db, user.id, 'revoke_cert', scope)))
+  if (!(await hasCapability(db, user, 'revoke_cert', scope)))
     throw new Failure('forbidden', 'lifting a hold needs the capability revoke_cert')
   return certificate
 }

@@ -5,6 +5,7 @@ import { audit } from './audit.ts'
 import { Failure } from './failure.ts'
 import type { Requester } from './requester.ts'
 import type { CoreTables } from './tables.ts'
+import type { TokenScope } from './tokenScope.ts'
 import { uuidv7 } from './uuid.ts'
 
 export interface User {
@@ -16,6 +17,17 @@ export interface User {
   superuser: boolean
   admin: boolean
   enabled: boolean
+  /** Disabled for good. */
+  removed?: true
+}
+
+/**
+ * A user as he acts. Through a token with a scope that has no `admin`, `superuser` and `admin` are false, whatever he is
+ * otherwise: `rank` says that.
+ */
+export interface ActingUser extends User {
+  scope?: TokenScope
+  rank: Pick<User, 'superuser' | 'admin'>
 }
 
 export interface Organization {
@@ -39,6 +51,7 @@ export function toUser(row: Selectable<CoreTables['users']>): User {
     superuser: row.superuser === 1,
     admin: row.admin === 1,
     enabled: row.enabled === 1,
+    ...(row.removed_at === null ? {} : { removed: true }),
   }
 }
 
@@ -153,12 +166,16 @@ export async function listUsers(db: Database, organizationId?: number): Promise<
 
 /** Names by which people log in and are named in rules: no two that look alike. Lower case. Throws Failure('malformed'). */
 export function checkedUserName(given: string): string {
-  const name = given.toLowerCase()
-  if (/^[a-z0-9][a-z0-9._@-]{0,98}$/.test(name)) return name
+  if (isUserName(given)) return given.toLowerCase()
   throw new Failure(
     'malformed',
     'the name of a user has 1 to 99 of a-z, 0-9 and . _ @ -, and begins with a letter or digit',
   )
+}
+
+/** Whether a user can have that name, in whatever case it is written. */
+export function isUserName(name: string): boolean {
+  return /^[a-z0-9][a-z0-9._@-]{0,98}$/.test(name.toLowerCase())
 }
 
 /** Names of groups of people and of what they keep: printable, without white space at the ends. Throws Failure('malformed'). */

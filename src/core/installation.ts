@@ -1,7 +1,9 @@
 import type { Database } from '../db/open.ts'
 import type { Log } from '../log.ts'
 import type { AuthorityMakers } from './authority.ts'
+import type { IdentitySettings } from './identitySettings.ts'
 import type { KeyVault } from './key.ts'
+import type { OidcSettings } from './oidcSettings.ts'
 
 /** What the core runs on: handed to it once, when the process is composed. */
 export interface Installation {
@@ -19,6 +21,10 @@ export interface Installation {
   node: string
   /** How each kind of authority is made; composed from src/authorities. */
   makers: AuthorityMakers
+  /** How people and programs log in; absent: as defaultIdentitySettings. */
+  identity?: IdentitySettings
+  /** Absent: by no OpenID provider. */
+  oidc?: OidcSettings
 }
 
 /** A bounded map that forgets what was used longest ago. */

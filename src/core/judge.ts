@@ -12,7 +12,7 @@ import type { Installation } from './installation.ts'
 import type { Order } from './newRequest.ts'
 import { admit, type Refusal } from './policy.ts'
 import type { SignDraft } from './request.ts'
-import type { Requester } from './requester.ts'
+import { type Requester, scopeOf } from './requester.ts'
 import { nextAuthority } from './rollover.ts'
 
 /** An order as policy shaped it, and what the rules say of it; without a verdict a hard policy refuses it. */
@@ -58,7 +58,11 @@ async function factsOf(it: Installation, order: Order, renewed: Certificate | un
   const [person] = requester.kind === 'user' || requester.kind === 'token' ? requester.people : []
   const capable =
     person !== undefined &&
-    (await hasCapability(it.db, person, 'create_cert', { organizationId, authorityId, profileId }))
+    (await hasCapability(it.db, { id: person, ...scopeOf(requester) }, 'create_cert', {
+      organizationId,
+      authorityId,
+      profileId,
+    }))
   return signFacts(requester, draft, { csr, wanted: admission.wanted, ...(renewed ? { renewed } : {}), capable, now })
 }
 

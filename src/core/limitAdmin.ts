@@ -39,7 +39,7 @@ async function managedProfiles(db: Database, actor: Actor, name: string | undefi
   const ids: number[] = []
   for (const { id, organization_id: organizationId, authority_id: authorityId } of await query.execute()) {
     const scope = { organizationId, authorityId, profileId: id }
-    if (!actor.user || (await hasCapability(db, actor.user.id, 'manage', scope))) ids.push(id)
+    if (!actor.user || (await hasCapability(db, actor.user, 'manage', scope))) ids.push(id)
   }
   return ids
 }

@@ -2,9 +2,10 @@ import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import { Failure } from './failure.ts'
-import { asRequester, auditUser, type Change, findUser, toUser, type User } from './identity.ts'
+import { asRequester, auditUser, type Change, findUser, isUserName, toUser, type User } from './identity.ts'
 import { hashPassword, newSecret, passwordMatches, secretHash } from './password.ts'
 import type { Requester } from './requester.ts'
+import { endSessionsOf } from './session.ts'
 import type { CoreTables } from './tables.ts'
 
 const linkLifetime = 72 * 3_600_000
@@ -27,6 +28,7 @@ async function storePassword(db: Database, change: Change, userId: number, hash:
     .executeTakeFirst()
   if (!row) throw new Failure('notFound', 'there is no such user')
   await auditUser(db, change, { user: toUser(row), action: 'user.password_set' })
+  await endSessionsOf(db, change, toUser(row), 'the password was set')
   return toUser(row)
 }
 
@@ -35,11 +37,13 @@ async function storePassword(db: Database, change: Change, userId: number, hash:
  * disabled take as long as a wrong password.
  */
 export async function verifyPassword(db: Database, name: string, password: string): Promise<Requester | undefined> {
-  const row = await withTables<CoreTables>(db)
-    .selectFrom('users')
-    .selectAll()
-    .where('name', '=', name.toLowerCase())
-    .executeTakeFirst()
+  const row = isUserName(name)
+    ? await withTables<CoreTables>(db)
+        .selectFrom('users')
+        .selectAll()
+        .where('name', '=', name.toLowerCase())
+        .executeTakeFirst()
+    : undefined
   const matches = await passwordMatches(row?.password_hash, password)
   return row && matches && row.enabled === 1 ? asRequester(toUser(row)) : undefined
 }
@@ -69,6 +73,8 @@ export async function createSetupLink(
  * or past its time, Failure('malformed') for a password that is too short, which leaves the link as it was.
  */
 export async function useSetupLink(db: Database, secret: string, password: string, at: Date): Promise<User> {
+  // Hashing is dear: only for whoever has a link. That it is still good, the update below says.
+  await requireLink(db, secret, at)
   const hash = await hashPassword(password)
   return transaction(db, async (db) => {
     const link = await withTables<CoreTables>(db)
@@ -80,7 +86,22 @@ export async function useSetupLink(db: Database, secret: string, password: strin
       .returning('user_id')
       .executeTakeFirst()
     const user = link && (await findUser(db, link.user_id))
-    if (!user?.enabled) throw new Failure('unauthenticated', 'this link is not valid any more; ask for a new one')
+    if (!user?.enabled) throw notValid()
     return storePassword(db, { actor: asRequester(user), at }, user.id, hash)
   })
+}
+
+async function requireLink(db: Database, secret: string, at: Date): Promise<void> {
+  const link = await withTables<CoreTables>(db)
+    .selectFrom('setup_links')
+    .select('id')
+    .where('hash', '=', secretHash(secret))
+    .where('used_at', 'is', null)
+    .where('expires_at', '>', at.getTime())
+    .executeTakeFirst()
+  if (!link) throw notValid()
+}
+
+function notValid(): Failure {
+  return new Failure('unauthenticated', 'this link is not valid any more; ask for a new one')
 }

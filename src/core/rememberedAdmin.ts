@@ -36,7 +36,7 @@ export async function viewRemembered({ it, requester }: AdminContext): Promise<R
   const views: RememberedApprovalView[] = []
   for (const row of rows) {
     if (!seesOrganization(actor, row.organization_id)) continue
-    if (actor.user && !(await hasCapability(it.db, actor.user.id, 'manage', scopeOf(row)))) continue
+    if (actor.user && !(await hasCapability(it.db, actor.user, 'manage', scopeOf(row)))) continue
     views.push(await toView(it.db, row))
   }
   return views

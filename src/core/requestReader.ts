@@ -3,10 +3,11 @@ import { withTables } from '../db/tables.ts'
 import type { RequestKind } from './approval.ts'
 import { Failure } from './failure.ts'
 import { actingUser } from './held.ts'
-import type { User } from './identity.ts'
+import type { ActingUser, User } from './identity.ts'
 import { type Requester, requesterKey } from './requester.ts'
 import type { ApprovalStep } from './rule.ts'
 import type { CoreTables } from './tables.ts'
+import { allows } from './tokenScope.ts'
 
 /** What a reader is asked about: a request, as far as who may read it goes. */
 export interface Readable {
@@ -27,6 +28,7 @@ export type Reader =
 export async function readerOf(db: Database, requester: Requester): Promise<Reader> {
   if (requester.kind === 'system') return { sees: 'all' }
   const user = await actingUser(db, requester)
+  if (user?.scope) return scopedReader(db, user, requester)
   if (user?.superuser) return { sees: 'all' }
   if (user) {
     const { organizationId } = user
@@ -43,13 +45,40 @@ export async function readerOf(db: Database, requester: Requester): Promise<Read
   return { sees: 'own', requesterKey: requesterKey(requester) }
 }
 
+/** Through a token that is limited: what it asked for itself, and what its scope reaches of what its user may read. */
+async function scopedReader(db: Database, user: ActingUser, requester: Requester): Promise<Reader> {
+  const { organizationId, rank, scope } = user
+  const key = requesterKey(requester)
+  const reaching = (kind: RequestKind, row: Readable) => {
+    const place = {
+      authorityId: row.authority_id,
+      ...(kind === 'sign' && row.profile_id !== null ? { profileId: row.profile_id } : {}),
+    }
+    return reading.some((capability) => allows(scope, capability, place))
+  }
+  const all = rank.superuser || rank.admin
+  const rights = all ? undefined : await rightsOf(db, user)
+  return {
+    sees: 'organization',
+    organizationId,
+    may: async (kind, rows) => {
+      const reached = rows.filter((row) => row.requester_key === key || reaching(kind, row))
+      if (!rights) return new Set(reached.map(({ id }) => id))
+      return readable(db, { kind, rows: reached, user, requester, rights })
+    },
+  }
+}
+
+/** Whoever may do one of these reads. */
+const reading = ['read', 'approve', 'manage'] as const
+
 interface Rights {
   roles: string[]
   owned: number[]
   grants: { authority_id: number | null; profile_id: number | null }[]
 }
 
-async function rightsOf(db: Database, { id }: User): Promise<Rights> {
+async function rightsOf(db: Database, { id, scope }: ActingUser): Promise<Rights> {
   const tables = withTables<CoreTables>(db)
   const roles = await tables
     .selectFrom('role_members')
@@ -62,10 +91,17 @@ async function rightsOf(db: Database, { id }: User): Promise<Rights> {
   const grants = await tables
     .selectFrom('capabilities')
     .select(['authority_id', 'profile_id'])
-    .where('capability', 'in', ['read', 'approve', 'manage'])
+    .where('capability', 'in', scoped(scope))
     .where(({ or, eb }) => or([eb('user_id', '=', id), ...(ids.length > 0 ? [eb('role_id', 'in', ids)] : [])]))
     .execute()
   return { roles: roles.map(({ name }) => name), owned: owned.map((authority) => authority.id), grants }
+}
+
+function scoped(scope: ActingUser['scope']) {
+  const { authorityId, profileId } = scope ?? {}
+  const names = reading.filter((capability) => allows(scope, capability, { authorityId, profileId }))
+  // A list in SQL is never empty.
+  return names.length > 0 ? names : ['none']
 }
 
 interface Asked {

@@ -1,3 +1,5 @@
+import type { TokenScope } from './tokenScope.ts'
+
 /** Who asks, as the adapter that authenticated him states it. The core authorises. */
 export type RequesterKind =
   | 'acme-account'
@@ -24,11 +26,18 @@ export interface Requester {
   credential?: number
   /** The address that the order came from, as the listener saw it or as a configured proxy stated it. */
   source?: string
+  /** Of a token that is limited. */
+  scope?: TokenScope
 }
 
 /** One text for a requester, the same for the same party: what remembered approvals and look-ups go by. */
 export function requesterKey(requester: Pick<Requester, 'kind' | 'ref'>): string {
   return `${requester.kind}:${requester.ref}`
+}
+
+/** Its scope, if it has one. */
+export function scopeOf({ scope }: Requester): { scope?: TokenScope } {
+  return scope ? { scope } : {}
 }
 
 /** The installation acting for itself: its TLS certificate, responders, first authorities, jobs. */

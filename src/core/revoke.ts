@@ -19,7 +19,7 @@ import type { RaProfile } from './profile.ts'
 import { loadProfile } from './profiles.ts'
 import { readRevokeRequest } from './records.ts'
 import type { RevokeDraft, RevokeRequest, RevokeStatus } from './request.ts'
-import { type Requester, requesterKey } from './requester.ts'
+import { type Requester, requesterKey, scopeOf } from './requester.ts'
 import type { CoreTables } from './tables.ts'
 import { moveRevokeRequest } from './transition.ts'
 import { uuidv7 } from './uuid.ts'
@@ -59,7 +59,8 @@ export async function revoke(
   const authority = await loadAuthority(it, certificate.authorityId)
   const profile =
     draft.profile ?? (certificate.profileId === undefined ? undefined : await loadProfile(it.db, certificate.profileId))
-  if (!profile) throw new Failure('unsupported', 'this certificate was not issued here and cannot be revoked here')
+  if (!profile || certificate.profileId === undefined)
+    throw new Failure('unsupported', 'this certificate was not issued here and cannot be revoked here')
   const capable = await mayRevoke(it.db, requester, certificate)
   const facts = revokeFacts(requester, draft, { certificate, profile: profile.name, capable, now })
   const verdict = decide(profile.rules.revoke, facts)
@@ -76,7 +77,7 @@ async function mayRevoke(db: Database, requester: Requester, certificate: Certif
   const [person] = requester.kind === 'user' || requester.kind === 'token' ? requester.people : []
   if (person === undefined) return false
   const { organizationId, authorityId, profileId } = certificate
-  return hasCapability(db, person, 'revoke_cert', {
+  return hasCapability(db, { id: person, ...scopeOf(requester) }, 'revoke_cert', {
     organizationId,
     authorityId,
     ...(profileId === undefined ? {} : { profileId }),
@@ -150,7 +151,7 @@ async function recentDenial(db: Database, revocation: Revocation): Promise<Revok
 function statusFor(outcome: Outcome, authority: LoadedAuthority): RevokeStatus {
   if (outcome.kind === 'deny') return 'denied'
   if (outcome.kind === 'require') return 'requested'
-  return authority.kind === 'manual' ? 'revoking' : 'revoked'
+  return authority.kind === 'local' ? 'revoked' : 'revoking'
 }
 
 /**
@@ -279,7 +280,7 @@ export async function carryOut(
     .select('kind')
     .where('id', '=', request.authorityId)
     .executeTakeFirstOrThrow()
-  if (authority.kind === 'manual' && approved) return
+  if (authority.kind !== 'local' && approved) return
   await moveRevokeRequest(db, { id: request.id, from: 'revoking', to: 'revoked', actor, at })
   const certificate = await findCertificate(db, { id: request.certificateId })
   if (!certificate) throw new Failure('notFound', 'the certificate is gone')

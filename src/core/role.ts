@@ -4,9 +4,11 @@ import { audit } from './audit.ts'
 import { Failure } from './failure.ts'
 import { auditUser, type Change, checkedName, findUser } from './identity.ts'
 import type { CoreTables } from './tables.ts'
+import { uuidv7 } from './uuid.ts'
 
 export interface Role {
   id: number
+  uuid: string
   organizationId: number
   name: string
 }
@@ -20,24 +22,24 @@ export async function addRole(
 ): Promise<Role> {
   const row = await withTables<CoreTables>(db)
     .insertInto('roles')
-    .values({ organization_id: organizationId, name: checkedName(name) })
+    .values({ uuid: uuidv7(at), organization_id: organizationId, name: checkedName(name) })
     .onConflict((conflict) => conflict.columns(['organization_id', 'name']).doNothing())
-    .returning('id')
+    .returning(['id', 'uuid'])
     .executeTakeFirst()
   if (!row) throw new Failure('conflict', `there is a role ${name} already`)
   const subject = { kind: 'installation', id: row.id } as const
   await audit(db, actor, at, { action: 'role.created', organizationId, subject, details: { role: name } })
-  return { id: row.id, organizationId, name }
+  return { ...row, organizationId, name }
 }
 
 export async function findRole(db: Database, organizationId: number, name: string): Promise<Role | undefined> {
   const row = await withTables<CoreTables>(db)
     .selectFrom('roles')
-    .select('id')
+    .select(['id', 'uuid'])
     .where('organization_id', '=', organizationId)
     .where('name', '=', name)
     .executeTakeFirst()
-  return row && { id: row.id, organizationId, name }
+  return row && { ...row, organizationId, name }
 }
 
 interface Membership {

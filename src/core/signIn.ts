@@ -4,6 +4,7 @@ import type { Installation } from './installation.ts'
 import { inTurn } from './inTurn.ts'
 import { refusals, refuse, type Take, takeFrom } from './limit.ts'
 import { verifyPassword } from './login.ts'
+import { guarded } from './loginGuard.ts'
 import type { RaProfile } from './profile.ts'
 import type { Requester } from './requester.ts'
 import { findToken } from './token.ts'
@@ -46,7 +47,7 @@ export async function signIn(
     // Of a hundred guesses at once each would be looked at before one is counted.
     (await inTurn(`${it.node} ${profile.id} ${take.key}`, async () => {
       await admit()
-      const user = await passwordOwner(it, shown)
+      const user = await passwordOwner(it, shown, source)
       if (!user) await transaction(it.db, (db) => takeFrom(db, take, at))
       return user
     }))
@@ -59,6 +60,11 @@ async function tokenOwner(it: Installation, { name, secret }: Shown, at: Date): 
   return owner && (name === undefined || name.toLowerCase() === owner.name.toLowerCase()) ? owner : undefined
 }
 
-async function passwordOwner(it: Installation, { name, secret }: Shown): Promise<Requester | undefined> {
-  return name === undefined ? undefined : verifyPassword(it.db, name, secret)
+async function passwordOwner(
+  it: Installation,
+  { name, secret }: Shown,
+  source: string | undefined,
+): Promise<Requester | undefined> {
+  if (name === undefined) return undefined
+  return guarded(it, { name, source }, () => verifyPassword(it.db, name, secret))
 }

@@ -10,6 +10,16 @@ import type {
   ImportedRevocationsTable,
   RevocationEventsTable,
 } from './crlTables.ts'
+import type { LoginFailuresTable, SessionsTable, UserCertificatesTable, UserIdentitiesTable } from './identityTables.ts'
+import type {
+  AttributeDefinitionsTable,
+  CertificateGroupsTable,
+  CertificateLocationsTable,
+  CertificateRelationsTable,
+  InventoryRecordsTable,
+  LocationsTable,
+  ProfileValidationsTable,
+} from './inventoryTables.ts'
 import type {
   AlertsTable,
   AuditEventsTable,
@@ -32,10 +42,14 @@ export interface CoreTables {
   settings: { name: string; value: string }
   organizations: { id: Generated<number>; uuid: string; name: string; created_at: number }
   users: UsersTable
-  roles: { id: Generated<number>; organization_id: number; name: string }
+  roles: { id: Generated<number>; uuid: string; organization_id: number; name: string }
   role_members: { role_id: number; user_id: number }
   capabilities: CapabilitiesTable
   tokens: TokensTable
+  sessions: SessionsTable
+  user_identities: UserIdentitiesTable
+  user_certificates: UserCertificatesTable
+  login_failures: LoginFailuresTable
   setup_links: { id: Generated<number>; user_id: number; hash: string; expires_at: number; used_at: number | null }
   credentials: CredentialsTable
   challenges: ChallengesTable
@@ -64,9 +78,21 @@ export interface CoreTables {
   decisions: DecisionsTable
   votes: VotesTable
   comments: CommentsTable
+  groups: GroupsTable
+  group_members: { group_id: number; user_id: number }
+  delegations: DelegationsTable
+  standing_approvals: StandingApprovalsTable
+  standing_approval_votes: { standing_approval_id: number; user_id: number; step: number; created_at: number }
   remembered_approvals: RememberedApprovalsTable
   sign_attempts: SignAttemptsTable
   certificates: CertificatesTable
+  inventory_records: InventoryRecordsTable
+  certificate_groups: CertificateGroupsTable
+  certificate_relations: CertificateRelationsTable
+  attribute_definitions: AttributeDefinitionsTable
+  locations: LocationsTable
+  certificate_locations: CertificateLocationsTable
+  profile_validations: ProfileValidationsTable
   audit_events: AuditEventsTable
   audit_seals: AuditSealsTable
   alerts: AlertsTable
@@ -75,11 +101,6 @@ export interface CoreTables {
 
 interface UsersTable {
   id: Generated<number>
-  groups: GroupsTable
-  group_members: { group_id: number; user_id: number }
-  delegations: DelegationsTable
-  standing_approvals: StandingApprovalsTable
-  standing_approval_votes: { standing_approval_id: number; user_id: number; step: number; created_at: number }
   uuid: string
   organization_id: number
   /** Lower case; unique over the installation. */
@@ -89,6 +110,8 @@ interface UsersTable {
   admin: number
   enabled: number
   created_at: number
+  /** He is disabled for good: the row stays for the records that name him. */
+  removed_at: Generated<number | null>
 }
 
 interface CapabilitiesTable {
@@ -111,6 +134,10 @@ interface TokensTable {
   created_at: number
   expires_at: number | null
   revoked_at: number | null
+  /** JSON of TokenScope; null: all that its user may. */
+  scope: string | null
+  /** Written at most once a minute. */
+  used_at: Generated<number | null>
 }
 
 interface CredentialsTable {

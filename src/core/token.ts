@@ -1,11 +1,13 @@
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
+import { transaction } from '../db/transaction.ts'
 import { audit } from './audit.ts'
 import { Failure } from './failure.ts'
 import { type Change, checkedName, findUser } from './identity.ts'
 import { newSecret, secretHash } from './password.ts'
 import type { Requester } from './requester.ts'
 import type { CoreTables } from './tables.ts'
+import { checkedScope, readScope, type TokenScope } from './tokenScope.ts'
 import { uuidv7 } from './uuid.ts'
 
 export interface Token {
@@ -19,15 +21,17 @@ export interface Token {
 }
 
 const prefix = 'cs_'
+const minute = 60_000
 
 /** Makes an API token of a user. Its text (`cs_` and 43 characters of base64url) is shown here and never again. */
 export async function createToken(
   db: Database,
   { actor, at }: Change,
-  token: { userId: number; name: string; expiresAt?: Date },
+  token: { userId: number; name: string; expiresAt?: Date; scope?: TokenScope },
 ): Promise<{ id: number; uuid: string; text: string }> {
   const user = await findUser(db, token.userId)
   if (!user) throw new Failure('notFound', 'there is no such user')
+  const scope = token.scope && checkedScope(token.scope)
   const text = `${prefix}${newSecret()}`
   const row = await withTables<CoreTables>(db)
     .insertInto('tokens')
@@ -39,6 +43,7 @@ export async function createToken(
       created_at: at.getTime(),
       expires_at: token.expiresAt?.getTime() ?? null,
       revoked_at: null,
+      scope: scope ? JSON.stringify(scope) : null,
     })
     .returning(['id', 'uuid'])
     .executeTakeFirstOrThrow()
@@ -46,24 +51,47 @@ export async function createToken(
     action: 'token.created',
     organizationId: user.organizationId,
     subject: { kind: 'token', id: row.id },
-    details: { user: user.name, name: token.name },
+    details: { user: user.name, name: token.name, ...(scope ? { scope } : {}) },
   })
   return { ...row, text }
 }
 
+/** Whether a text looks like a token of ours, good or not. */
+export function looksLikeToken(text: string): boolean {
+  return text.startsWith(prefix) && text.length === prefix.length + 43
+}
+
 /** Whom a token's text speaks for; undefined when it is unknown, revoked, past its time, or its user is disabled. */
 export async function findToken(db: Database, text: string, at: Date): Promise<Requester | undefined> {
-  if (!text.startsWith(prefix) || text.length !== prefix.length + 43) return undefined
+  if (!looksLikeToken(text)) return undefined
   const row = await withTables<CoreTables>(db)
     .selectFrom('tokens')
     .innerJoin('users', 'users.id', 'tokens.user_id')
-    .select(['tokens.uuid', 'tokens.expires_at', 'users.id', 'users.name'])
+    .select([
+      'tokens.id as token',
+      'tokens.uuid',
+      'tokens.expires_at',
+      'tokens.scope',
+      'tokens.used_at',
+      'users.id',
+      'users.name',
+    ])
     .where('tokens.hash', '=', secretHash(text))
     .where('tokens.revoked_at', 'is', null)
     .where('users.enabled', '=', 1)
     .executeTakeFirst()
   if (!row || (row.expires_at !== null && row.expires_at <= at.getTime())) return undefined
-  return { kind: 'token', ref: row.uuid, name: row.name, people: [row.id] }
+  const now = at.getTime()
+  if (row.used_at === null || now - row.used_at >= minute) await markUsed(db, row.token, now)
+  const scope = readScope(row.scope)
+  return { kind: 'token', ref: row.uuid, name: row.name, people: [row.id], ...(scope ? { scope } : {}) }
+}
+
+/** At most once a minute, so that using a token is no write. */
+async function markUsed(db: Database, id: number, now: number): Promise<void> {
+  await transaction(db, (db) =>
+    withTables<CoreTables>(db).updateTable('tokens').set({ used_at: now }).where('id', '=', id).execute(),
+  )
 }
 
 /** Throws Failure('notFound') for a token that is not there or revoked already. */

@@ -1,38 +1,75 @@
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
-import type { TokenView } from './admin.ts'
 import { type Actor, type AdminContext, actorOf, administers, isSuperuser } from './adminActor.ts'
+import { findAuthorityRow } from './authorityView.ts'
 import { Failure } from './failure.ts'
+import { identitySettings } from './identitySettings.ts'
+import { findProfileRow } from './profileAdmin.ts'
 import type { Requester } from './requester.ts'
 import type { CoreTables } from './tables.ts'
 import { createToken, revokeToken } from './token.ts'
+import { administering, type TokenScope, within } from './tokenScope.ts'
+import { type ScopeDraft, type TokenRow, type TokenView, tokenRows, toTokenViews } from './tokenView.ts'
 
 /**
  * See Admin.createToken. Only the user himself, by his password or by a token of his: a token speaks for him, also when
- * he votes. One that is made with a token lives no longer than that one.
+ * he votes. One that is made with a token lives no longer than that one, and may no more.
  */
 export async function newToken(
   { it, requester }: AdminContext,
-  draft: { user: string; name: string; expiresAt?: Date },
+  draft: { user: string; name: string; expiresAt?: Date; scope?: ScopeDraft },
 ): Promise<{ text: string; view: TokenView }> {
   const at = it.clock()
   const made = await transaction(it.db, async (db) => {
-    const { user } = await actorOf(db, requester)
+    const actor = await actorOf(db, requester)
+    const { user } = actor
     if (!user || user.name !== draft.user.toLowerCase()) {
       throw new Failure('forbidden', 'a token is made by its user alone, with his password or with a token that he has')
     }
     if (draft.expiresAt && draft.expiresAt <= at) throw new Failure('malformed', 'a token ends in the future')
-    const expiresAt = earlier(draft.expiresAt, await ownEnd(db, requester))
+    const expiresAt = await endOf(db, { it, requester }, draft.expiresAt)
+    const scope = draft.scope ? await resolveScope(db, actor, draft.scope) : user.scope
+    if (!within(scope, user.scope))
+      throw new Failure('forbidden', 'a token that is made with a token may no more than that one')
     return createToken(
       db,
       { actor: requester, at },
-      { userId: user.id, name: draft.name, ...(expiresAt ? { expiresAt } : {}) },
+      { userId: user.id, name: draft.name, ...(expiresAt ? { expiresAt } : {}), ...(scope ? { scope } : {}) },
     )
   })
-  const [row] = await tokenRows(it.db).where('tokens.id', '=', made.id).execute()
-  if (!row) throw new Failure('internal', 'the token is gone')
-  return { text: made.text, view: toView(row) }
+  const rows = await tokenRows(it.db).where('tokens.id', '=', made.id).execute()
+  const [view] = await toTokenViews(it.db, rows)
+  if (!view) throw new Failure('internal', 'the token is gone')
+  return { text: made.text, view }
+}
+
+/** The one asked for, no later than the end of the token that it is made with; by default as late as the setting allows. */
+async function endOf(
+  db: Database,
+  { it, requester }: AdminContext,
+  asked: Date | undefined,
+): Promise<Date | undefined> {
+  const { longestToken } = identitySettings(it)
+  const latest = longestToken === undefined ? undefined : new Date(it.clock().getTime() + longestToken)
+  if (latest && asked && asked > latest)
+    throw new Failure(
+      'malformed',
+      `a token ends after at most ${Math.floor((longestToken ?? 0) / 86_400_000)} days here`,
+    )
+  return earlier(asked ?? latest, await ownEnd(db, requester))
+}
+
+/** Throws Failure('notFound') alike for what is not there and what the actor does not see. */
+async function resolveScope(
+  db: Database,
+  actor: Actor,
+  { authority, profile, ...scope }: ScopeDraft,
+): Promise<TokenScope> {
+  const row = authority === undefined ? undefined : await findAuthorityRow(db, actor, authority)
+  const found = profile === undefined ? undefined : await findProfileRow(db, actor, profile)
+  if (profile !== undefined && !found) throw new Failure('notFound', `there is no profile ${profile}`)
+  return { ...scope, ...(row ? { authorityId: row.id } : {}), ...(found ? { profileId: found.id } : {}) }
 }
 
 async function ownEnd(db: Database, { kind, ref }: Requester): Promise<Date | undefined> {
@@ -56,7 +93,10 @@ export async function viewTokens({ it, requester }: AdminContext, user?: string)
   let query = tokenRows(it.db)
   if (user !== undefined) query = query.where('users.name', '=', user.toLowerCase())
   const rows = await query.execute()
-  return rows.filter((row) => mayTouch(actor, row)).map(toView)
+  return toTokenViews(
+    it.db,
+    rows.filter((row) => mayTouch(actor, row)),
+  )
 }
 
 /** See Admin.revokeToken. Its user, or an administrator over him. Throws Failure('notFound') also for what the actor does not see. */
@@ -69,29 +109,9 @@ export async function endToken({ it, requester }: AdminContext, uuid: string): P
   })
 }
 
-function tokenRows(db: Database) {
-  return withTables<CoreTables>(db)
-    .selectFrom('tokens')
-    .innerJoin('users', 'users.id', 'tokens.user_id')
-    .select(['tokens.uuid', 'tokens.name', 'tokens.created_at', 'tokens.expires_at', 'tokens.revoked_at'])
-    .select(['tokens.user_id', 'users.name as user', 'users.organization_id', 'users.superuser'])
-    .orderBy('tokens.id', 'desc')
-}
-
-type TokenRow = Awaited<ReturnType<ReturnType<typeof tokenRows>['execute']>>[number]
-
 function mayTouch(actor: Actor, row: TokenRow): boolean {
+  const { requester, user } = actor
+  if (user && !administering(user.scope)) return requester.kind === 'token' && requester.ref === row.uuid
   if (isSuperuser(actor) || actor.user?.id === row.user_id) return true
   return row.superuser === 0 && administers(actor, row.organization_id)
-}
-
-function toView(row: TokenRow): TokenView {
-  return {
-    uuid: row.uuid,
-    user: row.user,
-    name: row.name,
-    createdAt: new Date(row.created_at),
-    expiresAt: row.expires_at === null ? null : new Date(row.expires_at),
-    revokedAt: row.revoked_at === null ? null : new Date(row.revoked_at),
-  }
 }

@@ -12,13 +12,16 @@ import type { Installation } from './installation.ts'
 import { type JobHandlers, runDueJobs } from './jobs.ts'
 import { watchLifetimes } from './lapse.ts'
 import { pruneLimits } from './limit.ts'
+import { pruneLoginFailures } from './loginGuard.ts'
 import { renewMessageKeys } from './messageKeyUpkeep.ts'
 import { renewResponders } from './responder.ts'
 import { resumeSigning } from './resume.ts'
 import { newestRollover } from './rollover.ts'
 import { runRollovers } from './rolloverActivate.ts'
 import { logAuditHead, sealAudit } from './seal.ts'
+import { followSearch, warnOfMissingIndex } from './searchFollow.ts'
 import { forgetServerKeys } from './serverKey.ts'
+import { pruneSessions } from './session.ts'
 import type { CoreTables } from './tables.ts'
 
 const day = 86_400_000
@@ -42,13 +45,20 @@ export function startUpkeep(
   const chores: Chore[] = [
     { name: 'jobs', every: 200, run: () => runDueJobs({ db, node, clock, log, handlers: options.handlers }) },
     { name: 'audit chain', every: 500, run: () => sealAll(it) },
+    { name: 'what lists are searched by', every: 1_000, run: () => followSearch(db, Number.POSITIVE_INFINITY) },
     { name: 'resume signing', every: 1_000, run: () => resumeSigning(it) },
     { name: 'expire requests', every: 5_000, run: () => expireWaiting(db, clock()) },
+    { name: 'remind and escalate', every: 5_000, run: () => attendWaiting(db, clock()) },
     { name: 'withdraw approvals without an order', every: 600_000, run: () => abandonForeseen(db, clock()) },
     { name: 'prune limits', every: 600_000, run: () => transaction(db, (db) => pruneLimits(db, clock())) },
+    { name: 'end sessions', every: 600_000, run: () => transaction(db, (db) => pruneSessions(db, clock())) },
+    {
+      name: 'forget failed logins',
+      every: 600_000,
+      run: () => transaction(db, (db) => pruneLoginFailures(db, clock())),
+    },
     { name: 'forget challenges', every: 600_000, run: () => forgetChallenges(db, clock()) },
     { name: 'head of the audit chain', every: 3_600_000, run: () => logAuditHead(it) },
-    { name: 'remind and escalate', every: 5_000, run: () => attendWaiting(db, clock()) },
     { name: 'roll over authorities', every: 15_000, run: () => runRollovers(it) },
     { name: 'renew CRLs', every: 60_000, run: () => renewCrls(it) },
     { name: 'renew responders', every: 600_000, run: () => renewRevocationAnswers(it) },
@@ -57,6 +67,9 @@ export function startUpkeep(
     { name: 'watch CRLs and responders', every: 300_000, run: () => watchLifetimes(it) },
     ...(options.more ?? []),
   ]
+  warnOfMissingIndex(it).catch((error: unknown) =>
+    log.warn({ err: error }, 'whether lists have an index was not found out'),
+  )
   const stopping = new AbortController()
   // Each chore listens while it rests.
   setMaxListeners(chores.length, stopping.signal)

@@ -1,13 +1,17 @@
 import type { Database } from '../db/open.ts'
-import { withTables } from '../db/tables.ts'
+import { forUpdate, withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import type { UserView } from './admin.ts'
 import { type AdminContext, actorOf, organizationFor, requireAdministrator, requireSuperuser } from './adminActor.ts'
+import { type Capability, revokeCapability } from './capability.ts'
 import { Failure } from './failure.ts'
-import { changeUser, createUser, type User, type UserFlags } from './identity.ts'
+import { auditUser, changeUser, createUser, type User, type UserFlags } from './identity.ts'
 import { createSetupLink } from './login.ts'
 import { aboutUser, tellOfOperator } from './operatorAlert.ts'
+import { type Role, removeRoleMember } from './role.ts'
+import { endSessionsOf } from './session.ts'
 import type { CoreTables } from './tables.ts'
+import { revokeToken } from './token.ts'
 import { administeredUser, viewUser } from './userView.ts'
 
 /** See Admin.createUser. Needs an administrator of the organization; a superuser is made by superusers only. */
@@ -43,6 +47,7 @@ export async function changedUser({ it, requester }: AdminContext, name: string,
     if (user.superuser && (flags.superuser === false || flags.enabled === false))
       await requireAnotherSuperuser(db, user)
     const changed = await changeUser(db, { actor: requester, at }, user.id, flags)
+    if (flags.enabled === false) await endSessionsOf(db, { actor: requester, at }, user, 'disabled')
     if (flags.superuser || flags.admin)
       await tellOfOperator(db, actor, { at, ...aboutUser(user), what: `made ${user.name} ${powerOf(changed)}` })
     return changed
@@ -54,16 +59,63 @@ function powerOf({ superuser }: User): string {
   return superuser ? 'a superuser' : 'an administrator'
 }
 
+/** Holds all superusers until the transaction ends, in one order: of two who lower each other at once one comes too late. */
 async function requireAnotherSuperuser(db: Database, user: User): Promise<void> {
-  const another = await withTables<CoreTables>(db)
+  const query = withTables<CoreTables>(db)
     .selectFrom('users')
     .select('id')
     .where('superuser', '=', 1)
     .where('enabled', '=', 1)
-    .where('id', '<>', user.id)
-    .limit(1)
-    .executeTakeFirst()
-  if (!another) throw new Failure('conflict', `${user.name} is the last superuser who is enabled`)
+    .orderBy('id')
+  const rows = await forUpdate(db, query).execute()
+  if (!rows.some(({ id }) => id !== user.id))
+    throw new Failure('conflict', `${user.name} is the last superuser who is enabled`)
+}
+
+/** See Identities.removeUser. */
+export async function removedUser({ it, requester }: AdminContext, name: string): Promise<void> {
+  const change = { actor: requester, at: it.clock() }
+  await transaction(it.db, async (db) => {
+    const actor = await actorOf(db, requester)
+    const user = await administeredUser(db, actor, name)
+    if (user.superuser) await requireAnotherSuperuser(db, user)
+    if (user.id === actor.user?.id) throw new Failure('conflict', 'nobody removes himself: ask another administrator')
+    const tables = withTables<CoreTables>(db)
+    await endSessionsOf(db, change, user, 'removed')
+    for (const { uuid } of await usableTokens(db, user)) await revokeToken(db, change, uuid)
+    for (const role of await rolesOf(db, user)) await removeRoleMember(db, change, { role, userId: user.id })
+    const to = { userId: user.id }
+    for (const capability of await capabilitiesOf(db, user))
+      await revokeCapability(db, change, { capability, to, organizationId: user.organizationId })
+    for (const table of ['setup_links', 'user_identities', 'user_certificates'] as const)
+      await tables.deleteFrom(table).where('user_id', '=', user.id).execute()
+    await tables
+      .updateTable('users')
+      .set({ enabled: 0, superuser: 0, admin: 0, password_hash: null, removed_at: change.at.getTime() })
+      .where('id', '=', user.id)
+      .execute()
+    await auditUser(db, change, { user, action: 'user.removed' })
+  })
+}
+
+async function usableTokens(db: Database, { id }: User): Promise<{ uuid: string }[]> {
+  const query = withTables<CoreTables>(db).selectFrom('tokens').select('uuid').where('user_id', '=', id)
+  return query.where('revoked_at', 'is', null).execute()
+}
+
+async function rolesOf(db: Database, { id, organizationId }: User): Promise<Role[]> {
+  const rows = await withTables<CoreTables>(db)
+    .selectFrom('role_members')
+    .innerJoin('roles', 'roles.id', 'role_members.role_id')
+    .select(['roles.id', 'roles.uuid', 'roles.name'])
+    .where('role_members.user_id', '=', id)
+    .execute()
+  return rows.map((row) => ({ ...row, organizationId }))
+}
+
+async function capabilitiesOf(db: Database, { id }: User): Promise<Capability[]> {
+  const query = withTables<CoreTables>(db).selectFrom('capabilities').select('capability').distinct()
+  return (await query.where('user_id', '=', id).execute()).map(({ capability }) => capability as Capability)
 }
 
 /**

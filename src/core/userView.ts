@@ -9,7 +9,7 @@ import type { CoreTables } from './tables.ts'
 /** Every user for a superuser, those of his organization for its administrator, himself for anybody else; by name. */
 export async function viewUsers({ it, requester }: AdminContext): Promise<UserView[]> {
   const actor = await actorOf(it.db, requester)
-  let query = userRows(it.db)
+  let query = userRows(it.db).where('users.removed_at', 'is', null)
   if (!isSuperuser(actor) && actor.user) {
     query = actor.user.admin
       ? query.where('users.organization_id', '=', actor.user.organizationId)
@@ -29,7 +29,7 @@ export async function viewUser(db: Database, id: number): Promise<UserView> {
 /** A user whom the actor administers. Throws Failure('notFound') also for one of another organization, 'forbidden'. */
 export async function administeredUser(db: Database, actor: Actor, name: string): Promise<User> {
   const user = await findUser(db, { name })
-  if (!user || (!isSuperuser(actor) && actor.user?.organizationId !== user.organizationId)) {
+  if (!user || user.removed || (!isSuperuser(actor) && actor.user?.organizationId !== user.organizationId)) {
     throw new Failure('notFound', `there is no user ${name}`)
   }
   if (!administers(actor, user.organizationId))

@@ -6,6 +6,7 @@ import { type Complain, eachSpan, type Histories, pairs, type Told } from './ver
 const userActions = [
   'user.created',
   'user.changed',
+  'user.removed',
   'user.role_added',
   'user.role_removed',
   'capability.granted',
@@ -56,6 +57,7 @@ async function verifyUsers(db: Database, histories: Histories, complain: Complai
     for (const { action, details } of events) {
       if (action === 'user.created' || action === 'user.changed')
         for (const flag of flags) told[flag] = details[flag] ?? told[flag]
+      if (action === 'user.removed') for (const flag of flags) told[flag] = false
     }
     for (const flag of flags)
       if ((row[flag] === 1) !== told[flag])

@@ -214,7 +214,7 @@ describe.each(databases)('identity on $name', ({ open }) => {
 
   describe('capabilities', () => {
     const may = (user: { id: number }, capability: (typeof capabilities)[number], scope = {}) =>
-      hasCapability(world.db, user.id, capability, { organizationId: world.here.id, ...scope })
+      hasCapability(world.db, user, capability, { organizationId: world.here.id, ...scope })
 
     test('superusers everywhere, administrators in their organization, disabled ones nowhere', async () => {
       const [above, admin, other] = [
