@@ -3,6 +3,7 @@ import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { type AuditEvent, type AuditHead, chainUnder, lateCommits } from './seal.ts'
 import type { CoreTables } from './tables.ts'
+import { verifyApprovals } from './verifyApprovals.ts'
 import { type Complain, createComplaints } from './verifyHistory.ts'
 import { verifyIdentities } from './verifyIdentities.ts'
 import { verifyProfiles } from './verifyProfiles.ts'
@@ -24,17 +25,25 @@ const batch = 500
 
 /**
  * Proves the chain from its first link; that an earlier head, if one is given, is still in it; and that requests,
- * certificates, decisions, votes, people, tokens, authorities, profiles and keys made for clients are as their events tell. Reads in batches, beside
+ * certificates, decisions, votes, delegations, standing approvals, people, groups, tokens, authorities, profiles and keys made for clients are as their events tell. Reads in batches, beside
  * a server that works. `secret`: Installation.auditSecret.
  */
 export async function verifyAudit(db: Database, secret: Buffer, earlier?: AuditHead): Promise<AuditReport> {
   const { problems, complain } = createComplaints()
   const { head, sealed } = await verifyChain(db, secret, { complain, ...(earlier ? { earlier } : {}) })
   const unsealed = await countUnsealed(db, complain)
-  for (const verify of [verifyRequests, verifyCertificates, verifyIdentities, verifyProfiles, verifyServerKeys])
-    await verify(db, complain)
+  for (const verify of everything) await verify(db, complain)
   return { sealed, unsealed, head, problems }
 }
+
+const everything = [
+  verifyRequests,
+  verifyCertificates,
+  verifyIdentities,
+  verifyApprovals,
+  verifyProfiles,
+  verifyServerKeys,
+]
 
 interface Watch {
   complain: Complain

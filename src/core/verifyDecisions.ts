@@ -2,7 +2,8 @@ import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { canonicalJson } from './canonicalJson.ts'
 import { defaultRule, ruleVersion } from './decide.ts'
-import { type ApprovalRule, type ApprovalRules, approvalRules } from './rule.ts'
+import { type ApprovalRule, type ApprovalRules, type ApprovalStep, approvalRules } from './rule.ts'
+import type { Attended } from './stepNow.ts'
 import type { CoreTables } from './tables.ts'
 import { type Complain, eachSpan, type Histories, readJson, type Told } from './verifyHistory.ts'
 
@@ -57,6 +58,7 @@ export async function verifyDecisions(db: Database, subjects: Subjects, complain
     }
     verifyOutcome(about, events)
     verifyVotes(about)
+    verifyAttended(about, events)
   }
   const decided = new Set(decisions.map(({ request, revision }) => `${request} ${revision}`))
   for (const [id, events] of histories.told)
@@ -71,6 +73,7 @@ async function decisionsIn(db: Database, { kind, histories: { after, upTo } }: S
   return withTables<CoreTables>(db)
     .selectFrom('decisions')
     .select(['id', `${column} as request`, 'revision', 'outcome', 'rule', 'rule_version', 'steps', 'hash'])
+    .select(['attended', 'standing_approval_id'])
     .where(column, '>', after)
     .where(column, '<=', upTo)
     .execute()
@@ -82,7 +85,10 @@ async function votesIn(db: Database, { kind, histories: { after, upTo } }: Subje
     .selectFrom('decisions')
     .innerJoin('votes', 'votes.decision_id', 'decisions.id')
     .leftJoin('users', 'users.id', 'votes.user_id')
+    .leftJoin('delegations', 'delegations.id', 'votes.delegation_id')
+    .leftJoin('users as delegators', 'delegators.id', 'delegations.delegator_id')
     .select(['votes.decision_id', 'votes.step', 'votes.verdict', 'votes.override', 'votes.created_at', 'users.name'])
+    .select(['votes.delegation_id', 'delegators.name as delegator'])
     .where(column, '>', after)
     .where(column, '<=', upTo)
     .execute()
@@ -102,6 +108,7 @@ const possible: Record<string, readonly string[]> = {
   auto: ['auto'],
   deny: ['denied'],
   remembered: ['remembered'],
+  granted: ['granted'],
   require: ['waiting', 'approved', 'denied', 'expired', 'canceled', 'void'],
 }
 
@@ -126,34 +133,62 @@ function verifyOutcome({ subject, decision, rules, given, complain }: About, eve
   if (!possible[told]?.includes(outcome)) complain(`${subject} was decided as ${outcome}, its first event says ${told}`)
   if (decision.rule !== first.details.rule)
     complain(`${subject} was decided by the rule ${decision.rule}, its first event says ${first.details.rule}`)
+  if (decision.standing_approval_id !== (first.details.standingApproval ?? null))
+    complain(`${subject} passed by another standing approval than its first event says`)
   if (told !== 'require') return
   const steps = canonicalJson(readJson(decision.steps))
   if (rules.get(decision.rule_version) !== steps)
     complain(`${subject}: the steps of its decision are not those of a rule that a profile ever had`)
-  else if (outcome === 'approved' && !approvedBy(decision.steps, given))
+  else if (outcome === 'approved' && !approvedBy(decision.steps, given, escalations(decision, events)))
     complain(`${subject} was approved without the votes that its rule asks for`)
   if (outcome === 'denied' && !given.some(({ details }) => details.verdict === 'deny'))
     complain(`${subject} was denied without a vote`)
 }
 
-function approvedBy(steps: string, given: Told[]): boolean {
+/** The quorum of each step that was escalated, as the event says. */
+function escalations({ id }: About['decision'], events: Told[]): Map<unknown, number> {
+  const told = events.filter(({ action, details }) => action === 'request.escalated' && details.decision === id)
+  return new Map(told.map(({ details }) => [details.step, Number(details.quorum)]))
+}
+
+/** By different voices: those who voted, and those for whom others did. */
+function approvedBy(steps: string, given: Told[], escalated: Map<unknown, number>): boolean {
   const approvals = given.filter(({ details }) => details.verdict === 'approve')
   if (approvals.some(({ action }) => action === 'vote.override')) return true
-  return (readJson(steps) as { quorum: number }[]).every(({ quorum }, step) => {
-    const voters = approvals.filter(({ details }) => details.step === step).map(({ details }) => details.user)
-    return new Set(voters).size >= quorum
+  return (readJson(steps) as ApprovalStep[]).every((step, index) => {
+    const votes = approvals.filter(({ details }) => details.step === index)
+    const voices = votes.map(({ details }) => details.for ?? details.user)
+    const widened = step.escalate && escalated.has(index) ? step.escalate.quorum : undefined
+    return new Set(voices).size >= (widened ?? step.quorum)
   })
+}
+
+/** A step that was widened or reminded of has its event, and each such event its mark. */
+function verifyAttended({ subject, decision, complain }: About, events: Told[]): void {
+  const marks = (readJson(decision.attended ?? '[]') ?? []) as Attended[]
+  const told = events.filter(({ details }) => details.decision === decision.id)
+  for (const what of ['reminded', 'escalated'] as const) {
+    const has = marks.flatMap((mark) => (mark[what] === undefined ? [] : [`${mark.step} at ${mark[what]}`]))
+    const had = told
+      .filter(({ action }) => action === `request.${what}`)
+      .map(({ details, at }) => `${details.step} at ${at}`)
+    for (const mark of has) if (!had.includes(mark)) complain(`${subject}: step ${mark} was ${what}, by no event`)
+    for (const mark of had)
+      if (!has.includes(mark)) complain(`${subject}: step ${mark} was ${what}, and is not marked so`)
+  }
 }
 
 /** Each vote has its event; each event its vote, unless an override of the same person took its place. */
 function verifyVotes({ subject, given, votes, complain }: About): void {
   const last = new Map(given.map((event) => [event.details.user, event]))
-  for (const { name, verdict, step, override, created_at } of votes) {
+  for (const { name, verdict, step, override, created_at, delegation_id, delegator } of votes) {
     const event = last.get(name)
     const agrees =
       event?.details.verdict === verdict &&
       event.details.step === step &&
       event.at === created_at &&
+      (event.details.delegation ?? null) === delegation_id &&
+      (event.details.for ?? null) === delegator &&
       (event.action === 'vote.override') === (override === 1)
     if (!agrees) complain(`${subject} has a vote of ${name ?? 'nobody'} that no event tells of`)
   }
