@@ -13,7 +13,8 @@ const oneLanguage = {
 
 await rm('dist', { recursive: true, force: true })
 await build({
-  entryPoints: { main: 'src/main.ts', cli: 'src/cli/main.ts' },
+  // Node starts the thread that reads for lists by its file (src/db/readingThreads.ts).
+  entryPoints: { main: 'src/main.ts', cli: 'src/cli/main.ts', readingWorker: 'src/db/readingWorker.js' },
   outdir: 'dist',
   bundle: true,
   splitting: true,

@@ -9,6 +9,14 @@ export class DatabaseUnavailable extends Error {
   }
 }
 
+/** A query apart (apart.ts) did not end in the time that it had. */
+export class TookTooLong extends Error {
+  constructor(cause?: unknown) {
+    super('the query took too long', cause === undefined ? undefined : { cause })
+    this.name = 'TookTooLong'
+  }
+}
+
 /** A database handle was used where it must not be: a bug of the caller, never a state of the database. */
 export class HandleMisused extends Error {
   constructor(detail: string) {

@@ -18,6 +18,8 @@ interface Inside {
   readonly kysely: Kysely<unknown>
   /** Runs one compiled statement, as `kysely` does. SQLite answers at once. */
   readonly run: Run
+  /** As `run`, within so many milliseconds, beside everything else; absent in a transaction. */
+  readonly apart?: (query: CompiledQuery, within: number) => Promise<QueryResult<unknown>>
   /** The only way to write; rejects when this handle is itself a transaction. */
   readonly transaction: Transact
   readonly close: () => Promise<void>

@@ -1,8 +1,16 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type CompiledQuery, type Kysely, PostgresDialect, type QueryResult } from 'kysely'
 import type pg from 'pg'
-import { DatabaseUnavailable, HandleMisused, usedLate, usedNested, usedOutside } from './errors.ts'
-import { kyselyOver } from './executor.ts'
+import {
+  DatabaseUnavailable,
+  errorCode,
+  HandleMisused,
+  TookTooLong,
+  usedLate,
+  usedNested,
+  usedOutside,
+} from './errors.ts'
+import { checkParameters, kyselyOver } from './executor.ts'
 import { closable } from './gate.ts'
 import { type Counts, type Database, inside, type Run, type Session } from './handle.ts'
 import { openPool, type RunOn, statementRunner } from './pool.ts'
@@ -31,11 +39,15 @@ export function openPostgres(url: string, connections: number): Database {
     refuseInside(usedOutside)
     return gate.pass(() => retried(() => readOnce(held, query)))
   }
+  async function apart(query: CompiledQuery, within: number): Promise<QueryResult<unknown>> {
+    refuseInside(usedOutside)
+    return gate.pass(() => retried(() => readWithin(held, query, within)))
+  }
   async function transaction<R>(work: (db: Database) => Promise<R>): Promise<R> {
     refuseInside(usedNested)
     return gate.pass(() => retried(() => attempt(held, work)))
   }
-  return { dialect: 'postgres', [inside]: { kysely: over(run), run, transaction, close: gate.close, counts } }
+  return { dialect: 'postgres', [inside]: { kysely: over(run), run, apart, transaction, close: gate.close, counts } }
 }
 
 async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
@@ -60,6 +72,29 @@ async function readOnce({ pool, run }: Held, query: CompiledQuery): Promise<Quer
     client.release(broken)
   }
 }
+
+/** Unnamed: each is planned for its own values. */
+async function readWithin({ pool, counts }: Held, query: CompiledQuery, within: number): Promise<QueryResult<unknown>> {
+  checkParameters(query.parameters)
+  counts.statements++
+  const client = await connect(pool)
+  let broken = false
+  try {
+    const limits = `begin read only; set local statement_timeout = ${Math.ceil(within)}; set local jit = off`
+    const asked = { text: query.sql, values: query.parameters as unknown[] }
+    const [, { rows }] = await Promise.all([client.query(limits), client.query(asked)])
+    await client.query('commit')
+    return { rows }
+  } catch (error) {
+    broken = await rollbackFails(client)
+    throw errorCode(error) === CANCELED ? new TookTooLong(error) : asPassing(error)
+  } finally {
+    client.release(broken)
+  }
+}
+
+/** query_canceled */
+const CANCELED = '57014'
 
 /** One try of a transaction. Throws Passing if nothing was stored and another try makes sense. */
 async function attempt<R>(held: Held, work: (db: Database) => Promise<R>): Promise<R> {

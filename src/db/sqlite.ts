@@ -5,6 +5,7 @@ import { DatabaseUnavailable, errorCode, HandleMisused, usedLate, usedNested, us
 import { kyselyOver } from './executor.ts'
 import { GroupCommit } from './group.ts'
 import { type Counts, type Database, inside, type Run, type Session } from './handle.ts'
+import { readingThreads } from './readingThreads.ts'
 import { preparedStatements } from './statements.ts'
 
 /** While the server starts nobody waits for the event loop: here a lock may be waited for synchronously. */
@@ -25,6 +26,7 @@ export function openSqlite(path: string, lockWait: number): Database {
   const over = kyselyOver(new SqliteDialect({ database: reader }))
   const write = preparedStatements(writer)
   const read = preparedStatements(reader)
+  const threads = readingThreads(path)
 
   const group = new GroupCommit({ writer, counts, lockWait, openHandle })
   return {
@@ -32,6 +34,7 @@ export function openSqlite(path: string, lockWait: number): Database {
     [inside]: {
       kysely: over(readOutside),
       run: readOutside,
+      apart: readApart,
       transaction: (work) => group.transaction(work),
       close,
       counts,
@@ -43,6 +46,12 @@ export function openSqlite(path: string, lockWait: number): Database {
     if (group.running) throw new HandleMisused(usedOutside)
     counts.statements++
     return read(query)
+  }
+
+  async function readApart(query: CompiledQuery, within: number): Promise<QueryResult<unknown>> {
+    if (group.running) throw new HandleMisused(usedOutside)
+    counts.statements++
+    return threads.read(query, within)
   }
 
   function openHandle(session: Session): Database {
@@ -66,6 +75,7 @@ export function openSqlite(path: string, lockWait: number): Database {
   async function close(): Promise<void> {
     await group.close()
     closed = true
+    await threads.close()
     // The last connection to close empties the write-ahead log into the file, which a reader cannot do.
     reader.close()
     writer.close()

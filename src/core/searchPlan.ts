@@ -1,0 +1,145 @@
+import { type RawBuilder, sql } from 'kysely'
+import { inTime, readApart } from '../db/apart.ts'
+import type { Database } from '../db/open.ts'
+import { withTables } from '../db/tables.ts'
+import { Failure } from './failure.ts'
+import type { Admitted, FacetGroup } from './searchFacets.ts'
+import type { Condition } from './searchFilter.ts'
+import { all, any, byIndex, numbersIn, ofCondition, ofGroup } from './searchSql.ts'
+import { type AllTables, type SearchKind, searchTable } from './searchTables.ts'
+
+/** How far a search goes. */
+export interface Reach {
+  /** Filtered rows are counted so far. */
+  count: number
+  /** Rows that regular expressions look at. */
+  expressions: number
+  /** Milliseconds a query. */
+  within: number
+}
+
+/** Of a search: the ids of its page, and how many rows there are. */
+export interface Ids {
+  ids: number[]
+  total: number
+  atLeast: boolean
+}
+
+export interface Task {
+  db: Database
+  kind: SearchKind
+  conditions: Condition[]
+  admitted: Admitted
+  reach: Reach
+  now: number
+  /** Rows before the page, and in it. */
+  offset: number
+  size: number
+}
+
+/** A query that can be run. */
+export function compilable<Row>(db: Database, query: RawBuilder<Row>) {
+  return { compile: () => query.compile(withTables<AllTables>(db)) }
+}
+
+/** Counted so far as the reach goes. */
+export async function byConditions(task: Task): Promise<Ids> {
+  const { db, reach, offset, size } = task
+  const source = await candidates(task)
+  const found = sql`${source} order by s.id desc limit ${sql.lit(reach.count + 1)}`
+  const rows = await readApart<{ total: number; id: number | null }>(
+    db,
+    compilable(
+      db,
+      sql<{ total: number; id: number | null }>`with found as materialized (${found}),
+        shown as (select id from found order by id desc limit ${sql.lit(size)} offset ${sql.lit(offset)})
+        select (select count(*) from found) as total, shown.id
+        from (select 1 as one) one left join shown on true order by shown.id desc`,
+    ),
+    reach.within,
+  )
+  const counted = rows[0]?.total ?? 0
+  const ids = rows.flatMap(({ id }) => (id === null ? [] : [id]))
+  return cut({ ids, total: counted, atLeast: false }, task)
+}
+
+/** What was found of it, no further than is counted. */
+export function cut({ ids, total, atLeast }: Ids, { reach, offset }: Pick<Task, 'reach' | 'offset'>): Ids {
+  if (total <= reach.count) return { ids, total, atLeast }
+  if (offset >= reach.count)
+    throw new Failure(
+      'malformed',
+      `only the first ${reach.count} rows of a filtered list have pages: narrow the filters`,
+    )
+  return { ids: ids.slice(0, reach.count - offset), total: reach.count, atLeast: true }
+}
+
+/**
+ * `select s.id from … where …`, to which an order is added. Where an index leaves few enough rows these are looked at and no others; else the
+ * rows are gone through from the newest on, of which then many fit.
+ */
+export async function candidates(task: Task, extra: RawBuilder<unknown> = sql``): Promise<RawBuilder<unknown>> {
+  const { db, kind } = task
+  const table = sql.table(searchTable[kind])
+  const narrow = await narrowest(task)
+  const where = all([...residue(task), sql`true`])
+  if (narrow) {
+    const driver = sql`with driver as materialized (select distinct id from (${narrow}) few)`
+    return sql`${driver} select s.id ${extra} from driver cross join ${table} s where s.id = driver.id and ${where}`
+  }
+  const plain = db.dialect === 'sqlite' ? sql`not indexed` : sql``
+  return sql`select s.id ${extra} from ${table} s ${plain} where ${inTime(db, sql.ref('s.id'))} and ${where}`
+}
+
+function residue({ db, conditions, admitted, now }: Task): RawBuilder<boolean>[] {
+  const parts = conditions.flatMap((condition) => ofCondition(db, condition) ?? [])
+  if (admitted.everything) return parts
+  return [any(admitted.groups.map((group) => ofGroup(db, group, now))), ...parts]
+}
+
+/** The index that leaves the fewest rows, if they are no more than are counted anyway. */
+async function narrowest(task: Task): Promise<RawBuilder<unknown> | undefined> {
+  const { db, kind, conditions, admitted, reach } = task
+  const total = admitted.groups.reduce((sum, group) => sum + group.total, 0)
+  if (total <= reach.count) return unionOf(admitted.groups.map((group) => byFacets(task, group)))
+  const drivers = conditions.flatMap((condition) => byIndex(db, kind, condition) ?? [])
+  if (admitted.groups.every(({ requesters }) => requesters)) {
+    drivers.push(unionOf(admitted.groups.map(({ requesters = [] }) => byRequesters(task, requesters))))
+  }
+  const time = byTime(task)
+  if (time) drivers.push(time)
+  if (drivers.length === 0) return undefined
+  const limit = sql.lit(reach.count + 1)
+  const counts = drivers.map((driver, n) => {
+    return sql`(select count(*) from (select id from (${driver}) given limit ${limit}) few) as ${sql.ref(`d${n}`)}`
+  })
+  const [row] = await readApart<Record<string, number>>(
+    db,
+    compilable(db, sql<Record<string, number>>`select ${sql.join(counts)}`),
+    reach.within,
+  )
+  const sizes = drivers.map((_, n) => row?.[`d${n}`] ?? 0)
+  const least = Math.min(...sizes)
+  return least > reach.count ? undefined : drivers[sizes.indexOf(least)]
+}
+
+function unionOf(parts: RawBuilder<unknown>[]): RawBuilder<unknown> {
+  return sql.join(parts, sql` union all `)
+}
+
+function byFacets({ db, kind }: Task, { facets }: FacetGroup): RawBuilder<unknown> {
+  return sql`select s.id from ${sql.table(searchTable[kind])} s where ${numbersIn(db, sql.ref('s.facet_id'), facets)}`
+}
+
+function byRequesters({ db, kind }: Task, requesters: number[]): RawBuilder<unknown> {
+  const one = numbersIn(db, sql.ref('s.requester_id'), requesters)
+  return sql`select s.id from ${sql.table(searchTable[kind])} s where ${one}`
+}
+
+/** Where all rows have ended, or none has. */
+function byTime({ kind, admitted: { groups }, now }: Task): RawBuilder<unknown> | undefined {
+  const table = sql.table(searchTable[kind])
+  if (groups.every(({ time }) => time === 'live')) return sql`select s.id from ${table} s where s.not_after > ${now}`
+  if (groups.every(({ time }) => time === 'ended')) return sql`select s.id from ${table} s where s.not_after <= ${now}`
+  return undefined
+}

@@ -1,0 +1,186 @@
+import { readApart } from '../db/apart.ts'
+import { withTables } from '../db/tables.ts'
+import type { Identifier } from '../pki/identifier.ts'
+import { nameText } from '../pki/name.ts'
+import type { Installation } from './installation.ts'
+import type { CertificateRow, RequestRow } from './listing.ts'
+import type { WantedCertificate } from './request.ts'
+import type { Requester } from './requester.ts'
+import { type Found, type Search, searchIds, usualReach } from './search.ts'
+import type { Reach } from './searchPlan.ts'
+import type { AllTables } from './searchTables.ts'
+
+/** A certificate in a list with page numbers. */
+export interface FoundCertificate extends CertificateRow {
+  /** SHA-256 of the DER, lower-case hex. */
+  fingerprint: string
+  /** P-256, RSA-2048 and so on. */
+  keyAlgorithm: string
+  source: string
+  protocol: string
+  requester: string
+  createdAt: Date
+}
+
+export interface FoundRequest extends RequestRow {
+  /** issue, renew, rekey; revoke. */
+  action: string
+  authority: string
+  endedAt: Date | null
+  /** Milliseconds from the order to its end. */
+  duration: number | null
+}
+
+export interface Searches {
+  /** By page number, with filters and a total. Throws Failure('malformed') with a problem for each filter that cannot be; see searchIds. */
+  searchCertificates(search: Search): Promise<Found<FoundCertificate>>
+  searchRequests(search: Search & { kind: 'sign' | 'revoke' }): Promise<Found<FoundRequest>>
+}
+
+export function createSearches(it: Installation, requester: Requester, reach: Reach = usualReach): Searches {
+  return {
+    async searchCertificates(search) {
+      const { ids, ...rest } = await searchIds(it, requester, 'certificate', { search, reach })
+      return { ...rest, ...pageOf(search), rows: await certificates(it, ids, reach) }
+    },
+    async searchRequests({ kind, ...search }) {
+      const { ids, ...rest } = await searchIds(it, requester, kind, { search, reach })
+      const rows = kind === 'sign' ? await signRequests(it, ids, reach) : await revokeRequests(it, ids, reach)
+      return { ...rest, ...pageOf(search), rows }
+    },
+  }
+}
+
+const pageOf = ({ page, size }: Search) => ({ page, size })
+
+async function certificates(
+  { db, clock }: Installation,
+  ids: number[],
+  { within }: Reach,
+): Promise<FoundCertificate[]> {
+  if (ids.length === 0) return []
+  const query = withTables<AllTables>(db)
+    .selectFrom('certificates')
+    .innerJoin('sign_requests', 'sign_requests.id', 'certificates.id')
+    .innerJoin('authorities', 'authorities.id', 'certificates.authority_id')
+    .leftJoin('ra_profiles', 'ra_profiles.id', 'certificates.profile_id')
+    .select(['certificates.id', 'sign_requests.uuid', 'sign_requests.protocol', 'sign_requests.requester'])
+    .select(['serial', 'subject', 'identifiers', 'certificates.status', 'not_before', 'not_after', 'revoked_at'])
+    .select(['revocation_reason', 'fingerprint', 'key_algorithm', 'source', 'certificates.created_at'])
+    .select(['authorities.name as authority', 'ra_profiles.name as profile'])
+    .where('certificates.id', 'in', ids)
+    .orderBy('certificates.id', 'desc')
+  const now = clock().getTime()
+  return (await readApart(db, query, within)).map((row) => ({
+    id: row.id,
+    uuid: row.uuid,
+    serial: row.serial,
+    fingerprint: row.fingerprint,
+    subject: row.subject,
+    names: valuesOf(JSON.parse(row.identifiers)),
+    profile: row.profile,
+    authority: row.authority,
+    status: row.status === 'issued' && row.not_after <= now ? 'expired' : row.status,
+    notBefore: new Date(row.not_before),
+    notAfter: new Date(row.not_after),
+    revokedAt: dateOf(row.revoked_at),
+    revocationReason: row.revocation_reason,
+    keyAlgorithm: row.key_algorithm,
+    source: row.source,
+    protocol: row.protocol,
+    requester: nameOfRequester(row.requester),
+    createdAt: new Date(row.created_at),
+  }))
+}
+
+const shown = [
+  'asked.id',
+  'asked.uuid',
+  'asked.status',
+  'asked.protocol',
+  'asked.requester',
+  'asked.source_address',
+  'asked.reason',
+  'asked.last_error',
+  'asked.created_at',
+  'asked.expires_at',
+  'asked.ended_at',
+  'ra_profiles.name as profile',
+  'authorities.name as authority',
+] as const
+
+async function signRequests({ db }: Installation, ids: number[], { within }: Reach): Promise<FoundRequest[]> {
+  if (ids.length === 0) return []
+  const query = withTables<AllTables>(db)
+    .selectFrom('sign_requests as asked')
+    .innerJoin('authorities', 'authorities.id', 'asked.authority_id')
+    .leftJoin('ra_profiles', 'ra_profiles.id', 'asked.profile_id')
+    .select([...shown, 'asked.action', 'asked.wanted'])
+    .where('asked.id', 'in', ids)
+    .orderBy('asked.id', 'desc')
+  return (await readApart(db, query, within)).map((row) => {
+    const { subject, identifiers }: WantedCertificate = JSON.parse(row.wanted)
+    return { ...common(row), kind: 'sign', action: row.action, names: namesOr(nameText(subject), identifiers) }
+  })
+}
+
+async function revokeRequests({ db }: Installation, ids: number[], { within }: Reach): Promise<FoundRequest[]> {
+  if (ids.length === 0) return []
+  const query = withTables<AllTables>(db)
+    .selectFrom('revoke_requests as asked')
+    .innerJoin('authorities', 'authorities.id', 'asked.authority_id')
+    .leftJoin('ra_profiles', 'ra_profiles.id', 'asked.profile_id')
+    .leftJoin('certificates', 'certificates.id', 'asked.certificate_id')
+    .select([...shown, 'certificates.subject', 'certificates.identifiers'])
+    .where('asked.id', 'in', ids)
+    .orderBy('asked.id', 'desc')
+  return (await readApart(db, query, within)).map((row) => {
+    const names = namesOr(row.subject ?? '', JSON.parse(row.identifiers ?? '[]'))
+    return { ...common(row), kind: 'revoke', action: 'revoke', names }
+  })
+}
+
+interface Asked {
+  id: number
+  uuid: string
+  status: string
+  protocol: string
+  requester: string
+  source_address: string | null
+  reason: string | null
+  last_error: string | null
+  created_at: number
+  expires_at: number | null
+  ended_at: number | null
+  profile: string | null
+  authority: string
+}
+
+function common(row: Asked) {
+  return {
+    id: row.id,
+    uuid: row.uuid,
+    status: row.status,
+    protocol: row.protocol,
+    profile: row.profile ?? '',
+    authority: row.authority,
+    requester: nameOfRequester(row.requester),
+    source: row.source_address,
+    reason: row.reason,
+    lastError: row.last_error,
+    createdAt: new Date(row.created_at),
+    expiresAt: dateOf(row.expires_at),
+    endedAt: dateOf(row.ended_at),
+    duration: row.ended_at === null ? null : row.ended_at - row.created_at,
+  }
+}
+
+const dateOf = (at: number | null): Date | null => (at === null ? null : new Date(at))
+const valuesOf = (identifiers: readonly Identifier[]): string[] => identifiers.map(({ value }) => value)
+const nameOfRequester = (json: string): string => (JSON.parse(json) as Requester).name
+
+/** The names, or where there are none the subject. */
+function namesOr(subject: string, identifiers: readonly Identifier[]): string[] {
+  if (identifiers.length > 0) return valuesOf(identifiers)
+  return subject === '' ? [] : [subject]
+}
