@@ -19,7 +19,6 @@ import { identities } from './0019-identities.ts'
 import { search } from './0020-search.ts'
 import { inventory } from './0023-inventory.ts'
 import { parked } from './0026-parked.ts'
-import { search } from './0020-search.ts'
 import type { Migration } from './columns.ts'
 
 /** All migrations, by name; they run in the order of their names. */
@@ -40,7 +39,6 @@ export const migrations: Record<string, Migration> = {
   '0014-rollover': rollover,
   '0015-scep-retention': scepRetention,
   '0017-server-keys': serverKeys,
-  '0020-search': search,
   '0018-approvals': approvals,
   '0019-identities': identities,
   '0020-search': search,
