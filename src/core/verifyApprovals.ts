@@ -34,13 +34,12 @@ async function verifyGroups(db: Database, histories: Histories, complain: Compla
     .where('group_id', '>', histories.after)
     .where('group_id', '<=', histories.upTo)
     .execute()
-  for (const { id, events, row } of pairs(histories, rows)) {
+  for (const { id, events: all, row } of pairs(histories, rows)) {
+    // On SQLite a new group may have the id of one that was deleted.
+    const events = all.slice(all.findLastIndex(({ action }) => action === 'group.deleted') + 1)
     const made = find(events, 'group.created')
     const subject = `group ${row?.name ?? made?.details.name ?? id}`
-    if (find(events, 'group.deleted')) {
-      if (row) complain(`${subject} is there, its last event says that it was deleted`)
-      continue
-    }
+    if (!row && all.length > 0 && events.length === 0) continue
     if (!row) complain(`${subject} is gone`)
     else if (!made) complain(`${subject} was made by no event`)
     if (!row || !made) continue
@@ -112,7 +111,7 @@ async function verifyStanding(
     .innerJoin('users', 'users.id', 'standing.maker_id')
     .select([
       'standing.id',
-      'organization_id',
+      'standing.organization_id',
       'names',
       'steps',
       'uses_left',

@@ -1,5 +1,6 @@
 import Sqlite from 'better-sqlite3'
 import { expect, it } from 'vitest'
+import { dueDecisions } from '../../src/core/attend.ts'
 import { dueForExpiry } from '../../src/core/expire.ts'
 import { dueForResume } from '../../src/core/resume.ts'
 import { databases } from '../helpers/databases.ts'
@@ -9,7 +10,8 @@ it('what is looked for every second is found by an index, however many requests 
   if (!db || !url || !close) throw new Error('no SQLite')
   const handle = new Sqlite(url, { readonly: true })
   const now = new Date()
-  for (const query of [dueForResume(db, now), dueForExpiry(db, 'sign', now), dueForExpiry(db, 'revoke', now)]) {
+  const expiry = [dueForExpiry(db, 'sign', now), dueForExpiry(db, 'revoke', now)]
+  for (const query of [dueForResume(db, now), dueDecisions(db, now), ...expiry]) {
     const { sql, parameters } = query.compile()
     const plan = handle.prepare(`explain query plan ${sql}`).all(...parameters) as { detail: string }[]
     const steps = plan.map(({ detail }) => detail)
