@@ -5,6 +5,7 @@ import { localAuthority } from './authorities/local.ts'
 import { manualAuthority } from './authorities/manual.ts'
 import type { Core } from './core/core.ts'
 import { type CheckProtocols, createCore } from './core/door.ts'
+import type { IdentitySettings } from './core/identitySettings.ts'
 import type { Installation } from './core/installation.ts'
 import { createKeyVault } from './core/key.ts'
 import type { CoreTables } from './core/tables.ts'
@@ -12,6 +13,7 @@ import { migrate } from './db/migrate.ts'
 import { closeDatabase, type Database, openDatabase } from './db/open.ts'
 import { withTables } from './db/tables.ts'
 import { transaction } from './db/transaction.ts'
+import { OIDC_CALLBACK, type OidcConfig } from './identityConfig.ts'
 import type { Log } from './log.ts'
 
 /** What the process runs on, from its configuration. */
@@ -30,6 +32,11 @@ export interface CompositionConfig {
   /** COUNTERSIGN_KEY_SECRET; absent: a file of mode 0600 in the data folder. */
   keySecret?: string
   httpBaseUrl: string
+  /** Where an OpenID provider sends people back to; absent: nobody logs in with one here. */
+  baseUrl?: string
+  /** How people and programs log in. */
+  identity?: IdentitySettings
+  oidc?: OidcConfig
 }
 
 /** Opens the database, brings it up to date and puts the core together. Throws with a message for the administrator. */
@@ -53,6 +60,7 @@ export async function compose(
       log,
       httpBaseUrl: config.httpBaseUrl,
       node: randomBytes(8).toString('hex'),
+      ...loggingIn(config),
       makers: { local: localAuthority, manual: manualAuthority },
     }
     return {
@@ -64,6 +72,13 @@ export async function compose(
   } catch (error) {
     await closeDatabase(db)
     throw error
+  }
+}
+
+function loggingIn({ identity, oidc, baseUrl }: CompositionConfig): Pick<Installation, 'identity' | 'oidc'> {
+  return {
+    ...(identity ? { identity } : {}),
+    ...(oidc && baseUrl !== undefined ? { oidc: { ...oidc, redirectUri: `${baseUrl}${OIDC_CALLBACK}` } } : {}),
   }
 }
 

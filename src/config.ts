@@ -5,7 +5,9 @@ import { parseDocument } from 'yaml'
 import { z } from 'zod'
 import { type BaseUrls, isLoopback, isLoopbackUrl } from './baseUrls.ts'
 import * as fields from './configFields.ts'
+import type { IdentitySettings } from './core/identitySettings.ts'
 import type { Publication } from './crlPublisher.ts'
+import { identitiesSection, identityConfig, type OidcConfig, oidcSection } from './identityConfig.ts'
 import type { ValidationConfig } from './protocol.ts'
 
 export interface ListenConfig {
@@ -33,6 +35,10 @@ export interface Config {
   trustedProxies: string[]
   /** In lower case: where trusted proxies state the client certificate that they saw. Absent: nowhere. */
   clientCertificateHeader?: string
+  /** How people and programs log in. */
+  identity: IdentitySettings
+  /** Absent: by no OpenID provider. */
+  oidc?: OidcConfig
   metricsNetworks: string[]
   logLevel: LogLevel
   accessLog: boolean
@@ -64,6 +70,8 @@ const schema = z.strictObject({
   accessLog: fields.flag.prefault(true),
   crlFolder: fields.absolutePath.optional(),
   crlCommand: fields.command.optional(),
+  identities: identitiesSection,
+  oidc: oidcSection,
   validation: z
     .strictObject({
       resolver: fields.resolver.optional(),
@@ -92,6 +100,7 @@ const keys = {
   COUNTERSIGN_ACCESS_LOG: 'accessLog',
   COUNTERSIGN_CRL_FOLDER: 'crlFolder',
   COUNTERSIGN_CRL_COMMAND: 'crlCommand',
+  COUNTERSIGN_OIDC_CLIENT_SECRET: 'oidc.clientSecret',
   COUNTERSIGN_RESOLVER: 'validation.resolver',
   COUNTERSIGN_RESOLVER_VALIDATES: 'validation.resolverValidates',
   COUNTERSIGN_HTTP01_PORT: 'validation.http01Port',
@@ -186,6 +195,8 @@ function readSettings({ data, named }: Paths, readFile: (path: string) => string
   if (!isRecord(values)) throw new ConfigError(`${file}: must hold settings, as "key: value"`)
   if ('keySecret' in values)
     throw new ConfigError(`keySecret in ${file}: a secret comes from COUNTERSIGN_KEY_SECRET only`)
+  if (isRecord(values.oidc) && 'clientSecret' in values.oidc)
+    throw new ConfigError(`oidc.clientSecret in ${file}: a secret comes from COUNTERSIGN_OIDC_CLIENT_SECRET only`)
   return { file, values }
 }
 
@@ -252,6 +263,7 @@ function toConfig(settings: z.output<typeof schema>, dataFolder: string): Config
     ...publicationOf(settings),
     trustedProxies,
     ...headerOf(settings),
+    ...identityConfig(settings),
     metricsNetworks: settings.metricsNetworks,
     logLevel: settings.logLevel,
     accessLog: settings.accessLog,

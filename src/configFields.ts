@@ -104,3 +104,35 @@ export const resolver = field('address or address:port of a name server, several
   }
   return list?.length && list.every(known) ? list.join(',') : undefined
 })
+
+const units = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, y: 31_536_000_000 }
+
+/** Milliseconds, written as 30m. */
+export const duration = field('a length of time such as 90d, 12h or 30m', (value) => {
+  if (typeof value === 'number') return value
+  const [, count, unit] = /^([1-9][0-9]{0,5})(s|m|h|d|y)$/.exec(text(value) ?? '') ?? []
+  return count === undefined ? undefined : Number(count) * units[unit as keyof typeof units]
+})
+
+/** One line of text. */
+export const line = field('a text of one line, of at most 200 characters', (value) => {
+  const given = text(value)
+  return given !== undefined && given.length <= 200 && !/\p{Cc}/u.test(given) ? given : undefined
+})
+
+export const names = field('a list of names', entries)
+
+/** From texts to texts. */
+export const mapping = field('texts by texts, as "text: text"', (value) => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  const pairs = Object.entries(value)
+  return pairs.every((pair): pair is [string, string] => typeof pair[1] === 'string')
+    ? Object.fromEntries(pairs)
+    : undefined
+})
+
+export const providerUrl = (isSafe: (url: string) => boolean) =>
+  field('the https URL of a provider, as its tokens name it', (value) => {
+    const url = text(value)
+    return url !== undefined && isSafe(url) ? url : undefined
+  })

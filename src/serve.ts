@@ -43,7 +43,7 @@ export async function startServer(config: Config, protocols: Protocol[], log: Lo
     const ports = await server.listen()
     closing.unshift(() => server.close())
     const urls = baseUrlsOf(config, ports)
-    const composition = await compose({ ...config, httpBaseUrl: urls.httpBaseUrl }, log, checkOptions(protocols))
+    const composition = await compose({ ...config, ...urls }, log, checkOptions(protocols))
     closing.push(composition.close)
     countDatabase(metrics, composition.it.db)
     countLifetimes(metrics, composition.it)
