@@ -52,6 +52,7 @@ export const issueCertificate = operation({
       action: 'issue',
       origin: originOf(call),
       csr,
+      editable: true,
       refusal: 'store',
     })
     return answerOf(call, request)

@@ -7,6 +7,8 @@ import { issueCertificate } from './issue.ts'
 import type { Operation } from './operation.ts'
 import { cancelPending, finalizeIssue } from './pending.ts'
 import { recordOperations } from './records.ts'
+import { createCertificate, issueRequested, registerCertificate } from './register.ts'
+import { rekeyCertificate, renewCertificate } from './renew.ts'
 import { requestOperations } from './requests.ts'
 import { confirmRevocation, revokeCertificate } from './revoke.ts'
 
@@ -16,7 +18,12 @@ export const operations: readonly Operation[] = [
   ...attributeOperations,
   availableOperations,
   issueCertificate,
+  registerCertificate,
+  createCertificate,
+  issueRequested,
   finalizeIssue,
+  renewCertificate,
+  rekeyCertificate,
   cancelPending,
   revokeCertificate,
   confirmRevocation,

@@ -20,6 +20,7 @@ type Kept =
   | 'issuer'
   | 'refusal'
   | 'editable'
+  | 'unproved'
 
 /** What an adapter asked with an order, beside what its record says: kept while it may still be submitted or edited. */
 export interface AskedOrder extends Pick<SignDraft, Kept> {
@@ -31,7 +32,7 @@ export interface AskedOrder extends Pick<SignDraft, Kept> {
 
 export function askedOf(draft: SignDraft): AskedOrder {
   const { identifiers, validated, entitled, subject, requestedSubject, pathLength, nameConstraints, issuer } = draft
-  const { refusal, editable, notBefore, notAfter, profile } = draft
+  const { refusal, editable, unproved, notBefore, notAfter, profile } = draft
   return {
     refusal,
     ...(identifiers ? { identifiers } : {}),
@@ -43,6 +44,7 @@ export function askedOf(draft: SignDraft): AskedOrder {
     ...(nameConstraints ? { nameConstraints } : {}),
     ...(issuer === undefined ? {} : { issuer }),
     ...(editable ? { editable } : {}),
+    ...(unproved ? { unproved } : {}),
     ...(notBefore ? { notBefore: notBefore.getTime() } : {}),
     ...(notAfter ? { notAfter: notAfter.getTime() } : {}),
     ...(profile.variant === undefined ? {} : { variant: profile.variant }),

@@ -37,7 +37,7 @@ export function signFacts(
     type: wanted.type,
     days: Math.ceil(span / day),
     mustStaple: wanted.mustStaple,
-    certificate: certificateFacts(order.renewed, wanted, order.now),
+    certificate: certificateFacts(order.renewed, draft.unproved ? undefined : wanted, order.now),
     reason: '',
     grounds: '',
     capable: order.capable,

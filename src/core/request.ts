@@ -62,6 +62,13 @@ export interface SignDraft {
   issuer?: number
   /** Id of the certificate that this one renews: its key authenticated the order, or whoever ordered it did. */
   renews?: number
+  /**
+   * Nothing ties whoever orders to the certificate that is renewed: neither its key nor that he ordered it. For rules it then
+   * has not the same names, so that nobody takes over another's names unasked.
+   */
+  unproved?: boolean
+  /** Its certificate takes the places of the one that it renews, in all its locations. */
+  replaceInLocations?: boolean
   /** What becomes of an order that a hard policy refuses: thrown back (the client's record lives on) or stored as denied. */
   refusal: 'throw' | 'store'
   /**

@@ -1,0 +1,155 @@
+import { z } from 'zod'
+import type { ParkDraft } from '../../src/core/park.ts'
+import type { Name } from '../../src/pki/name.ts'
+import { parseNameText } from '../../src/pki/nameText.ts'
+import { requestAttributes } from './attribute.ts'
+import { readRequest, requestFormat } from './certificateRequest.ts'
+import { certificateDetail, dataResponse } from './certificateSchema.ts'
+import { certificateDetailView } from './certificateView.ts'
+import { Unprocessable } from './errors.ts'
+import { moment } from './fields.ts'
+import { answerOf, originOf, refuseAlternative, requiredRequest, wishesOf } from './issue.ts'
+import { operation } from './operation.ts'
+import { PLACE, placeOf, recordIn } from './place.ts'
+import { stateOf } from './state.ts'
+import { parseSubjectAltName } from './subjectAltName.ts'
+import { text } from './text.ts'
+
+const registrationRequest = z.object({
+  subjectDn: text(1000).nullish(),
+  /** DNS:foo,IP:192.0.2.1,email:x@y */
+  subjectAltName: text(10_000).nullish(),
+  extensions: z
+    .array(z.object({ oid: text(100), critical: z.boolean().default(false), value: z.base64() }))
+    .max(50)
+    .nullish(),
+  csrAttributes: requestAttributes.nullish(),
+  attributes: requestAttributes.nullish(),
+  raProfileAttributes: requestAttributes.nullish(),
+  customAttributes: requestAttributes.nullish(),
+  ownerUuid: text(200).nullish(),
+  groupUuids: z.array(text(200)).max(100).nullish(),
+  authorizationSecret: z.string().nullish(),
+  expiresAt: moment.nullish(),
+})
+
+export const registerCertificate = operation({
+  method: 'post',
+  path: `${PLACE}/certificates/register`,
+  tag: 'Client operations',
+  summary:
+    'Fixes whom a certificate will be for; it is ordered later by a request that names exactly that, and the secret if one was set.',
+  body: registrationRequest,
+  answer: dataResponse,
+  conflict: 422,
+  async run(call) {
+    const { profile } = await placeOf(call)
+    const { body } = call
+    if ((body.csrAttributes ?? []).length > 0)
+      throw new Unprocessable(['csrAttributes are not taken here: give subjectDn and subjectAltName'])
+    const { extensions, authorizationSecret: secret, expiresAt } = body
+    const { request } = await call.door.park({
+      ...wishesOf(call, profile, body.attributes ?? []),
+      ...identityOf(body),
+      protocol: 'ra',
+      action: 'issue',
+      origin: originOf(call),
+      refusal: 'store',
+      registration: {
+        ...(secret ? { secret } : {}),
+        ...(expiresAt ? { expiresAt } : {}),
+        ...(extensions
+          ? { extensions: extensions.map(({ value, ...rest }) => ({ ...rest, value: Buffer.from(value, 'base64') })) }
+          : {}),
+      },
+    })
+    return { body: { certificateData: '', uuid: request.uuid } }
+  },
+})
+
+function identityOf({
+  subjectDn,
+  subjectAltName,
+}: z.output<typeof registrationRequest>): Pick<ParkDraft, 'requestedSubject' | 'identifiers'> {
+  const requestedSubject: Name | undefined = subjectDn ? parseNameText(subjectDn) : undefined
+  return {
+    ...(requestedSubject ? { requestedSubject } : {}),
+    identifiers: subjectAltName ? parseSubjectAltName(subjectAltName) : [],
+  }
+}
+
+const submitRequest = z.object({
+  request: z.string().nullish(),
+  format: requestFormat.nullish(),
+  keyUuid: z.string().nullish(),
+  altKeyUuid: z.string().nullish(),
+  altTokenProfileUuid: z.string().nullish(),
+  authorizationSecret: z.string().nullish(),
+  attributes: requestAttributes.nullish(),
+})
+
+export const issueRequested = operation({
+  method: 'post',
+  path: `${PLACE}/certificates/{certificateUuid}/issue`,
+  tag: 'Client operations',
+  summary: 'Orders what was requested before; for a registration with its request and its secret.',
+  body: submitRequest,
+  bodyOptional: true,
+  answer: dataResponse,
+  conflict: 422,
+  async run(call) {
+    const { record } = await recordIn(call)
+    const state = stateOf(record)
+    if (state !== 'requested')
+      throw new Unprocessable([`Certificate is not in REQUESTED state. Current state: ${state}`])
+    if (call.body) refuseAlternative(call.body)
+    const { request: given, format, authorizationSecret: secret } = call.body ?? {}
+    if (!given && !record.request.csr)
+      throw new Unprocessable(['CSR does not available for the existing certificate: give one as request'])
+    const { request } = await call.door.submit(record.request.uuid, {
+      ...(given ? { csr: readRequest(given, format ?? 'pkcs10') } : {}),
+      ...(secret ? { secret } : {}),
+    })
+    return answerOf(call, request)
+  },
+})
+
+const createRequest = z.object({
+  raProfileUuid: text(200),
+  sourceCertificateUuid: text(200).nullish(),
+  csrAttributes: requestAttributes.nullish(),
+  signatureAttributes: requestAttributes.nullish(),
+  request: z.string().nullish(),
+  format: requestFormat.nullish(),
+  keyUuid: z.string().nullish(),
+  tokenProfileUuid: z.string().nullish(),
+  altKeyUuid: z.string().nullish(),
+  altTokenProfileUuid: z.string().nullish(),
+  issueAttributes: requestAttributes.nullish(),
+  customAttributes: requestAttributes.nullish(),
+})
+
+export const createCertificate = operation({
+  method: 'post',
+  path: '/v1/certificates/create',
+  tag: 'Certificate inventory',
+  summary: 'Stores a request without ordering: nothing is decided before it is issued by its uuid.',
+  body: createRequest,
+  status: 201,
+  answer: certificateDetail,
+  conflict: 422,
+  async run(call) {
+    const { body, door } = call
+    refuseAlternative(body)
+    const { profile } = await door.serving({ uuid: body.raProfileUuid }, 'ra')
+    const { request } = await door.park({
+      ...wishesOf(call, profile, body.issueAttributes ?? []),
+      protocol: 'ra',
+      action: 'issue',
+      origin: originOf(call),
+      csr: readRequest(requiredRequest(body), body.format ?? 'pkcs10'),
+      refusal: 'store',
+    })
+    return { body: certificateDetailView(await door.list.record(request.uuid)) }
+  },
+})
