@@ -124,10 +124,16 @@ const byId = statement((tables: Kysely<CoreTables>, id: number) =>
 
 // A bound limit is slow on SQLite.
 const byFingerprint = statement((tables: Kysely<CoreTables>, fingerprint: string) =>
-  certificatesOf(tables).where('certificates.fingerprint', '=', fingerprint).limit(sql.lit(2)),
+  certificatesOf(tables)
+    .where('certificates.fingerprint', '=', fingerprint)
+    .where('certificates.profile_id', 'is not', null)
+    .limit(sql.lit(2)),
 )
 
-/** Finds one certificate. A serial that two authorities share is found only with the authority's name. */
+/**
+ * Finds one certificate. A serial that two authorities share is found only with the authority's name. Uploaded certificates of others have no profile, and are found by id
+ * and uuid: who uploads one hides nobody's behind it.
+ */
 export async function findCertificate(db: Database, ref: CertificateRef): Promise<Certificate | undefined> {
   if ('uuid' in ref) {
     const [found] = (await byUuid(db, ref.uuid)).rows
@@ -140,6 +146,7 @@ export async function findCertificate(db: Database, ref: CertificateRef): Promis
   if ('fingerprint' in ref) return theOne((await byFingerprint(db, ref.fingerprint)).rows)
   let query = selectCertificates(db).where('certificates.serial', '=', ref.serial).limit(sql.lit(2))
   const { authority } = ref
+  if (authority === undefined) query = query.where('certificates.profile_id', 'is not', null)
   if (typeof authority === 'number') query = query.where('certificates.authority_id', '=', authority)
   else if (authority !== undefined) {
     query = query.where('certificates.authority_id', 'in', (eb) =>

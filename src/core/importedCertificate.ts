@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
@@ -208,8 +209,13 @@ async function store(db: Database, storing: Storing): Promise<Certificate> {
   return certificate
 }
 
-/** Certificates and requests share their numbers. */
-async function storeRequest(db: Database, { fields, profile, requester, now }: Storing): Promise<number> {
+type Home = Pick<RaProfile, 'id' | 'organizationId' | 'authorityId'>
+
+/** The request of a certificate that was not ordered here: certificates and requests share their numbers. */
+export async function storeRequest(
+  db: Database,
+  { fields, profile, requester, now }: Pick<Storing, 'fields' | 'requester' | 'now'> & { profile: Home },
+): Promise<number> {
   const { organizationId, authorityId } = profile
   const { id } = await withTables<CoreTables>(db)
     .insertInto('sign_requests')
@@ -228,7 +234,7 @@ async function storeRequest(db: Database, { fields, profile, requester, now }: S
       requester_key: requesterKey(requester),
       source_address: requester.source ?? null,
       csr: null,
-      spki_hash: fields.publicKey.spkiHash,
+      spki_hash: createHash('sha256').update(fields.spki).digest('hex'),
       wanted: JSON.stringify(wantedOf(fields)),
       findings: '[]',
       renews_id: null,

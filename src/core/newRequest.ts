@@ -3,6 +3,7 @@ import type { Database } from '../db/open.ts'
 import { statement } from '../db/tables.ts'
 import type { Csr } from '../pki/csr.ts'
 import type { LoadedAuthority } from './authority.ts'
+import { inherit } from './inventoryInherit.ts'
 import type { Admission } from './policy.ts'
 import type { SignDraft, SignRequest, SignStatus, WantedCertificate } from './request.ts'
 import { type Requester, requesterKey } from './requester.ts'
@@ -35,7 +36,7 @@ export function insertSignRequest(db: Database, order: Order, made: NewRecord): 
 
 /** What a row needs of an order; without a CSR while it is only foreseen. */
 interface Ordered {
-  draft: Pick<SignDraft, 'profile' | 'protocol' | 'action' | 'origin' | 'renews'>
+  draft: Pick<SignDraft, 'profile' | 'protocol' | 'action' | 'origin' | 'renews' | 'replaceInLocations'>
   csr?: Csr
   requester: Requester
   wanted: WantedCertificate
@@ -91,6 +92,8 @@ export async function insertRequestRow(
   })
   const [row] = rows
   if (!row) return undefined
+  const { renews, replaceInLocations = false } = draft
+  if (renews !== undefined) await inherit(db, { id: row.id, renews, replaceInLocations, at: now })
   return {
     id: row.id,
     uuid,

@@ -73,6 +73,10 @@ async function verifyIssued(db: Database, histories: Histories, complain: Compla
     if (row?.status === 'issued' && (row.revoked_at !== null || row.revocation_reason !== null))
       complain(`certificate ${id} is issued, and yet has the moment or reason of a revocation`)
     if (!signed) continue
+    if (events.some(({ action }) => action === 'sign_request.deleted')) {
+      if (row) complain(`certificate ${id} is there, an event says that it was deleted`)
+      continue
+    }
     const { serial, fingerprint: told } = signed.details
     if (!row) complain(`certificate ${id} is gone, event ${signed.id} says that it was issued (serial ${serial})`)
     else if (row.serial !== serial) complain(`certificate ${id} has the serial ${row.serial}, its event says ${serial}`)
@@ -89,6 +93,7 @@ export async function verifyCertificates(db: Database, complain: Complain): Prom
       const known = [...histories.told.keys()]
       for (const { id, events, row } of pairs(histories, await withdrawn(db, histories, known))) {
         const subject = `certificate ${id}`
+        if (!row && events.some(({ action }) => action === 'certificate.deleted')) continue
         if (!row) complain(`${subject} is gone, event ${events[0]?.id} tells of it`)
         else verifyWithdrawal(subject, row, { events, complain })
       }

@@ -4,7 +4,7 @@ import { createServer as createHttps } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { askWebhook, type Question, type WebhookOptions, webhookOptions } from '../../protocols/scep/webhook.ts'
-import { refuseAddress } from '../../protocols/scep/webhookReach.ts'
+import { refuseAddress } from '../../src/http/webhookReach.ts'
 import { opensslKeyAndCertificate } from '../helpers/webhook.ts'
 
 const secret = Buffer.alloc(32, 7)

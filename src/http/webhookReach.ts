@@ -1,6 +1,6 @@
 import { type LookupAddress, lookup } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
-import { ipInNetwork, parseCidr, parseIp } from '../../src/pki/identifier.ts'
+import { ipInNetwork, parseCidr, parseIp } from '../pki/identifier.ts'
 
 /** Where no webhook is: this host's unspecified address, link-local and with it cloud metadata, multicast, addresses that carry others. */
 const NEVER = [

@@ -1,0 +1,148 @@
+import type { Database } from '../db/open.ts'
+import { withTables } from '../db/tables.ts'
+import { transaction } from '../db/transaction.ts'
+import { isSelfSigned } from '../pki/certificateFacts.ts'
+import { readCertificate } from '../pki/certificateReader.ts'
+import type { AdminContext } from './adminActor.ts'
+import { raiseAlert } from './alert.ts'
+import { audit } from './audit.ts'
+import { loadAuthority, loadIssuer } from './authority.ts'
+import { type Certificate, findCertificate } from './certificate.ts'
+import { Failure } from './failure.ts'
+import type { Installation } from './installation.ts'
+import { type KnownChain, knownChain } from './inventoryIssuers.ts'
+import { findItem, writeRecord } from './inventoryItem.ts'
+import type { RequestRef } from './request.ts'
+import { type Requester, system } from './requester.ts'
+import type { CoreTables } from './tables.ts'
+import { type Validation, type ValidationStatus, validate } from './validation.ts'
+import { defaultThreshold, thresholdOf } from './validationSettings.ts'
+
+/** A validation as it is kept. */
+export interface KeptValidation extends Validation {
+  at: Date
+}
+
+interface Stored extends Validation {
+  /** An alert has told that it will end. */
+  told?: boolean
+}
+
+/** See Inventory.validate. */
+export async function validateNow({ it, requester }: AdminContext, ref: RequestRef): Promise<KeptValidation> {
+  const { id, source } = await findItem(it.db, requester, ref)
+  const certificate = source === undefined ? undefined : await findCertificate(it.db, { id })
+  if (!certificate) throw new Failure('conflict', 'there is no certificate yet')
+  const found = await look(it, certificate)
+  await transaction(it.db, (db) => keep(db, found, { actor: requester, at: it.clock(), alerts: false }))
+  return { ...found.validation, at: it.clock() }
+}
+
+export interface Looked {
+  certificate: Certificate
+  validation: Validation
+}
+
+/** Validates, and writes nothing. */
+export async function look(it: Installation, certificate: Certificate, threshold?: number): Promise<Looked> {
+  const foreign = certificate.profileId === undefined
+  const { id, der, status, revocationReason } = certificate
+  const profileId = certificate.profileId ?? (await profileOf(it.db, id))
+  const validation = validate({
+    der,
+    status,
+    ...(revocationReason === undefined ? {} : { revocationReason }),
+    foreign,
+    chain: foreign ? await knownChain(it.db, certificate) : await ownChain(it, certificate),
+    withdrawn: !foreign && (await loadAuthority(it, certificate.authorityId)).withdrawn,
+    now: it.clock(),
+    expiringThreshold: threshold ?? (await thresholdOf(it.db, profileId)) ?? defaultThreshold,
+  })
+  return { certificate, validation }
+}
+
+async function profileOf(db: Database, id: number): Promise<number> {
+  const row = await withTables<CoreTables>(db)
+    .selectFrom('sign_requests')
+    .select('profile_id')
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow()
+  return row.profile_id
+}
+
+/** Of what an authority of ours has issued: its certificate at that time, with what was above it. */
+export async function ownChain(it: Installation, { authorityCertificateId }: Certificate): Promise<KnownChain> {
+  if (authorityCertificateId === undefined) return { issuers: [], complete: false }
+  const { certificate, chain } = await loadIssuer(it, authorityCertificateId)
+  const issuers = [certificate, ...chain.map(readCertificate)]
+  const last = issuers.at(-1)
+  return {
+    issuers: issuers.map((fields) => ({ fields, ours: true, trusted: true })),
+    complete: last !== undefined && isSelfSigned(last),
+  }
+}
+
+interface Keeping {
+  actor: Requester
+  at: Date
+  /** Whether to tell people about a certificate that will end. */
+  alerts: boolean
+}
+
+/** Writes down what was found; the trail tells of what has changed. */
+export async function keep(db: Database, { certificate, validation }: Looked, keeping: Keeping): Promise<void> {
+  const { id, organizationId } = certificate
+  const before = await withTables<CoreTables>(db)
+    .selectFrom('inventory_records')
+    .select(['validation_status', 'validation', 'archived_at'])
+    .where('id', '=', id)
+    .executeTakeFirst()
+  const told = before?.validation ? (JSON.parse(before.validation) as Stored).told === true : false
+  const tells =
+    keeping.alerts && !told && validation.status === 'expiring' && !before?.archived_at && !(await isRenewed(db, id))
+  const stored: Stored = { ...validation, ...(told || tells ? { told: true } : {}) }
+  await writeRecord(db, id, {
+    validation_status: validation.status,
+    validation: JSON.stringify(stored),
+    validated_at: keeping.at.getTime(),
+  })
+  if (tells) await tellOfEnd(db, certificate, keeping.at)
+  const was = before?.validation_status ?? 'not_checked'
+  if (was === validation.status) return
+  await audit(db, keeping.actor, keeping.at, {
+    action: 'certificate.validated',
+    organizationId,
+    subject: { kind: 'certificate', id },
+    details: { from: was, to: validation.status, message: validation.message },
+  })
+}
+
+async function isRenewed(db: Database, id: number): Promise<boolean> {
+  const row = await withTables<CoreTables>(db)
+    .selectFrom('sign_requests')
+    .select('id')
+    .where('renews_id', '=', id)
+    .where('status', '=', 'signed')
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+async function tellOfEnd(db: Database, { id, organizationId, subject, notAfter, uuid }: Certificate, at: Date) {
+  const detail = `the certificate ${uuid} (${subject || 'without a subject'}) ends on ${notAfter.toISOString().slice(0, 10)} and is not renewed`
+  await raiseAlert(db, at, {
+    kind: 'certificate.expiring',
+    organizationId,
+    subject: { kind: 'certificate', id },
+    detail,
+  })
+}
+
+/** What was found last; undefined: it was never validated. */
+export function keptValidation(row: { validation: string | null; validated_at: number | null } | undefined) {
+  if (!row?.validation || row.validated_at === null) return undefined
+  const { status, message, checks } = JSON.parse(row.validation) as Stored
+  return { status, message, checks, at: new Date(row.validated_at) } satisfies KeptValidation
+}
+
+export const upkeepActor = system('validation')
+export type { ValidationStatus }
