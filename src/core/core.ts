@@ -37,6 +37,7 @@ import type { ProfileRef, ServingProfile } from './servingProfile.ts'
 import type { Shown, SignInPlace } from './signIn.ts'
 import type { StandingApprovals } from './standingApprovals.ts'
 import type { SubmitDraft } from './submit.ts'
+import type { Succession, SuccessorDraft } from './successor.ts'
 
 /** Runs in the transaction that creates the record; what it throws undoes the record and reaches the caller. */
 export type Claim = (db: Database) => Promise<void>
@@ -107,6 +108,12 @@ export interface Door {
    * names are bound to the client's message), malformed (nothing changes), forbidden, notFound, and what policy refuses: then all stays.
    */
   revise(ref: RequestRef, change: Revision): Promise<SignAnswer>
+  /**
+   * What an order for the next certificate takes over from this one, ready for `sign`: to renew by the stored CSR or one with the same key, to
+   * rekey by one with another key and the same subject. Throws notFound, malformed (no CSR), badCsr (its key, its subject), conflict (on hold, revoked,
+   * or a revocation is pending), unsupported (it was not ordered here).
+   */
+  successor(certificate: CertificateRef, how: Succession, csr?: Csr): Promise<SuccessorDraft>
   /** Where a registration stands; undefined for a request that was not registered. Throws notFound. */
   registration(ref: RequestRef): Promise<Registration | undefined>
   /** The newest generation of an origin. */

@@ -49,6 +49,7 @@ import { sign } from './sign.ts'
 import { signIn } from './signIn.ts'
 import { createStandingApprovals } from './standingApprovals.ts'
 import { submit } from './submit.ts'
+import { successor } from './successor.ts'
 import type { CoreTables } from './tables.ts'
 import { allows, reaches } from './tokenScope.ts'
 import { upload } from './upload.ts'
@@ -96,6 +97,7 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
     submit: (ref, change = {}, claim) => submit(it, requester, { ref, change, claim }),
     revise: (ref, change) => revise(it, requester, ref, change),
     registration: (ref) => readRegistration(it, requester, ref),
+    successor: (certificate, how, csr) => successor(it, requester, { certificate, how, csr }),
     unhold: (draft) => unhold(it, requester, draft),
     findSignRequest: async (origin) => {
       const request = (await findByOrigin(db, origin))?.request

@@ -54,7 +54,8 @@ export async function cancel(
     await requireWithdrawable(db, held, { at, kept: false })
     await endDecision(db, held, at)
     const set = { reason: text }
-    await moveHeld(db, held, { sign: 'canceled', revoke: 'canceled', actor: context.requester, at, set })
+    const details = { reason: text }
+    await moveHeld(db, held, { sign: 'canceled', revoke: 'canceled', actor: context.requester, at, set, details })
   })
 }
 
@@ -74,7 +75,8 @@ export async function markFailed(
     await requireWithdrawable(db, held, { at, kept: true })
     await endDecision(db, held, at)
     const set = { reason: text }
-    await moveHeld(db, held, { sign: 'failed', revoke: 'failed', actor: context.requester, at, set })
+    const details = { reason: text }
+    await moveHeld(db, held, { sign: 'failed', revoke: 'failed', actor: context.requester, at, set, details })
   })
 }
 

@@ -3,6 +3,7 @@ import type { NameConstraints } from '../pki/nameConstraints.ts'
 import type { RequestKind } from './approval.ts'
 import type { AuditFilter, AuditRow } from './auditList.ts'
 import type { CertificateRecord } from './certificateRecord.ts'
+import type { HistoryEvent } from './history.ts'
 import type { Finding, RequestRef } from './request.ts'
 import type { RequesterKind } from './requester.ts'
 import type { Action } from './rule.ts'
@@ -104,6 +105,11 @@ export interface CertificateFilter {
 export interface Listing extends Searches {
   requests(filter: RequestFilter): Promise<Page<RequestRow>>
   certificates(filter: CertificateFilter): Promise<Page<CertificateRow>>
+  /**
+   * What the audit trail tells of an order, its certificate and its revocations, oldest first, at most the newest 1000. Who is no person of ours does not
+   * learn who decided. Throws notFound.
+   */
+  history(ref: RequestRef): Promise<HistoryEvent[]>
   /** One request in full. Without a kind a number means a request to sign, and a uuid either. Throws notFound. */
   request(ref: RequestRef, kind?: RequestKind): Promise<RequestDetail>
   /** The audit trail, for administrators. Throws forbidden. */

@@ -1,6 +1,7 @@
 import { listAudit } from './auditList.ts'
 import { listCertificates } from './certificateList.ts'
 import { certificateRecord } from './certificateRecord.ts'
+import { history } from './history.ts'
 import type { Installation } from './installation.ts'
 import { usualPace } from './keyset.ts'
 import type { Listing } from './listing.ts'
@@ -15,6 +16,7 @@ export function createListing(it: Installation, requester: Requester, pace = usu
     ...createSearches(it, requester),
     requests: (filter) => listRequests(it, requester, filter, pace),
     request: (ref, kind) => requestDetail(it, requester, ref, kind),
+    history: (ref) => history(it, requester, ref),
     audit: (filter) => listAudit(it, requester, filter, pace),
     record: (ref) => certificateRecord(it, requester, ref),
     certificates: (filter) => listCertificates(it, requester, filter, pace),

@@ -4,6 +4,7 @@ import { type CertificateFields, fingerprint, readCertificate } from '../pki/cer
 import { verifyIssuedBy } from '../pki/chain.ts'
 import { PkiError } from '../pki/error.ts'
 import { nameText } from '../pki/name.ts'
+import { noticedElsewhere, refuseLonger } from './approvedValidity.ts'
 import { type Issuer, type LoadedAuthority, loadAuthority } from './authority.ts'
 import { readChain } from './authorityChain.ts'
 import { Failure } from './failure.ts'
@@ -16,7 +17,8 @@ import { moveSignRequest } from './transition.ts'
 
 /**
  * Takes a certificate (DER, leaf first) that the authority elsewhere made for a request in `signing`. It must carry the
- * request's key and exactly its names, and be signed by a certificate of the authority that we know, after a rollover by the earlier one too. Throws malformed, conflict.
+ * request's key and exactly its names, and be signed by a certificate of the authority that we know, after a rollover by the earlier one too, and be good for no longer than was approved.
+ * Of two at once one is stored. Throws malformed, conflict.
  */
 export async function upload(
   it: Installation,
@@ -33,6 +35,7 @@ export async function upload(
   const { spkiHash, algorithm, curve, size } = fields.publicKey
   const issuer = await checkUpload(it, { request, authority, fields })
   const now = it.clock()
+  refuseLonger(request, fields, now)
   await transaction(it.db, async (db) => {
     await moveSignRequest(db, {
       id: request.id,
@@ -41,6 +44,7 @@ export async function upload(
       actor: requester,
       at: now,
       details: { serial: fields.serial, fingerprint: fingerprint(leaf), uploaded: true },
+      set: { findings: JSON.stringify(noticedElsewhere(request, fields)), last_error: null },
     })
     const stored = await withTables<CoreTables>(db)
       .insertInto('certificates')
