@@ -1,9 +1,13 @@
 import { attributeOperations, availableOperations } from './attributes.ts'
 import { authorityOperations } from './authorities.ts'
 import { certificateByUuid } from './certificates.ts'
+import { endEntityOperations } from './endEntities.ts'
 import { enrolmentOperations } from './enrolment.ts'
 import { infoOperations } from './info.ts'
 import { issueCertificate } from './issue.ts'
+import { legacyIssue } from './legacyIssue.ts'
+import { legacyLookups } from './legacyLookups.ts'
+import { legacyRevoke } from './legacyRevoke.ts'
 import type { Operation } from './operation.ts'
 import { cancelPending, finalizeIssue } from './pending.ts'
 import { recordOperations } from './records.ts'
@@ -11,6 +15,7 @@ import { createCertificate, issueRequested, registerCertificate } from './regist
 import { rekeyCertificate, renewCertificate } from './renew.ts'
 import { requestOperations } from './requests.ts'
 import { confirmRevocation, revokeCertificate } from './revoke.ts'
+import { simulateOrder } from './simulate.ts'
 
 /** All that the API does; a new operation is a line here. */
 export const operations: readonly Operation[] = [
@@ -29,7 +34,12 @@ export const operations: readonly Operation[] = [
   confirmRevocation,
   certificateByUuid,
   ...requestOperations,
+  simulateOrder,
   ...recordOperations,
   ...authorityOperations,
   ...enrolmentOperations,
+  ...endEntityOperations,
+  legacyIssue,
+  legacyRevoke,
+  ...legacyLookups,
 ]

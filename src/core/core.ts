@@ -5,6 +5,7 @@ import type { Identifier } from '../pki/identifier.ts'
 import type { Admin } from './admin.ts'
 import type { AlternateChain } from './alternateChain.ts'
 import type { Approvals } from './approval.ts'
+import type { ApprovalPlans } from './approvalPlans.ts'
 import type { AccountEvent } from './audit.ts'
 import type { Authentication } from './authentication.ts'
 import type { CaChain } from './authority.ts'
@@ -13,7 +14,9 @@ import type { AskElsewhere, ChallengeAsked, ChallengeGrant, TellElsewhere } from
 import type { Credential, CredentialKind } from './credential.ts'
 import type { CrlRef } from './crl.ts'
 import type { CsrAttributesAsk } from './csrAttributes.ts'
+import type { Decisions } from './decisionRecords.ts'
 import type { Delegations } from './delegations.ts'
+import type { Enrolment } from './enrolment.ts'
 import type { ForeseenDraft } from './foresee.ts'
 import type { Groups } from './groups.ts'
 import type { Unheld } from './hold.ts'
@@ -24,8 +27,10 @@ import type { Listing } from './listing.ts'
 import type { MessageKeySource, MessageKeys } from './messageKey.ts'
 import type { NextCa } from './nextCa.ts'
 import type { AnswerOcsp } from './ocsp.ts'
+import type { OptionSets } from './optionSets.ts'
 import type { ParkDraft } from './park.ts'
 import type { RaProfile } from './profile.ts'
+import type { RaProfiles } from './raProfiles.ts'
 import type { Registration } from './registration.ts'
 import type { CertId, RenewalWindow } from './renewal.ts'
 import type { Origin, RequestRef, RevokeDraft, RevokeRequest, SignDraft, SignRequest } from './request.ts'
@@ -35,6 +40,7 @@ import type { LinkCertificates } from './rollover.ts'
 import type { ServerKeys } from './serverKeys.ts'
 import type { ProfileRef, ServingProfile } from './servingProfile.ts'
 import type { Shown, SignInPlace } from './signIn.ts'
+import type { Asker, Simulation } from './simulate.ts'
 import type { StandingApprovals } from './standingApprovals.ts'
 import type { SubmitDraft } from './submit.ts'
 import type { Succession, SuccessorDraft } from './successor.ts'
@@ -67,10 +73,10 @@ export interface Door {
   /** The enabled profile of that name that serves that protocol. Throws notFound alike for none, disabled and built-in. */
   profile(name: string, protocol: string): Promise<RaProfile>
   /**
-   * The enabled profile that serves that protocol, with its authority, for a user of its organization. Throws notFound alike
+   * The enabled profile (which serves that protocol, where one is named) with its authority, for a user of its organization. Throws notFound alike
    * for none, disabled, built-in and another organization's.
    */
-  serving(ref: ProfileRef, protocol: string): Promise<ServingProfile>
+  serving(ref: ProfileRef, protocol?: string): Promise<ServingProfile>
   /** The profile with the certificate settings of its variant of that name. Throws notFound. */
   variant(profile: RaProfile, name: string): RaProfile
   /**
@@ -114,6 +120,11 @@ export interface Door {
    * or a revocation is pending), unsupported (it was not ordered here).
    */
   successor(certificate: CertificateRef, how: Succession, csr?: Csr): Promise<SuccessorDraft>
+  /**
+   * What would become of an order, of which nothing is stored; `asker`: of one by somebody else. Needs read, or manage for another's. Throws as sign.
+   */
+  simulate(draft: SignDraft, asker?: Asker): Promise<Simulation>
+  simulateRevocation(draft: RevokeDraft, asker?: Asker): Promise<Simulation>
   /** Where a registration stands; undefined for a request that was not registered. Throws notFound. */
   registration(ref: RequestRef): Promise<Registration | undefined>
   /** The newest generation of an origin. */
@@ -152,6 +163,8 @@ export interface Door {
   linkCertificates(root: Buffer): Promise<LinkCertificates | undefined>
   /** A certificate signed elsewhere, leaf first, for a request that waits in `signing`. */
   upload(ref: RequestRef, chain: Buffer[]): Promise<SignRequest>
+  /** What answers a challenge of RFC 8555 section 8.3 by which a CA upstream sees whose a name is; undefined for a token that is none of ours. */
+  keyAuthorization(token: string): Promise<string | undefined>
   crl(ref: CrlRef): Promise<SignedCrl>
   /** The OCSP answer to whoever asks, RFC 6960; an unsigned error answer where that is the answer. Never throws or rejects. */
   ocsp: AnswerOcsp
@@ -212,6 +225,7 @@ export interface Door {
   /** What a request must be like that policy admits (RFC 9908). */
   csrWishes(profile: RaProfile, ask: CsrAttributesAsk): CsrWishes
   serverKeys: ServerKeys
+  enrolment: Enrolment
   identities: Identities
   limits: Limits
   inventory: Inventory
@@ -219,6 +233,10 @@ export interface Door {
   groups: Groups
   delegations: Delegations
   standingApprovals: StandingApprovals
+  approvalPlans: ApprovalPlans
+  decisions: Decisions
+  raProfiles: RaProfiles
+  optionSets: OptionSets
   admin: Admin
   list: Listing
 }

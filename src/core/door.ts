@@ -2,6 +2,7 @@ import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import { createAdmin } from './adminDoor.ts'
 import { alternateChains } from './alternateChain.ts'
+import { createApprovalPlans } from './approvalPlans.ts'
 import { createApprovals } from './approvals.ts'
 import { auditAccount } from './audit.ts'
 import { createAuthentication } from './authentication.ts'
@@ -15,6 +16,8 @@ import { admitCredential, findCredential, redeemCredential } from './credential.
 import { currentCrl } from './crl.ts'
 import { csrWishes } from './csrAttributes.ts'
 import { createDelegations } from './delegations.ts'
+import { createEnrolment } from './enrolment.ts'
+import { createDecisions } from './decisionRecords.ts'
 import { Failure } from './failure.ts'
 import { afterApproval, afterRetry } from './follow.ts'
 import { foresee } from './foresee.ts'
@@ -30,10 +33,12 @@ import { createListing } from './lists.ts'
 import { messageKeys } from './messageKey.ts'
 import { nextCa } from './nextCa.ts'
 import { type AnswerOcsp, createOcsp } from './ocsp.ts'
+import { createOptionSets } from './optionSets.ts'
 import { park } from './park.ts'
 import { orderProblems } from './policy.ts'
 import type { RaProfile } from './profile.ts'
 import { loadProfile } from './profiles.ts'
+import { createRaProfiles } from './raProfiles.ts'
 import { findByOrigin, readSignRequest } from './records.ts'
 import { readRegistration } from './registrationRead.ts'
 import { rememberForNextOrder } from './remember.ts'
@@ -47,12 +52,14 @@ import { createServerKeys } from './serverKeys.ts'
 import { servingProfile } from './servingProfile.ts'
 import { sign } from './sign.ts'
 import { signIn } from './signIn.ts'
+import { simulate, simulateRevocation } from './simulate.ts'
 import { createStandingApprovals } from './standingApprovals.ts'
 import { submit } from './submit.ts'
 import { successor } from './successor.ts'
 import type { CoreTables } from './tables.ts'
 import { allows, reaches } from './tokenScope.ts'
 import { upload } from './upload.ts'
+import { findKeyAuthorization } from './upstreamProof.ts'
 import { variantOf } from './variant.ts'
 
 /** Checks the options of protocols on a profile by the adapters' own schemas; throws Failure('malformed'). */
@@ -99,6 +106,8 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
     registration: (ref) => readRegistration(it, requester, ref),
     successor: (certificate, how, csr) => successor(it, requester, { certificate, how, csr }),
     unhold: (draft) => unhold(it, requester, draft),
+    simulate: (draft, asker) => simulate(it, requester, draft, asker),
+    simulateRevocation: (draft, asker) => simulateRevocation(it, requester, draft, asker),
     findSignRequest: async (origin) => {
       const request = (await findByOrigin(db, origin))?.request
       return request && (await maySee(it, requester, request)) ? request : undefined
@@ -124,6 +133,7 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
       await mayUpload(it, requester, ref)
       return upload(it, requester, ref, chain)
     },
+    keyAuthorization: (token) => findKeyAuthorization(db, token),
     crl: (ref) => currentCrl(it, ref),
     ocsp,
     answered: (ref) => markAnswered(it, ref),
@@ -140,6 +150,9 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
     csrWishes,
     get identities() {
       return createIdentities(it, requester)
+    },
+    get enrolment() {
+      return createEnrolment(it, requester)
     },
     get serverKeys() {
       return createServerKeys(it, requester, (profile) => maySign(it, requester, profile))
@@ -167,6 +180,18 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
     },
     get standingApprovals() {
       return createStandingApprovals({ it, requester })
+    },
+    get approvalPlans() {
+      return createApprovalPlans({ it, requester, checkProtocols })
+    },
+    get decisions() {
+      return createDecisions(it, requester)
+    },
+    get raProfiles() {
+      return createRaProfiles({ it, requester, checkProtocols })
+    },
+    get optionSets() {
+      return createOptionSets({ it, requester, checkProtocols })
     },
     get admin() {
       return createAdmin(it, requester, checkProtocols)

@@ -17,14 +17,14 @@ export interface ServingProfile {
 export type ProfileRef = { uuid: string } | { name: string }
 
 /**
- * The enabled profile that serves that protocol, for a user of its organization. Throws Failure('notFound') alike for
+ * The enabled profile, which serves that protocol where one is named, for a user of its organization. Throws Failure('notFound') alike for
  * none, disabled, built-in and another organization's.
  */
 export async function servingProfile(
   db: Database,
   requester: Requester,
   ref: ProfileRef,
-  protocol: string,
+  protocol?: string,
 ): Promise<ServingProfile> {
   const row = await withTables<CoreTables>(db)
     .selectFrom('ra_profiles')
@@ -35,7 +35,14 @@ export async function servingProfile(
   const profile = row && (await loadProfile(db, row.id))
   const user = await actingUser(db, requester)
   const visible = user !== undefined && (user.superuser || user.organizationId === profile?.organizationId)
-  if (!row || !profile || profile.builtin || !profile.enabled || !Object.hasOwn(profile.protocols, protocol) || !visible)
+  if (
+    !row ||
+    !profile ||
+    profile.builtin ||
+    !profile.enabled ||
+    (protocol !== undefined && !Object.hasOwn(profile.protocols, protocol)) ||
+    !visible
+  )
     throw new Failure('notFound', 'there is no such RA profile')
   return { profile, authority: { id: row.authorityId, uuid: row.uuid, name: row.name, kind: row.kind } }
 }
