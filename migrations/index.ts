@@ -18,6 +18,7 @@ import { approvals } from './0018-approvals.ts'
 import { identities } from './0019-identities.ts'
 import { search } from './0020-search.ts'
 import { inventory } from './0023-inventory.ts'
+import { ra } from './0024-ra.ts'
 import { parked } from './0026-parked.ts'
 import type { Migration } from './columns.ts'
 
@@ -43,5 +44,6 @@ export const migrations: Record<string, Migration> = {
   '0019-identities': identities,
   '0020-search': search,
   '0023-inventory': inventory,
+  '0024-ra': ra,
   '0026-parked': parked,
 }

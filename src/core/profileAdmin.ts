@@ -42,40 +42,43 @@ export async function replaceProfile(
   context: AdminContext & { checkProtocols: (protocols: Record<string, unknown>) => void },
   draft: Parameters<Admin['saveProfile']>[0],
 ): Promise<ProfileView & { warnings: string[] }> {
-  const { it, requester } = context
   context.checkProtocols(draft.protocols)
-  const warnings = await transaction(it.db, async (db) => {
-    const actor = await actorOf(db, requester)
-    const authority = await findAuthorityRow(db, actor, draft.authority)
-    const known = await findProfileRow(db, actor, draft.name)
-    const organizationId = known ? known.organization_id : (await organizationFor(db, actor, draft.organization)).id
-    if (known && draft.organization !== undefined && draft.organization !== known.organization) {
-      throw new Failure('conflict', `the profile ${draft.name} belongs to the organization ${known.organization}`)
-    }
-    if (authority.organization_id !== organizationId) {
-      throw new Failure(
-        'malformed',
-        `the authority ${draft.authority} belongs to another organization than the profile`,
-      )
-    }
-    if (known) {
-      const scope = { organizationId, authorityId: known.authority_id, profileId: known.id }
-      await requireCapability(db, actor, 'manage', scope)
-    }
-    if (known?.authority_id !== authority.id) {
-      await requireCapability(db, actor, 'manage', { organizationId, authorityId: authority.id })
-    }
-    const { name, settings, protocols, rules } = draft
-    const saved = { name, settings, protocols, rules, organizationId, authorityId: authority.id, builtin: false }
-    const at = it.clock()
-    const { id } = await saveProfile(db, { ...saved, enabled: draft.enabled ?? true }, { actor: requester, at })
-    const now = approvalRules.parse(rules)
-    const before = known && approvalRules.parse(JSON.parse(known.rules))
-    const what = whoDecides({ name, now, before, moved: known?.authority_id !== authority.id })
-    if (what) await tellOfOperator(db, actor, { at, organizationId, subject: { kind: 'profile', id }, what })
-    return ruleWarnings(db, organizationId, now, before)
-  })
+  const { warnings } = await transaction(context.it.db, (db) => storeProfile(db, context, draft))
   return { ...(await showProfile(context, draft.name)), warnings }
+}
+
+/** As replaceProfile, in the caller's transaction; the options of its protocols have been checked. */
+export async function storeProfile(
+  db: Database,
+  { it, requester }: AdminContext,
+  draft: Parameters<Admin['saveProfile']>[0],
+): Promise<{ id: number; warnings: string[] }> {
+  const actor = await actorOf(db, requester)
+  const authority = await findAuthorityRow(db, actor, draft.authority)
+  const known = await findProfileRow(db, actor, draft.name)
+  const organizationId = known ? known.organization_id : (await organizationFor(db, actor, draft.organization)).id
+  if (known && draft.organization !== undefined && draft.organization !== known.organization) {
+    throw new Failure('conflict', `the profile ${draft.name} belongs to the organization ${known.organization}`)
+  }
+  if (authority.organization_id !== organizationId) {
+    throw new Failure('malformed', `the authority ${draft.authority} belongs to another organization than the profile`)
+  }
+  if (known) {
+    const scope = { organizationId, authorityId: known.authority_id, profileId: known.id }
+    await requireCapability(db, actor, 'manage', scope)
+  }
+  if (known?.authority_id !== authority.id) {
+    await requireCapability(db, actor, 'manage', { organizationId, authorityId: authority.id })
+  }
+  const { name, settings, protocols, rules } = draft
+  const saved = { name, settings, protocols, rules, organizationId, authorityId: authority.id, builtin: false }
+  const at = it.clock()
+  const { id } = await saveProfile(db, { ...saved, enabled: draft.enabled ?? true }, { actor: requester, at })
+  const now = approvalRules.parse(rules)
+  const before = known && approvalRules.parse(JSON.parse(known.rules))
+  const what = whoDecides({ name, now, before, moved: known?.authority_id !== authority.id })
+  if (what) await tellOfOperator(db, actor, { at, organizationId, subject: { kind: 'profile', id }, what })
+  return { id, warnings: await ruleWarnings(db, organizationId, now, before) }
 }
 
 interface Rules {
@@ -98,21 +101,27 @@ export async function findProfileRow(db: Database, actor: Actor, name: string): 
   return profileRows(db, actor).where('ra_profiles.name', '=', name).executeTakeFirst()
 }
 
-function profileRows(db: Database, actor: Actor) {
+/** Those that an actor sees, of one organization or, for a superuser, of all; none that is built in. */
+export function profileRows(db: Database, actor: Actor) {
   const query = withTables<CoreTables>(db)
     .selectFrom('ra_profiles')
     .innerJoin('authorities', 'authorities.id', 'ra_profiles.authority_id')
     .innerJoin('organizations', 'organizations.id', 'ra_profiles.organization_id')
     .selectAll('ra_profiles')
-    .select(['authorities.name as authority', 'organizations.name as organization'])
+    .select([
+      'authorities.name as authority',
+      'authorities.uuid as authority_uuid',
+      'organizations.name as organization',
+    ])
     .where('ra_profiles.builtin', '=', 0)
   if (isSuperuser(actor) || !actor.user) return query
   return query.where('ra_profiles.organization_id', '=', actor.user.organizationId)
 }
 
-type ProfileRow = Awaited<ReturnType<ReturnType<typeof profileRows>['execute']>>[number]
+export type ProfileRow = Awaited<ReturnType<ReturnType<typeof profileRows>['execute']>>[number]
 
-function toView(row: ProfileRow): ProfileView {
+/** As it was written. */
+export function toView(row: ProfileRow): ProfileView {
   return {
     name: row.name,
     uuid: row.uuid,

@@ -21,6 +21,12 @@ import type {
   ProfileValidationsTable,
 } from './inventoryTables.ts'
 import type {
+  ApprovalPlansTable,
+  ApprovalPlanVersionsTable,
+  OptionSetsTable,
+  OptionSetUsesTable,
+} from './raTables.ts'
+import type {
   AlertsTable,
   AuditEventsTable,
   AuditSealsTable,
@@ -70,6 +76,10 @@ export interface CoreTables {
   imported_revocations: ImportedRevocationsTable
   revocation_events: RevocationEventsTable
   ra_profiles: RaProfilesTable
+  option_sets: OptionSetsTable
+  option_set_uses: OptionSetUsesTable
+  approval_plans: ApprovalPlansTable
+  approval_plan_versions: ApprovalPlanVersionsTable
   limit_buckets: LimitBucketsTable
   blocked_keys: { spki_hash: string; reason: string; created_at: number }
   sign_requests: SignRequestsTable

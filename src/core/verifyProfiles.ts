@@ -8,7 +8,7 @@ import { type Complain, eachSpan, type Histories, pairs, readJson, type Told } f
 export async function verifyProfiles(db: Database, complain: Complain): Promise<void> {
   await eachSpan(db, complain, {
     kind: 'profile',
-    actions: ['profile.created', 'profile.changed'],
+    actions: ['profile.created', 'profile.changed', 'profile.deleted'],
     check: (histories, complain) => verifyRaProfiles(db, histories, complain),
   })
   await eachSpan(db, complain, {

@@ -1,0 +1,300 @@
+import { sql } from 'kysely'
+import type { Database } from '../db/open.ts'
+import { withTables } from '../db/tables.ts'
+import { planNameOf } from './approvalPlanUse.ts'
+import type { DecisionFilter, DecisionPage, DecisionRecord } from './decisionRecords.ts'
+import { decisionUuid } from './decisionRecords.ts'
+import { type Circle, eligibleUsers } from './eligible.ts'
+import { Failure } from './failure.ts'
+import { actingUser, holdRequest } from './held.ts'
+import type { ActingUser } from './identity.ts'
+import type { Installation } from './installation.ts'
+import { mayRead } from './requestDetail.ts'
+import { type Requester, requesterKey } from './requester.ts'
+import { type Reader, readerOf } from './requestReader.ts'
+import type { Action, ApprovalStep } from './rule.ts'
+import { type Attended, stepsNow } from './stepNow.ts'
+import type { CoreTables } from './tables.ts'
+import { votersOf } from './voters.ts'
+
+/** How many questions a list looks at, the newest first. */
+const MOST = 10_000
+const BATCH = 500
+
+/** See Decisions.list. */
+export async function countedDecisions(
+  { db, clock }: Installation,
+  requester: Requester,
+  { page, limit, mine }: DecisionFilter,
+): Promise<DecisionPage> {
+  const reader = await readerOf(db, requester)
+  const user = await actingUser(db, requester)
+  const mineOnly = mine && wanting(db, { user, requester, voted: mine === 'voted', at: clock() })
+  const [first, found]: [number, DecisionRow[]] = [(page - 1) * limit, []]
+  let total = 0
+  let below = Number.MAX_SAFE_INTEGER
+  for (let seen = 0; seen < MOST; seen += BATCH) {
+    const rows = await decisionRows(db)
+      .where('decisions.id', '<', below)
+      .orderBy('decisions.id', 'desc')
+      .limit(BATCH)
+      .execute()
+    const kept = await readable(reader, rows)
+    for (const row of mineOnly ? await mineOnly(kept) : kept) {
+      if (total >= first && found.length < limit) found.push(row)
+      total += 1
+    }
+    const last = rows.at(-1)
+    if (!last || rows.length < BATCH) break
+    below = last.id
+  }
+  return { rows: await toRecords(db, found, clock()), total }
+}
+
+/** See Decisions.about. */
+export async function decisionsOf(
+  it: Installation,
+  requester: Requester,
+  certificate: string,
+): Promise<DecisionRecord[]> {
+  const held = await holdRequest(it.db, 'sign', certificate, false).catch(() => undefined)
+  if (!held || !(await mayRead(it, requester, held))) throw new Failure('notFound', 'there is no such certificate')
+  const { id } = held.request
+  const rows = await decisionRows(it.db)
+    .where(({ or, eb, selectFrom }) =>
+      or([
+        eb('decisions.sign_request_id', '=', id),
+        eb(
+          'decisions.revoke_request_id',
+          'in',
+          selectFrom('revoke_requests').select('id').where('certificate_id', '=', id),
+        ),
+      ]),
+    )
+    .orderBy('decisions.id', 'desc')
+    .limit(1000)
+    .execute()
+  return toRecords(it.db, rows, it.clock())
+}
+
+/** Questions to people, with what the request says of itself. */
+export function decisionRows(db: Database) {
+  return (
+    withTables<CoreTables>(db)
+      .selectFrom('decisions')
+      .leftJoin('sign_requests as signing', 'signing.id', 'decisions.sign_request_id')
+      .leftJoin('revoke_requests as revoking', 'revoking.id', 'decisions.revoke_request_id')
+      .leftJoin('sign_requests as issued', 'issued.id', 'revoking.certificate_id')
+      .select([
+        'decisions.id',
+        'decisions.sign_request_id',
+        'decisions.revoke_request_id',
+        'decisions.revision',
+        'decisions.outcome',
+        'decisions.rule',
+        'decisions.steps',
+        'decisions.step',
+        'decisions.attended',
+        'decisions.hash',
+        'decisions.created_at',
+        'decisions.decided_at',
+        'signing.action',
+        'issued.uuid as issued_uuid',
+      ])
+      .select((eb) => {
+        const either = <
+          C extends
+            | 'id'
+            | 'uuid'
+            | 'status'
+            | 'requester'
+            | 'requester_key'
+            | 'organization_id'
+            | 'authority_id'
+            | 'profile_id'
+            | 'expires_at',
+        >(
+          column: C,
+        ) => eb.fn.coalesce(`signing.${column}`, `revoking.${column}`)
+        return [
+          either('id').as('request_id'),
+          either('uuid').as('request_uuid'),
+          either('status').as('request_status'),
+          either('requester').as('requester'),
+          either('requester_key').as('requester_key'),
+          either('organization_id').as('organization_id'),
+          either('authority_id').as('authority_id'),
+          either('profile_id').as('profile_id'),
+          either('expires_at').as('expires_at'),
+        ]
+      })
+      // In the words of the partial index decisions_asked.
+      .where(sql<boolean>`decisions.steps <> '[]'`)
+      .where('decisions.outcome', 'not in', ['auto', 'remembered', 'granted'])
+  )
+}
+
+export type DecisionRow = Awaited<ReturnType<ReturnType<typeof decisionRows>['execute']>>[number]
+
+async function readable(reader: Reader, rows: DecisionRow[]): Promise<DecisionRow[]> {
+  if (reader.sees === 'all') return rows
+  if (reader.sees === 'own') return rows.filter((row) => row.requester_key === reader.requesterKey)
+  const its = rows.filter((row) => row.organization_id === reader.organizationId)
+  const may = async (kind: 'sign' | 'revoke', of: DecisionRow[]) =>
+    of.length === 0
+      ? new Set<number>()
+      : reader.may(
+          kind,
+          of.map((row) => ({
+            id: Number(row.request_id),
+            authority_id: Number(row.authority_id),
+            profile_id: row.profile_id,
+            requester: row.requester ?? '',
+            requester_key: row.requester_key ?? '',
+          })),
+        )
+  const [signing, revoking] = [its.filter(isSign), its.filter((row) => !isSign(row))]
+  const [sign, revoke] = [await may('sign', signing), await may('revoke', revoking)]
+  return its.filter((row) => (isSign(row) ? sign : revoke).has(Number(row.request_id)))
+}
+
+const isSign = ({ sign_request_id: id }: Pick<DecisionRow, 'sign_request_id'>): boolean => id !== null
+
+interface Wanting {
+  user: ActingUser | undefined
+  requester: Requester
+  voted: boolean
+  at: Date
+}
+
+/** Of some questions those that wait for a user, and with `voted` those on which he has voted. */
+function wanting(db: Database, { user, requester, voted, at }: Wanting) {
+  const circles = new Map<string, Promise<boolean>>()
+  const expects = (row: DecisionRow): Promise<boolean> => {
+    const step = presentStep(row)
+    if (!step || !user || row.requester_key === requesterKey(requester)) return Promise.resolve(false)
+    const { people }: Requester = JSON.parse(row.requester ?? '{"people":[]}')
+    if (people.includes(user.id)) return Promise.resolve(false)
+    const key = JSON.stringify([step, row.authority_id, row.profile_id, isSign(row), people])
+    const known = circles.get(key) ?? isVoter(db, { step, row, user, at })
+    circles.set(key, known)
+    return known
+  }
+  return async (rows: DecisionRow[]): Promise<DecisionRow[]> => {
+    const his = user ? await votedOn(db, rows, user.id) : new Set<number>()
+    const kept: DecisionRow[] = []
+    for (const row of rows) {
+      const open = statusOf(row, at) === 'waiting' && !his.has(row.id)
+      if ((voted && his.has(row.id)) || (open && (await expects(row)))) kept.push(row)
+    }
+    return kept
+  }
+}
+
+async function isVoter(
+  db: Database,
+  { step, row, user, at }: { step: Circle; row: DecisionRow; user: ActingUser; at: Date },
+): Promise<boolean> {
+  const home = { organizationId: Number(row.organization_id), authorityId: Number(row.authority_id) }
+  if ((await eligibleUsers(db, step, home)).some(({ id }) => id === user.id)) return true
+  const held = await holdRequest(db, isSign(row) ? 'sign' : 'revoke', Number(row.request_id), false)
+  return (await votersOf(db, step, held, at)).some((voter) => voter.user.id === user.id)
+}
+
+async function votedOn(db: Database, rows: DecisionRow[], userId: number): Promise<Set<number>> {
+  if (rows.length === 0) return new Set()
+  const votes = await withTables<CoreTables>(db)
+    .selectFrom('votes')
+    .select('decision_id')
+    .where('user_id', '=', userId)
+    .where(
+      'decision_id',
+      'in',
+      rows.map(({ id }) => id),
+    )
+    .execute()
+  return new Set(votes.map(({ decision_id: id }) => id))
+}
+
+export function stepsOf({ steps, attended }: Pick<DecisionRow, 'steps' | 'attended'>): ApprovalStep[] {
+  const done: Attended[] = attended === null ? [] : JSON.parse(attended)
+  return stepsNow(JSON.parse(steps), done)
+}
+
+const presentStep = (row: DecisionRow): ApprovalStep | undefined => stepsOf(row)[row.step]
+
+function statusOf(row: DecisionRow, at: Date): DecisionRecord['status'] {
+  if (row.outcome !== 'waiting') return row.outcome as DecisionRecord['status']
+  if (row.request_status !== 'requested') return 'canceled'
+  return row.expires_at !== null && row.expires_at <= at.getTime() ? 'expired' : 'waiting'
+}
+
+/** Rows as records, with the names of profiles, people and plans. */
+export async function toRecords(db: Database, rows: DecisionRow[], at: Date): Promise<DecisionRecord[]> {
+  const requesters = rows.map((row): Requester => JSON.parse(row.requester ?? '{}'))
+  const people = await uuidsOf(
+    db,
+    'users',
+    requesters.flatMap(({ people }) => people.slice(0, 1)),
+  )
+  const profiles = await uuidsOf(
+    db,
+    'ra_profiles',
+    rows.flatMap(({ profile_id: id }) => (id === null ? [] : [id])),
+  )
+  return Promise.all(
+    rows.map(async (row, index): Promise<DecisionRecord> => {
+      const requester = requesters[index]
+      const creator = people.get(requester?.people[0] ?? -1)
+      const profile = row.profile_id === null ? undefined : profiles.get(row.profile_id)
+      const plan = await planOf(db, row)
+      const status = statusOf(row, at)
+      const sign = isSign(row)
+      return {
+        uuid: decisionUuid(row.id),
+        kind: sign ? 'sign' : 'revoke',
+        action: sign ? ((row.action ?? 'issue') as Action) : 'revoke',
+        request: { id: Number(row.request_id), uuid: row.request_uuid ?? '', status: row.request_status ?? '' },
+        object: (sign ? row.request_uuid : row.issued_uuid) ?? '',
+        creator: {
+          key: row.requester_key ?? '',
+          name: requester?.name ?? '',
+          ...(creator ? { uuid: creator.uuid } : {}),
+        },
+        ...(profile ? { profile } : {}),
+        status,
+        rule: row.rule,
+        ...(plan ? { plan } : {}),
+        createdAt: new Date(row.created_at),
+        ...(row.expires_at === null ? {} : { expiresAt: new Date(row.expires_at) }),
+        ...(row.decided_at === null ? {} : { closedAt: new Date(row.decided_at) }),
+      }
+    }),
+  )
+}
+
+async function uuidsOf(db: Database, table: 'users' | 'ra_profiles', ids: number[]) {
+  if (ids.length === 0) return new Map<number, { uuid: string; name: string }>()
+  const rows = await withTables<CoreTables>(db)
+    .selectFrom(table)
+    .select(['id', 'uuid', 'name'])
+    .where('id', 'in', [...new Set(ids)])
+    .execute()
+  return new Map(rows.map(({ id, uuid, name }) => [id, { uuid, name }]))
+}
+
+async function planOf(db: Database, row: DecisionRow): Promise<DecisionRecord['plan']> {
+  const name = planNameOf(row.rule)
+  if (name === undefined || row.organization_id === null) return undefined
+  const found = await withTables<CoreTables>(db)
+    .selectFrom('approval_plans as plans')
+    .innerJoin('approval_plan_versions as versions', 'versions.plan_id', 'plans.id')
+    .select(['plans.uuid', 'plans.name', 'versions.version'])
+    .where('plans.name', '=', name)
+    .where('plans.organization_id', '=', row.organization_id)
+    .where('versions.created_at', '<=', row.created_at)
+    .orderBy('versions.version', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return found
+}
