@@ -52,7 +52,7 @@ export function askedOf(draft: SignDraft): AskedOrder {
 }
 
 /** The order as an adapter would hand it in again. */
-export function draftOf(request: SignRequest, asked: AskedOrder, made: { profile: RaProfile; csr: Csr }): SignDraft {
+export function draftOf(request: SignRequest, asked: AskedOrder, made: { profile: RaProfile; csr?: Csr }): SignDraft {
   const { notBefore, notAfter, variant: _, ...rest } = asked
   const { protocol, action, origin, renews } = request
   return {

@@ -46,16 +46,17 @@ export async function review(context: ApprovalContext, kind: RequestKind, ref: R
 /** The decision that lets it pass, as the event of the request names it. */
 async function standsOn(db: Database, held: Held): Promise<Pick<ReviewState, 'remembered'>> {
   const { kind, id } = subjectOf(held)
-  const first = await withTables<CoreTables>(db)
+  const rows = await withTables<CoreTables>(db)
     .selectFrom('audit_events')
     .select('details')
     .where('subject_kind', '=', kind)
     .where('subject_id', '=', id)
     .where('status', 'is not', null)
     .orderBy('id')
-    .limit(1)
-    .executeTakeFirst()
-  const { decision } = first ? JSON.parse(first.details) : {}
+    .execute()
+  // An order that was parked or edited passed by a later event than its first.
+  const told = rows.map(({ details }) => JSON.parse(details)).findLast(({ outcome }) => outcome === 'remembered')
+  const { decision } = told ?? {}
   if (typeof decision !== 'number') return {}
   const original = await withTables<CoreTables>(db)
     .selectFrom('decisions')

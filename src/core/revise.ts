@@ -140,15 +140,22 @@ function refuseBound({ status, protocol }: SignRequest, row: AskedRow, changes: 
     )
 }
 
-async function reviseParked(it: Installation, { request, row, next, changes, editor }: Edit): Promise<SignAnswer> {
+async function reviseParked(
+  it: Installation,
+  { request, row, next, changes, editor, behind }: Edit,
+): Promise<SignAnswer> {
   const now = it.clock()
   const profile = await askedProfile(it, request, next)
   const csr = request.csr && keptCsr(request.csr)
-  const { csr: _, ...bare } = draftOf(request, next, { profile, csr: undefined as never })
-  const { wanted, findings } = foreseen(bare, csr, now)
-  const { entitled: __, ...unproved } = next
+  const { wanted, findings } = foreseen(draftOf(request, next, { profile }), csr, now)
+  const { entitled: _, ...unproved } = next
   return transaction(it.db, async (db) => {
-    const revision = await raise(db, request, { wanted, findings, now })
+    const revision = await raise(db, request, {
+      wanted,
+      findings,
+      now,
+      ...(behind ? {} : { requester: joined(request, editor) }),
+    })
     await keepAsked(db, request.id, unproved)
     await auditRevision(db, {
       request,
@@ -167,9 +174,7 @@ async function reviseWaiting(it: Installation, edit: Edit): Promise<SignAnswer> 
   const narrower = await narrows(it, request, draft)
   const { entitled, ...unproved } = next
   const kept = narrower ? next : unproved
-  // Who asks for more than the requester did is one of those who asked.
-  const people = behind || narrower ? request.requester.people : [...request.requester.people, ...editor.people]
-  const requester = { ...request.requester, people: [...new Set(people)] }
+  const requester = behind || narrower ? request.requester : joined(request, editor)
   const { entitled: _, ...bare } = draft
   const asked: SignDraft = { ...bare, refusal: 'throw', ...(narrower && entitled ? { entitled } : {}) }
   const { order, verdict } = await judge(it, requester, asked)
@@ -178,6 +183,11 @@ async function reviseWaiting(it: Installation, edit: Edit): Promise<SignAnswer> 
     await voidDecision(db, request, order.now)
     return pass(db, it, { order, verdict, claim: undefined }, nextRevision(db, { ...edit, next: kept }, order))
   })
+}
+
+/** Who asks for more than the requester did is one of those who asked. */
+function joined({ requester }: SignRequest, editor: Requester): Requester {
+  return { ...requester, people: [...new Set([...requester.people, ...editor.people])] }
 }
 
 /** Whether it asks for no more than people have seen: fewer names, less time. */

@@ -10,7 +10,11 @@ it('what is looked for every second is found by an index, however many requests 
   if (!db || !url || !close) throw new Error('no SQLite')
   const handle = new Sqlite(url, { readonly: true })
   const now = new Date()
-  const expiry = [dueForExpiry(db, 'sign', now), dueForExpiry(db, 'revoke', now)]
+  const expiry = [
+    dueForExpiry(db, 'sign', now),
+    dueForExpiry(db, 'revoke', now),
+    dueForExpiry(db, 'sign', now, 'draft'),
+  ]
   for (const query of [dueForResume(db, now), dueDecisions(db, now), ...expiry]) {
     const { sql, parameters } = query.compile()
     const plan = handle.prepare(`explain query plan ${sql}`).all(...parameters) as { detail: string }[]
