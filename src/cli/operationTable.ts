@@ -6,9 +6,11 @@ import * as authority from './operations/authority.ts'
 import * as certificate from './operations/certificate.ts'
 import * as challenge from './operations/challenge.ts'
 import * as cmc from './operations/cmc.ts'
+import * as delegation from './operations/delegation.ts'
 import * as doctor from './operations/doctor.ts'
 import * as eab from './operations/eab.ts'
 import * as exportKey from './operations/exportKey.ts'
+import * as group from './operations/group.ts'
 import * as kek from './operations/kek.ts'
 import * as key from './operations/key.ts'
 import * as limit from './operations/limit.ts'
@@ -17,6 +19,7 @@ import * as profile from './operations/profile.ts'
 import * as renewal from './operations/renewal.ts'
 import * as request from './operations/request.ts'
 import * as rollover from './operations/rollover.ts'
+import * as standingApproval from './operations/standingApproval.ts'
 import * as token from './operations/token.ts'
 import * as user from './operations/user.ts'
 
@@ -28,10 +31,12 @@ const nouns: Record<string, Operation>[] = [
   certificate,
   challenge,
   cmc,
+  delegation,
   doctor,
   limit,
   eab,
   exportKey,
+  group,
   kek,
   key,
   organization,
@@ -39,6 +44,7 @@ const nouns: Record<string, Operation>[] = [
   renewal,
   request,
   rollover,
+  standingApproval,
   token,
   user,
 ].map((noun) => ({ ...noun }))

@@ -49,6 +49,12 @@ export function describeRequest(shown: ShownRequest): string {
         ? `people approved it with request ${review.remembered.request}: ${review.remembered.approvers.join(', ')}`
         : null,
     ],
+    [
+      'Granted',
+      review.granted
+        ? `by the standing approval ${review.granted.standingApproval}: ${review.granted.approvers.join(', ')}`
+        : null,
+    ],
     ['Votes', review.votes.map(voteLine)],
     ['Comments', review.comments.map(({ user, text, at }) => `${time(at)} ${user}: ${text}`)],
     ['Hash', review.hash],
@@ -77,14 +83,21 @@ function wantedLines({ wanted, key }: ShownRequest): [string, string | null][] {
   ]
 }
 
-function stepLine(step: ApprovalStep, index: number, { step: present, outcome }: ShownRequest['review']): string {
+function stepLine(step: ApprovalStep, index: number, review: ShownRequest['review']): string {
+  const { step: present, outcome } = review
   const who = [
     ...step.users,
     ...step.roles.map((role) => `role ${role}`),
+    ...(step.groups ?? []).map((group) => `group ${group}`),
     ...(step.owner ? ["the authority's owner"] : []),
   ]
   const state = outcome !== 'waiting' ? '' : index < present ? ' (done)' : index === present ? ' (waits)' : ''
-  return `${index + 1}. ${step.quorum} of ${who.join(', ')}, within ${step.expires}${state}`
+  return `${index + 1}. ${step.quorum} of ${who.join(', ')}, within ${step.expires}${state}${widened(review, index)}`
+}
+
+function widened({ escalated }: ShownRequest['review'], index: number): string {
+  const at = escalated.find(({ step }) => step === index)?.at
+  return at === undefined ? '' : `, escalated ${time(at)}`
 }
 
 function mayApprove({ review, status }: ShownRequest): string | null {
@@ -94,6 +107,8 @@ function mayApprove({ review, status }: ShownRequest): string | null {
     : 'nobody: an administrator can override, or change the rule'
 }
 
-function voteLine({ user, step, verdict, override, reason, at }: ShownRequest['review']['votes'][number]): string {
-  return `${time(at)} ${user}: ${verdict}${override ? ' by override' : ''}, step ${step + 1}${reason ? `: ${reason}` : ''}`
+function voteLine(vote: ShownRequest['review']['votes'][number]): string {
+  const { user, step, verdict, override, reason, at } = vote
+  const who = vote.for === undefined ? user : `${user} for ${vote.for}`
+  return `${time(at)} ${who}: ${verdict}${override ? ' by override' : ''}, step ${step + 1}${reason ? `: ${reason}` : ''}`
 }
