@@ -64,6 +64,12 @@ async function records(db: Kysely<unknown>, columns: Columns): Promise<void> {
     columns: ['renews_id', 'id'],
     where: sql`renews_id is not null`,
   })
+  // Whether an alert is open is asked for each certificate that nears its end.
+  await db.schema
+    .createIndex('alerts_by_subject')
+    .on('alerts')
+    .columns(['subject_kind', 'subject_id', 'kind'])
+    .execute()
   await createTable(db, columns, 'attribute_definitions', {
     columns: {
       id: 'id',
