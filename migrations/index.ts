@@ -19,6 +19,7 @@ import { identities } from './0019-identities.ts'
 import { search } from './0020-search.ts'
 import { inventory } from './0023-inventory.ts'
 import { ra } from './0024-ra.ts'
+import { upstream } from './0025-upstream.ts'
 import { parked } from './0026-parked.ts'
 import type { Migration } from './columns.ts'
 
@@ -45,5 +46,6 @@ export const migrations: Record<string, Migration> = {
   '0020-search': search,
   '0023-inventory': inventory,
   '0024-ra': ra,
+  '0025-upstream': upstream,
   '0026-parked': parked,
 }

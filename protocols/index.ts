@@ -5,6 +5,7 @@ import { est } from './est/index.ts'
 import { ocsp } from './ocsp/index.ts'
 import { ra } from './ra/index.ts'
 import { scep } from './scep/index.ts'
+import { upstream } from './upstream/index.ts'
 
 /** The wire contracts that the server speaks. */
-export const protocols: Protocol[] = [acme, ocsp, crl, scep, est, ra]
+export const protocols: Protocol[] = [acme, ocsp, crl, scep, est, ra, upstream]

@@ -1,6 +1,7 @@
 import { hkdfSync, randomBytes, scryptSync } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { acmeAuthority } from './authorities/acme.ts'
 import { localAuthority } from './authorities/local.ts'
 import { manualAuthority } from './authorities/manual.ts'
 import type { Core } from './core/core.ts'
@@ -9,6 +10,7 @@ import type { IdentitySettings } from './core/identitySettings.ts'
 import type { Installation } from './core/installation.ts'
 import { createKeyVault } from './core/key.ts'
 import type { CoreTables } from './core/tables.ts'
+import { runCommand } from './crlCommand.ts'
 import { migrate } from './db/migrate.ts'
 import { closeDatabase, type Database, openDatabase } from './db/open.ts'
 import { withTables } from './db/tables.ts'
@@ -37,6 +39,8 @@ export interface CompositionConfig {
   /** How people and programs log in. */
   identity?: IdentitySettings
   oidc?: OidcConfig
+  /** What puts TXT records into the DNS, for names that are proved to an upstream CA. */
+  dnsCommand?: readonly [string, ...string[]]
 }
 
 /** Opens the database, brings it up to date and puts the core together. Throws with a message for the administrator. */
@@ -61,7 +65,12 @@ export async function compose(
       httpBaseUrl: config.httpBaseUrl,
       node: randomBytes(8).toString('hex'),
       ...loggingIn(config),
-      makers: { local: localAuthority, manual: manualAuthority },
+      makers: {
+        local: localAuthority,
+        manual: manualAuthority,
+        acme: (_issuer, _signer, account) => acmeAuthority(account),
+      },
+      ...dnsChanger(config),
     }
     return {
       it,
@@ -79,6 +88,22 @@ function loggingIn({ identity, oidc, baseUrl }: CompositionConfig): Pick<Install
   return {
     ...(identity ? { identity } : {}),
     ...(oidc && baseUrl !== undefined ? { oidc: { ...oidc, redirectUri: `${baseUrl}${OIDC_CALLBACK}` } } : {}),
+  }
+}
+
+/** Longer than most DNS providers take until their name servers agree. */
+const dnsTimeout = 60_000
+
+function dnsChanger({ dnsCommand: command }: CompositionConfig): Pick<Installation, 'changeDns'> {
+  if (!command) return {}
+  return {
+    changeDns: ({ action, name, value }) =>
+      runCommand({
+        command,
+        env: { COUNTERSIGN_DNS_ACTION: action, COUNTERSIGN_DNS_NAME: name, COUNTERSIGN_DNS_VALUE: value },
+        timeout: dnsTimeout,
+        signal: new AbortController().signal,
+      }),
   }
 }
 

@@ -31,6 +31,8 @@ export interface Config {
   validation: ValidationConfig
   /** Where CRLs go beside HTTP (crlPublisher.ts). Absent: nowhere. */
   publication?: Publication
+  /** Puts TXT records into the DNS (compose.ts). Absent: nothing does. */
+  dnsCommand?: readonly [string, ...string[]]
   /** Addresses and networks. */
   trustedProxies: string[]
   /** In lower case: where trusted proxies state the client certificate that they saw. Absent: nowhere. */
@@ -72,6 +74,7 @@ const schema = z.strictObject({
   crlCommand: fields.command.optional(),
   identities: identitiesSection,
   oidc: oidcSection,
+  dnsCommand: fields.command.optional(),
   validation: z
     .strictObject({
       resolver: fields.resolver.optional(),
@@ -101,6 +104,7 @@ const keys = {
   COUNTERSIGN_CRL_FOLDER: 'crlFolder',
   COUNTERSIGN_CRL_COMMAND: 'crlCommand',
   COUNTERSIGN_OIDC_CLIENT_SECRET: 'oidc.clientSecret',
+  COUNTERSIGN_DNS_COMMAND: 'dnsCommand',
   COUNTERSIGN_RESOLVER: 'validation.resolver',
   COUNTERSIGN_RESOLVER_VALIDATES: 'validation.resolverValidates',
   COUNTERSIGN_HTTP01_PORT: 'validation.http01Port',
@@ -261,6 +265,7 @@ function toConfig(settings: z.output<typeof schema>, dataFolder: string): Config
       networks,
     },
     ...publicationOf(settings),
+    ...(settings.dnsCommand === undefined ? {} : { dnsCommand: settings.dnsCommand }),
     trustedProxies,
     ...headerOf(settings),
     ...identityConfig(settings),

@@ -73,9 +73,9 @@ export function checkOptions(protocols: Protocol[]) {
   }
 }
 
-/** OCSP and CRL serve authorities, not profiles. */
+/** OCSP and CRL serve authorities, not profiles; so do the proofs of names to a CA upstream. */
 function profileProtocols(protocols: Protocol[]): Protocol[] {
-  return protocols.filter(({ name }) => name !== 'ocsp' && name !== 'crl')
+  return protocols.filter(({ name }) => name !== 'ocsp' && name !== 'crl' && name !== 'upstream')
 }
 
 interface Opening {

@@ -26,6 +26,15 @@ export function present(cli: Cli, view: Wire<AuthorityView>, more: { warnings?: 
     )
 }
 
+function upstreamRows({ directory, account, contact, externalAccount }: NonNullable<Wire<AuthorityView>['upstream']>) {
+  return [
+    ['Directory', directory],
+    ['Account', account],
+    ['Contact', contact.join(', ')],
+    ['External account', externalAccount],
+  ] as [string, string | null][]
+}
+
 export function describe(view: Wire<AuthorityView>): string {
   return fields([
     ['Name', view.name],
@@ -41,6 +50,7 @@ export function describe(view: Wire<AuthorityView>): string {
     ['Key', view.keyAlgorithm],
     ['CRL', view.crlUrl],
     ['OCSP', view.ocspUrl],
+    ...(view.upstream ? upstreamRows(view.upstream) : []),
     ['Settings', JSON.stringify(view.settings)],
   ])
 }

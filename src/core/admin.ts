@@ -14,6 +14,8 @@ import type { ApprovalRules } from './rule.ts'
 import type { AuditHead } from './seal.ts'
 import type { ServerKeyAdmin } from './serverKeyExport.ts'
 import type { ScopeDraft, TokenView } from './tokenView.ts'
+import type { UpstreamView } from './upstreamAccount.ts'
+import type { UpstreamAdmin } from './upstreamAdmin.ts'
 import type { AuditReport } from './verify.ts'
 
 /** What stands for an authority in lists and details. */
@@ -33,6 +35,8 @@ export interface AuthorityView {
   crlUrl: string | null
   ocspUrl: string | null
   settings: unknown
+  /** Of the kind acme: the CA that signs for it. */
+  upstream?: UpstreamView
 }
 
 /** Another way up from an authority's certificate. */
@@ -161,7 +165,7 @@ export interface LimitView extends LimitRef {
 }
 
 /** Changes that administrators make. Each authorises: a superuser, or an administrator of the organization, or `manage` where it says so. */
-export interface Admin extends RevocationAdmin, ChallengeAdmin, RolloverAdmin, ServerKeyAdmin {
+export interface Admin extends RevocationAdmin, ChallengeAdmin, RolloverAdmin, ServerKeyAdmin, UpstreamAdmin {
   authorities(): Promise<AuthorityView[]>
   authority(name: string): Promise<AuthorityView & { chain: Buffer[] }>
   createAuthority(draft: NewAuthority): Promise<AuthorityView>

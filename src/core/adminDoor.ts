@@ -23,6 +23,7 @@ import { exportServerKey } from './serverKeyExport.ts'
 import { endToken, newToken, viewTokens } from './tokenAdmin.ts'
 import { uploadCrl } from './uploadedCrl.ts'
 import { uploadResponder } from './uploadedResponder.ts'
+import { upstreamAdmin } from './upstreamAdmin.ts'
 import { changedUser, newUser, setupLink } from './userAdmin.ts'
 import { viewUsers } from './userView.ts'
 import { verifyAudit } from './verify.ts'
@@ -75,6 +76,7 @@ export function createAdmin(
     exportKey: (certificate) => exportServerKey(context, certificate),
     ...challengeAdmin(context),
     ...rolloverAdmin(context),
+    ...upstreamAdmin(context),
     limits: (filter = {}) => viewLimits(context, filter),
     overrideLimit: (draft) => overrideLimit(context, draft),
     removeOverride: (ref) => removeOverride(context, ref),

@@ -16,8 +16,11 @@ import { createCache } from './installation.ts'
 import { loadKey } from './key.ts'
 import { duration } from './profile.ts'
 import type { CoreTables } from './tables.ts'
+import { loadUpstreamAccount } from './upstreamAccount.ts'
+import type { Upstream, UpstreamAccount } from './upstreamCa.ts'
+import { upstreamSettings } from './upstreamSettings.ts'
 
-export const authorityKinds = ['local', 'manual'] as const
+export const authorityKinds = ['local', 'manual', 'acme'] as const
 export type AuthorityKind = (typeof authorityKinds)[number]
 
 export const authoritySettings = z.strictObject({
@@ -41,6 +44,8 @@ export const authoritySettings = z.strictObject({
   crlDelta: duration.optional(),
   /** Name of the authority in whose indirect CRL new certificates stand (RFC 5280 section 5.2.5); absent: in its own. */
   crlIssuer: z.string().max(63).optional(),
+  /** Of the kind acme: how it works with the CA that signs for it. */
+  upstream: upstreamSettings.optional(),
 })
 export type AuthoritySettings = z.output<typeof authoritySettings>
 
@@ -74,12 +79,14 @@ export interface Authority {
   signCrl?(draft: Omit<CrlDraft, 'signer'>): Promise<Buffer[]>
   /** DER OCSPResponse under the authority's own key. */
   signOcsp?(draft: Omit<OcspResponseDraft, 'signer'>): Promise<Buffer>
+  /** Where another CA signs, over ACME. */
+  readonly upstream?: Upstream
 }
 
-/** Makes the signing part of an authority from its active certificate and the signer over its key; absent: the key is elsewhere. */
+/** Makes the signing part of an authority from its active certificate and the signer over its key, absent where the key is elsewhere; or from its account at the CA that signs. */
 export type AuthorityMakers = Record<
   AuthorityKind,
-  (issuer: Issuer | undefined, signer: Signer | undefined) => Authority
+  (issuer: Issuer | undefined, signer: Signer | undefined, account?: UpstreamAccount) => Authority
 >
 
 /** An authority as the core works with it. */
@@ -157,6 +164,7 @@ async function readAuthority(it: Installation, id: number): Promise<LoadedAuthor
   const keyId = active?.key_id ?? null
   const signer = keyId === null ? undefined : signerFor(await loadKey(it.db, it.vault, keyId))
   const settings = authoritySettings.parse(JSON.parse(row.settings))
+  const account = kind === 'acme' ? await loadUpstreamAccount(it, id) : undefined
   if (active && active.shards < settings.crlShards) await raiseShards(it.db, active.id, settings.crlShards)
   return {
     id: row.id,
@@ -170,7 +178,7 @@ async function readAuthority(it: Installation, id: number): Promise<LoadedAuthor
     settings,
     issuer,
     withdrawn: active !== undefined && (await isWithdrawn(it.db, active)),
-    signs: it.makers[kind](issuer, signer),
+    signs: it.makers[kind](issuer, signer, account),
   }
 }
 

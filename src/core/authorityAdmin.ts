@@ -189,7 +189,7 @@ export function checkCa(fields: CertificateFields, now: Date): void {
   refuseWeakKey(fields.publicKey)
 }
 
-function checkName(name: string): void {
+export function checkName(name: string): void {
   const parsed = slug.safeParse(name)
   if (!parsed.success) throw new Failure('malformed', `name: ${parsed.error.issues[0]?.message}`)
 }

@@ -58,7 +58,8 @@ interface Placed {
   owner?: string
 }
 
-async function creating({ it, requester }: AdminContext, draft: Placed): Promise<Belonging> {
+/** Where a new authority belongs. Needs create_ca. */
+export async function creating({ it, requester }: AdminContext, draft: Placed): Promise<Belonging> {
   const actor = await actorOf(it.db, requester)
   const belonging = await belongingOf(it.db, actor, draft)
   await requireCapability(it.db, actor, 'create_ca', { organizationId: belonging.organizationId })
@@ -92,6 +93,8 @@ export async function changeAuthority(
     const row = await findAuthorityRow(db, actor, name)
     const { id, organization_id: organizationId } = row
     await requireCapability(db, actor, 'manage', { organizationId, authorityId: id })
+    if (settings?.upstream && row.kind !== 'acme')
+      throw new Failure('malformed', `settings.upstream: ${name} has no upstream CA`)
     if (settings) await handOverCrl(db, { authorityId: id, organizationId, settings, actor, now: it.clock() })
     const columns = {
       ...(change.enabled === undefined ? {} : { enabled: change.enabled ? 1 : 0 }),

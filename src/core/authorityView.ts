@@ -8,6 +8,7 @@ import { type Actor, type AdminContext, actorOf, isSuperuser } from './adminActo
 import { issuerUrls, type LoadedAuthority, loadAuthority } from './authority.ts'
 import { Failure } from './failure.ts'
 import type { CoreTables } from './tables.ts'
+import { viewUpstream } from './upstreamAccount.ts'
 
 /** The authorities of the requester's organization, of all of them for a superuser, by name. */
 export async function listAuthorities(context: AdminContext): Promise<AuthorityView[]> {
@@ -24,7 +25,12 @@ export async function showAuthority(context: AdminContext, name: string): Promis
   const row = await findAuthorityRow(it.db, await actorOf(it.db, requester), name)
   const authority = await loadAuthority(it, row.id)
   const { issuer } = authority
-  return { ...toView(context, row, authority), chain: issuer ? [issuer.certificate.der, ...issuer.chain] : [] }
+  const upstream = authority.kind === 'acme' ? await viewUpstream(it.db, row.id) : undefined
+  return {
+    ...toView(context, row, authority),
+    ...(upstream ? { upstream } : {}),
+    chain: issuer ? [issuer.certificate.der, ...issuer.chain] : [],
+  }
 }
 
 /** Throws Failure('notFound') also for an authority of another organization. */
@@ -42,6 +48,7 @@ function authorityRows(db: Database, actor: Actor) {
     .select([
       'authorities.id',
       'authorities.organization_id',
+      'authorities.kind',
       'authorities.settings',
       'organizations.name as organization',
       'users.name as owner',
@@ -82,8 +89,9 @@ function toView({ it }: AdminContext, row: AuthorityRow, authority: LoadedAuthor
     notAfter: certificate.notAfter,
     fingerprint: fingerprint(certificate.der),
     keyAlgorithm: keyText(certificate.publicKey),
-    crlUrl: urls.crlUrls[0] ?? null,
-    ocspUrl: urls.ocspUrls[0] ?? null,
+    // Of certificates from upstream their CA tells.
+    crlUrl: kind === 'acme' ? null : (urls.crlUrls[0] ?? null),
+    ocspUrl: kind === 'acme' ? null : (urls.ocspUrls[0] ?? null),
   }
 }
 

@@ -9,6 +9,7 @@ import { readRevokeRequest, readSignRequest } from './records.ts'
 import type { Requester } from './requester.ts'
 import { carryOut } from './revoke.ts'
 import type { CoreTables } from './tables.ts'
+import { hurryWork } from './upstreamWork.ts'
 
 /** What follows an approval: the first attempt, stored with the deciding vote, or the revocation itself. */
 export function afterApproval(it: Installation, requester: Requester): Follow {
@@ -25,8 +26,10 @@ export function afterRetry(it: Installation, requester: Requester): Follow {
   return async (db, kind, id) => {
     if (kind === 'sign') {
       await refuseWhileRunning(db, id, it.clock())
+      await hurryWork(db, kind, id, it.clock())
       return nextAttempt(db, it, id)
     }
+    await hurryWork(db, kind, id, it.clock())
     const request = await readRevokeRequest(db, id)
     // Where the authority signs elsewhere, only confirmRevoked or its CRL says that it is done.
     await carryOut(db, request, { approved: true, actor: requester, at: it.clock() })

@@ -18,6 +18,7 @@ import {
 } from './held.ts'
 import type { RequestRef } from './request.ts'
 import type { CoreTables } from './tables.ts'
+import { requireWithdrawable } from './upstreamWithdraw.ts'
 import { finish } from './vote.ts'
 
 /** Locks a request for someone who asked for it himself or may manage it. Throws Failure('notFound' | 'forbidden'). */

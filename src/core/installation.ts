@@ -25,6 +25,8 @@ export interface Installation {
   identity?: IdentitySettings
   /** Absent: by no OpenID provider. */
   oidc?: OidcSettings
+  /** Puts a TXT record into the DNS and takes it out again: COUNTERSIGN_DNS_COMMAND. Resolves when that is done. Absent: it is not set. */
+  changeDns?(change: { action: 'add' | 'remove'; name: string; value: string }): Promise<void>
 }
 
 /** A bounded map that forgets what was used longest ago. */

@@ -67,7 +67,9 @@ async function factsOf(it: Installation, order: Order, renewed: Certificate | un
 }
 
 /** Said before anything is stored: such an order could only ever fail. */
-function refuseEnded({ name, issuer, withdrawn }: LoadedAuthority, now: Date): void {
+function refuseEnded({ name, kind, issuer, withdrawn }: LoadedAuthority, now: Date): void {
+  // By which certificate it signs is the upstream CA's to choose, each time.
+  if (kind === 'acme') return
   if (withdrawn)
     throw new Failure('unavailable', `the certificate of the authority ${name} was revoked: it issues nothing`)
   if (issuer && issuer.certificate.notAfter <= now)
@@ -75,7 +77,7 @@ function refuseEnded({ name, issuer, withdrawn }: LoadedAuthority, now: Date): v
 }
 
 function beyondIssuer(authority: LoadedAuthority, { notAfter }: SignDraft): Refusal[] {
-  const end = authority.issuer?.certificate.notAfter
+  const end = authority.kind === 'acme' ? undefined : authority.issuer?.certificate.notAfter
   if (!notAfter || !end || notAfter <= end) return []
   const detail = `the authority's own certificate ends on ${end.toISOString()}: nothing can be issued beyond`
   return [{ policy: 'validity', at: 'notAfter', code: 'malformed', detail }]

@@ -106,6 +106,8 @@ async function readOwners(tables: Kysely<CoreTables>, now: Date): Promise<Owner[
     .execute()
   return rows.flatMap(({ kind, settings: text, keyId, ...row }) => {
     const settings = authoritySettings.parse(JSON.parse(text))
+    // What tells of its revocations is the upstream CA's.
+    if (kind === 'acme') return []
     const manual = kind === 'manual'
     if (!manual && keyId === null) return []
     const delta = !manual && settings.crlDelta !== undefined

@@ -46,8 +46,8 @@ export async function currentResponder(
   const known = await storedResponder(it, issuing)
   const now = it.clock()
   const lastsAsLong = known && known.notAfter >= issuer.certificate.notAfter
-  if (known && (now < known.renewAt || lastsAsLong || authority.kind === 'manual')) return known
-  if (authority.kind === 'manual')
+  if (known && (now < known.renewAt || lastsAsLong || authority.kind !== 'local')) return known
+  if (authority.kind !== 'local')
     throw new Failure('unsupported', `the key of ${authority.name} is elsewhere, and no responder was uploaded for it`)
   const key = `${it.node}:${issuer.id}`
   const under = making.get(key)
@@ -71,7 +71,7 @@ export async function currentResponder(
 
 /** Makes the responders of an authority that are due, those of earlier keys too. */
 export async function renewResponders(it: Installation, authority: LoadedAuthority): Promise<void> {
-  if (authority.settings.ocspSigner === 'authority' || authority.kind === 'manual') return
+  if (authority.settings.ocspSigner === 'authority' || authority.kind !== 'local') return
   for (const issuing of await readIssuingKeys(it, authority.id)) {
     const issuer = validCertificate(issuing, it.clock())
     if (issuer) await currentResponder(it, authority, { issuing, issuer })

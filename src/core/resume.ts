@@ -8,6 +8,7 @@ import { runAttempt } from './issue.ts'
 import { openSign } from './openRequests.ts'
 import { readSignRequest } from './records.ts'
 import type { CoreTables } from './tables.ts'
+import { endUpstreamLeases } from './upstreamWork.ts'
 
 /**
  * Makes the next attempt of every request in `signing` whose last attempt's lease ran out: after a crash, or after
@@ -52,12 +53,13 @@ async function resumeOne(it: Installation, id: number): Promise<void> {
 /** Ends the leases of a process that is gone. Only where this process is the only one: at start on SQLite. */
 export async function endLeases(it: Installation): Promise<void> {
   const now = it.clock().getTime()
-  await transaction(it.db, (db) =>
-    withTables<CoreTables>(db)
+  await transaction(it.db, async (db) => {
+    await withTables<CoreTables>(db)
       .updateTable('sign_attempts')
       .set({ lease_until: now })
       .where('lease_until', '>', now)
       .where('lease_owner', '<>', it.node)
-      .execute(),
-  )
+      .execute()
+    await endUpstreamLeases(db)
+  })
 }

@@ -57,6 +57,8 @@ export async function revoke(
   if (draft.invalidityDate && !(draft.invalidityDate <= now))
     throw new Failure('malformed', 'a key cannot be known to be compromised since a time that has not come yet')
   const authority = await loadAuthority(it, certificate.authorityId)
+  if (authority.kind === 'acme' && wanted === 'hold')
+    throw new Failure('badReason', 'an upstream CA puts nothing on hold: revoke the certificate for another reason')
   const profile =
     draft.profile ?? (certificate.profileId === undefined ? undefined : await loadProfile(it.db, certificate.profileId))
   if (!profile || certificate.profileId === undefined)

@@ -66,6 +66,11 @@ async function preparing(context: AdminContext, name: string): Promise<Preparing
   await requireCapability(it.db, actor, 'create_ca', { organizationId, authorityId: id })
   const authority = await loadAuthority(it, id)
   const { issuer } = authority
+  if (authority.kind === 'acme')
+    throw new Failure(
+      'unsupported',
+      `the certificates above those of ${name} come from its upstream CA: nothing is rolled over here`,
+    )
   if (!issuer) throw new Failure('unsupported', `${name} has no certificate yet: nothing can follow it`)
   if (authority.kind === 'manual' || isRoot(issuer)) return { it, requester, authority, issuer }
   const parent = await parentOf(it, issuer)

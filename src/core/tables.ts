@@ -42,6 +42,7 @@ import type {
 } from './requestTables.ts'
 import type { RolloversTable } from './rolloverTable.ts'
 import type { ServerKeysTable } from './serverKeyTable.ts'
+import type { UpstreamAccountsTable, UpstreamProofsTable, UpstreamWorkTable } from './upstreamTables.ts'
 
 /** Columns of the core's tables. Times are epoch milliseconds, flags 0 or 1, serials and hashes lower-case hex, JSON is text. */
 export interface CoreTables {
@@ -65,6 +66,9 @@ export interface CoreTables {
   authorities: AuthoritiesTable
   authority_certificates: AuthorityCertificatesTable
   authority_chains: AuthorityChainsTable
+  upstream_accounts: UpstreamAccountsTable
+  upstream_work: UpstreamWorkTable
+  upstream_proofs: UpstreamProofsTable
   authority_rollovers: RolloversTable
   renewal_windows: RenewalWindowsTable
   responders: RespondersTable

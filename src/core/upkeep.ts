@@ -23,6 +23,7 @@ import { followSearch, warnOfMissingIndex } from './searchFollow.ts'
 import { forgetServerKeys } from './serverKey.ts'
 import { pruneSessions } from './session.ts'
 import type { CoreTables } from './tables.ts'
+import { runUpstream } from './upstream.ts'
 
 const day = 86_400_000
 
@@ -47,6 +48,7 @@ export function startUpkeep(
     { name: 'audit chain', every: 500, run: () => sealAll(it) },
     { name: 'what lists are searched by', every: 1_000, run: () => followSearch(db, Number.POSITIVE_INFINITY) },
     { name: 'resume signing', every: 1_000, run: () => resumeSigning(it) },
+    { name: 'upstream CAs', every: 500, run: () => runUpstream(it) },
     { name: 'expire requests', every: 5_000, run: () => expireWaiting(db, clock()) },
     { name: 'remind and escalate', every: 5_000, run: () => attendWaiting(db, clock()) },
     { name: 'withdraw approvals without an order', every: 600_000, run: () => abandonForeseen(db, clock()) },
@@ -117,7 +119,8 @@ export async function renewRevocationAnswers(it: Installation): Promise<void> {
     try {
       const authority = await loadAuthority(it, id)
       const { issuer } = authority
-      if (!issuer) continue
+      // Who follows whom upstream is not ours to prepare.
+      if (!issuer || authority.kind === 'acme') continue
       if (authority.signs.sign) await renewResponders(it, authority)
       await warnOfEnd(it, { id, name, organizationId: authority.organizationId, end: issuer.certificate.notAfter })
     } catch (error) {

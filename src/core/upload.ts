@@ -1,3 +1,4 @@
+import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import { type CertificateFields, fingerprint, readCertificate } from '../pki/certificateReader.ts'
@@ -28,11 +29,14 @@ export async function upload(
 ): Promise<SignRequest> {
   const request = await readSignRequest(it.db, ref)
   const authority = await loadAuthority(it, request.authorityId)
-  if (authority.signs.sign) throw new Failure('unsupported', `${authority.name} signs here: nothing is uploaded for it`)
+  if (authority.kind !== 'manual')
+    throw new Failure(
+      'unsupported',
+      `${authority.name} has its certificates signed by itself: nothing is uploaded for it`,
+    )
   const [leaf] = chain
   if (!leaf) throw new Failure('malformed', 'the upload holds no certificate')
   const fields = readLeaf(leaf)
-  const { spkiHash, algorithm, curve, size } = fields.publicKey
   const issuer = await checkUpload(it, { request, authority, fields })
   const now = it.clock()
   refuseLonger(request, fields, now)
@@ -46,38 +50,52 @@ export async function upload(
       details: { serial: fields.serial, fingerprint: fingerprint(leaf), uploaded: true },
       set: { findings: JSON.stringify(noticedElsewhere(request, fields)), last_error: null },
     })
-    const stored = await withTables<CoreTables>(db)
-      .insertInto('certificates')
-      .values({
-        id: request.id,
-        organization_id: request.organizationId,
-        profile_id: request.profileId,
-        authority_id: authority.id,
-        authority_certificate_id: issuer.id,
-        serial: fields.serial,
-        der: leaf,
-        fingerprint: fingerprint(leaf),
-        spki_hash: spkiHash,
-        subject: nameText(fields.subject),
-        identifiers: JSON.stringify(fields.identifiers),
-        key_algorithm: curve ?? (algorithm === 'RSA' ? `RSA-${size}` : algorithm),
-        not_before: fields.notBefore.getTime(),
-        not_after: fields.notAfter.getTime(),
-        status: 'issued',
-        revoked_at: null,
-        revocation_reason: null,
-        shard: 0,
-        source: 'managed',
-        requester_key: requesterKey(request.requester),
-        renews_id: request.renews ?? null,
-        created_at: now.getTime(),
-      })
-      .onConflict((conflict) => conflict.doNothing())
-      .returning('id')
-      .executeTakeFirst()
-    if (!stored) throw new Failure('conflict', 'a certificate of this serial number is known already')
+    await insertForeign(db, { request, issuerId: issuer.id, fields, now })
   })
   return readSignRequest(it.db, request.id)
+}
+
+interface Foreign {
+  request: SignRequest
+  /** Id of the authority_certificates row of its issuer. */
+  issuerId: number
+  fields: CertificateFields
+  now: Date
+}
+
+/** Stores a certificate that was signed elsewhere for a request, in the caller's transaction. Throws Failure('conflict'). */
+export async function insertForeign(db: Database, { request, issuerId, fields, now }: Foreign): Promise<void> {
+  const { spkiHash, algorithm, curve, size } = fields.publicKey
+  const stored = await withTables<CoreTables>(db)
+    .insertInto('certificates')
+    .values({
+      id: request.id,
+      organization_id: request.organizationId,
+      profile_id: request.profileId,
+      authority_id: request.authorityId,
+      authority_certificate_id: issuerId,
+      serial: fields.serial,
+      der: fields.der,
+      fingerprint: fingerprint(fields.der),
+      spki_hash: spkiHash,
+      subject: nameText(fields.subject),
+      identifiers: JSON.stringify(fields.identifiers),
+      key_algorithm: curve ?? (algorithm === 'RSA' ? `RSA-${size}` : algorithm),
+      not_before: fields.notBefore.getTime(),
+      not_after: fields.notAfter.getTime(),
+      status: 'issued',
+      revoked_at: null,
+      revocation_reason: null,
+      shard: 0,
+      source: 'managed',
+      requester_key: requesterKey(request.requester),
+      renews_id: request.renews ?? null,
+      created_at: now.getTime(),
+    })
+    .onConflict((conflict) => conflict.doNothing())
+    .returning('id')
+    .executeTakeFirst()
+  if (!stored) throw new Failure('conflict', 'a certificate of this serial number is known already')
 }
 
 function readLeaf(leaf: Buffer): CertificateFields {
@@ -97,6 +115,21 @@ interface Upload {
 
 /** Answers which certificate of the authority signed it. */
 async function checkUpload(it: Installation, { request, authority, fields }: Upload): Promise<Issuer> {
+  await refuseOther(it, { request, fields })
+  const { active, earlier, next } = await readChain(it, authority.id)
+  const issuer = [active, next, ...earlier].find((each) => each && verifyIssuedBy(fields, each.certificate))
+  if (issuer) return issuer
+  throw new Failure(
+    'malformed',
+    `the certificate is not signed by a certificate of ${authority.name} that is known here`,
+  )
+}
+
+/** Whether it is what was asked for, whoever signed it. Throws Failure('malformed') for another key, other names, another type, or one that has ended. */
+export async function refuseOther(
+  it: Installation,
+  { request, fields }: { request: SignRequest; fields: CertificateFields },
+): Promise<void> {
   const row = await withTables<CoreTables>(it.db)
     .selectFrom('sign_requests')
     .select('spki_hash')
@@ -112,8 +145,5 @@ async function checkUpload(it: Installation, { request, authority, fields }: Upl
     refuse('the certificate has other names than the request')
   if (fields.isCa !== (request.wanted.type === 'ca'))
     refuse('the certificate is of another type than the request (basicConstraints)')
-  const { active, earlier, next } = await readChain(it, authority.id)
-  const issuer = [active, next, ...earlier].find((each) => each && verifyIssuedBy(fields, each.certificate))
   if (fields.notAfter <= it.clock()) refuse('the certificate has expired')
-  return issuer ?? refuse(`the certificate is not signed by a certificate of ${authority.name} that is known here`)
 }

@@ -35,7 +35,10 @@ export async function uploadCrl({ it, requester }: AdminContext, name: string, f
   const { id, organization_id: organizationId } = await findAuthorityRow(it.db, await actorOf(it.db, requester), name)
   const { issuer: active, kind } = await loadAuthority(it, id)
   if (kind !== 'manual' || !active)
-    throw new Failure('unsupported', `${name} signs here, and its CRLs are made here: none is uploaded`)
+    throw new Failure(
+      'unsupported',
+      `only for an authority that signs elsewhere by hand a CRL is uploaded, not for ${name}`,
+    )
   const issuers = await issuersOf(it, id, active)
   const { issuer, read } = readBySome(issuers, ({ certificate }) => readForeignCrl(file, certificate, now))
   const crl = published(read, now)

@@ -56,7 +56,11 @@ const areas: Area[] = [
     types: ['src/core/', 'src/protocol.ts', 'src/log.ts'],
   },
   { files: 'src/core/', values: ['src/db/', 'src/pki/'], types: ['src/log.ts'] },
-  { files: 'src/authorities/', values: ['src/core/authority.ts', 'src/pki/'] },
+  {
+    files: 'src/authorities/',
+    values: ['src/core/authority.ts', 'src/core/failure.ts', 'src/pki/'],
+    types: ['src/core/upstreamCa.ts'],
+  },
   { files: 'src/pki/', values: [], packages: nodeModules(['crypto', 'buffer', 'util', 'url']) },
   { files: 'src/db/', values: ['migrations/'], types: ['src/log.ts'] },
   { files: 'src/protocol.ts', values: [], types: ['src/core/', 'src/db/open.ts', 'src/log.ts'] },

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { pino } from 'pino'
+import { acmeAuthority } from '../../src/authorities/acme.ts'
 import { localAuthority } from '../../src/authorities/local.ts'
 import { manualAuthority } from '../../src/authorities/manual.ts'
 import type { Core } from '../../src/core/core.ts'
@@ -56,7 +57,11 @@ export async function openWorld(db: Database, secret: Buffer): Promise<World> {
     log: pino({ level: 'silent' }),
     httpBaseUrl: 'http://ca.test',
     node: randomBytes(8).toString('hex'),
-    makers: { local: localAuthority, manual: manualAuthority },
+    makers: {
+      local: localAuthority,
+      manual: manualAuthority,
+      acme: (_issuer, _signer, account) => acmeAuthority(account),
+    },
   }
   const started = await firstStart(it, { protocols: ['acme'] })
   const profile = (name = 'default') => loadProfile(db, name)

@@ -8,6 +8,7 @@ import { table, time } from '../table.ts'
 import { define as defineImports } from './authorityImport.ts'
 import { define as defineChains } from './chain.ts'
 import { define as defineRollover } from './rollover.ts'
+import { define as defineUpstream } from './upstream.ts'
 
 /** Which of the certificate authorities there are, and new ones. */
 export function define(authority: Command): void {
@@ -22,6 +23,7 @@ export function define(authority: Command): void {
     async (cli, name: string, { pem, ...place }: Belonging & { pem: string }) =>
       present(cli, await cli.call(operations.addManual, { name, pem: readText(pem), ...place })),
   )
+  defineUpstream(authority)
   changing(authority)
   defineChains(authority)
   defineRollover(authority)
@@ -91,7 +93,10 @@ function changing(authority: Command): void {
       .command(`${verb} <name>`)
       .description(verb === 'enable' ? 'let it sign; --owner and --settings change these' : 'let it sign nothing new')
       .option('--owner <user>', 'a new owner')
-      .option('--settings <file>', 'YAML or JSON of all its settings: crlValidity, ocspValidity, responderValidity')
+      .option(
+        '--settings <file>',
+        'YAML or JSON of all its settings: crlValidity, ocspValidity, responderValidity, upstream',
+      )
     action(command, async (cli, name: string, { owner, settings }: { owner?: string; settings?: string }) => {
       const input = {
         name,

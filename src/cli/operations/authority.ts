@@ -118,6 +118,29 @@ export const addManual = operation({
   run: ({ door }, draft) => door.admin.addManualAuthority(draft),
 })
 
+const externalAccount = z.strictObject({ kid: text(500), key: text(500) })
+
+export const addAcme = operation({
+  name: 'authority.add-acme',
+  input: z.strictObject({
+    ...belonging,
+    name,
+    directory: text(2000),
+    contact: z.array(text(200)).max(5).default([]),
+    agreeTerms: z.boolean().default(false),
+    externalAccount: externalAccount.optional(),
+    caPem: pem.optional(),
+    proof: z.enum(['none', 'http-01', 'dns-01']).optional(),
+  }),
+  run: ({ door }, draft) => door.admin.addUpstreamAuthority(draft),
+})
+
+export const register = operation({
+  name: 'authority.register',
+  input: z.strictObject({ name, agreeTerms: z.boolean().default(false), externalAccount: externalAccount.optional() }),
+  run: ({ door }, { name, ...draft }) => door.admin.registerUpstream(name, draft),
+})
+
 export const change = operation({
   name: 'authority.change',
   input: z.strictObject({

@@ -45,6 +45,7 @@ async function authorityChecks({ door }: OperationContext, name: string, kind: s
   const [der] = chain
   const rollover = await lastRollover(door, name)
   const checks = [await check(`authority ${name}`, () => endCheck(name, notAfter, rollover))]
+  if (kind === 'acme') return [await check(`upstream CA of ${name}`, () => upstreamCheck(door, name))]
   if (kind !== 'local' || !der) return checks
   const issuer = readCertificate(der)
   const issued = async (limit: number) => (await door.list.certificates({ authority: name, limit })).rows
@@ -60,6 +61,12 @@ async function authorityChecks({ door }: OperationContext, name: string, kind: s
     ocsp ?? { name: `OCSP of ${name}`, ...notAsked },
   )
   return checks
+}
+
+async function upstreamCheck({ admin }: Door, name: string) {
+  const { directory, known, revokes } = await admin.examineUpstream(name)
+  if (!known) return fail(`${directory} answers, but does not know the account: authority register ${name}`)
+  return revokes ? ok(`${directory} answers`) : warn(`${directory} answers, and cannot be asked to revoke`)
 }
 
 /** A line for each authority while all is well, else one for each CRL and responder that is not. */
