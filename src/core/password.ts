@@ -13,11 +13,11 @@ let nobodys: Promise<string> | undefined
 
 /**
  * PHC string of the argon2id hash. Outside transactions only: it runs in the thread pool. Throws Failure('malformed') for
- * a password of fewer than 12 characters (NIST SP 800-63B asks for length and nothing else) or more than 200.
+ * a password of fewer than 12 characters (NIST SP 800-63B asks for length and nothing else), or than `least`, or of more than 200.
  */
-export async function hashPassword(password: string): Promise<string> {
+export async function hashPassword(password: string, least = shortest): Promise<string> {
   const characters = [...password.normalize('NFC')].length
-  if (characters < shortest) throw new Failure('malformed', `a password has at least ${shortest} characters`)
+  if (characters < least) throw new Failure('malformed', `a password has at least ${least} characters`)
   if (characters > longest) throw new Failure('malformed', `a password has at most ${longest} characters`)
   return hash(password.normalize('NFC'), cost)
 }
