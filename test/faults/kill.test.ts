@@ -2,9 +2,11 @@ import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findByOrigin } from '../../src/core/records.ts'
+import type { SignRequest } from '../../src/core/request.ts'
 import { endLeases, resumeSigning } from '../../src/core/resume.ts'
 import { sealAudit } from '../../src/core/seal.ts'
 import { sign } from '../../src/core/sign.ts'
+import { submit } from '../../src/core/submit.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
 import { verifyAudit } from '../../src/core/verify.ts'
 import { withTables } from '../../src/db/tables.ts'
@@ -33,6 +35,7 @@ describe.each(databases)('SIGKILL while issuing, on $name', ({ open }) => {
   let world: World
   let url: string
   let close: () => Promise<void>
+  let orders = 0
 
   beforeAll(async () => {
     const opened = await open()
@@ -42,24 +45,39 @@ describe.each(databases)('SIGKILL while issuing, on $name', ({ open }) => {
   })
   afterAll(() => close())
 
-  it('leaves no certificate without a record and none twice, and the order goes on', { timeout: 120_000 }, async () => {
+  it('leaves no certificate without a record and none twice, and the order goes on', { timeout: 120_000 }, () =>
+    walk('sign', again),
+  )
+
+  it('leaves a parked order parked, or on its way to the certificate', { timeout: 120_000 }, () =>
+    walk('submit', submitted),
+  )
+
+  /** Kills at each step in turn, until one run ends by itself; `goOn` is what the client does whose answer was lost. */
+  async function walk(way: 'sign' | 'submit', goOn: (ref: string, known?: SignRequest) => Promise<SignRequest>) {
     let step = 0
     let killed = true
     while (killed && step < 40) {
       step += 1
-      const ref = `order-${step}`
-      ;({ killed } = await signUntilKilled([url, secret.toString('hex'), ref, String(step)]))
+      const ref = `${way}-${step}`
+      ;({ killed } = await signUntilKilled([url, secret.toString('hex'), ref, String(step), way]))
       world.time.now = new Date()
       await endLeases(world.it)
       await resumeSigning(world.it)
       const found = await findByOrigin(world.it.db, { protocol: 'acme', ref })
-      const request = found?.request ?? (await again(ref))
+      const left = found?.request
+      const request = left && left.status !== 'draft' ? left : await goOn(ref, left)
       expect(request.status, `killed at step ${step}`).toBe('signed')
     }
     expect(step, 'the last run ended by itself').toBeGreaterThan(4)
     expect(killed).toBe(false)
-    await everythingAgrees(step)
-  })
+    orders += step
+    await everythingAgrees(orders)
+  }
+
+  async function submitted(_: string, parked?: SignRequest) {
+    return (await submit(world.it, acmeAccount(), { ref: parked?.id ?? 0, change: {}, claim: undefined })).request
+  }
 
   /** The client whose answer was lost asks again. */
   async function again(ref: string) {
