@@ -1,7 +1,17 @@
 import type { Generated } from 'kysely'
 
+export interface InventoryTables {
+  inventory_records: InventoryRecordsTable
+  certificate_groups: CertificateGroupsTable
+  certificate_relations: CertificateRelationsTable
+  attribute_definitions: AttributeDefinitionsTable
+  locations: LocationsTable
+  certificate_locations: CertificateLocationsTable
+  profile_validations: ProfileValidationsTable
+}
+
 /** What people keep about a certificate, or about the request that it will come of. A row is made when there is something to say. */
-export interface InventoryRecordsTable {
+interface InventoryRecordsTable {
   /** Of the sign_requests row, and so of the certificate. */
   id: number
   owner_id: number | null
@@ -24,19 +34,19 @@ export interface InventoryRecordsTable {
 }
 
 /** The group is looked up with each read: a group that is gone leaves rows that nobody sees. */
-export interface CertificateGroupsTable {
+interface CertificateGroupsTable {
   certificate_id: number
   group_id: number
 }
 
 /** Relations that people made; those of renewals stand in sign_requests.renews_id. */
-export interface CertificateRelationsTable {
+interface CertificateRelationsTable {
   successor_id: number
   predecessor_id: number
   created_at: number
 }
 
-export interface AttributeDefinitionsTable {
+interface AttributeDefinitionsTable {
   id: Generated<number>
   uuid: string
   organization_id: number
@@ -54,7 +64,7 @@ export interface AttributeDefinitionsTable {
 }
 
 /** Where certificates are put when they are issued. */
-export interface LocationsTable {
+interface LocationsTable {
   id: Generated<number>
   uuid: string
   organization_id: number
@@ -71,7 +81,7 @@ export interface LocationsTable {
   created_at: number
 }
 
-export interface CertificateLocationsTable {
+interface CertificateLocationsTable {
   id: Generated<number>
   /** Of the sign_requests row: it may be associated before it is issued. */
   certificate_id: number
@@ -88,7 +98,7 @@ export interface CertificateLocationsTable {
 }
 
 /** How the certificates of a profile are validated again and again. */
-export interface ProfileValidationsTable {
+interface ProfileValidationsTable {
   profile_id: number
   enabled: number
   /** Days. */

@@ -11,21 +11,8 @@ import type {
   RevocationEventsTable,
 } from './crlTables.ts'
 import type { LoginFailuresTable, SessionsTable, UserCertificatesTable, UserIdentitiesTable } from './identityTables.ts'
-import type {
-  AttributeDefinitionsTable,
-  CertificateGroupsTable,
-  CertificateLocationsTable,
-  CertificateRelationsTable,
-  InventoryRecordsTable,
-  LocationsTable,
-  ProfileValidationsTable,
-} from './inventoryTables.ts'
-import type {
-  ApprovalPlansTable,
-  ApprovalPlanVersionsTable,
-  OptionSetsTable,
-  OptionSetUsesTable,
-} from './raTables.ts'
+import type { InventoryTables } from './inventoryTables.ts'
+import type { ApprovalPlansTable, ApprovalPlanVersionsTable, OptionSetsTable, OptionSetUsesTable } from './raTables.ts'
 import type {
   AlertsTable,
   AuditEventsTable,
@@ -45,7 +32,7 @@ import type { ServerKeysTable } from './serverKeyTable.ts'
 import type { UpstreamAccountsTable, UpstreamProofsTable, UpstreamWorkTable } from './upstreamTables.ts'
 
 /** Columns of the core's tables. Times are epoch milliseconds, flags 0 or 1, serials and hashes lower-case hex, JSON is text. */
-export interface CoreTables {
+export interface CoreTables extends InventoryTables {
   settings: { name: string; value: string }
   organizations: { id: Generated<number>; uuid: string; name: string; created_at: number }
   users: UsersTable
@@ -100,13 +87,6 @@ export interface CoreTables {
   remembered_approvals: RememberedApprovalsTable
   sign_attempts: SignAttemptsTable
   certificates: CertificatesTable
-  inventory_records: InventoryRecordsTable
-  certificate_groups: CertificateGroupsTable
-  certificate_relations: CertificateRelationsTable
-  attribute_definitions: AttributeDefinitionsTable
-  locations: LocationsTable
-  certificate_locations: CertificateLocationsTable
-  profile_validations: ProfileValidationsTable
   audit_events: AuditEventsTable
   audit_seals: AuditSealsTable
   alerts: AlertsTable
