@@ -1,4 +1,4 @@
-import { decodeJwt, UnsecuredJWT } from 'jose'
+import { type CryptoKey, decodeJwt, type JWTPayload, UnsecuredJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Authentication } from '../../src/core/authentication.ts'
 import { createAuthentication } from '../../src/core/authentication.ts'
@@ -63,9 +63,7 @@ describe.each(databases)('an OpenID provider, on $name', ({ open }) => {
     await expect(finish).rejects.toMatchObject(failure('forbidden', /links a user/))
   })
   test('a linked user logs in by the code flow, and has the roles that it tells', async () => {
-    await people
-      .as(people.root)
-      .identities.bind('alice', { kind: 'oidc', issuer: provider.issuer, subject: 'olga' })
+    await people.as(people.root).identities.bind('alice', { kind: 'oidc', issuer: provider.issuer, subject: 'olga' })
     const { oidc, session } = authentication()
     const begun = await oidc.begin({ returnTo: '/console?x=1' })
     const asked = new URL(begun.url).searchParams
@@ -225,8 +223,8 @@ describe('bearer tokens', () => {
     ['with an extension that must be understood', {}, { crit: ['x'], x: 1 }],
     ['of a key that is not there', {}, { kid: 'two' }],
   ])('%s are refused', async (_, claims, header) => {
-    const token = await signed({ ...good(), ...claims } as object, { key, kid: 'one', ...header } as never).catch(() =>
-      signed(good(), { key, kid: 'none' }),
+    const token = await signed({ ...good(), ...claims } as JWTPayload, { key, kid: 'one', ...header } as never).catch(
+      () => signed(good(), { key, kid: 'none' }),
     )
     expect(await name(token)).toBeUndefined()
   })

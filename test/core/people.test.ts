@@ -1,0 +1,309 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { findCertificate } from '../../src/core/certificate.ts'
+import { certificateOwner } from '../../src/core/certificateLogin.ts'
+import type { Door } from '../../src/core/core.ts'
+import { asRequester, createUser } from '../../src/core/identity.ts'
+import { system } from '../../src/core/requester.ts'
+import { sealAudit } from '../../src/core/seal.ts'
+import { verifyAudit } from '../../src/core/verify.ts'
+import { transaction } from '../../src/db/transaction.ts'
+import { databases } from '../helpers/databases.ts'
+import { createPeople, failure, type People } from '../helpers/people.ts'
+import { createWorld, newCsr, type World } from '../helpers/world.ts'
+
+const day = 86_400_000
+
+describe.each(databases)('people on $name', ({ open }) => {
+  let world: World
+  let people: People
+  let close: () => Promise<void>
+  let [root, chief, alice, stranger]: Door[] = []
+  beforeAll(async () => {
+    const opened = await open()
+    close = opened.close
+    world = await createWorld(opened.db)
+    people = await createPeople(world)
+    ;[root, chief, alice, stranger] = [people.root, people.chief, people.alice, people.stranger].map(people.as)
+  })
+  afterAll(() => close())
+  const it = () => ({ root: root as Door, chief: chief as Door, alice: alice as Door, stranger: stranger as Door })
+
+  describe('roles', () => {
+    test('are made, seen, given and deleted with all that hangs on them', async () => {
+      const { chief } = it()
+      const { uuid } = await chief.identities.createRole({ name: 'auditors' })
+      await chief.admin.addToRole('alice', 'auditors')
+      await chief.admin.grant({ role: 'auditors', capability: 'read', profile: 'default' })
+      await chief.admin.grant({ role: 'auditors', capability: 'approve' })
+      expect(await chief.identities.role(uuid)).toEqual({
+        uuid,
+        name: 'auditors',
+        organization: 'default',
+        members: ['alice'],
+        capabilities: [
+          { capability: 'approve', authority: null, profile: null },
+          { capability: 'read', authority: null, profile: 'default' },
+        ],
+      })
+      expect((await it().alice.identities.roles()).map(({ name }) => name)).toEqual(['auditors'])
+      await expect(chief.identities.createRole({ name: 'auditors' })).rejects.toMatchObject(failure('conflict'))
+      await chief.identities.deleteRole(uuid)
+      await expect(chief.identities.role(uuid)).rejects.toMatchObject(failure('notFound'))
+      expect(await it().alice.identities.me()).toMatchObject({ roles: [], grants: [] })
+    })
+    test('are made and deleted by administrators of their organization alone', async () => {
+      const { chief, alice, stranger, root } = it()
+      const { uuid } = await chief.identities.createRole({ name: 'watchers' })
+      await chief.admin.addToRole('alice', 'watchers')
+      await expect(alice.identities.createRole({ name: 'mine' })).rejects.toMatchObject(failure('forbidden'))
+      await expect(alice.identities.deleteRole(uuid)).rejects.toMatchObject(failure('forbidden'))
+      await expect(stranger.identities.role(uuid)).rejects.toMatchObject(failure('notFound'))
+      await expect(stranger.identities.deleteRole(uuid)).rejects.toMatchObject(failure('notFound'))
+      const elsewhere = { name: 'x', organization: 'elsewhere' }
+      await expect(chief.identities.createRole(elsewhere)).rejects.toMatchObject(failure('notFound'))
+      expect(await root.identities.createRole(elsewhere)).toMatchObject({ organization: 'elsewhere' })
+    })
+  })
+
+  describe('the last superuser', () => {
+    test('is neither disabled, lowered nor removed', async () => {
+      const { root } = it()
+      await expect(root.admin.changeUser('admin', { enabled: false })).rejects.toMatchObject(failure('conflict'))
+      await expect(root.admin.changeUser('admin', { superuser: false })).rejects.toMatchObject(failure('conflict'))
+      await expect(root.identities.removeUser('admin')).rejects.toMatchObject(failure('conflict'))
+      await expect(people.operator.identities.removeUser('admin')).rejects.toMatchObject(failure('conflict'))
+      await expect(it().chief.identities.removeUser('admin')).rejects.toMatchObject(failure('forbidden'))
+    })
+    test('is left when many lower each other at once', async () => {
+      for (let round = 0; round < 3; round++) {
+        const names = Array.from({ length: 4 }, (_, i) => `super${round}-${i}`)
+        for (const name of names) await it().root.admin.createUser({ name, superuser: true })
+        const doors = await Promise.all(names.map(async (name) => people.as(await people.named(name))))
+        const all = ['admin', ...names]
+        const lowered = all.map((name, i) => {
+          const by = doors[i % doors.length]?.admin
+          return round === 1 ? by?.changeUser(name, { enabled: false }) : by?.changeUser(name, { superuser: false })
+        })
+        await Promise.allSettled(lowered)
+        const users = await people.operator.admin.users()
+        const left = users.filter(({ superuser, enabled }) => superuser && enabled)
+        expect(left.length).toBeGreaterThan(0)
+        // For the next round.
+        await people.operator.admin.changeUser('admin', { superuser: true, enabled: true })
+        for (const name of names) await people.operator.admin.changeUser(name, { superuser: false })
+      }
+    })
+  })
+
+  test('one who is removed is so for good, with all that he could', async () => {
+    const { chief, stranger } = it()
+    await chief.admin.createUser({ name: 'gone' })
+    const gone = await people.named('gone')
+    await people.setPassword(gone)
+    await chief.admin.addToRole('gone', 'watchers')
+    await chief.admin.grant({ user: 'gone', capability: 'approve' })
+    const { text } = await people.as(gone).admin.createToken({ user: 'gone', name: 'x' })
+    const session = await world.core.authentication.login('gone', 'a password of some length', {})
+    await expect(stranger.identities.removeUser('gone')).rejects.toMatchObject(failure('notFound'))
+    await expect(it().alice.identities.removeUser('gone')).rejects.toMatchObject(failure('forbidden'))
+    await expect(chief.identities.removeUser('chief')).rejects.toMatchObject(failure('conflict', /himself/))
+    await chief.identities.removeUser('gone')
+    const { authentication } = world.core
+    expect(await authentication.token(text)).toBeUndefined()
+    expect(await authentication.session(session?.secret ?? '')).toBeUndefined()
+    expect(await authentication.password('gone', 'a password of some length')).toBeUndefined()
+    expect((await chief.admin.users()).map(({ name }) => name)).not.toContain('gone')
+    await expect(chief.admin.changeUser('gone', { enabled: true })).rejects.toMatchObject(failure('notFound'))
+    await expect(chief.admin.createSetupLink('gone')).rejects.toMatchObject(failure('notFound'))
+    await expect(chief.admin.createUser({ name: 'gone' })).rejects.toMatchObject(failure('conflict'))
+  })
+
+  describe('client certificates', () => {
+    async function issue(name: string, more: { type?: 'server' | 'client' | 'dual_purpose'; validity?: string } = {}) {
+      const profile = await world.save(`p-${name}`, {
+        settings: { certificate: { type: more.type ?? 'client' } },
+        rules: {
+          issue: [{ name: 'all', when: 'true', auto: true }],
+          revoke: [{ name: 'all', when: 'true', auto: true }],
+        },
+      })
+      const csr = await newCsr([`${name}.example.org`], { subject: { CN: `${name}.example.org` } })
+      const draft = {
+        profile,
+        protocol: 'ra',
+        action: 'issue',
+        csr,
+        identifiers: csr.identifiers,
+        refusal: 'throw',
+      } as const
+      const { request } = await it().chief.sign(draft)
+      const certificate = await findCertificate(world.it.db, { id: request.id })
+      if (!certificate) throw new Error(`not issued: ${request.status} ${request.reason}`)
+      return certificate
+    }
+    const owner = async ({ der }: { der: Buffer }) => (await world.core.authentication.certificate({ der }))?.name
+    beforeAll(() => {
+      world.it.identity = { sessionIdle: 1, sessionLength: 1, loginAuthorities: ['issuing'] }
+    })
+
+    test('log in when they are bound, of an authority for that, for clients, and good at this moment', async () => {
+      const certificate = await issue('laptop')
+      expect(await owner(certificate)).toBeUndefined()
+      const { uuid } = await it().alice.identities.bind('alice', {
+        kind: 'certificate',
+        fingerprint: certificate.fingerprint,
+      })
+      expect(await certificateOwner(world.it, certificate.der)).toEqual(asRequester(people.alice))
+      expect(await owner({ der: Buffer.concat([certificate.der, Buffer.alloc(1)]) })).toBeUndefined()
+      const again = it().root.identities.bind('chief', { kind: 'certificate', fingerprint: certificate.fingerprint })
+      await expect(again).rejects.toMatchObject(failure('conflict'))
+
+      world.it.identity = { sessionIdle: 1, sessionLength: 1, loginAuthorities: ['root'] }
+      expect(await owner(certificate)).toBeUndefined()
+      world.it.identity = { sessionIdle: 1, sessionLength: 1, loginAuthorities: ['issuing'] }
+      expect(await owner(certificate)).toBe('alice')
+      world.time.pass(4000 * day)
+      expect(await owner(certificate)).toBeUndefined()
+      world.time.pass(-4000 * day)
+      world.time.pass(-day)
+      expect(await owner(certificate)).toBeUndefined()
+      world.time.pass(day)
+      await it().chief.admin.changeUser('alice', { enabled: false })
+      expect(await owner(certificate)).toBeUndefined()
+      await it().chief.admin.changeUser('alice', { enabled: true })
+      await it().alice.identities.unbind(uuid)
+      expect(await owner(certificate)).toBeUndefined()
+    })
+    test('log in no more once they are on hold or revoked', async () => {
+      const certificate = await issue('revoked')
+      await it().root.identities.bind('alice', { kind: 'subject', authority: 'issuing', subject: certificate.subject })
+      expect(await owner(certificate)).toBe('alice')
+      const revoke = (reason: 'certificateHold' | 'superseded') =>
+        it().root.revoke({ protocol: 'ra', certificate: certificate.id, grounds: 'user', reason })
+      await revoke('certificateHold')
+      expect(await owner(certificate)).toBeUndefined()
+      await it().root.unhold({ certificate: certificate.id, protocol: 'ra' })
+      expect(await owner(certificate)).toBe('alice')
+      await revoke('superseded')
+      expect(await owner(certificate)).toBeUndefined()
+      expect(await owner(await issue('stays', { type: 'dual_purpose' }))).toBeUndefined()
+    })
+    test('for servers log nobody in', async () => {
+      const certificate = await issue('server', { type: 'server' })
+      await it().root.identities.bind('alice', { kind: 'certificate', fingerprint: certificate.fingerprint })
+      expect(await owner(certificate)).toBeUndefined()
+    })
+    test('and subjects are bound by nobody who would get another’s votes by it', async () => {
+      const { fingerprint, subject } = await issue('tempting')
+      const { chief, alice, stranger, root } = it()
+      await people.setPassword(people.alice)
+      const certificate = { kind: 'certificate', fingerprint } as const
+      await expect(chief.identities.bind('alice', certificate)).rejects.toMatchObject(failure('forbidden', /already/))
+      await expect(people.operator.identities.bind('alice', certificate)).rejects.toMatchObject(failure('forbidden'))
+      await expect(chief.identities.bind('admin', certificate)).rejects.toMatchObject(failure('forbidden'))
+      await expect(stranger.identities.bind('alice', certificate)).rejects.toMatchObject(failure('notFound'))
+      await expect(stranger.identities.bind('stranger', certificate)).rejects.toMatchObject(failure('notFound'))
+      await expect(
+        alice.identities.bind('alice', { kind: 'subject', authority: 'issuing', subject }),
+      ).rejects.toMatchObject(failure('forbidden'))
+      await expect(
+        alice.identities.bind('alice', { kind: 'oidc', issuer: 'https://x', subject: 'y' }),
+      ).rejects.toMatchObject(failure('forbidden'))
+      await expect(chief.identities.bindings('admin')).rejects.toMatchObject(failure('forbidden'))
+      await chief.admin.createUser({ name: 'fresh' })
+      expect(await chief.identities.bind('fresh', certificate)).toMatchObject({ user: 'fresh', fingerprint })
+      expect(await root.identities.bindings('fresh')).toHaveLength(1)
+      await expect(
+        stranger.identities.unbind((await root.identities.bindings('fresh'))[0]?.uuid ?? ''),
+      ).rejects.toMatchObject(failure('notFound'))
+    })
+  })
+
+  describe('organizations', () => {
+    test('see nothing of each other, by whatever is asked', async () => {
+      const { root, stranger, chief } = it()
+      const at = world.time.now
+      const theirs = await transaction(world.it.db, (db) =>
+        createUser(db, { actor: system('test'), at }, { name: 'neighbour', organizationId: people.elsewhere.id }),
+      )
+      const here = await world.profile()
+      const csr = await newCsr(['org.example.org'])
+      const origin = { protocol: 'ra', ref: 'org' }
+      const draft = {
+        profile: here,
+        protocol: 'ra',
+        action: 'issue',
+        csr,
+        identifiers: csr.identifiers,
+        refusal: 'store',
+        origin,
+      } as const
+      const { request } = await chief.sign(draft)
+      await chief.identities.createRole({ name: 'secretive' })
+      await chief.admin.createToken({ user: 'chief', name: 'secret token' })
+      await people.operator.admin.createSetupLink('fresh').catch(() => undefined)
+      const { view: credential } = await chief.admin.createCredential({ kind: 'eab', profile: 'default' })
+      for (const door of [stranger, people.as(theirs)]) {
+        const { admin, identities, list } = door
+        const empty: [string, () => Promise<readonly unknown[]>][] = [
+          ['roles', () => identities.roles()],
+          ['sessions', () => identities.sessions('chief')],
+          ['tokens', () => admin.tokens('chief')],
+          ['authorities', () => admin.authorities()],
+          ['profiles', () => admin.profiles()],
+          ['credentials', () => admin.credentials()],
+          ['limits', () => admin.limits()],
+          ['challenges', () => admin.challenges()],
+          ['remembered approvals', () => admin.rememberedApprovals()],
+          ['renewal windows', () => admin.renewalWindows()],
+          ['requests', () => list.requests({ kind: 'sign' }).then(({ rows }) => rows)],
+          ['revocations', () => list.requests({ kind: 'revoke' }).then(({ rows }) => rows)],
+          ['certificates', () => list.certificates({}).then(({ rows }) => rows)],
+        ]
+        const names = (rows: readonly unknown[]) => rows.map((row) => (row as { name?: string }).name)
+        for (const [what, rows] of empty) {
+          const shown = await rows()
+          if (what === 'roles') expect(names(shown)).not.toContain('secretive')
+          else expect([what, shown]).toEqual([what, []])
+        }
+        expect((await admin.users()).every(({ organization }) => organization === 'elsewhere')).toBe(true)
+        expect((await admin.organizations()).map(({ name }) => name)).toEqual(['elsewhere'])
+        expect(await door.findSignRequest(origin)).toBeUndefined()
+        expect(await door.findCertificate({ id: request.id })).toBeUndefined()
+        const refused: [string, () => Promise<unknown>][] = [
+          ['profile', () => door.profile('default', 'acme')],
+          ['order', () => door.sign(draft)],
+          ['review', () => door.approvals.review('sign', request.id)],
+          ['cancel', () => door.approvals.cancel('sign', request.id)],
+          ['vote', () => door.approvals.vote('sign', request.id, { verdict: 'approve', hash: '' })],
+          ['comment', () => door.approvals.comment('sign', request.id, 'hello')],
+          ['detail', () => list.request(request.id)],
+          ['authority', () => admin.authority('issuing')],
+          ['admin profile', () => admin.profile('default')],
+          ['credential', () => admin.revokeCredential(credential.uuid)],
+          ['bindings', () => identities.bindings('fresh')],
+          ['upload', () => door.upload(request.id, [])],
+          [
+            'revoke',
+            () => door.revoke({ protocol: 'ra', certificate: request.id, grounds: 'user', reason: 'superseded' }),
+          ],
+        ]
+        for (const [what, asked] of refused) {
+          const answer = await asked().then(
+            () => 'done',
+            (error: unknown) => (error as { code?: string }).code,
+          )
+          expect([what, answer]).toEqual([what, 'notFound'])
+        }
+      }
+      const alerts = await stranger.admin.alerts()
+      expect(alerts.filter(({ kind }) => kind === 'local_operator')).toEqual([])
+      expect(await root.findSignRequest(origin)).toBeDefined()
+    })
+  })
+
+  test('all of it is as the audit trail tells', async () => {
+    while ((await sealAudit(world.it.db, world.it.auditSecret)) === 500);
+    expect((await verifyAudit(world.it.db, world.it.auditSecret)).problems).toEqual([])
+  })
+})
