@@ -31,6 +31,8 @@ export interface Config {
   validation: ValidationConfig
   /** Where CRLs go beside HTTP (crlPublisher.ts). Absent: nowhere. */
   publication?: Publication
+  /** The one folder below which locations of certificates may be. Absent: there are none of that kind. */
+  locationFolder?: string
   /** Puts TXT records into the DNS (compose.ts). Absent: nothing does. */
   dnsCommand?: readonly [string, ...string[]]
   /** Addresses and networks. */
@@ -71,10 +73,11 @@ const schema = z.strictObject({
   logLevel: z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).prefault('info'),
   accessLog: fields.flag.prefault(true),
   crlFolder: fields.absolutePath.optional(),
+  locationFolder: fields.absolutePath.optional(),
   crlCommand: fields.command.optional(),
+  dnsCommand: fields.command.optional(),
   identities: identitiesSection,
   oidc: oidcSection,
-  dnsCommand: fields.command.optional(),
   validation: z
     .strictObject({
       resolver: fields.resolver.optional(),
@@ -102,9 +105,10 @@ const keys = {
   COUNTERSIGN_LOG_LEVEL: 'logLevel',
   COUNTERSIGN_ACCESS_LOG: 'accessLog',
   COUNTERSIGN_CRL_FOLDER: 'crlFolder',
+  COUNTERSIGN_LOCATION_FOLDER: 'locationFolder',
   COUNTERSIGN_CRL_COMMAND: 'crlCommand',
-  COUNTERSIGN_OIDC_CLIENT_SECRET: 'oidc.clientSecret',
   COUNTERSIGN_DNS_COMMAND: 'dnsCommand',
+  COUNTERSIGN_OIDC_CLIENT_SECRET: 'oidc.clientSecret',
   COUNTERSIGN_RESOLVER: 'validation.resolver',
   COUNTERSIGN_RESOLVER_VALIDATES: 'validation.resolverValidates',
   COUNTERSIGN_HTTP01_PORT: 'validation.http01Port',
@@ -265,6 +269,7 @@ function toConfig(settings: z.output<typeof schema>, dataFolder: string): Config
       networks,
     },
     ...publicationOf(settings),
+    ...(settings.locationFolder === undefined ? {} : { locationFolder: settings.locationFolder }),
     ...(settings.dnsCommand === undefined ? {} : { dnsCommand: settings.dnsCommand }),
     trustedProxies,
     ...headerOf(settings),

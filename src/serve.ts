@@ -18,6 +18,7 @@ import { greet } from './greeting.ts'
 import { clientCertificateReader } from './http/clientCertificate.ts'
 import { type SourceAddress, sourceAddressReader } from './http/sourceAddress.ts'
 import { countLifetimes } from './lifetimeMetrics.ts'
+import { inventoryUpkeep } from './locationDelivery.ts'
 import type { Log } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { pemEncode } from './pki/pem.ts'
@@ -117,7 +118,9 @@ async function open(opening: Opening): Promise<string> {
   }
   const more = [{ name: 'renew the TLS certificate', every: 60_000, run: renewTls }, ...choresOf(protocols, hostOf)]
   more.push(...publishing(opening))
-  const upkeep = startUpkeep(it, { handlers: handlersOf(protocols, hostOf), more })
+  const inventory = inventoryUpkeep(it, config.locationFolder)
+  more.push(...inventory.chores)
+  const upkeep = startUpkeep(it, { handlers: { ...handlersOf(protocols, hostOf), ...inventory.handlers }, more })
   closing.splice(closing.length - 1, 0, () => upkeep.stop())
   void warnOfSurroundings(opening)
   await warnOfProfiles(opening)

@@ -53,6 +53,8 @@ function authorityRows(db: Database, actor: Actor) {
       'organizations.name as organization',
       'users.name as owner',
     ])
+    // What stands for those of others (foreignAuthority.ts) is nobody's to see.
+    .where('authorities.name', 'not like', '@%')
   if (isSuperuser(actor) || !actor.user) return query
   return query.where('authorities.organization_id', '=', actor.user.organizationId)
 }
