@@ -9,10 +9,16 @@ const SPANS = 50
 
 /** Conditions on facets alone: the counters know the total, and in which span of ids a page begins, however deep it lies. */
 export async function byCounts(task: Task): Promise<Ids> {
-  const { db, admitted, reach, offset, size } = task
+  const { db, kind, admitted, reach, offset, size } = task
   const facets = admitted.groups.flatMap((group) => group.facets)
   const total = admitted.groups.reduce((sum, group) => sum + group.total, 0)
   if (offset >= total) return { ids: [], total, atLeast: false }
+  if (total <= reach.count) {
+    const few = sql<{ id: number }>`select s.id from ${sql.table(searchTable[kind])} s
+      where ${numbersIn(db, sql.ref('s.facet_id'), facets)} order by s.id desc limit ${size} offset ${offset}`
+    const rows = await readApart<{ id: number }>(db, compilable(db, few), reach.within)
+    return { ids: rows.map(({ id }) => id), total, atLeast: false }
+  }
   const counted = sql<Bucket>`select bucket, sum(n) as n from search_counts
     where ${numbersIn(db, sql.ref('facet_id'), facets)} group by bucket having sum(n) > 0 order by bucket desc`
   const buckets = await readApart<Bucket>(db, compilable(db, counted), reach.within)

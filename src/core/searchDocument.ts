@@ -55,9 +55,10 @@ async function certificates(db: Database, ids: number[]): Promise<SearchDocument
   const rows = await withTables<AllTables>(db)
     .selectFrom('certificates')
     .innerJoin('sign_requests as asked', 'asked.id', 'certificates.id')
+    .leftJoin('inventory_records', 'inventory_records.id', 'certificates.id')
     .select(['certificates.id', ...common, ...placed.map((column) => `certificates.${column}` as const)])
     .select(['source', 'key_algorithm', 'revocation_reason', 'subject', 'identifiers'])
-    .select(['not_before', 'not_after', 'revoked_at'])
+    .select(['not_before', 'not_after', 'revoked_at', 'archived_at', 'deleted_at'])
     .where('certificates.id', 'in', ids)
     .execute()
   const steps = await stepsOf(db, 'sign_request_id', ids)
@@ -66,6 +67,7 @@ async function certificates(db: Database, ids: number[]): Promise<SearchDocument
       source: row.source,
       keyAlgorithm: row.key_algorithm,
       reason: row.revocation_reason,
+      ...hidden(row),
       ...steps(row.id),
     }),
     columns: {
@@ -82,7 +84,8 @@ async function signRequests(db: Database, ids: number[]): Promise<SearchDocument
   const rows = await withTables<AllTables>(db)
     .selectFrom('sign_requests as asked')
     .select(['asked.id', ...common, ...placed.map((column) => `asked.${column}` as const)])
-    .select(['action', 'wanted', 'ended_at', 'expires_at'])
+    .leftJoin('inventory_records', 'inventory_records.id', 'asked.id')
+    .select(['action', 'wanted', 'ended_at', 'expires_at', 'archived_at', 'deleted_at'])
     .where('asked.id', 'in', ids)
     .execute()
   const steps = await stepsOf(db, 'sign_request_id', ids)
@@ -90,7 +93,7 @@ async function signRequests(db: Database, ids: number[]): Promise<SearchDocument
     const { subject, identifiers }: WantedCertificate = JSON.parse(row.wanted)
     const names = subject.flat().filter(({ type }) => type === 'CN')
     return {
-      ...document(row, { action: row.action, reason: null, ...steps(row.id) }),
+      ...document(row, { action: row.action, reason: null, ...hidden(row), ...steps(row.id) }),
       columns: {
         ...texts(
           nameText(subject),
@@ -119,6 +122,11 @@ async function revokeRequests(db: Database, ids: number[]): Promise<SearchDocume
       ...ending(row),
     },
   }))
+}
+
+/** What was deleted is hidden as what is archived; who asks for it finds nothing there. */
+function hidden(row: { archived_at: number | null; deleted_at: number | null }): Pick<SearchFacet, 'archived'> {
+  return row.archived_at === null && row.deleted_at === null ? {} : { archived: true }
 }
 
 function texts(subject: string, commonName: string[], identifiers: readonly Identifier[]) {

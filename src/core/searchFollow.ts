@@ -10,7 +10,7 @@ import { type AllTables, BUCKET, type SearchKind, searchTable } from './searchTa
 import { indexedText } from './searchText.ts'
 
 /** So many changes a transaction: some ten milliseconds. */
-const BATCH = 100
+const BATCH = 200
 /** Any number that no other program on the same server uses for a lock. */
 const LOCK = 0x6c697374
 

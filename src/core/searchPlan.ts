@@ -7,6 +7,7 @@ import type { Admitted, FacetGroup } from './searchFacets.ts'
 import type { Condition } from './searchFilter.ts'
 import { all, any, byIndex, numbersIn, ofCondition, ofGroup } from './searchSql.ts'
 import { type AllTables, type SearchKind, searchTable } from './searchTables.ts'
+import { byRareTrigrams } from './searchTrigrams.ts'
 
 /** How far a search goes. */
 export interface Reach {
@@ -81,14 +82,15 @@ export function cut({ ids, total, atLeast }: Ids, { reach, offset }: Pick<Task, 
 export async function candidates(task: Task, extra: RawBuilder<unknown> = sql``): Promise<RawBuilder<unknown>> {
   const { db, kind } = task
   const table = sql.table(searchTable[kind])
-  const narrow = await narrowest(task)
+  const way = await narrowest(task)
   const where = all([...residue(task), sql`true`])
-  if (narrow) {
-    const driver = sql`with driver as materialized (select distinct id from (${narrow}) few)`
+  if (way && 'few' in way) {
+    const driver = sql`with driver as materialized (select distinct id from (${way.few}) few)`
     return sql`${driver} select s.id ${extra} from driver cross join ${table} s where s.id = driver.id and ${where}`
   }
-  const plain = db.dialect === 'sqlite' ? sql`not indexed` : sql``
-  return sql`select s.id ${extra} from ${table} s ${plain} where ${inTime(db, sql.ref('s.id'))} and ${where}`
+  if (db.dialect === 'postgres') return sql`select s.id ${extra} from ${table} s where ${where}`
+  const hint = way ? sql`indexed by ${sql.ref(way.index)}` : sql`not indexed`
+  return sql`select s.id ${extra} from ${table} s ${hint} where ${inTime(db, sql.ref('s.id'))} and ${where}`
 }
 
 function residue({ db, conditions, admitted, now }: Task): RawBuilder<boolean>[] {
@@ -97,30 +99,48 @@ function residue({ db, conditions, admitted, now }: Task): RawBuilder<boolean>[]
   return [any(admitted.groups.map((group) => ofGroup(db, group, now))), ...parts]
 }
 
-/** The index that leaves the fewest rows, if they are no more than are counted anyway. */
-async function narrowest(task: Task): Promise<RawBuilder<unknown> | undefined> {
-  const { db, kind, conditions, admitted, reach } = task
+/** Rows whose ids a query gives, or those that an index of the search table leaves over. */
+interface Way {
+  few: RawBuilder<unknown>
+  index?: string
+}
+
+/** The way that leaves the fewest rows, if they are no more than are counted anyway. */
+async function narrowest(task: Task): Promise<{ few: RawBuilder<unknown> } | { index: string } | undefined> {
+  const { db, conditions, admitted, reach } = task
   const total = admitted.groups.reduce((sum, group) => sum + group.total, 0)
-  if (total <= reach.count) return unionOf(admitted.groups.map((group) => byFacets(task, group)))
-  const drivers = conditions.flatMap((condition) => byIndex(db, kind, condition) ?? [])
-  if (admitted.groups.every(({ requesters }) => requesters)) {
-    drivers.push(unionOf(admitted.groups.map(({ requesters = [] }) => byRequesters(task, requesters))))
+  const ways: Way[] = conditions.flatMap((condition) => wayOf(task, condition) ?? [])
+  ways.push(...(await byRareTrigrams(task)).map((few) => ({ few })), ...byTime(task))
+  if (total <= reach.count) ways.push({ few: unionOf(admitted.groups.map((group) => byFacets(task, group))) })
+  else if (admitted.groups.every(({ requesters }) => requesters)) {
+    ways.push({ few: unionOf(admitted.groups.map(({ requesters = [] }) => byRequesters(task, requesters))) })
   }
-  const time = byTime(task)
-  if (time) drivers.push(time)
-  if (drivers.length === 0) return undefined
+  if (ways.length === 0) return undefined
   const limit = sql.lit(reach.count + 1)
-  const counts = drivers.map((driver, n) => {
-    return sql`(select count(*) from (select id from (${driver}) given limit ${limit}) few) as ${sql.ref(`d${n}`)}`
+  const counts = ways.map(({ few }, n) => {
+    return sql`(select count(*) from (select id from (${few}) given limit ${limit}) few) as ${sql.ref(`d${n}`)}`
   })
   const [row] = await readApart<Record<string, number>>(
     db,
     compilable(db, sql<Record<string, number>>`select ${sql.join(counts)}`),
     reach.within,
   )
-  const sizes = drivers.map((_, n) => row?.[`d${n}`] ?? 0)
+  const sizes = ways.map((_, n) => row?.[`d${n}`] ?? 0)
   const least = Math.min(...sizes)
-  return least > reach.count ? undefined : drivers[sizes.indexOf(least)]
+  const way = least > reach.count ? undefined : ways[sizes.indexOf(least)]
+  return way?.index === undefined ? way : { index: way.index }
+}
+
+function wayOf({ db, kind }: Task, condition: Condition): Way | undefined {
+  const few = byIndex(db, kind, condition)
+  if (!few) return undefined
+  const { field } = condition
+  return field.at === 'column' ? { few, index: indexOf(kind, field.column) } : { few }
+}
+
+/** As migrations/table.ts names it. */
+function indexOf(kind: SearchKind, column: string): string {
+  return `${searchTable[kind]}_by_${column}_facet_id`
 }
 
 function unionOf(parts: RawBuilder<unknown>[]): RawBuilder<unknown> {
@@ -137,9 +157,12 @@ function byRequesters({ db, kind }: Task, requesters: number[]): RawBuilder<unkn
 }
 
 /** Where all rows have ended, or none has. */
-function byTime({ kind, admitted: { groups }, now }: Task): RawBuilder<unknown> | undefined {
+function byTime({ kind, admitted: { groups }, now }: Task): Way[] {
   const table = sql.table(searchTable[kind])
-  if (groups.every(({ time }) => time === 'live')) return sql`select s.id from ${table} s where s.not_after > ${now}`
-  if (groups.every(({ time }) => time === 'ended')) return sql`select s.id from ${table} s where s.not_after <= ${now}`
-  return undefined
+  const index = indexOf(kind, 'not_after')
+  if (groups.every(({ time }) => time === 'live'))
+    return [{ few: sql`select s.id from ${table} s where s.not_after > ${now}`, index }]
+  if (groups.every(({ time }) => time === 'ended'))
+    return [{ few: sql`select s.id from ${table} s where s.not_after <= ${now}`, index }]
+  return []
 }

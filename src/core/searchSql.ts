@@ -110,7 +110,7 @@ export function byIndex(db: Database, kind: SearchKind, condition: Condition): R
     }
     case 'requester': {
       const named = ofText(db, sql.ref('r.name'), condition)
-      return sql`select s.id from search_requesters r join ${table} s on s.requester_id = r.id where ${named}`
+      return sql`select s.id from search_requesters r cross join ${table} s where s.requester_id = r.id and ${named}`
     }
     case 'certificate':
       return byCertificate(condition, field.column)
@@ -130,32 +130,16 @@ function byCertificate(condition: Condition, column: 'serial' | 'fingerprint'): 
   return sql`select c.id from certificates c where ${ref} >= ${text} and ${ref} < ${`${text}g`}`
 }
 
-const SHORTEST = 3
-/** Of a long text the first ones narrow enough. */
-const TRIGRAMS = 24
-
 function byTrigrams(db: Database, kind: SearchKind, condition: Condition): RawBuilder<unknown> | undefined {
-  if (!('texts' in condition)) return undefined
+  if (!('texts' in condition) || db.dialect === 'sqlite') return undefined
   const { texts } = condition
   if (texts.some((text) => [...text].length < SHORTEST)) return undefined
-  const table = searchTable[kind]
-  if (db.dialect === 'sqlite') {
-    const question = texts.map((text) => `(${trigrams(text).join(' AND ')})`).join(' OR ')
-    const name = sql.table(`${table}_text`)
-    return sql`select rowid as id from ${name} where ${name} match ${question}`
-  }
   const like = texts.map((text) => sql<boolean>`(s.subject || s.common_name || s.names) like ${pattern(text)}`)
-  return sql`select s.id from ${sql.table(table)} s where ${any(like)}`
+  return sql`select s.id from ${sql.table(searchTable[kind])} s where ${any(like)}`
 }
 
-function trigrams(text: string): string[] {
-  const characters = [...text]
-  const found = new Set<string>()
-  for (let n = 0; n + SHORTEST <= characters.length && found.size < TRIGRAMS; n++) {
-    found.add(characters.slice(n, n + SHORTEST).join(''))
-  }
-  return [...found].map((three) => `"${three.replaceAll('"', '""')}"`)
-}
+/** Shorter texts have no trigram. */
+export const SHORTEST = 3
 
 function pattern(text: string): string {
   return `%${text.replace(/[\\%_]/g, '\\$&')}%`

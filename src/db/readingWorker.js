@@ -5,7 +5,7 @@ import Sqlite from 'better-sqlite3'
 const KEPT = 200
 
 const reader = new Sqlite(workerData.path, { readonly: true, timeout: 200 })
-reader.pragma('cache_size = -32000')
+reader.pragma('cache_size = -64000')
 reader.pragma('temp_store = memory')
 
 let deadline = 0

@@ -1,0 +1,413 @@
+import fc from 'fast-check'
+import { sql } from 'kysely'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { asRequester } from '../../src/core/identity.ts'
+import { type Requester, system } from '../../src/core/requester.ts'
+import { readerOf } from '../../src/core/requestReader.ts'
+import { addRole, addRoleMember } from '../../src/core/role.ts'
+import { fieldsOf } from '../../src/core/searchFields.ts'
+import { type ConditionName, conditions, type Filter } from '../../src/core/searchFilter.ts'
+import { followSearch } from '../../src/core/searchFollow.ts'
+import { createSearches } from '../../src/core/searchRows.ts'
+import type { AllTables, SearchKind } from '../../src/core/searchTables.ts'
+import { readApart, TookTooLong } from '../../src/db/apart.ts'
+import { withTables } from '../../src/db/tables.ts'
+import { transaction } from '../../src/db/transaction.ts'
+import { parseNameText } from '../../src/pki/name.ts'
+import { databases } from '../helpers/databases.ts'
+import { createPeople, failure, type People } from '../helpers/people.ts'
+import { holds, type Shown } from '../helpers/searchModel.ts'
+import { addSamples, oddText, sequence } from '../helpers/searchSamples.ts'
+import { acmeAccount, createWorld, newCsr, type World } from '../helpers/world.ts'
+
+const day = 86_400_000
+const reach = { count: 10_000, expressions: 10_000, within: 10_000 }
+
+describe.each(databases)('lists by page number, on $name', ({ open }) => {
+  let world: World
+  let people: People
+  let close: () => Promise<void>
+
+  beforeAll(async () => {
+    const opened = await open()
+    close = opened.close
+    world = await createWorld(opened.db)
+    people = await createPeople(world)
+    await world.save('reviewed', { rules: { issue: [{ name: 'security', require: [{ roles: ['security'] }] }] } })
+    await order('default', 'www.example.org')
+    const [one, two] = [await world.profile(), await world.profile('reviewed')]
+    await addSamples(world, {
+      count: 240,
+      elsewhere: people.elsewhere.id,
+      profiles: [one.id, two.id, null],
+      authorities: [one.authorityId, one.authorityId - 1],
+      people: [people.alice.id, people.chief.id],
+    })
+    await order('reviewed', 'waits.example.org')
+  })
+  afterAll(() => close())
+
+  async function order(profileName: string, name: string, requester = acmeAccount()): Promise<number> {
+    const profile = await world.profile(profileName)
+    const csr = await newCsr([name])
+    const validated = [{ type: 'dns', value: name }] as const
+    const draft = { profile, protocol: 'acme', action: 'issue', csr, validated, refusal: 'throw' } as const
+    return (await world.core.as(requester).sign(draft)).request.id
+  }
+
+  const searches = (requester: Requester = system('test'), change: Partial<typeof reach> = {}) =>
+    createSearches(world.it, requester, { ...reach, ...change })
+
+  async function ask(
+    kind: SearchKind,
+    where: Filter[],
+    {
+      as,
+      change,
+      page = 1,
+      size = 1000,
+    }: { as?: Requester; change?: Partial<typeof reach>; page?: number; size?: number } = {},
+  ) {
+    const list = searches(as, change)
+    const search = { where, page, size }
+    const found = await (kind === 'certificate'
+      ? list.searchCertificates(search)
+      : list.searchRequests({ ...search, kind }))
+    return { ...found, ids: found.rows.map(({ id }) => id) }
+  }
+
+  /** All that there is, by what its rows in the tables say. */
+  async function everything(kind: 'certificate' | 'sign'): Promise<(Shown & { id: number })[]> {
+    const tables = withTables<AllTables>(world.it.db)
+    const names = new Map(
+      (await tables.selectFrom('authorities').select(['id', 'name']).execute()).map((row) => [row.id, row.name]),
+    )
+    const profiles = new Map(
+      (await tables.selectFrom('ra_profiles').select(['id', 'name']).execute()).map((row) => [row.id, row.name]),
+    )
+    const requests = await tables.selectFrom('sign_requests').selectAll().orderBy('id', 'desc').execute()
+    const now = world.it.clock().getTime()
+    if (kind === 'sign') {
+      return requests.map((row) => {
+        const wanted = JSON.parse(row.wanted)
+        const commonName: string[] = wanted.subject
+          .flat()
+          .flatMap(({ type, value }: { type: string; value: string }) => (type === 'CN' ? [value] : []))
+        return {
+          id: row.id,
+          names: wanted.identifiers.map(({ value }: { value: string }) => value),
+          commonName,
+          status: row.status,
+          issuer: names.get(row.authority_id) ?? null,
+          profile: profiles.get(row.profile_id) ?? null,
+          protocol: row.protocol,
+          action: row.action,
+          requester: JSON.parse(row.requester).name,
+          createdAt: row.created_at,
+          endedAt: row.ended_at,
+          expiresAt: row.expires_at,
+          duration: row.ended_at === null ? null : row.ended_at - row.created_at,
+        }
+      })
+    }
+    const certificates = await tables.selectFrom('certificates').selectAll().orderBy('id', 'desc').execute()
+    return certificates.map((row) => {
+      const request = requests.find(({ id }) => id === row.id)
+      return {
+        id: row.id,
+        subject: row.subject,
+        commonName: parseNameText(row.subject)
+          .flat()
+          .flatMap(({ type, value }) => (type === 'CN' ? [value] : [])),
+        names: JSON.parse(row.identifiers).map(({ value }: { value: string }) => value),
+        serial: row.serial,
+        fingerprint: row.fingerprint,
+        status: row.status === 'issued' && row.not_after <= now ? 'expired' : row.status,
+        issuer: names.get(row.authority_id) ?? null,
+        profile: row.profile_id === null ? null : (profiles.get(row.profile_id) ?? null),
+        protocol: request?.protocol ?? null,
+        reason: row.revocation_reason,
+        requester: JSON.parse(request?.requester ?? '{}').name,
+        source: row.source,
+        keyAlgorithm: row.key_algorithm,
+        createdAt: row.created_at,
+        notBefore: row.not_before,
+        notAfter: row.not_after,
+        revokedAt: row.revoked_at,
+      }
+    })
+  }
+
+  /** Filters of which some hold: values are parts of what is there. */
+  function randomFilter(kind: 'certificate' | 'sign', rows: Shown[], seed: number): Filter {
+    const next = sequence(seed)
+    const row = rows[next(rows.length)] ?? {}
+    const fields = Object.keys(rows[0] ?? {}).filter((field) => field !== 'id')
+    const field = fields[next(fields.length)] ?? 'names'
+    const numeric = fieldsOf(kind).get(field)?.type !== 'text'
+    const usable = conditions.filter((one) => {
+      if (numeric) return !/contains|With|matches/i.test(one) && !(field === 'duration' && /^in/.test(one))
+      return !/greater|lesser|^in/.test(one)
+    })
+    const condition = usable[next(usable.length)] ?? 'empty'
+    if (/empty/i.test(condition)) return { field, condition }
+    if (numeric) return { field, condition, value: /^in/.test(condition) ? next(60) * day : Number(row[field] ?? 0) }
+    return { field, condition, value: textValue(next, row[field] ?? null, condition) }
+  }
+
+  function textValue(
+    next: (below: number) => number,
+    shown: Shown[string],
+    condition: ConditionName,
+  ): string | string[] {
+    const whole = [shown].flat()[0]
+    const text = typeof whole === 'string' && next(4) > 0 ? whole : oddText(next, 2)
+    const letters = [...text]
+    const from = next(letters.length)
+    const part = letters.slice(from, from + 1 + next(5)).join('') || 'x'
+    if (/atches/.test(condition)) return `^.*${part.replace(/[^a-z0-9]/gi, '.')}`
+    if (/quals/.test(condition)) return next(3) === 0 ? [text, part] : text
+    return next(3) === 0 ? [part, text] : part
+  }
+
+  test.each(['certificate', 'sign'] as const)(
+    'random filters over a %s find what plain evaluation finds',
+    async (kind) => {
+      const rows = await everything(kind)
+      const now = world.it.clock().getTime()
+      const seeds = fc.array(fc.integer({ min: 1, max: 2 ** 30 }), { minLength: 1, maxLength: 3 })
+      let hits = 0
+      await fc.assert(
+        fc.asyncProperty(seeds, fc.constantFrom(10_000, 5), async (several, count) => {
+          const where = several.map((seed) => randomFilter(kind, rows, seed))
+          const expected = rows.filter((row) => where.every((filter) => holds(row, filter, now))).map(({ id }) => id)
+          if (expected.length > 0) hits++
+          // With the smaller reach the other way through the rows is taken.
+          const { ids, total, atLeast } = await ask(kind, where, { change: { count } })
+          expect(ids).toEqual(atLeast ? expected.slice(0, count) : expected)
+          expect(total).toBe(atLeast ? count : expected.length)
+          expect(atLeast).toBe(atLeast && expected.length > count)
+        }),
+        { numRuns: 40 },
+      )
+      expect(hits).toBeGreaterThan(20)
+    },
+  )
+
+  describe('show to', () => {
+    /** Page by page, as `may` of requestReader.ts answers for each row alone. */
+    async function readable(as: Requester, kind: 'certificate' | 'sign'): Promise<number[]> {
+      const reader = await readerOf(world.it.db, as)
+      let query = withTables<AllTables>(world.it.db)
+        .selectFrom('sign_requests as asked')
+        .select(['asked.id', 'asked.requester', 'asked.requester_key', 'asked.organization_id'])
+        .orderBy('asked.id', 'desc')
+      if (kind === 'certificate') query = query.innerJoin('certificates as made', 'made.id', 'asked.id')
+      const table = kind === 'certificate' ? 'made' : 'asked'
+      const rows = await query
+        .select([`${table}.authority_id` as 'asked.authority_id', `${table}.profile_id` as 'asked.profile_id'])
+        .execute()
+      if (reader.sees === 'all') return rows.map(({ id }) => id)
+      if (reader.sees === 'own')
+        return rows.filter((row) => row.requester_key === reader.requesterKey).map(({ id }) => id)
+      const here = rows.filter((row) => row.organization_id === reader.organizationId)
+      const ids = await reader.may('sign', here)
+      return here.filter(({ id }) => ids.has(id)).map(({ id }) => id)
+    }
+
+    async function agree(as: Requester): Promise<{ certificate: number; sign: number }> {
+      const seen = { certificate: 0, sign: 0 }
+      for (const kind of ['certificate', 'sign'] as const) {
+        const expected = await readable(as, kind)
+        for (const count of [10_000, 3]) {
+          const all = await ask(kind, [], { as, change: { count } })
+          expect(all.ids).toEqual(all.atLeast ? expected.slice(0, count) : expected)
+          expect(all.total).toBe(all.atLeast ? count : expected.length)
+          // No filter makes the total tell of what is not seen.
+          const part = await ask(kind, [{ field: 'names', condition: 'contains', value: 'a' }], {
+            as,
+            change: { count },
+          })
+          expect(part.ids.filter((id) => !expected.includes(id))).toEqual([])
+        }
+        seen[kind] = expected.length
+      }
+      return seen
+    }
+
+    test('the operator everything, an administrator his organization, another one his', async () => {
+      const all = await agree(system('test'))
+      const here = await agree(asRequester(people.chief))
+      const there = await agree(asRequester(people.stranger))
+      expect(here.certificate + there.certificate).toBe(all.certificate)
+      expect(there.certificate).toBeGreaterThan(50)
+    })
+    test('a user without rights what he stands behind, one with a capability what came over it', async () => {
+      const without = await agree(asRequester(people.alice))
+      expect(without.sign).toBeGreaterThan(0)
+      await people.as(people.chief).admin.createUser({ name: 'reader' })
+      const reader = await people.named('reader')
+      expect(await agree(asRequester(reader))).toEqual({ certificate: 0, sign: 0 })
+      await people.give(reader, 'read', { profileId: (await world.profile('reviewed')).id })
+      expect((await agree(asRequester(reader))).sign).toBeGreaterThan(0)
+    })
+    test('a user whom a rule asks what it asks him for', async () => {
+      await people.as(people.chief).admin.createUser({ name: 'asked' })
+      const user = await people.named('asked')
+      await transaction(world.it.db, async (db) => {
+        const change = { actor: system('test'), at: world.it.clock() }
+        const role = await addRole(db, change, user.organizationId, 'security')
+        await addRoleMember(db, change, { role, userId: user.id })
+      })
+      expect(await agree(asRequester(user))).toEqual({ certificate: 0, sign: 1 })
+    })
+    test('a client what it asked for itself', async () => {
+      const { certificate } = await agree(acmeAccount('3'))
+      expect(certificate).toBeGreaterThan(0)
+      expect(await agree(acmeAccount('nobody'))).toEqual({ certificate: 0, sign: 0 })
+    })
+    test('a user who is disabled nothing more', async () => {
+      await people.as(people.chief).admin.createUser({ name: 'gone' })
+      const gone = await people.named('gone')
+      await people.as(people.chief).admin.changeUser('gone', { enabled: false })
+      await expect(ask('certificate', [], { as: asRequester(gone) })).rejects.toMatchObject(failure('forbidden'))
+    })
+  })
+
+  describe('pages', () => {
+    test.each([1, 7, 100])('of %i rows hold every row once, with and without a filter', async (size) => {
+      for (const where of [[], [{ field: 'status', condition: 'notEquals', value: 'expired' }]] satisfies Filter[][]) {
+        for (const count of [10_000, 2]) {
+          const all = await ask('certificate', where)
+          const seen: number[] = []
+          const pages = where.length > 0 && count === 2 ? Math.ceil(2 / size) : Math.ceil(all.total / size)
+          for (let page = 1; page <= Math.min(pages, 12); page++)
+            seen.push(...(await ask('certificate', where, { page, size, change: { count } })).ids)
+          expect(seen).toEqual(all.ids.slice(0, seen.length))
+          expect(seen.length).toBeGreaterThan(1)
+        }
+      }
+    })
+    test('behind the last are empty and keep the total', async () => {
+      const { total } = await ask('certificate', [])
+      for (const where of [[], [{ field: 'names', condition: 'notEmpty' }]] satisfies Filter[][]) {
+        const beyond = await ask('certificate', where, { page: 1_000_000 })
+        expect(beyond.ids).toEqual([])
+        expect(beyond.total).toBeGreaterThan(0)
+        expect(beyond.total).toBeLessThanOrEqual(total)
+      }
+    })
+    test('behind what is counted are refused, with what to do', async () => {
+      const where: Filter[] = [{ field: 'createdAt', condition: 'notEmpty' }]
+      await expect(ask('certificate', where, { page: 4, size: 1, change: { count: 3 } })).rejects.toMatchObject(
+        failure('malformed', /narrow the filter/),
+      )
+    })
+  })
+
+  test('a change shows in the next list, and the totals stay those of the tables', async () => {
+    const before = await ask('certificate', [{ field: 'status', condition: 'equals', value: 'hold' }])
+    const id = await order('default', 'changes.example.org')
+    await transaction(world.it.db, (db) =>
+      withTables<AllTables>(db)
+        .updateTable('certificates')
+        .set({ status: 'hold', revoked_at: 1 })
+        .where('id', '=', id)
+        .execute(),
+    )
+    const after = await ask('certificate', [{ field: 'status', condition: 'equals', value: 'hold' }])
+    expect(after.ids).toEqual([id, ...before.ids])
+    const { rows } = await sql<{ bad: number }>`select count(*) as bad from search_facets f where f.total <>
+      (select coalesce(sum(n), 0) from search_counts c where c.facet_id = f.id)`.execute(
+      withTables<AllTables>(world.it.db),
+    )
+    expect(rows).toEqual([{ bad: 0 }])
+    const all = await ask('sign', [])
+    const { n } = await withTables<AllTables>(world.it.db)
+      .selectFrom('sign_requests')
+      .select((eb) => eb.fn.countAll<number>().as('n'))
+      .executeTakeFirstOrThrow()
+    expect(all.total).toBe(n)
+  })
+
+  describe('refused as malformed, never anything else,', () => {
+    const one = (filter: unknown) => [filter] as Filter[]
+    test.each([
+      ['U+0000', { field: 'names', condition: 'contains', value: 'a\0b' }],
+      ['half a character', { field: 'names', condition: 'equals', value: 'a\ud800' }],
+      ['a mebibyte', { field: 'subject', condition: 'contains', value: 'a'.repeat(2 ** 20) }],
+      ['an empty text', { field: 'subject', condition: 'contains', value: '' }],
+      ['a field that there is not', { field: "id' or 1=1 --", condition: 'equals', value: '1' }],
+      ['a member of every object', { field: 'constructor', condition: 'equals', value: '1' }],
+      ['a condition that there is not', { field: 'names', condition: 'like', value: 'a' }],
+      ['an order of texts', { field: 'names', condition: 'greater', value: 'a' }],
+      ['a part of a date', { field: 'notAfter', condition: 'contains', value: 1 }],
+      ['a text for a date', { field: 'notAfter', condition: 'equals', value: '2026' }],
+      ['no date', { field: 'notAfter', condition: 'greater', value: Number.NaN }],
+      ['an object', { field: 'names', condition: 'equals', value: { $gt: '' } }],
+      ['nothing', { field: 'names', condition: 'equals' }],
+      ['no value of several', { field: 'names', condition: 'equals', value: [] }],
+      ['a value for empty', { field: 'names', condition: 'empty', value: 'a' }],
+      ['too many values', { field: 'names', condition: 'equals', value: Array.from({ length: 101 }, String) }],
+      ['a broken expression', { field: 'names', condition: 'matches', value: '(' }],
+      ['an expression with a look back', { field: 'names', condition: 'matches', value: '(a)\\1' }],
+      ['an expression that grows', { field: 'names', condition: 'matches', value: '(a{100}){100}' }],
+      ['a length of time backwards', { field: 'notAfter', condition: 'inNext', value: -1 }],
+    ])('is %s', async (_what, filter) => {
+      await expect(ask('certificate', one(filter))).rejects.toMatchObject(failure('malformed'))
+    })
+    test('are ten thousand filters', async () => {
+      const where = Array.from(
+        { length: 10_000 },
+        (): Filter => ({ field: 'names', condition: 'contains', value: 'a' }),
+      )
+      await expect(ask('certificate', where)).rejects.toMatchObject(failure('malformed'))
+    })
+    test.each([0, -1, 1.5, Number.NaN, 1e12])('is page %d', async (page) => {
+      await expect(ask('certificate', [], { page })).rejects.toMatchObject(failure('malformed'))
+      await expect(ask('certificate', [], { size: page })).rejects.toMatchObject(failure('malformed'))
+    })
+    test('is what takes too long, with what to do', async () => {
+      const slow = sql`with recursive n(i) as (select 1 union all select i + 1 from n where i < 100000000)
+        select count(*) as c from n where ${world.it.db.dialect === 'sqlite' ? sql`in_time()` : sql`true`}`
+      const db = world.it.db
+      await expect(
+        readApart(db, { compile: () => slow.compile(withTables<AllTables>(db)) } as never, 50),
+      ).rejects.toBeInstanceOf(TookTooLong)
+      // And the next one is answered.
+      expect((await ask('certificate', [])).total).toBeGreaterThan(0)
+    })
+  })
+
+  test('random texts as values find or are refused, and nothing else happens', async () => {
+    const fields = [...fieldsOf('certificate').keys()]
+    const filter = fc.record({
+      field: fc.constantFrom(...fields),
+      condition: fc.constantFrom(...conditions),
+      value: fc.oneof(
+        fc.string({ unit: 'binary' }),
+        fc.string(),
+        fc.integer(),
+        fc.constantFrom('%', '_', '"', "'", '\\', '*', 'NEAR(', '\ud800', '\0'),
+      ),
+    })
+    await fc.assert(
+      fc.asyncProperty(filter, async (one) => {
+        const result = await ask('certificate', [one]).catch((error: unknown) => error)
+        if (result instanceof Error) expect(result).toMatchObject(failure('malformed'))
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  test('what is worked up in any order comes to the same', async () => {
+    const all = (await ask('certificate', [])).ids
+    await transaction(world.it.db, async (db) => {
+      const tables = withTables<AllTables>(db)
+      for (const id of all.toReversed())
+        await tables.insertInto('search_queue').values({ kind: 'certificate', ref: id }).execute()
+    })
+    await Promise.all([followSearch(world.it.db, 100), followSearch(world.it.db, 100)])
+    expect((await ask('certificate', [])).ids).toEqual(all)
+  })
+})
