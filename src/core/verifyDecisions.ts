@@ -62,7 +62,7 @@ export async function verifyDecisions(db: Database, subjects: Subjects, complain
   }
   const decided = new Set(decisions.map(({ request, revision }) => `${request} ${revision}`))
   for (const [id, events] of histories.told)
-    for (const revision of new Set(events.filter(isDecided).map(revisionOf)))
+    for (const revision of decidedRevisions(events))
       if (!decided.has(`${id} ${revision}`))
         complain(`the decision on ${kind} ${id} is gone${revision > 1 ? ` (revision ${revision})` : ''}`)
   await verifyRemembered(db, subjects, complain)
@@ -121,6 +121,12 @@ function revisionOf({ details }: Told): number {
   return typeof details.revision === 'number' ? details.revision : 1
 }
 
+/** Whatever was not parked was decided when it was made. */
+function decidedRevisions(events: Told[]): Set<number> {
+  const told = events.filter(isDecided).map(revisionOf)
+  return new Set(told.length === 0 && events[0] && events[0].status !== 'draft' ? [1] : told)
+}
+
 function verifyOutcome({ subject, decision, rules, given, complain }: About, events: Told[]): void {
   const { outcome } = decision
   const first = events.find((event) => isDecided(event) && revisionOf(event) === decision.revision)
@@ -135,6 +141,9 @@ function verifyOutcome({ subject, decision, rules, given, complain }: About, eve
     complain(`${subject} was decided by the rule ${decision.rule}, its first event says ${first.details.rule}`)
   if (decision.standing_approval_id !== (first.details.standingApproval ?? null))
     complain(`${subject} passed by another standing approval than its first event says`)
+  const edited = events.some((event) => isDecided(event) && revisionOf(event) > decision.revision)
+  if (edited !== (outcome === 'void'))
+    complain(`${subject} was ${edited ? '' : 'never '}edited after its decision ${decision.id}, which is ${outcome}`)
   if (told !== 'require') return
   const steps = canonicalJson(readJson(decision.steps))
   if (rules.get(decision.rule_version) !== steps)

@@ -22,7 +22,7 @@ export async function verifyRequests(db: Database, complain: Complain): Promise<
       check: async (histories, complain) => {
         const rows = await withTables<CoreTables>(db)
           .selectFrom(its.table)
-          .select(['id', 'status'])
+          .select(['id', 'status', 'revision'])
           .where('id', '>', histories.after)
           .where('id', '<=', histories.upTo)
           .execute()
@@ -37,7 +37,7 @@ export async function verifyRequests(db: Database, complain: Complain): Promise<
 interface Subject {
   id: number
   events: Told[]
-  row: { status: string } | undefined
+  row: { status: string; revision: number } | undefined
 }
 
 /** Every move begins where the one before it ended, the first one at a beginning, and the record is where the last one led. */
@@ -57,6 +57,12 @@ function verifyMoves({ kind, first }: Requests, { id, events, row }: Subject, co
   }
   if (!row) complain(`${subject} is gone, its last event says ${told ?? 'nothing'}`)
   else if (row.status !== told) complain(`${subject} is ${row.status}, its last event says ${told ?? 'nothing'}`)
+  const revision = Math.max(
+    1,
+    ...events.filter(({ action }) => action === `${kind}.revised`).map(({ details }) => Number(details.revision)),
+  )
+  if (row && row.revision !== revision)
+    complain(`${subject} is at revision ${row.revision}, its events say ${revision}`)
 }
 
 /** Each certificate is the one that its request's event names, and each that was issued is there. */

@@ -1,3 +1,4 @@
+import { type RawBuilder, sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findDecision } from '../../src/core/decision.ts'
 import { expireWaiting } from '../../src/core/expire.ts'
@@ -10,7 +11,9 @@ import type { CoreTables } from '../../src/core/tables.ts'
 import { verifyAudit } from '../../src/core/verify.ts'
 import { votesOf } from '../../src/core/votes.ts'
 import { withTables } from '../../src/db/tables.ts'
+import { transaction } from '../../src/db/transaction.ts'
 import type { Identifier } from '../../src/pki/identifier.ts'
+import { onCopy } from '../helpers/databaseCopy.ts'
 import { databases } from '../helpers/databases.ts'
 import { audited, createPeople, failure, type People } from '../helpers/people.ts'
 import { acmeAccount, createWorld, newCsr, type World } from '../helpers/world.ts'
@@ -27,17 +30,19 @@ const rules = {
 const settings = { certificate: { names: { dns: ['.test'] }, overrides: ['validity', 'subject'] } }
 const dns = (...names: string[]): Identifier[] => names.map((value) => ({ type: 'dns', value }))
 
-describe.each(databases)('editing an order on $name', ({ open }) => {
+describe.each(databases)('editing an order on $name', ({ open, name }) => {
   let world: World
   let people: People
   let bob: User
   let carol: User
   let manager: User
   let close: () => Promise<void>
+  let url: string
 
   beforeAll(async () => {
     const opened = await open()
     close = opened.close
+    url = opened.url
     world = await createWorld(opened.db)
     people = await createPeople(world)
     for (const name of ['bob', 'carol', 'mallory']) await people.as(people.chief).admin.createUser({ name })
@@ -49,11 +54,14 @@ describe.each(databases)('editing an order on $name', ({ open }) => {
     await world.save('guarded', { rules, settings })
   })
   afterAll(async () => {
-    while ((await sealAudit(world.it.db, world.it.auditSecret)) > 0);
+    await seal()
     const { problems } = await verifyAudit(world.it.db, world.it.auditSecret)
     await close()
     expect(problems).toEqual([])
   })
+  const seal = async () => {
+    while ((await sealAudit(world.it.db, world.it.auditSecret)) > 0);
+  }
 
   const alice = () => people.as(people.alice)
   async function order(more: Partial<SignDraft> = {}) {
@@ -200,6 +208,47 @@ describe.each(databases)('editing an order on $name', ({ open }) => {
     await vote(bob, request.id)
     await vote(carol, request.id)
     expect(await status(request.id)).toBe('signed')
+  })
+
+  /** What audit verify says of the database after somebody wrote this into it; it is undone. */
+  async function problemsAfter(statement: RawBuilder<unknown>): Promise<string[]> {
+    const { auditSecret, db } = world.it
+    if (name === 'sqlite') return (await onCopy(url, [statement], (copy) => verifyAudit(copy, auditSecret))).problems
+    let problems: string[] = []
+    const undo = new Error('undo')
+    await transaction(db, async (db) => {
+      const tables = withTables<CoreTables>(db)
+      await sql`set local session_replication_role = replica`.execute(tables)
+      await statement.execute(tables)
+      problems = (await verifyAudit(db, auditSecret)).problems
+      throw undo
+    }).catch((error: unknown) => {
+      if (error !== undo) throw error
+    })
+    return problems
+  }
+
+  it('shows to audit verify when somebody brings an earlier revision back, or takes one out', async () => {
+    const { id } = await order()
+    await vote(bob, id)
+    await alice().revise(id, { identifiers: dns('a.test') })
+    await seal()
+    const forged: [RawBuilder<unknown>, RegExp][] = [
+      [sql`update sign_requests set revision = 1 where id = ${id}`, /at revision 1, its events say 2/],
+      [
+        sql`update decisions set outcome = 'waiting' where sign_request_id = ${id} and revision = 1`,
+        /edited after its decision \d+, which is waiting/,
+      ],
+      [sql`update decisions set outcome = 'void' where sign_request_id = ${id}`, /never edited after its decision/],
+      [
+        sql`delete from decisions where sign_request_id = ${id} and revision = 2`,
+        /decision on sign_request \d+ is gone \(revision 2\)/,
+      ],
+      [sql`update decisions set revision = 3 where sign_request_id = ${id} and revision = 2`, /that no event tells of/],
+    ]
+    for (const [statement, problem] of forged) {
+      expect(await problemsAfter(statement)).toContainEqual(expect.stringMatching(problem))
+    }
   })
 
   describe('at the same moment', () => {
