@@ -10,6 +10,7 @@ import type { Host, NodeBindings, ValidationConfig } from '../../src/protocol.ts
 import { AcmeClient, type AcmeOrder, type Transport } from './acmeClient.ts'
 import type { ClientKey } from './acmeKeys.ts'
 import { databases } from './databases.ts'
+import { expectDecided } from './decided.ts'
 import { createWorld, type World } from './world.ts'
 
 export const BASE_URL = 'https://acme.test'
@@ -134,6 +135,7 @@ export function useAcme(open: () => Promise<{ db: Database; close(): Promise<voi
   })
   afterAll(async () => {
     await app?.close()
+    if (opened) await expectDecided(opened.db)
     await opened?.close()
   })
   return {

@@ -16,6 +16,7 @@ import { pemEncode } from '../../src/pki/pem.ts'
 import type { Host } from '../../src/protocol.ts'
 import type { Party } from './cms.ts'
 import { databases } from './databases.ts'
+import { expectDecided } from './decided.ts'
 import { type Answered, type Asked, ask } from './rawHttp.ts'
 import { type CsrWishes, csrOf } from './scepClient.ts'
 import { startServer, type TestServer } from './testServer.ts'
@@ -220,6 +221,7 @@ export function useEstApp(options: EstServerOptions = {}): { readonly app: EstAp
   })
   afterAll(async () => {
     await app?.close()
+    if (app) await expectDecided(app.world.it.db)
     await closeDatabase()
   })
   return {

@@ -15,6 +15,7 @@ import type { Database } from '../../src/db/open.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import type { ClientCertificate, Host } from '../../src/protocol.ts'
 import { databases } from './databases.ts'
+import { expectDecided } from './decided.ts'
 import { createWorld, type World } from './world.ts'
 
 /** The REST adapter over a whole core, without listeners. Every answer is held against the schema of its operation. */
@@ -205,7 +206,10 @@ export function useRaApp(): { readonly app: RaApp } {
     close = opened.close
     app = await createRaApp(opened.db)
   })
-  afterAll(() => close())
+  afterAll(async () => {
+    if (app) await expectDecided(app.world.it.db)
+    await close()
+  })
   return {
     get app() {
       if (!app) throw new Error('the app is there only inside a test')

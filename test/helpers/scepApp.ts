@@ -14,6 +14,7 @@ import { readCertsOnly } from '../../src/pki/certsOnly.ts'
 import type { Host } from '../../src/protocol.ts'
 import type { Party } from './cms.ts'
 import { databases } from './databases.ts'
+import { expectDecided } from './decided.ts'
 import { type Answered, type Asked, ask } from './rawHttp.ts'
 import { type CsrWishes, csrOf, type MessageWishes, type Reply, readReply, scepMessage } from './scepClient.ts'
 import { startServer, type TestServer } from './testServer.ts'
@@ -146,6 +147,7 @@ export function useScepApp(): { readonly app: ScepApp } {
   })
   afterAll(async () => {
     await app?.close()
+    if (app) await expectDecided(app.world.it.db)
     await closeDatabase()
   })
   return {
