@@ -2,14 +2,43 @@ import type { IncomingMessage } from 'node:http'
 import { Failure } from '../../src/core/failure.ts'
 import type { Requester } from '../../src/core/requester.ts'
 import { readAuthorization } from '../../src/http/authorization.ts'
+import { readCookie, requireOwnPage } from '../../src/http/cookie.ts'
 import type { Host } from '../../src/protocol.ts'
 
-/** Who calls. Throws Failure('unauthenticated'). */
+/** The contract's name for it. */
+export const SESSION_COOKIE = 'session-id'
+
+/**
+ * Who calls: by the Authorization header, whose word is the only one where there is one; else by the session in the cookie; else
+ * by the client certificate. What a browser sends along by itself changes things only from pages of this server.
+ * Throws Failure('unauthenticated' | 'forbidden').
+ */
 export async function authenticate(host: Host, incoming: IncomingMessage): Promise<Requester> {
-  const shown = readAuthorization(incoming)
-  const known = shown && shown.name === undefined ? await host.core.authentication.token(shown.secret) : undefined
+  const known =
+    incoming.headers.authorization === undefined
+      ? ((await bySession(host, incoming)) ?? (await byCertificate(host, incoming)))
+      : await byBearer(host, incoming)
   if (!known) throw new Failure('unauthenticated', 'show a token: Authorization: Bearer …')
   return from(host, incoming, known)
+}
+
+async function byBearer({ core }: Host, incoming: IncomingMessage): Promise<Requester | undefined> {
+  const shown = readAuthorization(incoming)
+  return shown && shown.name === undefined ? core.authentication.bearer(shown.secret) : undefined
+}
+
+async function bySession(host: Host, incoming: IncomingMessage): Promise<Requester | undefined> {
+  const secret = readCookie(incoming, SESSION_COOKIE)
+  const known = secret === undefined ? undefined : await host.core.authentication.session(secret)
+  if (known) requireOwnPage(host, incoming, { orProgram: false })
+  return known
+}
+
+async function byCertificate(host: Host, incoming: IncomingMessage): Promise<Requester | undefined> {
+  const shown = host.clientCertificate(incoming)
+  const known = shown && (await host.core.authentication.certificate(shown))
+  if (known) requireOwnPage(host, incoming, { orProgram: true })
+  return known
 }
 
 /** Somebody without a name, for what is open to all. */

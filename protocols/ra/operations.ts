@@ -1,6 +1,12 @@
+import { acmeProfileOperations } from './acmeProfiles.ts'
+import { approvalAssociationOperations } from './approvalAssociations.ts'
+import { approvalProfileOperations } from './approvalProfiles.ts'
+import { approvalOperations } from './approvals.ts'
 import { attributeOperations, availableOperations } from './attributes.ts'
 import { authorityOperations } from './authorities.ts'
+import { authorityInstanceOperations } from './authorityInstances.ts'
 import { certificateByUuid } from './certificates.ts'
+import { cmpProfileOperations } from './cmpProfiles.ts'
 import { endEntityOperations } from './endEntities.ts'
 import { enrolmentOperations } from './enrolment.ts'
 import { infoOperations } from './info.ts'
@@ -9,13 +15,22 @@ import { legacyIssue } from './legacyIssue.ts'
 import { legacyLookups } from './legacyLookups.ts'
 import { legacyRevoke } from './legacyRevoke.ts'
 import type { Operation } from './operation.ts'
+import { organizationOperations } from './organizations.ts'
 import { cancelPending, finalizeIssue } from './pending.ts'
+import { raProfileListOperations } from './raProfileList.ts'
+import { raProfileProtocolOperations } from './raProfileProtocols.ts'
+import { raProfileOperations } from './raProfiles.ts'
 import { recordOperations } from './records.ts'
 import { createCertificate, issueRequested, registerCertificate } from './register.ts'
 import { rekeyCertificate, renewCertificate } from './renew.ts'
 import { requestOperations } from './requests.ts'
 import { confirmRevocation, revokeCertificate } from './revoke.ts'
+import { roleOperations } from './roles.ts'
+import { scepProfileOperations } from './scepProfiles.ts'
+import { sessionOperations } from './sessions.ts'
 import { simulateOrder } from './simulate.ts'
+import { tokenOperations } from './tokens.ts'
+import { userOperations } from './users.ts'
 
 /** All that the API does; a new operation is a line here. */
 export const operations: readonly Operation[] = [
@@ -36,10 +51,25 @@ export const operations: readonly Operation[] = [
   ...requestOperations,
   simulateOrder,
   ...recordOperations,
+  ...sessionOperations,
+  ...userOperations,
+  ...roleOperations,
+  ...tokenOperations,
+  ...organizationOperations,
   ...authorityOperations,
   ...enrolmentOperations,
   ...endEntityOperations,
   legacyIssue,
   legacyRevoke,
   ...legacyLookups,
+  ...raProfileListOperations,
+  ...raProfileOperations,
+  ...raProfileProtocolOperations,
+  ...authorityInstanceOperations,
+  ...acmeProfileOperations,
+  ...scepProfileOperations,
+  ...cmpProfileOperations,
+  ...approvalProfileOperations,
+  ...approvalAssociationOperations,
+  ...approvalOperations,
 ]
