@@ -19,7 +19,7 @@ export const endEntityFields = {
   subjectAltName: text(65_536).nullish(),
   email: text(320).nullish(),
   extensionData: z
-    .array(z.object({ name: text(200), value: text(65_536) }))
+    .array(z.object({ name: text(200), value: text(4000) }))
     .max(100)
     .nullish(),
 }
