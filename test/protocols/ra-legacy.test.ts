@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readSerial } from '../../protocols/ra/legacyRevoke.ts'
+import { sealAudit } from '../../src/core/seal.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
+import { verifyAudit } from '../../src/core/verify.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { fingerprint, readCertificate } from '../../src/pki/certificateReader.ts'
@@ -389,5 +391,8 @@ describe('the audit trail', () => {
       'account.deactivated',
     ])
     expect(JSON.stringify(rows)).not.toMatch(/horse|argon2/)
+    const { it } = used.app.world
+    while ((await sealAudit(it.db, it.auditSecret)) > 0);
+    expect((await verifyAudit(it.db, it.auditSecret)).problems).toEqual([])
   })
 })
