@@ -1,7 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findDecision } from '../../src/core/decision.ts'
-import { expireWaiting } from '../../src/core/expire.ts'
 import type { User } from '../../src/core/identity.ts'
 import { readSignRequest } from '../../src/core/records.ts'
 import type { SignDraft } from '../../src/core/request.ts'
@@ -249,72 +248,5 @@ describe.each(databases)('editing an order on $name', ({ open, name }) => {
     for (const [statement, problem] of forged) {
       expect(await problemsAfter(statement)).toContainEqual(expect.stringMatching(problem))
     }
-  })
-
-  describe('at the same moment', () => {
-    const settle = (calls: Promise<unknown>[]) => Promise.allSettled(calls)
-    const inTurns = (round: number, ...pair: (() => Promise<unknown>)[]) =>
-      settle((round % 2 ? pair : pair.reverse()).map((call) => call()))
-
-    /** Whatever was first: what is signed is what its last voters saw. */
-    async function agrees(id: number) {
-      const request = await readSignRequest(world.it.db, id)
-      const decision = await findDecision(world.it.db, 'sign', request)
-      const attempts = await withTables<CoreTables>(world.it.db)
-        .selectFrom('sign_attempts')
-        .select('decision_id')
-        .where('sign_request_id', '=', id)
-        .execute()
-      for (const attempt of attempts) expect(attempt.decision_id).toBe(decision?.id)
-      return { request, decision }
-    }
-
-    it('as the deciding vote: one of them', async () => {
-      for (let round = 0; round < 4; round++) {
-        const { id } = await order()
-        await vote(bob, id)
-        const hash = await hashOf(id)
-        const edit = () => alice().revise(id, { identifiers: dns('a.test') })
-        const done = await inTurns(round, () => vote(carol, id, hash), edit)
-        expect(done.filter((one) => one.status === 'rejected').map((one) => one.reason)).toMatchObject([
-          failure('conflict'),
-        ])
-        const { request, decision } = await agrees(id)
-        const expected = request.revision === 1 ? ['signed', 'approved'] : ['requested', 'waiting']
-        expect([request.status, decision?.outcome]).toEqual(expected)
-      }
-    })
-
-    it('as a withdrawal: withdrawn in the end, with no decision that waits', async () => {
-      for (let round = 0; round < 4; round++) {
-        const { id } = await order()
-        const edit = () => alice().revise(id, { notAfter: later(9) })
-        await inTurns(round, () => alice().approvals.cancel('sign', id), edit)
-        const { request, decision } = await agrees(id)
-        if (request.status === 'canceled') expect(decision?.outcome).toBe('canceled')
-        else expect([request.status, request.revision, decision?.outcome]).toEqual(['requested', 2, 'waiting'])
-      }
-    })
-
-    it('as its expiry: one of them', async () => {
-      for (let round = 0; round < 4; round++) {
-        const { id, expiresAt } = await order()
-        const end = expiresAt ?? world.time.now
-        const edit = () => alice().revise(id, { notAfter: later(9) })
-        await inTurns(round, () => expireWaiting(world.it.db, end), edit)
-        const { request, decision } = await agrees(id)
-        // Edited first, it waits anew until another end, which in a world without time is the same: the sweep may come after it.
-        if (request.status === 'expired') expect(decision?.outcome).toBe('expired')
-        else expect([request.status, request.revision, decision?.outcome]).toEqual(['requested', 2, 'waiting'])
-      }
-    })
-
-    it('as other edits: one of them, and each revision once', async () => {
-      const { id } = await order()
-      const edits = [5, 6, 7, 8].map((days) => alice().revise(id, { notAfter: later(days), revision: 1 }))
-      const done = await settle(edits)
-      expect(done.filter((one) => one.status === 'fulfilled')).toHaveLength(1)
-      expect((await agrees(id)).request.revision).toBe(2)
-    })
   })
 })
