@@ -27,53 +27,59 @@ const contentItem = z.object({
 })
 
 /** An attribute as clients send it. A missing version means v2. */
-export const requestAttribute = z.object({
-  uuid: text(200).nullish(),
-  name: text(200),
-  contentType: z.enum(contentTypes).nullish(),
-  content: z.array(contentItem).max(1000).nullish(),
-  version: z.enum(['v2', 'v3']).default('v2'),
-})
+export const requestAttribute = z
+  .object({
+    uuid: text(200).nullish(),
+    name: text(200),
+    contentType: z.enum(contentTypes).nullish(),
+    content: z.array(contentItem).max(1000).nullish(),
+    version: z.enum(['v2', 'v3']).default('v2'),
+  })
+  .meta({ id: 'RequestAttribute' })
 export type RequestAttribute = z.output<typeof requestAttribute>
 
 /** So many attributes in one place; more are nobody's honest order. */
 export const requestAttributes = z.array(requestAttribute).max(100)
 
 /** An attribute as answers show it; the content of secrets is left out. */
-export const responseAttribute = z.object({
-  uuid: z.string().optional(),
-  name: z.string(),
-  label: z.string(),
-  type: z.string(),
-  contentType: z.string(),
-  content: z.array(z.looseObject({ data: z.unknown() })).optional(),
-  version: z.string(),
-})
+export const responseAttribute = z
+  .object({
+    uuid: z.string().optional(),
+    name: z.string(),
+    label: z.string(),
+    type: z.string(),
+    contentType: z.string(),
+    content: z.array(z.looseObject({ data: z.unknown() })).optional(),
+    version: z.string(),
+  })
+  .meta({ id: 'ResponseAttribute' })
 export type ResponseAttribute = z.output<typeof responseAttribute>
 
 /** A schema's entry: what a client is to fill in. */
-export const baseAttribute = z.object({
-  uuid: z.string(),
-  name: z.string(),
-  description: z.string(),
-  version: z.int(),
-  type: z.string(),
-  contentType: z.string(),
-  content: z.array(z.object({ reference: z.string().optional(), data: z.unknown() })).optional(),
-  properties: z.object({
-    label: z.string(),
-    visible: z.boolean(),
-    required: z.boolean(),
-    readOnly: z.boolean(),
-    list: z.boolean(),
-    multiSelect: z.boolean(),
-    protectionLevel: z.string(),
-    extensibleList: z.boolean(),
-  }),
-  constraints: z
-    .array(z.object({ type: z.string(), description: z.string(), errorMessage: z.string(), data: z.unknown() }))
-    .optional(),
-})
+export const baseAttribute = z
+  .object({
+    uuid: z.string(),
+    name: z.string(),
+    description: z.string(),
+    version: z.int(),
+    type: z.string(),
+    contentType: z.string(),
+    content: z.array(z.object({ reference: z.string().optional(), data: z.unknown() })).optional(),
+    properties: z.object({
+      label: z.string(),
+      visible: z.boolean(),
+      required: z.boolean(),
+      readOnly: z.boolean(),
+      list: z.boolean(),
+      multiSelect: z.boolean(),
+      protectionLevel: z.string(),
+      extensibleList: z.boolean(),
+    }),
+    constraints: z
+      .array(z.object({ type: z.string(), description: z.string(), errorMessage: z.string(), data: z.unknown() }))
+      .optional(),
+  })
+  .meta({ id: 'BaseAttribute' })
 export type BaseAttribute = z.output<typeof baseAttribute>
 
 export function asResponse(attribute: RequestAttribute, label = attribute.name): ResponseAttribute {

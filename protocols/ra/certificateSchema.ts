@@ -29,101 +29,105 @@ const group = named.extend({
 })
 
 /** CertificateDto. */
-export const certificateDto = z.object({
-  uuid: z.string(),
-  commonName: z.string(),
-  serialNumber: z.string().optional(),
-  issuerCommonName: z.string().optional(),
-  issuerDn: z.string().optional(),
-  subjectDn: z.string(),
-  notBefore: when.optional(),
-  notAfter: when.optional(),
-  publicKeyAlgorithm: z.string(),
-  signatureAlgorithm: z.string(),
-  hybridCertificate: z.boolean(),
-  keySize: z.int(),
-  state: z.enum(certificateStates),
-  validationStatus,
-  raProfile: simpleRaProfile.optional(),
-  /** SHA-256. */
-  fingerprint: z.string().optional(),
-  groups: z.array(group),
-  owner: z.string().optional(),
-  ownerUuid: z.string().optional(),
-  certificateType: z.enum(['X.509', 'SSH']),
-  issuerSerialNumber: z.string().optional(),
-  complianceStatus,
-  issuerCertificateUuid: z.string().optional(),
-  privateKeyAvailability: z.boolean(),
-  trustedCa: z.boolean(),
-  archived: z.boolean(),
-})
+export const certificateDto = z
+  .object({
+    uuid: z.string(),
+    commonName: z.string(),
+    serialNumber: z.string().optional(),
+    issuerCommonName: z.string().optional(),
+    issuerDn: z.string().optional(),
+    subjectDn: z.string(),
+    notBefore: when.optional(),
+    notAfter: when.optional(),
+    publicKeyAlgorithm: z.string(),
+    signatureAlgorithm: z.string(),
+    hybridCertificate: z.boolean(),
+    keySize: z.int(),
+    state: z.enum(certificateStates),
+    validationStatus,
+    raProfile: simpleRaProfile.optional(),
+    /** SHA-256. */
+    fingerprint: z.string().optional(),
+    groups: z.array(group),
+    owner: z.string().optional(),
+    ownerUuid: z.string().optional(),
+    certificateType: z.enum(['X.509', 'SSH']),
+    issuerSerialNumber: z.string().optional(),
+    complianceStatus,
+    issuerCertificateUuid: z.string().optional(),
+    privateKeyAvailability: z.boolean(),
+    trustedCa: z.boolean(),
+    archived: z.boolean(),
+  })
+  .meta({ id: 'Certificate' })
 export type CertificateDto = z.output<typeof certificateDto>
 
 const alternativeNames = z.record(z.string(), z.array(z.string()))
 
 /** CertificateDetailDto. */
-export const certificateDetail = certificateDto.extend({
-  extendedKeyUsage: z.array(z.string()),
-  keyUsage: z.array(z.string()),
-  subjectType: z.enum(['endEntity', 'selfSignedEndEntity', 'intermediateCa', 'rootCa']),
-  metadata: z.array(z.unknown()),
-  /** Base64 of the DER; empty while there is none. */
-  certificateContent: z.string(),
-  subjectAlternativeNames: alternativeNames,
-  locations: z.array(z.unknown()),
-  nonCompliantRules: z.array(
-    z.object({
-      connectorName: z.string(),
-      ruleName: z.string(),
-      ruleDescription: z.string(),
-      status: z.enum(['ok', 'nok', 'na', 'not_available']),
-      attributes: z.array(responseAttribute),
-    }),
-  ),
-  customAttributes: z.array(responseAttribute),
-  key: z.unknown().optional(),
-  certificateRequest: z
-    .object({
-      uuid: z.string(),
-      certificateType: z.enum(['X.509', 'SSH']),
-      certificateRequestFormat: z.enum(['pkcs10', 'crmf']),
-      publicKeyAlgorithm: z.string(),
-      signatureAlgorithm: z.string(),
-      content: z.string(),
-      commonName: z.string(),
-      subjectDn: z.string(),
-      subjectAlternativeNames: alternativeNames,
-      attributes: z.array(responseAttribute),
-      signatureAttributes: z.array(responseAttribute),
-      altSignatureAttributes: z.array(responseAttribute),
-      keyUuid: z.string().optional(),
-      complianceStatus,
-    })
-    .optional(),
-  sourceCertificateUuid: z.string().optional(),
-  issueAttributes: z.array(responseAttribute),
-  revokeAttributes: z.array(responseAttribute),
-  relatedCertificates: z.array(certificateDto),
-  protocolInfo: z
-    .object({
-      protocol: z.enum(['acme', 'scep', 'cmp', 'est']),
-      protocolProfileUuid: z.string().optional(),
-      additionalProtocolUuid: z.string().optional(),
-    })
-    .optional(),
-  qcStatements: z
-    .object({
-      qcCompliance: z.boolean(),
-      qcSscd: z.boolean(),
-      qcType: z.array(z.enum(['esign', 'eseal', 'web'])),
-      qcCcLegislation: z.array(z.string()),
-    })
-    .optional(),
-  /** Why it was rejected or failed, or what keeps it waiting: ours beside the contract. */
-  statusMessage: z.string().optional(),
-})
+export const certificateDetail = certificateDto
+  .extend({
+    extendedKeyUsage: z.array(z.string()),
+    keyUsage: z.array(z.string()),
+    subjectType: z.enum(['endEntity', 'selfSignedEndEntity', 'intermediateCa', 'rootCa']),
+    metadata: z.array(z.unknown()),
+    /** Base64 of the DER; empty while there is none. */
+    certificateContent: z.string(),
+    subjectAlternativeNames: alternativeNames,
+    locations: z.array(z.unknown()),
+    nonCompliantRules: z.array(
+      z.object({
+        connectorName: z.string(),
+        ruleName: z.string(),
+        ruleDescription: z.string(),
+        status: z.enum(['ok', 'nok', 'na', 'not_available']),
+        attributes: z.array(responseAttribute),
+      }),
+    ),
+    customAttributes: z.array(responseAttribute),
+    key: z.unknown().optional(),
+    certificateRequest: z
+      .object({
+        uuid: z.string(),
+        certificateType: z.enum(['X.509', 'SSH']),
+        certificateRequestFormat: z.enum(['pkcs10', 'crmf']),
+        publicKeyAlgorithm: z.string(),
+        signatureAlgorithm: z.string(),
+        content: z.string(),
+        commonName: z.string(),
+        subjectDn: z.string(),
+        subjectAlternativeNames: alternativeNames,
+        attributes: z.array(responseAttribute),
+        signatureAttributes: z.array(responseAttribute),
+        altSignatureAttributes: z.array(responseAttribute),
+        keyUuid: z.string().optional(),
+        complianceStatus,
+      })
+      .optional(),
+    sourceCertificateUuid: z.string().optional(),
+    issueAttributes: z.array(responseAttribute),
+    revokeAttributes: z.array(responseAttribute),
+    relatedCertificates: z.array(certificateDto),
+    protocolInfo: z
+      .object({
+        protocol: z.enum(['acme', 'scep', 'cmp', 'est']),
+        protocolProfileUuid: z.string().optional(),
+        additionalProtocolUuid: z.string().optional(),
+      })
+      .optional(),
+    qcStatements: z
+      .object({
+        qcCompliance: z.boolean(),
+        qcSscd: z.boolean(),
+        qcType: z.array(z.enum(['esign', 'eseal', 'web'])),
+        qcCcLegislation: z.array(z.string()),
+      })
+      .optional(),
+    /** Why it was rejected or failed, or what keeps it waiting: ours beside the contract. */
+    statusMessage: z.string().optional(),
+  })
+  .meta({ id: 'CertificateDetail' })
 export type CertificateDetail = z.output<typeof certificateDetail>
 
 /** ClientCertificateDataResponseDto. */
-export const dataResponse = z.object({ certificateData: z.string(), uuid: z.string() })
+export const dataResponse = z.object({ certificateData: z.string(), uuid: z.string() }).meta({ id: 'CertificateData' })

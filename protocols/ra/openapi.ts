@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { VERSION } from '../../src/protocol.ts'
 import { openApiPage } from './openapiPage.ts'
 import type { Operation } from './operation.ts'
 
@@ -32,16 +33,17 @@ export function openApiOperations(operations: readonly Operation[]): Operation[]
 
 /** OpenAPI 3.1.1, whose schemas are those of JSON Schema 2020-12. */
 export function openApiDocument(operations: readonly Operation[], url: string): object {
+  const schemas = new NamedSchemas({ Message: message, Sentences: sentences, Denied: denied })
   const paths: Record<string, Record<string, object>> = {}
   for (const operation of operations) {
     const { path, method } = operation
-    paths[path] = { ...paths[path], [method]: describe(operation) }
+    paths[path] = { ...paths[path], [method]: describe(operation, schemas) }
   }
   return {
     openapi: '3.1.1',
     info: {
       title: 'countersign',
-      version: '1',
+      version: VERSION,
       description: 'Certificates and the people who decide on them, over REST.',
     },
     servers: [{ url }],
@@ -52,7 +54,7 @@ export function openApiDocument(operations: readonly Operation[], url: string): 
         bearer: { type: 'http', scheme: 'bearer' },
         session: { type: 'apiKey', in: 'cookie', name: 'session-id' },
       },
-      schemas: { Message: message, Sentences: sentences, Denied: denied },
+      schemas: schemas.all,
       responses: {
         Message: described('What is wrong, and what to do about it.', 'Message'),
         Sentences: described('One sentence for each thing that is not acceptable.', 'Sentences'),
@@ -79,7 +81,7 @@ function described(description: string, schema: string): object {
   return { description, content: { 'application/json': { schema: { $ref: `#/components/schemas/${schema}` } } } }
 }
 
-function describe(operation: Operation): object {
+function describe(operation: Operation, schemas: NamedSchemas): object {
   const { path, method, tag, summary, status = 200, answer, body, bodyOptional, open } = operation
   return {
     operationId: operationId(operation),
@@ -88,12 +90,12 @@ function describe(operation: Operation): object {
     ...(open ? { security: [] } : {}),
     parameters: [
       ...[...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => pathParameter(name)),
-      ...queryParameters(operation),
+      ...queryParameters(operation, schemas),
     ],
-    ...(body ? { requestBody: { required: !bodyOptional, content: json(schemaOf(body, 'input')) } } : {}),
+    ...(body ? { requestBody: { required: !bodyOptional, content: json(schemas.of(body, 'input')) } } : {}),
     responses: {
       [status]: answer
-        ? { description: 'Done.', content: json(schemaOf(answer, 'output')) }
+        ? { description: 'Done.', content: json(schemas.of(answer, 'output')) }
         : { description: method === 'get' ? 'As described.' : 'Done.' },
       400: { $ref: '#/components/responses/Message' },
       ...(open
@@ -117,9 +119,9 @@ function pathParameter(name: string | undefined): object {
   return { name, in: 'path', required: true, schema: { type: 'string' } }
 }
 
-function queryParameters({ query }: Operation): object[] {
+function queryParameters({ query }: Operation, schemas: NamedSchemas): object[] {
   if (!query) return []
-  const { properties = {}, required = [] } = schemaOf(query, 'input') as {
+  const { properties = {}, required = [] } = schemas.of(query, 'input') as {
     properties?: Record<string, object>
     required?: string[]
   }
@@ -135,7 +137,53 @@ function json(schema: object): object {
   return { 'application/json': { schema } }
 }
 
-export function schemaOf(schema: z.ZodType, io: 'input' | 'output'): object {
-  const { $schema, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any', target: 'draft-2020-12' })
-  return rest
+type Schema = Record<string, unknown>
+
+/** Schemas that have an id (`meta({ id })`) stand once in the document, by that name, and are referred to. */
+class NamedSchemas {
+  readonly all: Record<string, Schema>
+
+  constructor(all: Record<string, Schema>) {
+    this.all = { ...all }
+  }
+
+  of(schema: z.ZodType, io: 'input' | 'output'): Schema {
+    const {
+      $schema: _,
+      $defs = {},
+      ...rest
+    } = z.toJSONSchema(schema, { io, unrepresentable: 'any', target: 'draft-2020-12' })
+    const renamed = new Map<string, string>()
+    for (const [name, definition] of Object.entries($defs))
+      renamed.set(name, this.#name(name, definition as Schema, io))
+    for (const [name, definition] of Object.entries($defs)) {
+      const { id: __, ...own } = definition as Schema
+      this.all[renamed.get(name) ?? name] = referring(own, renamed) as Schema
+    }
+    const own = referring(rest, renamed) as Schema
+    const { id, ...bare } = own
+    if (typeof id !== 'string') return own
+    const name = this.#name(id, own, io)
+    this.all[name] = bare
+    return { $ref: `#/components/schemas/${name}` }
+  }
+
+  /** What a client may send and what it gets can differ under one name: then the first is called so. */
+  #name(id: string, schema: Schema, io: 'input' | 'output'): string {
+    const known = this.all[id]
+    const { id: _, ...bare } = schema
+    return io === 'input' && known !== undefined && JSON.stringify(known) !== JSON.stringify(bare) ? `${id}Input` : id
+  }
+}
+
+/** The same, with references to definitions of its own turned to those of the document. */
+function referring(schema: unknown, renamed: ReadonlyMap<string, string>): unknown {
+  if (Array.isArray(schema)) return schema.map((one) => referring(one, renamed))
+  if (typeof schema !== 'object' || schema === null) return schema
+  return Object.fromEntries(
+    Object.entries(schema).map(([key, value]) => {
+      const [, name] = key === '$ref' && typeof value === 'string' ? (/^#\/\$defs\/(.+)$/.exec(value) ?? []) : []
+      return [key, name === undefined ? referring(value, renamed) : `#/components/schemas/${renamed.get(name) ?? name}`]
+    }),
+  )
 }

@@ -4,21 +4,23 @@ import type { RequestDetail, RequestRow } from '../../src/core/listing.ts'
 
 const when = z.iso.datetime()
 
-export const requestRow = z.object({
-  kind: z.enum(['sign', 'revoke']),
-  id: z.int(),
-  uuid: z.string(),
-  status: z.string(),
-  protocol: z.string(),
-  profile: z.string(),
-  requester: z.string(),
-  source: z.string().nullable(),
-  names: z.array(z.string()),
-  reason: z.string().nullable(),
-  lastError: z.string().nullable(),
-  createdAt: when,
-  expiresAt: when.nullable(),
-})
+export const requestRow = z
+  .object({
+    kind: z.enum(['sign', 'revoke']),
+    id: z.int(),
+    uuid: z.string(),
+    status: z.string(),
+    protocol: z.string(),
+    profile: z.string(),
+    requester: z.string(),
+    source: z.string().nullable(),
+    names: z.array(z.string()),
+    reason: z.string().nullable(),
+    lastError: z.string().nullable(),
+    createdAt: when,
+    expiresAt: when.nullable(),
+  })
+  .meta({ id: 'RequestRow' })
 
 export function rowView(row: RequestRow): z.output<typeof requestRow> {
   const { createdAt, expiresAt, ...rest } = row
@@ -67,39 +69,41 @@ export function reviewView(state: ReviewState): z.output<typeof review> {
   }
 }
 
-export const requestDetail = requestRow.extend({
-  action: z.string(),
-  authority: z.string(),
-  findings: z.array(z.object({ by: z.string(), check: z.string(), detail: z.string() })),
-  wanted: z
-    .looseObject({
-      type: z.string(),
-      subject: z.string(),
-      identifiers: z.array(z.object({ type: z.string(), value: z.string() })),
-      notBefore: when.nullable(),
-      notAfter: when.nullable(),
-      /** Seconds. */
-      validity: z.number(),
-      mustStaple: z.boolean(),
-    })
-    .nullable(),
-  key: z
-    .object({ algorithm: z.string(), size: z.int(), curve: z.string().nullable(), spkiHash: z.string() })
-    .nullable(),
-  /** RFC 5280 reason of a revocation. */
-  code: z.string().nullable(),
-  certificate: z
-    .object({
-      id: z.int(),
-      serial: z.string(),
-      subject: z.string(),
-      names: z.array(z.string()),
-      notAfter: when,
-      status: z.string(),
-    })
-    .nullable(),
-  review,
-})
+export const requestDetail = requestRow
+  .extend({
+    action: z.string(),
+    authority: z.string(),
+    findings: z.array(z.object({ by: z.string(), check: z.string(), detail: z.string() })),
+    wanted: z
+      .looseObject({
+        type: z.string(),
+        subject: z.string(),
+        identifiers: z.array(z.object({ type: z.string(), value: z.string() })),
+        notBefore: when.nullable(),
+        notAfter: when.nullable(),
+        /** Seconds. */
+        validity: z.number(),
+        mustStaple: z.boolean(),
+      })
+      .nullable(),
+    key: z
+      .object({ algorithm: z.string(), size: z.int(), curve: z.string().nullable(), spkiHash: z.string() })
+      .nullable(),
+    /** RFC 5280 reason of a revocation. */
+    code: z.string().nullable(),
+    certificate: z
+      .object({
+        id: z.int(),
+        serial: z.string(),
+        subject: z.string(),
+        names: z.array(z.string()),
+        notAfter: when,
+        status: z.string(),
+      })
+      .nullable(),
+    review,
+  })
+  .meta({ id: 'RequestDetail' })
 
 export function detailView(detail: RequestDetail, state: ReviewState): z.output<typeof requestDetail> {
   const { action, authority, findings, wanted, key, code, certificate } = detail
