@@ -66,6 +66,7 @@ async function select(db: Database, { filter, reader, step, now }: Query) {
     .innerJoin('sign_requests', 'sign_requests.id', 'certificates.id')
     .innerJoin('authorities', 'authorities.id', 'certificates.authority_id')
     .leftJoin('ra_profiles', 'ra_profiles.id', 'certificates.profile_id')
+    .leftJoin('inventory_records', 'inventory_records.id', 'certificates.id')
     .select(['certificates.id', 'sign_requests.uuid', 'serial', 'subject', 'identifiers', 'certificates.status'])
     .select([
       'not_before',
@@ -83,6 +84,7 @@ async function select(db: Database, { filter, reader, step, now }: Query) {
     .where('certificates.id', '>=', step.from)
     .orderBy('certificates.id', 'desc')
     .limit(step.limit)
+  if (!filter.archived) query = query.where('archived_at', 'is', null)
   if (filter.profile !== undefined) query = query.where('ra_profiles.name', '=', filter.profile)
   if (filter.authority !== undefined) query = query.where('authorities.name', '=', filter.authority)
   if (filter.status !== undefined)

@@ -4,7 +4,7 @@ import { transaction } from '../db/transaction.ts'
 import type { AdminContext } from './adminActor.ts'
 import { audit } from './audit.ts'
 import { Failure } from './failure.ts'
-import { findItem, type InventoryItem, manageItems, subjectOfItem, writeRecord } from './inventoryItem.ts'
+import { findItem, type InventoryItem, manageItems, subjectOfItem, tellLists, writeRecord } from './inventoryItem.ts'
 import type { RequestRef } from './request.ts'
 import type { CoreTables } from './tables.ts'
 
@@ -19,6 +19,7 @@ export async function archive(
     for (const item of await manageItems(db, requester, refs)) {
       if ((item.archivedAt !== undefined) === archived) continue
       await writeRecord(db, item.id, { archived_at: archived ? at.getTime() : null })
+      await tellLists(db, item)
       await audit(db, requester, at, {
         action: archived ? 'certificate.archived' : 'certificate.unarchived',
         organizationId: item.organizationId,
@@ -41,6 +42,7 @@ export async function removeItems({ it, requester }: AdminContext, refs: readonl
     for (const item of await manageItems(db, requester, refs)) {
       refuseKept(item)
       await forget(db, item, at)
+      await tellLists(db, item)
       await audit(db, requester, at, {
         action: 'sign_request.deleted',
         organizationId: item.organizationId,

@@ -7,6 +7,7 @@ import { Failure } from './failure.ts'
 import type { RequestRef, SignStatus } from './request.ts'
 import type { Requester } from './requester.ts'
 import { readerOf } from './requestReader.ts'
+import type { AllTables } from './searchTables.ts'
 import type { CoreTables } from './tables.ts'
 
 /** One thing of the inventory: a certificate, or a request of which one may come. */
@@ -139,6 +140,17 @@ export async function writeRecord(db: Database, id: number, change: Change): Pro
     .insertInto('inventory_records')
     .values(row)
     .onConflict((conflict) => conflict.column('id').doUpdateSet(change))
+    .execute()
+}
+
+/** Lists are told that an item is in the archive from now on, or deleted, or back. */
+export async function tellLists(db: Database, { id }: InventoryItem): Promise<void> {
+  await withTables<AllTables>(db)
+    .insertInto('search_queue')
+    .values([
+      { kind: 'certificate', ref: id },
+      { kind: 'sign', ref: id },
+    ])
     .execute()
 }
 

@@ -97,6 +97,8 @@ export interface CertificateFilter {
   status?: string
   /** Part of a name or subject, without case. */
   search?: string
+  /** Archived ones too. */
+  archived?: boolean
   after?: number
   limit?: number
 }

@@ -124,9 +124,9 @@ async function revokeRequests(db: Database, ids: number[]): Promise<SearchDocume
   }))
 }
 
-/** What was deleted is hidden as what is archived; who asks for it finds nothing there. */
-function hidden(row: { archived_at: number | null; deleted_at: number | null }): Pick<SearchFacet, 'archived'> {
-  return row.archived_at === null && row.deleted_at === null ? {} : { archived: true }
+function hidden(row: { archived_at: number | null; deleted_at: number | null }) {
+  if (row.deleted_at !== null) return { deleted: true }
+  return row.archived_at === null ? {} : { archived: true }
 }
 
 function texts(subject: string, commonName: string[], identifiers: readonly Identifier[]) {

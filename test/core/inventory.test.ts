@@ -108,7 +108,17 @@ describe.each(databases)('the inventory, on $name', ({ open }) => {
     expect(
       (await audited(it.world, 'certificate.archived')).filter(({ subject_kind }) => subject_kind === 'certificate'),
     ).toHaveLength(1)
+    const listed = async (archived: boolean) => {
+      const { list } = it.people.as(it.people.chief)
+      const { rows } = await list.searchCertificates({ page: 1, size: 1000, archived })
+      const requests = await list.searchRequests({ kind: 'sign', page: 1, size: 1000, archived })
+      const plain = await list.certificates({ archived, limit: 100 })
+      return [rows, requests.rows, plain.rows].map((all) => all.some((row) => row.uuid === uuid))
+    }
+    expect(await listed(false)).toEqual([false, false, false])
+    expect(await listed(true)).toEqual([true, true, true])
     await of().unarchive([uuid])
+    expect(await listed(false)).toEqual([true, true, true])
     await of().refuseArchived(uuid)
   })
 
