@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { RaProfile } from '../../src/core/profile.ts'
 import type { BaseAttribute } from './attribute.ts'
-import type { AttributeDefinition, RaOptions } from './options.ts'
+import { type AttributeDefinition, type RaOptions, raOptions } from './options.ts'
 
 const DAY = 86_400_000
 
@@ -50,8 +50,15 @@ function fromCertificate({ settings }: RaProfile): AttributeDefinition[] {
   return definitions
 }
 
+const parsed = new WeakMap<object, RaOptions>()
+
+/** A profile's settings for this protocol; read once for each version of the profile. */
 export function optionsOf(profile: RaProfile): RaOptions {
-  return profile.protocols.ra as RaOptions
+  const known = parsed.get(profile)
+  if (known) return known
+  const options = raOptions.parse(profile.protocols.ra)
+  parsed.set(profile, options)
+  return options
 }
 
 /** As the contract writes a schema's entry. */
