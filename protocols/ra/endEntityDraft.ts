@@ -5,8 +5,8 @@ import { PkiError } from '../../src/pki/error.ts'
 import type { Identifier } from '../../src/pki/identifier.ts'
 import { type Name, nameProblems, parseNameText } from '../../src/pki/name.ts'
 import type { RequestAttribute } from './attribute.ts'
-import { attributeProblems } from './attributeCheck.ts'
-import { issueDefinitions } from './attributeSchema.ts'
+import { attributeProblems, firstValue } from './attributeCheck.ts'
+import { issueDefinitions, VARIANT } from './attributeSchema.ts'
 import { Unprocessable } from './errors.ts'
 import type { AttributeDefinition } from './options.ts'
 import { isEmail, parseSubjectAltName } from './subjectAltName.ts'
@@ -42,15 +42,18 @@ export function readDraft(door: Door, profile: RaProfile, given: Given): EndEnti
     ...(given.email ? { email: given.email } : {}),
     extensionData,
   }
+  const attributes = attributesOf(profile, draft)
   const problems = [
     ...otherProfile(profile, given.raProfile),
     ...problemsIn('subjectDN', () => nameProblems(parseNameText(draft.subject))),
     ...problemsIn('subjectAltName', () => parseSubjectAltName(draft.names ?? '') && []),
     ...(draft.email !== undefined && !isEmail(draft.email) ? ['email: is no e-mail address'] : []),
-    ...attributeProblems(issueDefinitions(profile), attributesOf(profile, draft)).map((one) => `extensionData: ${one}`),
+    ...attributeProblems(issueDefinitions(profile), attributes).map((one) => `extensionData: ${one}`),
   ]
   if (problems.length > 0) throw new Unprocessable(problems)
-  door.admitNames(profile, wantedOf(door, profile, draft).identifiers)
+  const variant = firstValue(attributes, VARIANT)
+  const chosen = variant === undefined ? profile : door.variant(profile, String(variant))
+  door.admitNames(chosen, wantedOf(door, chosen, draft).identifiers)
   return draft
 }
 

@@ -81,10 +81,11 @@ async function order(
   const { host, profile, requester } = place
   const people = [...new Set([...requester.people, ...found.people])]
   const door = host.core.as({ ...requester, people })
-  const { subject, identifiers } = wantedOf(door, profile, found)
+  const wishes = wishesOf({ host, door }, profile, attributesOf(profile, found))
+  const { subject, identifiers } = wantedOf(door, wishes.profile, found)
   const { request } = await door.sign(
     {
-      ...wishesOf({ host, door }, profile, attributesOf(profile, found)),
+      ...wishes,
       protocol: 'ra',
       action: 'issue',
       origin: { protocol: 'ra', ref },

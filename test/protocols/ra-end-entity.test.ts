@@ -136,6 +136,26 @@ async function certificateFor(base64: string) {
   return found
 }
 
+describe('a variant', () => {
+  it('that certifies other names than its profile is chosen by extension data', async () => {
+    const names = { dns: ['.inside.test'] }
+    const variants = { outside: { description: 'for all', names: { dns: ['.outside.test'] } } }
+    await used.app.save('varied', { settings: { certificate: { names }, variants } })
+    const path = '/v1/operations/varied'
+    const body = { ...entity('out'), raProfile: {}, subjectAltName: 'DNS:a.outside.test' }
+    expect((await used.app.call('post', `${path}/endentity`, { body })).status).toBe(422)
+    const chosen = { ...body, extensionData: [{ name: 'variant', value: 'outside' }] }
+    expect((await used.app.call('post', `${path}/endentity`, { body: chosen })).text).toBe('')
+    const pkcs10 = (await newCsr([])).der.toString('base64')
+    const issued = await used.app.call('post', `${path}/certificate/issue`, {
+      body: { username: 'out', password, pkcs10 },
+    })
+    expect((await certificateFor(issued.json.certificateData)).identifiers).toEqual([
+      { type: 'dns', value: 'a.outside.test' },
+    ])
+  })
+})
+
 describe('adding refuses', () => {
   it.each([
     ['no password', { password: undefined }, 'password'],
