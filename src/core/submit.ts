@@ -85,11 +85,14 @@ async function submitted(it: Installation, { request, row, change, orderer }: Su
   const csr = change.csr ?? (request.csr && keptCsr(request.csr))
   if (!csr) throw new Failure('malformed', 'a certificate request is needed: none was stored with this order')
   const profile = await askedProfile(it, request, row.asked)
-  const draft = draftOf(request, row.asked, { profile, csr })
+  const owner = requesterKey(orderer) === requesterKey(request.requester)
+  const asked = draftOf(request, row.asked, { profile, csr })
+  // Who parked a renewal was tied to the certificate that it renews; whoever else submits it is not.
+  const draft: SignDraft = { ...asked, ...(owner || asked.renews === undefined ? {} : { unproved: true }) }
   if (row.registration === null) {
     const { secret: _, ...changed } = change
     // Proofs that came with the order were for what it asked, and for whoever asked it.
-    const same = requesterKey(orderer) === requesterKey(request.requester) && !change.identifiers && !change.csr
+    const same = owner && !change.identifiers && !change.csr
     const { entitled: _entitled, validated: _validated, ...rest } = draft
     return { ...(same ? draft : rest), ...changed, csr }
   }

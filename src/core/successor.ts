@@ -5,7 +5,7 @@ import { decodeName, nameText, sameName } from '../pki/name.ts'
 import { type Certificate, type CertificateRef, findCertificate } from './certificate.ts'
 import { keptCsr } from './csr.ts'
 import { Failure } from './failure.ts'
-import { holdRequest } from './held.ts'
+import { actingUser, holdRequest, isBehind } from './held.ts'
 import { lifting } from './hold.ts'
 import type { Installation } from './installation.ts'
 import { loadProfile } from './profiles.ts'
@@ -19,7 +19,7 @@ export type Succession = 'renew' | 'rekey'
 
 /** What an order for the next certificate takes over from the one before; the rest is the adapter's to say. */
 export type SuccessorDraft = Required<Pick<SignDraft, 'profile' | 'action' | 'renews' | 'csr' | 'identifiers'>> &
-  Pick<SignDraft, 'requestedSubject'>
+  Pick<SignDraft, 'requestedSubject' | 'unproved'>
 
 /** See Door.successor. */
 export async function successor(
@@ -36,8 +36,10 @@ export async function successor(
     throw new Failure('unsupported', 'this certificate was not ordered here: order a new one')
   const profile = await loadProfile(it.db, certificate.profileId)
   const { csr } = held.request
-  if (how === 'rekey') return { ...rekeyed(certificate, given), profile, action: how, renews: certificate.id }
-  return { ...renewed(certificate, given, csr), profile, action: how, renews: certificate.id }
+  const taken = how === 'rekey' ? rekeyed(certificate, given) : renewed(certificate, given, csr)
+  // A request with its key says nothing: whoever may read the order has one.
+  const behind = isBehind(held, requester, await actingUser(it.db, requester))
+  return { ...taken, profile, action: how, renews: certificate.id, ...(behind ? {} : { unproved: true }) }
 }
 
 function noCertificate(): Failure {

@@ -71,6 +71,26 @@ describe.each(databases)('the certificate after this one, on $name', ({ open }) 
     expect(renewed?.serial).not.toBe(certificate.serial)
   })
 
+  it('is tied to whoever ordered the certificate before it, and to nobody else who may read that', async () => {
+    const { certificate } = await ordered('tied.test')
+    expect(await chief().successor({ id: certificate.id }, 'renew')).not.toHaveProperty('unproved')
+    await people.give(people.alice, 'read')
+    await people.give(people.alice, 'create_cert')
+    const alice = people.as(people.alice)
+    const draft = await alice.successor({ id: certificate.id }, 'renew')
+    expect(draft.unproved).toBe(true)
+    const sameNames = [{ name: 'kept', when: 'certificate.present && certificate.sameNames', auto: true }]
+    const profile = await world.save('kept', { settings, rules: { renew: sameNames } })
+    const order = { ...draft, profile, protocol: 'ra', refusal: 'store' } as const
+    expect((await alice.sign(order)).request.status).toBe('requested')
+    const { unproved: _, ...proved } = order
+    expect((await chief().sign(proved)).request.status).toBe('signed')
+    const parked = await chief().park(proved)
+    expect((await alice.submit(parked.request.id)).request.status).toBe('requested')
+    const own = await chief().park(proved)
+    expect((await chief().submit(own.request.id)).request.status).toBe('signed')
+  })
+
   it('is renewed by a request with the same key, for the names of that; by another key it is not', async () => {
     const { key, subject, certificate } = await ordered('more.test')
     const given = await csrOf(key, subject, 'more.test', 'and.test')
