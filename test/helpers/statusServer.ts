@@ -4,6 +4,7 @@ import { Socket } from 'node:net'
 import { afterAll, beforeAll } from 'vitest'
 import { crl } from '../../protocols/crl/index.ts'
 import { ocsp } from '../../protocols/ocsp/index.ts'
+import { upstream } from '../../protocols/upstream/index.ts'
 import type { Issuer } from '../../src/core/authority.ts'
 import type { Certificate } from '../../src/core/certificate.ts'
 import { bool, context, explicit, integer, nullValue, octets, oid, seq, tlv } from '../../src/pki/der.ts'
@@ -49,7 +50,7 @@ async function startStatusServer(): Promise<StatusServer> {
     sourceAddress: () => '192.0.2.7',
     clientCertificate: () => undefined,
   }
-  const server = await startServer({ protocols: [ocsp, crl], host })
+  const server = await startServer({ protocols: [ocsp, crl, upstream], host })
   const door = world.core.as(acmeAccount())
   const { active } = await door.authorityChain('issuing')
   if (!active) throw new Error('the first start has made no issuing authority')
