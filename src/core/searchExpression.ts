@@ -6,7 +6,7 @@ import { textOf } from './searchSql.ts'
 import { unlined } from './searchText.ts'
 
 /** Between two batches the event loop turns. */
-const BATCH = 250
+const BATCH = 100
 
 /**
  * Regular expressions are RE2's, which neither database has: they are tried here, in linear time, on the newest rows that the other

@@ -51,7 +51,7 @@ export async function admittedFacets(
   for (const { of, requesters } of await visible(db, { kind, reader, requester, stored })) {
     for (const time of ['any', 'live', 'ended'] as const) {
       const fitting = of.filter(({ facet }) => {
-        if (facet.archived === true && !archived) return false
+        if (facet.deleted || (facet.archived && !archived)) return false
         return timeOf(kind, facet, { conditions, names }) === time
       })
       if (fitting.length > 0) pending.push({ group: { time, ...(requesters ? { requesters } : {}) }, of: fitting })

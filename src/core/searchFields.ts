@@ -44,7 +44,7 @@ const ending: Record<string, Unnamed<Field>> = {
 }
 
 // Owner, groups and compliance of a certificate belong here: what has few values as a facet, beside a member of SearchFacet that
-// searchDocument.ts fills in, and a call of putForSearch where it changes.
+// searchDocument.ts fills in, and a row of search_queue where it changes.
 const fields: Record<SearchKind, Record<string, Unnamed<Field>>> = {
   certificate: {
     ...common,

@@ -9,8 +9,6 @@ import { type SearchKind, searchTable } from './searchTables.ts'
 
 type Sql = RawBuilder<boolean>
 
-const id = sql.ref<number>('s.id')
-
 /** Whether a column is one of these numbers, with the same text of a statement however many they are. */
 export function numbersIn(db: Database, column: RawBuilder<unknown>, numbers: readonly number[]): Sql {
   if (db.dialect === 'sqlite') return sql`${column} in (select value from json_each(${JSON.stringify(numbers)}))`
@@ -134,7 +132,10 @@ function byTrigrams(db: Database, kind: SearchKind, condition: Condition): RawBu
   if (!('texts' in condition) || db.dialect === 'sqlite') return undefined
   const { texts } = condition
   if (texts.some((text) => [...text].length < SHORTEST)) return undefined
-  const like = texts.map((text) => sql<boolean>`(s.subject || s.common_name || s.names) like ${pattern(text)}`)
+  // With its line feeds: at the end of a word pg_trgm knows more.
+  const like = partsOf(condition).map(
+    (text) => sql<boolean>`(s.subject || s.common_name || s.names) like ${pattern(text)}`,
+  )
   return sql`select s.id from ${sql.table(searchTable[kind])} s where ${any(like)}`
 }
 
@@ -144,5 +145,3 @@ export const SHORTEST = 3
 function pattern(text: string): string {
   return `%${text.replace(/[\\%_]/g, '\\$&')}%`
 }
-
-export const rowId = id

@@ -88,6 +88,8 @@ export interface SearchFacet {
   reason: string | null
   /** Hidden unless a search asks for archived ones too. Owner, compliance and whatever else has few values go here. */
   archived?: boolean
+  /** Shown nowhere. */
+  deleted?: boolean
   /** Whom the newest decision asks: ApprovalStep[], absent when nobody. */
   steps?: unknown[]
 }

@@ -29,8 +29,11 @@ export async function byRareTrigrams(task: Task): Promise<RawBuilder<unknown>[]>
 }
 
 function matching({ kind }: Task, question: string): RawBuilder<unknown> {
-  const table = sql.table(`${searchTable[kind]}_text`)
-  return sql`select rowid as id from ${table} where ${table} match ${question}`
+  const found = (table: string) =>
+    sql`select rowid as id from ${sql.table(table)} where ${sql.table(table)} match ${question}`
+  const own = found(`${searchTable[kind]}_text`)
+  // Of an order that was carried out the certificate's text may stand for both (searchFollow.ts); their ids are the same.
+  return kind === 'sign' ? sql`${own} union all ${found(`${searchTable.certificate}_text`)}` : own
 }
 
 /** Those of a text's trigrams that are in few enough rows, the rarest first. */

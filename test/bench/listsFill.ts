@@ -54,11 +54,6 @@ function certificateColumns(hex: (n: string, length: number) => string): Names {
   }
 }
 
-const facetKey = (json: (pairs: string) => string) => json(`'action', null`)
-
-/** Statements after the certificates are in: search rows, facets and counters, as searchFollow.ts would have made them. */
-export const FOLLOW = { FIRST, PEOPLE, BUCKET, name, certificateColumns, facetKey, begin }
-
 export async function fillSqlite(fill: Fill): Promise<void> {
   await begin(fill)
   const raw = new Sqlite(fill.url)
