@@ -15,11 +15,11 @@ import type { Installation } from './installation.ts'
 import { archive, refuseArchived, removeItems } from './inventoryArchive.ts'
 import { setAttributes, setMetadata } from './inventoryAttributes.ts'
 import { assign, type Belonging } from './inventoryBelonging.ts'
-import { type ChainEntry, chainFor, chainOfItem, type DownloadForm, download } from './inventoryContent.ts'
+import { type ChainEntry, chainOfItem, type DownloadForm, download } from './inventoryContent.ts'
 import { findItem, type InventoryItem } from './inventoryItem.ts'
 import { type Related, type Relation, relate, relations, unrelate } from './inventoryRelations.ts'
 import { type UploadedCertificate, uploadCertificate } from './inventoryUpload.ts'
-import { type KeptValidation, keptValidation, validateNow } from './inventoryValidation.ts'
+import { chainFor, type KeptValidation, keptValidation, validateNow } from './inventoryValidation.ts'
 import {
   addLocation,
   changeLocation,

@@ -1,12 +1,10 @@
 import { writeCertsOnly } from '../pki/certsOnly.ts'
 import { pemEncode } from '../pki/pem.ts'
 import type { AdminContext } from './adminActor.ts'
-import { type Certificate, findCertificate } from './certificate.ts'
+import { findCertificate } from './certificate.ts'
 import { Failure } from './failure.ts'
-import type { Installation } from './installation.ts'
-import { type KnownChain, knownChain } from './inventoryIssuers.ts'
 import { findItem } from './inventoryItem.ts'
-import { ownChain } from './inventoryValidation.ts'
+import { chainFor } from './inventoryValidation.ts'
 import type { RequestRef } from './request.ts'
 
 export interface DownloadForm {
@@ -59,9 +57,4 @@ async function withChain({ it, requester }: AdminContext, ref: RequestRef, wante
   if (!certificate) throw new Failure('notFound', 'there is no certificate yet')
   const chain = wanted ? await chainFor(it, certificate) : { issuers: [], complete: false }
   return { certificate, chain, issuers: chain.issuers.map(({ fields }) => fields.der) }
-}
-
-/** What is above a certificate: of ours by who has issued it, of others as far as it is known. */
-export function chainFor(it: Installation, certificate: Certificate): Promise<KnownChain> {
-  return certificate.authorityCertificateId === undefined ? knownChain(it.db, certificate) : ownChain(it, certificate)
 }

@@ -15,7 +15,7 @@ import { findItem, writeRecord } from './inventoryItem.ts'
 import type { RequestRef } from './request.ts'
 import { type Requester, system } from './requester.ts'
 import type { CoreTables } from './tables.ts'
-import { type Validation, type ValidationStatus, validate } from './validation.ts'
+import { type Validation, validate } from './validation.ts'
 import { defaultThreshold, thresholdOf } from './validationSettings.ts'
 
 /** A validation as it is kept. */
@@ -53,7 +53,7 @@ export async function look(it: Installation, certificate: Certificate, threshold
     status,
     ...(revocationReason === undefined ? {} : { revocationReason }),
     foreign,
-    chain: foreign ? await knownChain(it.db, certificate) : await ownChain(it, certificate),
+    chain: await chainFor(it, certificate),
     withdrawn: !foreign && (await loadAuthority(it, certificate.authorityId)).withdrawn,
     now: it.clock(),
     expiringThreshold: threshold ?? (await thresholdOf(it.db, profileId)) ?? defaultThreshold,
@@ -70,11 +70,11 @@ async function profileOf(db: Database, id: number): Promise<number> {
   return row.profile_id
 }
 
-/** Of what an authority of ours has issued: its certificate at that time, with what was above it. */
-export async function ownChain(it: Installation, { authorityCertificateId }: Certificate): Promise<KnownChain> {
-  if (authorityCertificateId === undefined) return { issuers: [], complete: false }
-  const { certificate, chain } = await loadIssuer(it, authorityCertificateId)
-  const issuers = [certificate, ...chain.map(readCertificate)]
+/** What is above a certificate: of ours the certificate of the authority that has issued it, with its chain; of others, and of ours from upstream, what is known. */
+export async function chainFor(it: Installation, certificate: Certificate): Promise<KnownChain> {
+  if (certificate.authorityCertificateId === undefined) return knownChain(it.db, certificate)
+  const issuer = await loadIssuer(it, certificate.authorityCertificateId)
+  const issuers = [issuer.certificate, ...issuer.chain.map(readCertificate)]
   const last = issuers.at(-1)
   return {
     issuers: issuers.map((fields) => ({ fields, ours: true, trusted: true })),
@@ -145,4 +145,3 @@ export function keptValidation(row: { validation: string | null; validated_at: n
 }
 
 export const upkeepActor = system('validation')
-export type { ValidationStatus }
