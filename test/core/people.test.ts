@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { findCertificate } from '../../src/core/certificate.ts'
-import { certificateOwner } from '../../src/core/certificateLogin.ts'
 import type { Door } from '../../src/core/core.ts'
-import { asRequester, createUser } from '../../src/core/identity.ts'
+import { createUser } from '../../src/core/identity.ts'
 import { system } from '../../src/core/requester.ts'
 import { sealAudit } from '../../src/core/seal.ts'
 import { verifyAudit } from '../../src/core/verify.ts'
@@ -10,8 +8,6 @@ import { transaction } from '../../src/db/transaction.ts'
 import { databases } from '../helpers/databases.ts'
 import { createPeople, failure, type People } from '../helpers/people.ts'
 import { createWorld, newCsr, type World } from '../helpers/world.ts'
-
-const day = 86_400_000
 
 describe.each(databases)('people on $name', ({ open }) => {
   let world: World
@@ -118,107 +114,6 @@ describe.each(databases)('people on $name', ({ open }) => {
     await expect(chief.admin.createUser({ name: 'gone' })).rejects.toMatchObject(failure('conflict'))
   })
 
-  describe('client certificates', () => {
-    async function issue(name: string, more: { type?: 'server' | 'client' | 'dual_purpose'; validity?: string } = {}) {
-      const profile = await world.save(`p-${name}`, {
-        settings: { certificate: { type: more.type ?? 'client' } },
-        rules: {
-          issue: [{ name: 'all', when: 'true', auto: true }],
-          revoke: [{ name: 'all', when: 'true', auto: true }],
-        },
-      })
-      const csr = await newCsr([`${name}.example.org`], { subject: { CN: `${name}.example.org` } })
-      const draft = {
-        profile,
-        protocol: 'ra',
-        action: 'issue',
-        csr,
-        identifiers: csr.identifiers,
-        refusal: 'throw',
-      } as const
-      const { request } = await it().chief.sign(draft)
-      const certificate = await findCertificate(world.it.db, { id: request.id })
-      if (!certificate) throw new Error(`not issued: ${request.status} ${request.reason}`)
-      return certificate
-    }
-    const owner = async ({ der }: { der: Buffer }) => (await world.core.authentication.certificate({ der }))?.name
-    beforeAll(() => {
-      world.it.identity = { sessionIdle: 1, sessionLength: 1, loginAuthorities: ['issuing'] }
-    })
-
-    test('log in when they are bound, of an authority for that, for clients, and good at this moment', async () => {
-      const certificate = await issue('laptop')
-      expect(await owner(certificate)).toBeUndefined()
-      const { uuid } = await it().alice.identities.bind('alice', {
-        kind: 'certificate',
-        fingerprint: certificate.fingerprint,
-      })
-      expect(await certificateOwner(world.it, certificate.der)).toEqual(asRequester(people.alice))
-      expect(await owner({ der: Buffer.concat([certificate.der, Buffer.alloc(1)]) })).toBeUndefined()
-      const again = it().root.identities.bind('chief', { kind: 'certificate', fingerprint: certificate.fingerprint })
-      await expect(again).rejects.toMatchObject(failure('conflict'))
-
-      world.it.identity = { sessionIdle: 1, sessionLength: 1, loginAuthorities: ['root'] }
-      expect(await owner(certificate)).toBeUndefined()
-      world.it.identity = { sessionIdle: 1, sessionLength: 1, loginAuthorities: ['issuing'] }
-      expect(await owner(certificate)).toBe('alice')
-      world.time.pass(4000 * day)
-      expect(await owner(certificate)).toBeUndefined()
-      world.time.pass(-4000 * day)
-      world.time.pass(-day)
-      expect(await owner(certificate)).toBeUndefined()
-      world.time.pass(day)
-      await it().chief.admin.changeUser('alice', { enabled: false })
-      expect(await owner(certificate)).toBeUndefined()
-      await it().chief.admin.changeUser('alice', { enabled: true })
-      await it().alice.identities.unbind(uuid)
-      expect(await owner(certificate)).toBeUndefined()
-    })
-    test('log in no more once they are on hold or revoked', async () => {
-      const certificate = await issue('revoked')
-      await it().root.identities.bind('alice', { kind: 'subject', authority: 'issuing', subject: certificate.subject })
-      expect(await owner(certificate)).toBe('alice')
-      const revoke = (reason: 'certificateHold' | 'superseded') =>
-        it().root.revoke({ protocol: 'ra', certificate: certificate.id, grounds: 'user', reason })
-      await revoke('certificateHold')
-      expect(await owner(certificate)).toBeUndefined()
-      await it().root.unhold({ certificate: certificate.id, protocol: 'ra' })
-      expect(await owner(certificate)).toBe('alice')
-      await revoke('superseded')
-      expect(await owner(certificate)).toBeUndefined()
-      expect(await owner(await issue('stays', { type: 'dual_purpose' }))).toBeUndefined()
-    })
-    test('for servers log nobody in', async () => {
-      const certificate = await issue('server', { type: 'server' })
-      await it().root.identities.bind('alice', { kind: 'certificate', fingerprint: certificate.fingerprint })
-      expect(await owner(certificate)).toBeUndefined()
-    })
-    test('and subjects are bound by nobody who would get another’s votes by it', async () => {
-      const { fingerprint, subject } = await issue('tempting')
-      const { chief, alice, stranger, root } = it()
-      await people.setPassword(people.alice)
-      const certificate = { kind: 'certificate', fingerprint } as const
-      await expect(chief.identities.bind('alice', certificate)).rejects.toMatchObject(failure('forbidden', /already/))
-      await expect(people.operator.identities.bind('alice', certificate)).rejects.toMatchObject(failure('forbidden'))
-      await expect(chief.identities.bind('admin', certificate)).rejects.toMatchObject(failure('forbidden'))
-      await expect(stranger.identities.bind('alice', certificate)).rejects.toMatchObject(failure('notFound'))
-      await expect(stranger.identities.bind('stranger', certificate)).rejects.toMatchObject(failure('notFound'))
-      await expect(
-        alice.identities.bind('alice', { kind: 'subject', authority: 'issuing', subject }),
-      ).rejects.toMatchObject(failure('forbidden'))
-      await expect(
-        alice.identities.bind('alice', { kind: 'oidc', issuer: 'https://x', subject: 'y' }),
-      ).rejects.toMatchObject(failure('forbidden'))
-      await expect(chief.identities.bindings('admin')).rejects.toMatchObject(failure('forbidden'))
-      await chief.admin.createUser({ name: 'fresh' })
-      expect(await chief.identities.bind('fresh', certificate)).toMatchObject({ user: 'fresh', fingerprint })
-      expect(await root.identities.bindings('fresh')).toHaveLength(1)
-      await expect(
-        stranger.identities.unbind((await root.identities.bindings('fresh'))[0]?.uuid ?? ''),
-      ).rejects.toMatchObject(failure('notFound'))
-    })
-  })
-
   describe('organizations', () => {
     test('see nothing of each other, by whatever is asked', async () => {
       const { root, stranger, chief } = it()
@@ -241,7 +136,8 @@ describe.each(databases)('people on $name', ({ open }) => {
       const { request } = await chief.sign(draft)
       await chief.identities.createRole({ name: 'secretive' })
       await chief.admin.createToken({ user: 'chief', name: 'secret token' })
-      await people.operator.admin.createSetupLink('fresh').catch(() => undefined)
+      await chief.admin.createUser({ name: 'fresh' })
+      await people.operator.admin.createSetupLink('fresh')
       const { view: credential } = await chief.admin.createCredential({ kind: 'eab', profile: 'default' })
       for (const door of [stranger, people.as(theirs)]) {
         const { admin, identities, list } = door

@@ -27,7 +27,7 @@ describe.each(databases)('sessions on $name', ({ open }) => {
   })
   afterAll(() => close())
 
-  const { alice } = { alice: 'alice' }
+  const alice = 'alice'
   const log = (name = alice, given = password, from: { source?: string } = place) =>
     world.core.authentication.login(name, given, from)
   async function loggedIn(name = alice) {

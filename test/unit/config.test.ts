@@ -49,61 +49,6 @@ describe('without any configuration', () => {
   })
 })
 
-describe('how people and programs log in', () => {
-  const file = (text: string) => ({ [DEFAULT_FILE]: text })
-  const least = 'oidc:\n  issuer: https://id.example.org\n  clientId: countersign\n'
-
-  test('sessions, tokens, authorities whose certificates log in', () => {
-    const text =
-      'identities:\n  sessionIdle: 10m\n  sessionLength: 8h\n  longestToken: 90d\n  loginAuthorities: [issuing]\n'
-    expect(read({}, file(text)).identity).toEqual({
-      sessionIdle: 600_000,
-      sessionLength: 28_800_000,
-      longestToken: 7_776_000_000,
-      loginAuthorities: ['issuing'],
-    })
-    expect(complaint({}, file('identities:\n  sessionIdle: soon\n'))).toMatch(/identities\.sessionIdle.*length of time/)
-  })
-
-  test('an OpenID provider, its secret by the environment', () => {
-    expect(read({}, file(least)).oidc).toEqual({
-      issuer: 'https://id.example.org',
-      clientId: 'countersign',
-      scopes: ['openid', 'profile'],
-      tokenTypes: ['at+jwt'],
-      nameClaim: 'preferred_username',
-      roles: {},
-      organizations: {},
-    })
-    const more = `${least}  audience: api\n  rolesClaim: groups\n  roles: { pki: approvers }\n  provision: { organization: default }\n`
-    expect(read({ COUNTERSIGN_OIDC_CLIENT_SECRET: 'sesame' }, file(more)).oidc).toMatchObject({
-      clientSecret: 'sesame',
-      audience: 'api',
-      roles: { pki: 'approvers' },
-      provision: { organization: 'default', roles: [] },
-    })
-    expect(read().oidc).toBeUndefined()
-  })
-
-  test.each([
-    [
-      'a secret in the file',
-      `${least}  clientSecret: sesame\n`,
-      /oidc\.clientSecret.*COUNTERSIGN_OIDC_CLIENT_SECRET only/,
-    ],
-    ['plain http elsewhere', least.replace('https', 'http'), /oidc\.issuer.*https/],
-    ['no client', 'oidc:\n  issuer: https://id.example.org\n', /oidc\.clientId/],
-    ['an audience that ID tokens have', `${least}  audience: countersign\n`, /oidc\.audience.*client id/],
-    ['no openid', `${least}  scopes: [profile]\n`, /oidc\.scopes.*openid/],
-    ['roles that are no texts', `${least}  roles: { pki: 7 }\n`, /oidc\.roles.*texts/],
-    ['what there is not', `${least}  audiences: [api]\n`, /oidc\.audiences.*no such setting/],
-  ])('%s is refused', (_, text, what) => {
-    const said = complaint({}, file(text))
-    expect(said).toMatch(what)
-    expect(said).not.toContain('sesame')
-  })
-})
-
 describe('where CRLs go beside HTTP', () => {
   test('a folder, a command with its arguments, or both', () => {
     expect(read().publication).toBeUndefined()
