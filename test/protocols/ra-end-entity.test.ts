@@ -1,16 +1,12 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { EndEntityStatus } from '../../protocols/ra/endEntityStatus.ts'
 import { endEntityStatuses, requireMove } from '../../protocols/ra/endEntityStatus.ts'
-import { parseSubjectAltName } from '../../protocols/ra/subjectAltName.ts'
-import { fingerprint } from '../../src/pki/certificateReader.ts'
-import { PkiError } from '../../src/pki/error.ts'
-import { doorOf, useRaApp } from '../helpers/raApp.ts'
+import { useRaApp } from '../helpers/raApp.ts'
+import { certificateIn, password } from '../helpers/raLegacy.ts'
 import { newCsr } from '../helpers/world.ts'
 
 const used = useRaApp()
 const PATH = '/v1/operations/rest/endentity'
-const password = 'correct horse'
 
 const entity = (username: string, more: Record<string, unknown> = {}) => ({
   raProfile: { name: 'rest' },
@@ -120,7 +116,7 @@ describe('end entities', () => {
     const issued = await used.app.call('post', `${path}/certificate/issue`, {
       body: { username: 'gamma', password, pkcs10 },
     })
-    const found = await certificateFor(issued.json.certificateData)
+    const found = await certificateIn(used.app, issued.json.certificateData)
     expect(Math.round((found.notAfter.getTime() - found.notBefore.getTime()) / day)).toBe(7)
     const without = { ...body, username: 'delta', extensionData: [{ name: 'validity', value: 'long' }] }
     const refused = await used.app.call('post', `${path}/endentity`, { body: without })
@@ -128,13 +124,6 @@ describe('end entities', () => {
     expect(refused.json.join()).toMatch(/validity: is a whole number.*costCentre is required/)
   })
 })
-
-async function certificateFor(base64: string) {
-  const der = Buffer.from(base64, 'base64')
-  const found = await doorOf(used.app, used.app.admin).findCertificate({ fingerprint: fingerprint(der) })
-  if (!found) throw new Error('there is no such certificate')
-  return found
-}
 
 describe('a variant', () => {
   it('that certifies other names than its profile is chosen by extension data', async () => {
@@ -150,7 +139,7 @@ describe('a variant', () => {
     const issued = await used.app.call('post', `${path}/certificate/issue`, {
       body: { username: 'out', password, pkcs10 },
     })
-    expect((await certificateFor(issued.json.certificateData)).identifiers).toEqual([
+    expect((await certificateIn(used.app, issued.json.certificateData)).identifiers).toEqual([
       { type: 'dns', value: 'a.outside.test' },
     ])
   })
@@ -288,63 +277,11 @@ describe('deleting', () => {
     const second = await issue('leaving')
     const gone = await app.call('delete', `${PATH}/leaving`)
     expect([gone.status, gone.text]).toEqual([200, ''])
-    for (const { json } of [first, second]) expect((await certificateFor(json.certificateData)).status).toBe('revoked')
+    for (const { json } of [first, second])
+      expect((await certificateIn(used.app, json.certificateData)).status).toBe('revoked')
     expect((await app.call('get', `${PATH}/leaving`)).status).toBe(404)
     expect((await app.call('delete', `${PATH}/leaving`)).status).toBe(404)
     await add('leaving')
     expect((await issue('leaving')).status).toBe(200)
-  })
-})
-
-describe('subjectAltName', () => {
-  it.each([
-    ['', []],
-    ['DNS:A.Test', [{ type: 'dns', value: 'a.test' }]],
-    ['dNSName=a.test, dNSName=a.test', [{ type: 'dns', value: 'a.test' }]],
-    [
-      'iPAddress=192.0.2.1,IP:2001:DB8:0::1',
-      [
-        { type: 'ip', value: '192.0.2.1' },
-        { type: 'ip', value: '2001:db8::1' },
-      ],
-    ],
-    ['rfc822Name=a@x.test', [{ type: 'email', value: 'a@x.test' }]],
-    ['uniformResourceIdentifier=https://a.test/x\\,y=1', [{ type: 'uri', value: 'https://a.test/x,y=1' }]],
-  ])('%s', (text, names) => {
-    expect(parseSubjectAltName(text)).toEqual(names)
-  })
-
-  it.each([
-    'a.test',
-    'DNS:',
-    'DNS:a b',
-    ',',
-    'DNS:a.test,',
-    'DNS:a\\.test',
-    'IP:999.1.1.1',
-    'email:x',
-    'URI:no',
-    'dirName:CN=x',
-  ])('refuses %s', (text) => {
-    expect(() => parseSubjectAltName(text)).toThrow(PkiError)
-  })
-
-  it('answers any text with names or a refusal', () => {
-    const piece = fc.constantFrom('DNS:', 'IP=', 'email:', 'URI:', ',', '\\', ' ', 'a.test', '1.2.3.4', '@', '\0', 'ü')
-    fc.assert(
-      fc.property(
-        fc.oneof(
-          fc.string(),
-          fc.array(piece).map((parts) => parts.join('')),
-        ),
-        (text) => {
-          try {
-            expect(Array.isArray(parseSubjectAltName(text))).toBe(true)
-          } catch (error) {
-            expect(error).toBeInstanceOf(PkiError)
-          }
-        },
-      ),
-    )
   })
 })
