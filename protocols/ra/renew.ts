@@ -1,12 +1,7 @@
 import { z } from 'zod'
-import type { Certificate } from '../../src/core/certificate.ts'
-import type { CertificateRecord } from '../../src/core/certificateRecord.ts'
-import type { Requester } from '../../src/core/requester.ts'
-import { readCertificate } from '../../src/pki/certificateReader.ts'
-import { readKeptRequest } from '../../src/pki/crmf.ts'
+import { Failure } from '../../src/core/failure.ts'
+import type { Succession } from '../../src/core/successor.ts'
 import type { Csr } from '../../src/pki/csr.ts'
-import type { Identifier } from '../../src/pki/identifier.ts'
-import { sameName } from '../../src/pki/name.ts'
 import { requestAttributes } from './attribute.ts'
 import { readRequest, requestFormat } from './certificateRequest.ts'
 import { dataResponse } from './certificateSchema.ts'
@@ -45,14 +40,9 @@ export const renewCertificate = operation({
   bodyOptional: true,
   answer: dataResponse,
   conflict: 422,
-  async run(call) {
-    const { place, record } = await recordIn(call)
-    const certificate = requireIssued('renew', record)
+  run(call) {
     const given = call.body?.request
-    const csr = given ? readRequest(given, call.body?.format ?? 'pkcs10') : keptRequest(record)
-    if (csr.publicKey.spkiHash !== certificate.spkiHash)
-      throw new Unprocessable(['Public key of certificate and CSR does not match'])
-    return successor(call, { action: 'renew', place, record, certificate, csr })
+    return orderNext(call, 'renew', () => (given ? readRequest(given, call.body?.format ?? 'pkcs10') : undefined))
   },
 })
 
@@ -64,52 +54,24 @@ export const rekeyCertificate = operation({
   body: rekeyRequest,
   answer: dataResponse,
   conflict: 422,
-  async run(call) {
-    const { place, record } = await recordIn(call)
-    const certificate = requireIssued('rekey', record)
-    refuseAlternative(call.body)
-    const csr = readRequest(requiredRequest(call.body), call.body.format ?? 'pkcs10')
-    if (csr.publicKey.spkiHash === certificate.spkiHash)
-      throw new Unprocessable(['Public key of certificate and CSR are same'])
-    if (!sameName(csr.subject, readCertificate(certificate.der).subject))
-      throw new Unprocessable(['Subject DN of certificate and CSR does not match'])
-    return successor(call, { action: 'rekey', place, record, certificate, csr })
+  run(call) {
+    return orderNext(call, 'rekey', () => {
+      refuseAlternative(call.body)
+      return readRequest(requiredRequest(call.body), call.body.format ?? 'pkcs10')
+    })
   },
 })
 
-function keptRequest({ request }: CertificateRecord): Csr {
-  if (request.csr) return readKeptRequest(request.csr)
-  throw new Unprocessable(['CSR does not available for the existing certificate'])
-}
-
-/**
- * Whether a person who calls stands behind the order of the certificate. A request signed by its key says nothing: everybody
- * who may read the record has one.
- */
-function ordered({ people }: Requester, { request }: CertificateRecord): boolean {
-  return people.some((person) => request.requester.people.includes(person))
-}
-
-interface Succession {
-  action: 'renew' | 'rekey'
-  place: Awaited<ReturnType<typeof recordIn>>['place']
-  record: CertificateRecord
-  certificate: Certificate
-  csr: Csr
-}
-
-async function successor(call: InPlace, { action, place, record, certificate, csr }: Succession) {
+async function orderNext(call: InPlace, how: Succession, read: () => Csr | undefined) {
+  const { place, record } = await recordIn(call)
+  const certificate = requireIssued(how, record)
   const { body, door } = call
-  const wishes = wishesOf(call, place.profile, body?.attributes ?? [])
+  const next = await door.successor({ id: certificate.id }, how, read()).catch(unacceptable)
   const { request } = await door.sign({
-    ...wishes,
+    ...next,
+    ...wishesOf(call, place.profile, body?.attributes ?? []),
     protocol: 'ra',
-    action,
     origin: originOf(call),
-    csr,
-    identifiers: namesOf(csr, certificate),
-    renews: certificate.id,
-    ...(ordered(call.requester, record) ? {} : { unproved: true }),
     ...(body?.replaceInLocations ? { replaceInLocations: true } : {}),
     editable: true,
     refusal: 'store',
@@ -117,7 +79,9 @@ async function successor(call: InPlace, { action, place, record, certificate, cs
   return answerOf(call, request)
 }
 
-/** Those that the request asks for, else those that the certificate has. */
-function namesOf(csr: Csr, certificate: Certificate): readonly Identifier[] {
-  return csr.identifiers.length > 0 ? csr.identifiers : certificate.identifiers
+/** A request that is one, but not for this certificate. */
+function unacceptable(error: unknown): never {
+  if (error instanceof Failure && (error.code === 'badCsr' || error.code === 'malformed'))
+    throw new Unprocessable([error.detail])
+  throw error
 }
