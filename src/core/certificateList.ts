@@ -23,7 +23,7 @@ export async function listCertificates(
     throw new Failure('malformed', `a certificate is ${statuses.join(', ')}`)
   }
   const now = it.clock().getTime()
-  const reader = await readerOf(it.db, requester)
+  const reader = await readerOf(it.db, requester, it.clock())
   const below = filter.after ?? (await endOf(it.db))
   const needle = filter.search?.toLowerCase()
   const page = await scan(below, {

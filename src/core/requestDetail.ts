@@ -38,8 +38,12 @@ async function find({ db }: Installation, ref: RequestRef, kind: RequestKind | u
 }
 
 /** Whether the requester may read a request. */
-export async function mayRead({ db }: Installation, asking: Requester, { kind, request }: Held): Promise<boolean> {
-  const reader = await readerOf(db, asking)
+export async function mayRead(
+  { db, clock }: Installation,
+  asking: Requester,
+  { kind, request }: Held,
+): Promise<boolean> {
+  const reader = await readerOf(db, asking, clock())
   if (reader.sees === 'all') return true
   if (reader.sees === 'own') return reader.requesterKey === requesterKey(request.requester)
   if (reader.organizationId !== request.organizationId) return false

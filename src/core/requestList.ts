@@ -20,7 +20,7 @@ export async function listRequests(
   pace: Pace,
 ): Promise<Page<RequestRow>> {
   checkStatus(filter)
-  const reader = await readerOf(it.db, requester)
+  const reader = await readerOf(it.db, requester, it.clock())
   const select = filter.kind === 'sign' ? signRows : revokeRows
   const below = filter.after ?? (await endOf(it.db, filter.kind))
   const page = await scan<Row>(below, {

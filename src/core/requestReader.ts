@@ -4,8 +4,10 @@ import type { RequestKind } from './approval.ts'
 import { Failure } from './failure.ts'
 import { actingUser } from './held.ts'
 import type { ActingUser, User } from './identity.ts'
+import { isNamed, type NamedAs, namesakesOf } from './namedAs.ts'
 import { type Requester, requesterKey } from './requester.ts'
 import type { ApprovalStep } from './rule.ts'
+import { stepsNow } from './stepNow.ts'
 import type { CoreTables } from './tables.ts'
 import { allows } from './tokenScope.ts'
 
@@ -25,16 +27,16 @@ export type Reader =
   | { sees: 'own'; requesterKey: string }
 
 /** Throws Failure('forbidden') for a user who is disabled by now. */
-export async function readerOf(db: Database, requester: Requester): Promise<Reader> {
+export async function readerOf(db: Database, requester: Requester, at = new Date()): Promise<Reader> {
   if (requester.kind === 'system') return { sees: 'all' }
   const user = await actingUser(db, requester)
-  if (user?.scope) return scopedReader(db, user, requester)
+  if (user?.scope) return scopedReader(db, { user, at }, requester)
   if (user?.superuser) return { sees: 'all' }
   if (user) {
     const { organizationId } = user
     if (user.admin)
       return { sees: 'organization', organizationId, may: async (_, rows) => new Set(rows.map(({ id }) => id)) }
-    const rights = await rightsOf(db, user)
+    const rights = await rightsOf(db, user, at)
     return {
       sees: 'organization',
       organizationId,
@@ -46,7 +48,11 @@ export async function readerOf(db: Database, requester: Requester): Promise<Read
 }
 
 /** Through a token that is limited: what it asked for itself, and what its scope reaches of what its user may read. */
-async function scopedReader(db: Database, user: ActingUser, requester: Requester): Promise<Reader> {
+async function scopedReader(
+  db: Database,
+  { user, at }: { user: ActingUser; at: Date },
+  requester: Requester,
+): Promise<Reader> {
   const { organizationId, rank, scope } = user
   const key = requesterKey(requester)
   const reaching = (kind: RequestKind, row: Readable) => {
@@ -57,7 +63,7 @@ async function scopedReader(db: Database, user: ActingUser, requester: Requester
     return reading.some((capability) => allows(scope, capability, place))
   }
   const all = rank.superuser || rank.admin
-  const rights = all ? undefined : await rightsOf(db, user)
+  const rights = all ? undefined : await rightsOf(db, user, at)
   return {
     sees: 'organization',
     organizationId,
@@ -73,28 +79,25 @@ async function scopedReader(db: Database, user: ActingUser, requester: Requester
 const reading = ['read', 'approve', 'manage'] as const
 
 interface Rights {
-  roles: string[]
-  owned: number[]
+  namedAs: NamedAs[]
   grants: { authority_id: number | null; profile_id: number | null }[]
 }
 
-async function rightsOf(db: Database, { id, scope }: ActingUser): Promise<Rights> {
+async function rightsOf(db: Database, user: ActingUser, at: Date): Promise<Rights> {
+  const { id, scope } = user
   const tables = withTables<CoreTables>(db)
-  const roles = await tables
-    .selectFrom('role_members')
-    .innerJoin('roles', 'roles.id', 'role_members.role_id')
-    .select(['roles.id', 'roles.name'])
-    .where('role_members.user_id', '=', id)
-    .execute()
-  const owned = await tables.selectFrom('authorities').select('id').where('owner_id', '=', id).execute()
-  const ids = roles.map((role) => role.id)
   const grants = await tables
     .selectFrom('capabilities')
     .select(['authority_id', 'profile_id'])
     .where('capability', 'in', scoped(scope))
-    .where(({ or, eb }) => or([eb('user_id', '=', id), ...(ids.length > 0 ? [eb('role_id', 'in', ids)] : [])]))
+    .where(({ or, eb, selectFrom }) =>
+      or([
+        eb('user_id', '=', id),
+        eb('role_id', 'in', selectFrom('role_members').select('role_id').where('user_id', '=', id)),
+      ]),
+    )
     .execute()
-  return { roles: roles.map(({ name }) => name), owned: owned.map((authority) => authority.id), grants }
+  return { namedAs: await namesakesOf(db, user, at), grants }
 }
 
 function scoped(scope: ActingUser['scope']) {
@@ -139,19 +142,16 @@ function isBehind({ user, requester }: Asked, row: Readable): boolean {
   return people.includes(user.id)
 }
 
-function names({ user, rights }: Asked, step: ApprovalStep, row: Readable): boolean {
-  return (
-    step.users.some((name) => name.toLowerCase() === user.name) ||
-    step.roles.some((role) => rights.roles.includes(role)) ||
-    (step.owner && rights.owned.includes(row.authority_id))
-  )
+function names({ rights }: Asked, step: ApprovalStep, { authority_id, profile_id, requester }: Readable): boolean {
+  const { people }: Requester = JSON.parse(requester)
+  return rights.namedAs.some((one) => isNamed(one, step, { authority_id, profile_id, people }))
 }
 
 async function stepsOf(db: Database, kind: RequestKind, rows: Readable[]): Promise<Map<number, ApprovalStep[]>> {
   const column = kind === 'sign' ? 'sign_request_id' : 'revoke_request_id'
   const decisions = await withTables<CoreTables>(db)
     .selectFrom('decisions')
-    .select([column, 'steps'])
+    .select([column, 'steps', 'attended'])
     .where(
       column,
       'in',
@@ -160,6 +160,9 @@ async function stepsOf(db: Database, kind: RequestKind, rows: Readable[]): Promi
     .orderBy('revision')
     .execute()
   return new Map(
-    decisions.map((row) => [Number((row as Record<string, unknown>)[column]), JSON.parse(row.steps) as ApprovalStep[]]),
+    decisions.map((row) => [
+      Number((row as Record<string, unknown>)[column]),
+      stepsNow(JSON.parse(row.steps), JSON.parse(row.attended ?? '[]')),
+    ]),
   )
 }
