@@ -146,6 +146,7 @@ interface Stored extends NewUpstreamAuthority, Belonging {
 async function store({ it, requester: actor }: AdminContext, made: Stored): Promise<void> {
   const { name, organizationId, ownerId, account, contact, proof, externalAccount } = made
   const at = it.clock()
+  const settings = proof === undefined ? {} : { upstream: { proof } }
   try {
     await transaction(it.db, async (db) => {
       const tables = withTables<CoreTables>(db)
@@ -160,7 +161,7 @@ async function store({ it, requester: actor }: AdminContext, made: Stored): Prom
           kind: 'acme',
           owner_id: ownerId,
           enabled: 1,
-          settings: JSON.stringify(proof === undefined ? {} : { upstream: { proof } }),
+          settings: JSON.stringify(settings),
           created_at: at.getTime(),
         })
         .returning('id')
@@ -178,7 +179,7 @@ async function store({ it, requester: actor }: AdminContext, made: Stored): Prom
           created_at: at.getTime(),
         })
         .execute()
-      const details = { name, kind: 'acme', ownerId, directory: account.directory, account: account.url }
+      const details = { name, kind: 'acme', ownerId, settings, directory: account.directory, account: account.url }
       await audit(db, actor, at, {
         action: 'authority.created',
         organizationId,

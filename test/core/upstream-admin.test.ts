@@ -182,6 +182,7 @@ describe.each(databases)('authorities upstream, administered, on $name', ({ open
 
   test('names are proved by http-01 from any node, and by a command over dns-01', async () => {
     const at = await upstreamWorld(world, { name: 'proving', proof: 'http-01' })
+    expect((await people.operator.admin.verifyAudit()).problems).toEqual([])
     at.small.authorizations = 'pending'
     const request = await at.order(['http.example.org'])
     await at.run()
@@ -223,6 +224,6 @@ describe.each(databases)('authorities upstream, administered, on $name', ({ open
     await expect(
       people.operator.admin.changeAuthority('bound', { settings: { upstream: { proof: 'x' } } }),
     ).rejects.toMatchObject(failure('malformed'))
-    await people.operator.admin.changeAuthority('bound', { enabled: false })
+    expect((await people.operator.admin.verifyAudit()).problems).toEqual([])
   })
 })
