@@ -29,7 +29,7 @@ const group = named.extend({
 })
 
 /** CertificateDto. */
-export const certificateDto = z
+export const certificateEntry = z
   .object({
     uuid: z.string(),
     commonName: z.string(),
@@ -60,12 +60,12 @@ export const certificateDto = z
     archived: z.boolean(),
   })
   .meta({ id: 'Certificate' })
-export type CertificateDto = z.output<typeof certificateDto>
+export type CertificateEntry = z.output<typeof certificateEntry>
 
 const alternativeNames = z.record(z.string(), z.array(z.string()))
 
 /** CertificateDetailDto. */
-export const certificateDetail = certificateDto
+export const certificateDetail = certificateEntry
   .extend({
     extendedKeyUsage: z.array(z.string()),
     keyUsage: z.array(z.string()),
@@ -107,7 +107,7 @@ export const certificateDetail = certificateDto
     sourceCertificateUuid: z.string().optional(),
     issueAttributes: z.array(responseAttribute),
     revokeAttributes: z.array(responseAttribute),
-    relatedCertificates: z.array(certificateDto),
+    relatedCertificates: z.array(certificateEntry),
     protocolInfo: z
       .object({
         protocol: z.enum(['acme', 'scep', 'cmp', 'est']),

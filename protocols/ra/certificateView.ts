@@ -2,11 +2,11 @@ import type { CertificateRecord } from '../../src/core/certificateRecord.ts'
 import { certificateFacts } from '../../src/pki/certificateFacts.ts'
 import { readKeptRequest } from '../../src/pki/crmf.ts'
 import { type Name, nameText } from '../../src/pki/name.ts'
-import type { CertificateDetail, CertificateDto } from './certificateSchema.ts'
+import type { CertificateDetail, CertificateEntry } from './certificateSchema.ts'
 import { stateOf } from './state.ts'
 
 /** One line of an inventory, as far as the order and its certificate tell it. */
-export function certificateView(record: CertificateRecord): CertificateDto {
+export function certificateView(record: CertificateRecord): CertificateEntry {
   const { request, profile, authority } = record
   return {
     uuid: request.uuid,

@@ -4,7 +4,7 @@ import type { OptionSet } from '../../src/core/optionSets.ts'
 import type { Host } from '../../src/protocol.ts'
 import { responseAttribute } from './attribute.ts'
 import { caCertificateView } from './caCertificate.ts'
-import { certificateDto } from './certificateSchema.ts'
+import { certificateEntry } from './certificateSchema.ts'
 import { operation } from './operation.ts'
 import { activateOn, mainProfile, sharedOperations, simpleRaProfile, simpleView, TAG } from './protocolProfile.ts'
 import { protocolUrl } from './protocolUrl.ts'
@@ -27,7 +27,7 @@ const detail = z.object({
   enableIntune: z.boolean(),
   /** Absent: a key that the RA profile has for itself. */
   caCertificateUuid: z.string(),
-  caCertificate: certificateDto.optional(),
+  caCertificate: certificateEntry.optional(),
   scepUrl: z.string().optional(),
   issueCertificateAttributes: z.array(responseAttribute),
   customAttributes: z.array(responseAttribute),
@@ -75,7 +75,7 @@ export const scepProfileOperations = [
     tag: TAG,
     summary: 'Lists the CA certificates that a SCEP profile may name: with RSA keys that are here.',
     query: z.object({ intuneEnabled: z.enum(['true', 'false']).optional() }),
-    answer: z.array(certificateDto),
+    answer: z.array(certificateEntry),
     run: async ({ door }) => ({ body: (await messageCas(door)).map(({ der }) => caCertificateView(der)) }),
   }),
   operation({
