@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Hono } from 'hono'
 import type { ZodType } from 'zod'
-import type { Core } from './core/core.ts'
+import type { Core, Door } from './core/core.ts'
 import type { Database } from './db/open.ts'
 import type { Log } from './log.ts'
 
@@ -42,6 +42,35 @@ export interface Host {
   sourceAddress(incoming: IncomingMessage): string | undefined
   /** The certificate that the client has shown to the listener, or to a configured proxy. Throws Failure('malformed') for a proxy's word that cannot be read. */
   clientCertificate(incoming: IncomingMessage): ClientCertificate | undefined
+  /** What another adapter offers for the administration of its clients' accounts; undefined where it has none. */
+  accounts(protocol: string): ProtocolAccounts | undefined
+}
+
+/** An account that a client of a protocol has registered. */
+export interface ProtocolAccount {
+  uuid: string
+  profile: { id: number; uuid: string; name: string }
+  /** deactivated: by its client; revoked: by an administrator. Both are for ever. */
+  status: 'valid' | 'deactivated' | 'revoked'
+  /** An account that is not is refused until it is again. */
+  enabled: boolean
+  /** URLs. */
+  contact: string[]
+  termsAgreed: boolean
+  /** How many orders it has on record. */
+  total: number
+}
+
+export type AccountChange = 'enable' | 'disable' | 'revoke'
+
+/** Accounts as administrators see them. The door authorises: whoever sees a profile sees its accounts, and who has manage on it changes them. */
+export interface ProtocolAccounts {
+  /** The newest first, a thousand at most. */
+  list(door: Door): Promise<ProtocolAccount[]>
+  /** With what became of its newest orders, 200 at most, by their states. Throws Failure('notFound'). */
+  find(door: Door, uuid: string): Promise<ProtocolAccount & { orders: Record<string, number> }>
+  /** Throws Failure: notFound, forbidden, conflict for an account that has ended. */
+  change(door: Door, uuid: string, change: AccountChange): Promise<void>
 }
 
 /** The certificate of whoever opened the connection; he has shown that he holds its key. Nothing else of it was looked at. */
@@ -83,6 +112,8 @@ export interface Protocol {
   examine?(validation: ValidationConfig): Promise<Finding[]>
   /** What an administrator should know of options that a profile has: for doctor, and for the log at each start. */
   warn?(options: unknown): string[]
+  /** The accounts that its clients register, where they do: for the administration, over whichever adapter. */
+  accounts?(host: Host): ProtocolAccounts
   /** One app for all mounts, given whole paths. It has its own onError and a last all('*'). */
   routes(host: Host): Hono<{ Bindings: NodeBindings }>
   /** Answers the cheapest requests before the framework; true: it will answer, maybe later. The routes answer them too, alike. */

@@ -152,12 +152,12 @@ async function closeAll(closing: (() => Promise<void>)[]): Promise<void> {
 }
 
 /** One Host for each protocol, made when it is first asked for. */
-function hosting({ config, urls, composition, log, sourceAddress }: Opening): (protocol: Protocol) => Host {
+function hosting({ config, urls, composition, protocols, log, sourceAddress }: Opening): (protocol: Protocol) => Host {
   const { it, core } = composition
   const { trustedProxies: trusted, clientCertificateHeader: header } = config
   const clientCertificate = clientCertificateReader({ trusted, header })
   const hosts = new Map<string, Host>()
-  return ({ name }) => {
+  const hostOf = ({ name }: Protocol): Host => {
     const known = hosts.get(name)
     if (known) return known
     const host: Host = {
@@ -174,10 +174,15 @@ function hosting({ config, urls, composition, log, sourceAddress }: Opening): (p
       secret: composition.secretFor(`protocol ${name}`),
       sourceAddress,
       clientCertificate,
+      accounts: (wanted) => {
+        const protocol = protocols.find(({ name }) => name === wanted)
+        return protocol?.accounts?.(hostOf(protocol))
+      },
     }
     hosts.set(name, host)
     return host
   }
+  return hostOf
 }
 
 function handlersOf(protocols: Protocol[], hostOf: (protocol: Protocol) => Host): JobHandlers {

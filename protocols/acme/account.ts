@@ -176,10 +176,10 @@ export function accountObject(
 
 const PAGE = 200
 
-/** Job: withdraws what a deactivated account still waits for (section 7.3.6), asked at newOrder or at finalize. What was signed stays. */
+/** Job: withdraws what a deactivated or revoked account still waits for (section 7.3.6), asked at newOrder or at finalize. What was signed stays. */
 export async function cancelOrders(host: Host, uuid: string): Promise<void> {
   const account = await findAccount(host.db, uuid)
-  if (account?.status !== 'deactivated') return
+  if (account?.status !== 'deactivated' && account?.status !== 'revoked') return
   const door = host.core.as(accountRequester(account, undefined))
   for (let before = Number.MAX_SAFE_INTEGER; ; ) {
     const orders = await withTables<AcmeTables>(host.db)
@@ -193,7 +193,7 @@ export async function cancelOrders(host: Host, uuid: string): Promise<void> {
     for (const order of orders) {
       const request = await door.findSignRequest({ protocol: 'acme', ref: order.uuid })
       if (request?.status !== 'requested' && request?.status !== 'signing') continue
-      await door.approvals.cancel('sign', request.id, 'the ACME account was deactivated').catch(unlessTooLate)
+      await door.approvals.cancel('sign', request.id, `the ACME account was ${account.status}`).catch(unlessTooLate)
     }
     const last = orders.at(-1)
     if (!last || orders.length < PAGE) return

@@ -5,8 +5,8 @@ import { statement, withTables } from '../../src/db/tables.ts'
 import { AcmeError } from './errors.ts'
 import type { AcmeTables } from './tables.ts'
 
-/** RFC 8555 section 7.1.6. */
-export type AccountStatus = 'valid' | 'deactivated' | 'revoked'
+/** RFC 8555 section 7.1.6; `disabled` is one that an administrator has stopped for a while, which no client is ever shown. */
+export type AccountStatus = 'valid' | 'disabled' | 'deactivated' | 'revoked'
 
 export interface Account {
   id: number
@@ -86,6 +86,8 @@ export function refuseEnded({ status }: Account): void {
   switch (status) {
     case 'valid':
       return
+    case 'disabled':
+      throw new AcmeError('unauthorized', 'this account is disabled: ask whoever runs this server', { status: 401 })
     case 'deactivated':
     case 'revoked':
       throw new AcmeError('unauthorized', `this account is ${status}: register again with a new key`, { status: 401 })

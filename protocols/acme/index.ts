@@ -1,5 +1,6 @@
 import type { Protocol } from '../../src/protocol.ts'
 import { cancelOrders } from './account.ts'
+import { administeredAccounts } from './administered.ts'
 import { acmeWarnings } from './chaos.ts'
 import { fastNewNonce } from './newNonce.ts'
 import { acmeOptions } from './options.ts'
@@ -18,6 +19,7 @@ export const acme: Protocol = {
   chores: (host) => [retention(host)],
   examine: examineResolver,
   warn: acmeWarnings,
+  accounts: administeredAccounts,
   routes: acmeRoutes,
   fast: (host) => fastNewNonce(acmeServer(host)),
 }

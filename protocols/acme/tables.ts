@@ -19,7 +19,7 @@ interface AccountsTable {
   /** The account's key: canonical JWK, and its RFC 7638 thumbprint, unique within the profile. */
   jwk: string
   thumbprint: string
-  /** valid, deactivated (by the client) or revoked (by us). */
+  /** valid, disabled (by us, for a while), deactivated (by the client) or revoked (by us). */
   status: string
   /** JSON array of URLs. */
   contact: string

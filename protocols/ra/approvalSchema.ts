@@ -9,7 +9,7 @@ const status = z.enum(approvalStatuses)
 const action = z.enum(['issue', 'renew', 'rekey', 'revoke', 'export'])
 
 /** ApprovalDto. */
-export const approvalDto = z.object({
+export const approvalLine = z.object({
   approvalUuid: z.string(),
   creatorUuid: z.string(),
   creatorUsername: z.string(),
@@ -36,7 +36,7 @@ const recipient = z.object({
 })
 
 /** ApprovalDetailDto. */
-export const approvalDetail = approvalDto.extend({
+export const approvalDetail = approvalLine.extend({
   /** Hours that each step waits. */
   expiry: z.int(),
   description: z.string(),
@@ -66,7 +66,7 @@ const statuses = {
   canceled: 'EXPIRED',
 } as const satisfies Record<DecisionRecord['status'], (typeof approvalStatuses)[number]>
 
-export function approvalView(record: DecisionRecord): z.output<typeof approvalDto> {
+export function approvalView(record: DecisionRecord): z.output<typeof approvalLine> {
   const { uuid, action, creator, status, rule, plan, createdAt, expiresAt, closedAt, profile } = record
   return {
     approvalUuid: uuid,

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { DecisionDetail } from '../../src/core/decisionRecords.ts'
 import { Failure } from '../../src/core/failure.ts'
-import { approvalDetail, approvalDetailView, approvalDto, approvalView } from './approvalSchema.ts'
+import { approvalDetail, approvalDetailView, approvalLine, approvalView } from './approvalSchema.ts'
 import { Unprocessable } from './errors.ts'
 import { type Call, operation, type Reply } from './operation.ts'
 import { pageFields, pageOf, pageQuery } from './page.ts'
@@ -11,7 +11,7 @@ const TAG = 'Approvals'
 const ALL = '/v1/approvals'
 const ONE = `${ALL}/{uuid}` as const
 
-const approvals = z.object({ approvals: z.array(approvalDto), ...pageFields })
+const approvals = z.object({ approvals: z.array(approvalLine), ...pageFields })
 const comment = z.object({ comment: text(1000).nullish() })
 type Comment = z.output<typeof comment> | undefined
 

@@ -10,7 +10,7 @@ const TAG = 'Authorities for clients'
 const ALL = '/v1/authorities'
 
 /** AuthorityInstanceDto. There are no connectors: countersign itself is what signs, or knows who does. */
-const authorityDto = z.object({
+const authorityInstance = z.object({
   uuid: z.string(),
   name: z.string(),
   attributes: z.array(responseAttribute),
@@ -21,7 +21,7 @@ const authorityDto = z.object({
   kind: z.string(),
 })
 
-function view({ uuid, name, kind, enabled }: AuthorityView): z.output<typeof authorityDto> {
+function view({ uuid, name, kind, enabled }: AuthorityView): z.output<typeof authorityInstance> {
   return {
     uuid,
     name,
@@ -41,7 +41,7 @@ export const authorityInstanceOperations = [
     path: ALL,
     tag: TAG,
     summary: 'Lists authorities, by name.',
-    answer: z.array(authorityDto),
+    answer: z.array(authorityInstance),
     run: async ({ door }) => ({ body: (await door.admin.authorities()).map(view) }),
   }),
   operation({
@@ -49,7 +49,7 @@ export const authorityInstanceOperations = [
     path: `${ALL}/{authorityUuid}`,
     tag: TAG,
     summary: 'Shows an authority.',
-    answer: authorityDto,
+    answer: authorityInstance,
     run: async (call) => ({ body: view(await authorityAt(call)) }),
   }),
   operation({

@@ -1,3 +1,4 @@
+import { acmeAccountOperations } from './acmeAccounts.ts'
 import { acmeProfileOperations } from './acmeProfiles.ts'
 import { approvalAssociationOperations } from './approvalAssociations.ts'
 import { approvalProfileOperations } from './approvalProfiles.ts'
@@ -9,6 +10,7 @@ import { certificateByUuid } from './certificates.ts'
 import { cmpProfileOperations } from './cmpProfiles.ts'
 import { endEntityOperations } from './endEntities.ts'
 import { enrolmentOperations } from './enrolment.ts'
+import { enumOperations } from './enums.ts'
 import { infoOperations } from './info.ts'
 import { issueCertificate } from './issue.ts'
 import { legacyIssue } from './legacyIssue.ts'
@@ -17,6 +19,8 @@ import { legacyRevoke } from './legacyRevoke.ts'
 import type { Operation } from './operation.ts'
 import { organizationOperations } from './organizations.ts'
 import { cancelPending, finalizeIssue } from './pending.ts'
+import { peopleOperations } from './people.ts'
+import { platformOperations } from './platform.ts'
 import { raProfileListOperations } from './raProfileList.ts'
 import { raProfileProtocolOperations } from './raProfileProtocols.ts'
 import { raProfileOperations } from './raProfiles.ts'
@@ -35,6 +39,9 @@ import { userOperations } from './users.ts'
 /** All that the API does; a new operation is a line here. */
 export const operations: readonly Operation[] = [
   ...infoOperations,
+  ...platformOperations,
+  ...enumOperations,
+  ...peopleOperations,
   ...attributeOperations,
   availableOperations,
   issueCertificate,
@@ -66,6 +73,7 @@ export const operations: readonly Operation[] = [
   ...raProfileOperations,
   ...raProfileProtocolOperations,
   ...authorityInstanceOperations,
+  ...acmeAccountOperations,
   ...acmeProfileOperations,
   ...scepProfileOperations,
   ...cmpProfileOperations,

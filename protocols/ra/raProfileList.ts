@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Door } from '../../src/core/core.ts'
 import { operation } from './operation.ts'
-import { raProfileDto, raProfileView } from './raProfileSchema.ts'
+import { raProfile, raProfileView } from './raProfileSchema.ts'
 
 const TAG = 'RA profiles'
 const ALL = '/v1/raProfiles'
@@ -24,7 +24,7 @@ export const raProfileListOperations = [
     tag: TAG,
     summary: 'Lists all RA profiles that the caller sees, by name.',
     query: z.object({ enabled: z.enum(['true', 'false']).optional() }),
-    answer: z.array(raProfileDto),
+    answer: z.array(raProfile),
     async run({ door, query: { enabled } }) {
       const all = await door.raProfiles.list()
       const wanted = all.filter((profile) => enabled === undefined || profile.enabled === (enabled === 'true'))
@@ -36,7 +36,7 @@ export const raProfileListOperations = [
     path: `${ALL}/{raProfileUuid}`,
     tag: TAG,
     summary: 'Shows an RA profile, with its authority.',
-    answer: raProfileDto,
+    answer: raProfile,
     run: async ({ door, params }) => ({
       body: await raProfileView(door, await door.raProfiles.find(params.raProfileUuid)),
     }),

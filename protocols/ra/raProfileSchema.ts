@@ -15,7 +15,7 @@ const validationSettings = z.object({
 })
 
 /** RaProfileDto. */
-export const raProfileDto = z.object({
+export const raProfile = z.object({
   uuid: z.string(),
   name: z.string(),
   description: z.string(),
@@ -32,7 +32,7 @@ export const raProfileDto = z.object({
 
 const protocolNames = { acme: 'ACME', scep: 'SCEP', est: 'EST' } as const
 
-export async function raProfileView(door: Door, profile: ProfileRecord): Promise<z.output<typeof raProfileDto>> {
+export async function raProfileView(door: Door, profile: ProfileRecord): Promise<z.output<typeof raProfile>> {
   return {
     uuid: profile.uuid,
     name: profile.name,

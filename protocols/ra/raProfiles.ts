@@ -8,7 +8,7 @@ import { authorityAt, profileAt, RA_PROFILE, RA_PROFILES } from './raProfilePlac
 import {
   editedRaProfile,
   newRaProfile,
-  raProfileDto,
+  raProfile,
   raProfileView,
   refuseCustomAttributes,
   settingsFrom,
@@ -23,7 +23,7 @@ export const raProfileOperations = [
     path: RA_PROFILES,
     tag: TAG,
     summary: 'Lists the RA profiles of an authority, by name.',
-    answer: z.array(raProfileDto),
+    answer: z.array(raProfile),
     async run(call) {
       const { uuid } = await authorityAt(call)
       const profiles = (await call.door.raProfiles.list()).filter(({ authorityUuid }) => authorityUuid === uuid)
@@ -62,7 +62,7 @@ export const raProfileOperations = [
     path: RA_PROFILE,
     tag: TAG,
     summary: 'Shows an RA profile.',
-    answer: raProfileDto,
+    answer: raProfile,
     run: async (call) => ({ body: await raProfileView(call.door, await profileAt(call)) }),
   }),
   operation({
@@ -71,7 +71,7 @@ export const raProfileOperations = [
     tag: TAG,
     summary: 'Changes the description and the settings of an RA profile. Without the attribute `settings` these stay.',
     body: editedRaProfile,
-    answer: raProfileDto,
+    answer: raProfile,
     async run(call) {
       const { description, attributes, customAttributes, enabled } = call.body
       refuseCustomAttributes(customAttributes, 'an RA profile')
@@ -121,7 +121,7 @@ export const raProfileOperations = [
       frequency: z.int().min(1).max(366).default(1),
       expiringThreshold: z.int().min(1).max(3660).default(30),
     }),
-    answer: raProfileDto,
+    answer: raProfile,
     async run(call) {
       const profile = await profileAt(call)
       const { enabled, ...settings } = call.body

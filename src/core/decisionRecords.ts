@@ -18,7 +18,7 @@ export interface DecisionRecord {
   /** Who asked. `uuid`: the person behind it, where it is one. */
   creator: { key: string; name: string; uuid?: string }
   profile?: { uuid: string; name: string }
-  /** `expired` also as soon as it is too late, whoever has noted it. */
+  /** `expired` also as soon as it is too late, whoever has noted it; `canceled` also where the request was edited. */
   status: 'waiting' | 'approved' | 'denied' | 'expired' | 'canceled'
   rule: string
   /** The approval plan that the rule is, in the version by which it asks. */

@@ -70,6 +70,7 @@ export async function createAcmeApp(db: Database, validation: Partial<Validation
     secret: randomBytes(32),
     sourceAddress: () => '192.0.2.7',
     clientCertificate: () => undefined,
+    accounts: () => undefined,
   }
   const app = acme.routes(host)
   const transport = appTransport(app)

@@ -86,6 +86,7 @@ export async function createEstApp(db: Database, options: EstServerOptions = {})
     secret: randomBytes(32),
     sourceAddress: () => '192.0.2.7',
     clientCertificate: () => undefined,
+    accounts: () => undefined,
   }
   const server = await startServer({ protocols: [est], host, trustedProxies: ['127.0.0.0/8'], ...options })
   const { organizationId } = await world.profile()

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { afterAll, beforeAll, expect } from 'vitest'
+import { acme } from '../../protocols/acme/index.ts'
 import { ra } from '../../protocols/ra/index.ts'
 import type { Method, Operation } from '../../protocols/ra/operation.ts'
 import { operations } from '../../protocols/ra/operations.ts'
@@ -91,6 +92,7 @@ export async function createRaApp(db: Database): Promise<RaApp> {
     secret: randomBytes(32),
     sourceAddress: () => '192.0.2.7',
     clientCertificate: () => certificate,
+    accounts: (name) => (name === 'acme' ? acme.accounts?.(host) : undefined),
   }
   const { organizationId } = await world.profile()
   const change = () => ({ actor: system('test'), at: world.time.now })

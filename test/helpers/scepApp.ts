@@ -69,6 +69,7 @@ export async function createScepApp(db: Database): Promise<ScepApp> {
     secret: randomBytes(32),
     sourceAddress: () => '192.0.2.7',
     clientCertificate: () => undefined,
+    accounts: () => undefined,
   }
   const server = await startServer({ protocols: [scep, crl], host, trustedProxies: ['127.0.0.1'] })
   const { organizationId } = await world.profile()

@@ -49,6 +49,7 @@ async function startStatusServer(): Promise<StatusServer> {
     secret: randomBytes(32),
     sourceAddress: () => '192.0.2.7',
     clientCertificate: () => undefined,
+    accounts: () => undefined,
   }
   const server = await startServer({ protocols: [ocsp, crl, upstream], host })
   const door = world.core.as(acmeAccount())
