@@ -17,6 +17,7 @@ import { setAttributes, setMetadata } from './inventoryAttributes.ts'
 import { assign, type Belonging } from './inventoryBelonging.ts'
 import { type ChainEntry, chainOfItem, type DownloadForm, download } from './inventoryContent.ts'
 import { findItem, type InventoryItem } from './inventoryItem.ts'
+import { type InventoryLine, readLines } from './inventoryLines.ts'
 import { type Related, type Relation, relate, relations, unrelate } from './inventoryRelations.ts'
 import { type UploadedCertificate, uploadCertificate } from './inventoryUpload.ts'
 import { chainFor, type KeptValidation, keptValidation, validateNow } from './inventoryValidation.ts'
@@ -29,6 +30,7 @@ import {
   listLocations,
   removeLocation,
 } from './location.ts'
+import { contentOf, type LocatedCertificate, pushAgain } from './locationContent.ts'
 import { associate, dissociate, entriesOf, type LocationEntry, readEntries } from './locationEntry.ts'
 import { readSignRequest } from './records.ts'
 import type { RequestRef } from './request.ts'
@@ -36,13 +38,20 @@ import type { Requester } from './requester.ts'
 import type { CoreTables } from './tables.ts'
 import { setValidation, showValidation, type ValidationSettings } from './validationSettings.ts'
 
+export interface InventoryGroup {
+  uuid: string
+  name: string
+  description?: string
+  email?: string
+}
+
 /** What is known about a certificate, or kept about the request of which one may come. */
 export interface InventoryEntry {
   item: InventoryItem
   /** Absent: there is no certificate yet. */
   facts?: CertificateFacts
   owner?: { uuid: string; name: string }
-  groups: { uuid: string; name: string; description?: string; email?: string }[]
+  groups: InventoryGroup[]
   attributes: CustomAttribute[]
   metadata: CustomAttribute[]
   /** Only of CA certificates: authorities of ours are trusted, uploaded ones where somebody said so. */
@@ -63,6 +72,8 @@ export interface InventoryEntry {
  */
 export interface Inventory {
   entry(ref: RequestRef): Promise<InventoryEntry>
+  /** Those of many that are there and may be read, in the order asked, with what lists show of them. */
+  lines(refs: readonly RequestRef[]): Promise<InventoryLine[]>
   /** Replaces all custom attributes. Throws malformed with a problem for each that does not fit, tooLarge. */
   setAttributes(ref: RequestRef, attributes: unknown): Promise<void>
   /** Replaces all metadata. Throws as setAttributes. */
@@ -104,10 +115,14 @@ export interface Inventory {
     add(draft: LocationDraft, organization?: string): Promise<Location & { secret?: string }>
     change(uuid: string, change: LocationChange): Promise<void>
     remove(uuid: string): Promise<void>
+    /** The certificates in it that may be read, the newest 1000. */
+    content(uuid: string): Promise<LocatedCertificate[]>
   }
   locationsOf(ref: RequestRef): Promise<LocationEntry[]>
   /** It is put there at once, or when it is issued. Throws conflict where the place is taken. */
   associate(ref: RequestRef, place: { location: string; entry?: string }): Promise<void>
+  /** It is put there once more, also after it was given up. Throws notFound, conflict where the location is switched off. */
+  pushAgain(ref: RequestRef, location: string): Promise<void>
   /** What was put there stays there. */
   dissociate(ref: RequestRef, location: string): Promise<void>
 }
@@ -116,6 +131,7 @@ export function createInventory(it: Installation, requester: Requester): Invento
   const context: AdminContext = { it, requester }
   return {
     entry: (ref) => readEntry(context, ref),
+    lines: (refs) => readLines(context, refs),
     setAttributes: (ref, attributes) => setAttributes(context, ref, attributes),
     setMetadata: (ref, metadata) => setMetadata(context, ref, metadata),
     assign: (refs, belonging) => assign(context, refs, belonging),
@@ -142,9 +158,11 @@ export function createInventory(it: Installation, requester: Requester): Invento
       add: (draft, organization) => addLocation(context, draft, organization),
       change: (uuid, change) => changeLocation(context, uuid, change),
       remove: (uuid) => removeLocation(context, uuid),
+      content: (uuid) => contentOf(context, uuid),
     },
     locationsOf: (ref) => entriesOf(context, ref),
     associate: (ref, place) => associate(context, ref, place),
+    pushAgain: (ref, location) => pushAgain(context, ref, location),
     dissociate: (ref, location) => dissociate(context, ref, location),
   }
 }

@@ -40,9 +40,10 @@ export async function assign(
   })
 }
 
-async function assignOne(
+/** In the caller's transaction. Throws Failure: notFound for a user or group that is not of the organization, malformed. Answers what changed. */
+export async function assignOne(
   db: Database,
-  item: InventoryItem,
+  item: Pick<InventoryItem, 'id' | 'organizationId' | 'foreign'>,
   { owner, groups, trustedCa }: Belonging,
 ): Promise<Record<string, unknown>> {
   const { id, organizationId } = item
@@ -98,7 +99,11 @@ async function replaceGroups(
 }
 
 /** Only what was uploaded: authorities of ours are trusted as they are, and other certificates vouch for nobody. */
-async function trust(db: Database, { id, foreign }: InventoryItem, trusted: boolean): Promise<void> {
+async function trust(
+  db: Database,
+  { id, foreign }: Pick<InventoryItem, 'id' | 'foreign'>,
+  trusted: boolean,
+): Promise<void> {
   const row = await withTables<CoreTables>(db)
     .selectFrom('inventory_records')
     .select('ca_subject')

@@ -4,6 +4,7 @@ import { statement } from '../db/tables.ts'
 import type { Csr } from '../pki/csr.ts'
 import type { LoadedAuthority } from './authority.ts'
 import { inherit } from './inventoryInherit.ts'
+import { keepOrdered } from './inventoryOrdered.ts'
 import type { Admission } from './policy.ts'
 import type { SignDraft, SignRequest, SignStatus, WantedCertificate } from './request.ts'
 import { type Requester, requesterKey } from './requester.ts'
@@ -36,7 +37,7 @@ export function insertSignRequest(db: Database, order: Order, made: NewRecord): 
 
 /** What a row needs of an order; without a CSR while it is only foreseen. */
 interface Ordered {
-  draft: Pick<SignDraft, 'profile' | 'protocol' | 'action' | 'origin' | 'renews' | 'replaceInLocations'>
+  draft: Pick<SignDraft, 'profile' | 'protocol' | 'action' | 'origin' | 'renews' | 'replaceInLocations' | 'kept'>
   csr?: Csr
   requester: Requester
   wanted: WantedCertificate
@@ -94,6 +95,7 @@ export async function insertRequestRow(
   if (!row) return undefined
   const { renews, replaceInLocations = false } = draft
   if (renews !== undefined) await inherit(db, { id: row.id, renews, replaceInLocations, at: now })
+  if (draft.kept) await keepOrdered(db, { id: row.id, profile, kept: draft.kept })
   return {
     id: row.id,
     uuid,

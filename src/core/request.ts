@@ -2,6 +2,7 @@ import type { Csr } from '../pki/csr.ts'
 import type { Identifier } from '../pki/identifier.ts'
 import type { Name } from '../pki/name.ts'
 import type { NameConstraints } from '../pki/nameConstraints.ts'
+import type { KeptWithOrder } from './inventoryOrdered.ts'
 import type { CertificateType, RaProfile } from './profile.ts'
 import type { Requester } from './requester.ts'
 import type { Action } from './rule.ts'
@@ -69,6 +70,8 @@ export interface SignDraft {
   unproved?: boolean
   /** Its certificate takes the places of the one that it renews, in all its locations. */
   replaceInLocations?: boolean
+  /** What whoever orders says about the certificate for the inventory; what is absent is as of the one that it renews. */
+  kept?: KeptWithOrder
   /** What becomes of an order that a hard policy refuses: thrown back (the client's record lives on) or stored as denied. */
   refusal: 'throw' | 'store'
   /**
