@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { generateApi } from 'swagger-typescript-api'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { root } from '../helpers/bundle.ts'
 import { administrator, cliJson } from '../helpers/cliUsers.ts'
@@ -53,13 +54,7 @@ describe('REST', () => {
     copyFileSync(join(root, 'test/interop/rest/portal.ts.txt'), join(folder, 'portal.ts'))
     symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
     const bin = join(root, 'node_modules/.bin')
-    await succeed(
-      join(bin, 'swagger-typescript-api'),
-      ['generate', '-p', 'openapi.json', '-o', '.', '-n', 'client.ts'],
-      {
-        cwd: folder,
-      },
-    )
+    await generateApi({ input: join(folder, 'openapi.json'), output: folder, fileName: 'client.ts', silent: true })
     const strict = ['--noEmit', '--strict', '--skipLibCheck', '--allowImportingTsExtensions', '--types', 'node']
     const modules = ['--module', 'nodenext', '--target', 'es2022', '--lib', 'es2023,dom,dom.iterable']
     await succeed(join(bin, 'tsc'), [...strict, ...modules, 'portal.ts'], { cwd: folder })
