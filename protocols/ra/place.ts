@@ -8,10 +8,15 @@ export const PLACE = '/v2/operations/authorities/{authorityUuid}/raProfiles/{raP
 
 type InPlace = Pick<Call<'authorityUuid' | 'raProfileUuid'>, 'door' | 'params'>
 
-/** The profile that a path names, under the authority that it names. Throws Failure('notFound'). */
-export async function placeOf({ door, params }: InPlace): Promise<ServingProfile> {
-  const place = await door.serving({ uuid: params.raProfileUuid }, 'ra')
-  if (place.authority.uuid !== params.authorityUuid) throw new Failure('notFound', 'there is no such RA profile')
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+/** The profile that a path names, under the authority that it names: by uuid, or, for people with curl, by name. Throws Failure('notFound'). */
+export async function placeOf({ door, params: { authorityUuid, raProfileUuid } }: InPlace): Promise<ServingProfile> {
+  const ref = UUID.test(raProfileUuid) ? { uuid: raProfileUuid.toLowerCase() } : { name: raProfileUuid }
+  const place = await door.serving(ref, 'ra')
+  const { uuid, name } = place.authority
+  if (uuid !== authorityUuid.toLowerCase() && name !== authorityUuid)
+    throw new Failure('notFound', 'there is no such RA profile')
   return place
 }
 

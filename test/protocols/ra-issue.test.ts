@@ -36,6 +36,16 @@ describe('issue', () => {
     expect((await app.call('post', `${app.place.path}/certificates`, { body })).status).toBe(200)
   })
 
+  it('takes the names of authority and profile in the path, and their uuids in capitals', async () => {
+    const { app } = used
+    const { authority, profile } = app.place
+    for (const path of [
+      '/v2/operations/authorities/issuing/raProfiles/rest/certificates',
+      `/v2/operations/authorities/${authority.toUpperCase()}/raProfiles/${profile.toUpperCase()}/certificates`,
+    ])
+      expect((await app.call('post', path, { body: await order('named.test') })).status).toBe(200)
+  })
+
   it('waits where the rules ask a person, and says so', async () => {
     const { app } = used
     const { path } = await app.save('waiting', {
