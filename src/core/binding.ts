@@ -1,5 +1,5 @@
 import type { Database } from '../db/open.ts'
-import { withTables } from '../db/tables.ts'
+import { forUpdate, withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import { type Actor, type AdminContext, actorOf, administers, isSuperuser } from './adminActor.ts'
 import { findAuthorityRow } from './authorityView.ts'
@@ -36,10 +36,12 @@ export async function bind({ it, requester }: AdminContext, name: string, draft:
   return transaction(it.db, async (db) => {
     const actor = await actorOf(db, requester)
     const user = await boundUser(db, actor, name)
+    await holdWaysIn(db, user)
     await requireGiver(db, actor, user, draft)
     const made = { uuid: uuidv7(at), user_id: user.id, created_at: at.getTime() }
     const stored = draft.kind === 'oidc' ? await storeSubject(db, draft, made) : await storeOwn(db, actor, draft, made)
     if (!stored) throw new Failure('conflict', 'this speaks for a user already')
+    await endSetupLinks(db, user)
     await auditUser(db, { actor: requester, at }, { user, action: 'user.bound', details: { ...draft } })
     await tellOfOperator(db, actor, { at, ...aboutUser(user), what: `gave ${user.name} another way to log in` })
     return { ...draft, uuid: made.uuid, user: user.name, createdAt: at }
@@ -56,6 +58,8 @@ export async function unbind({ it, requester }: AdminContext, uuid: string): Pro
       const row = await tables.selectFrom(table).select('user_id').where('uuid', '=', uuid).executeTakeFirst()
       const user = row && (await findUser(db, row.user_id))
       if (!user || !mayTouch(actor, user)) continue
+      await holdWaysIn(db, user)
+      await requireAnotherWayIn(db, actor, user)
       await tables.deleteFrom(table).where('uuid', '=', uuid).execute()
       await auditUser(db, { actor: requester, at }, { user, action: 'user.unbound', details: { binding: uuid } })
       return
@@ -89,13 +93,36 @@ async function requireGiver(db: Database, actor: Actor, user: User, draft: Bindi
   throw new Failure('forbidden', `${user.name} can log in already; only a superuser gives him another way`)
 }
 
-async function hasWayIn(db: Database, user: User): Promise<boolean> {
+/** Whom nobody but a superuser gives another way to log in. */
+export async function hasWayIn(db: Database, user: User): Promise<boolean> {
+  return (await waysIn(db, user)) > 0
+}
+
+async function waysIn(db: Database, user: User): Promise<number> {
   const row = await withTables<CoreTables>(db)
     .selectFrom('users')
     .select('password_hash')
     .where('id', '=', user.id)
     .executeTakeFirst()
-  return row?.password_hash != null || (await bindingsOf(db, user)).length > 0
+  return (row?.password_hash == null ? 0 : 1) + (await bindingsOf(db, user)).length
+}
+
+/** Until the transaction ends nobody else gives him a way to log in, or takes one. */
+export async function holdWaysIn(db: Database, { id }: User): Promise<void> {
+  await forUpdate(db, withTables<CoreTables>(db).selectFrom('users').select('id').where('id', '=', id)).execute()
+}
+
+/** Whoever takes the only way in from another could then give him one of his own choice. */
+async function requireAnotherWayIn(db: Database, actor: Actor, user: User): Promise<void> {
+  if (actor.user?.superuser || actor.user?.id === user.id || (await waysIn(db, user)) > 1) return
+  const detail = `${user.name} logs in by nothing else: disable him, or let a superuser take it`
+  throw new Failure('forbidden', detail)
+}
+
+/** A link that was made while there was no way in is not kept for later: whoever has it would have his votes. */
+async function endSetupLinks(db: Database, { id }: User): Promise<void> {
+  const links = withTables<CoreTables>(db).deleteFrom('setup_links').where('user_id', '=', id)
+  await links.where('used_at', 'is', null).execute()
 }
 
 interface Made {

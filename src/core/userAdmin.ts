@@ -3,6 +3,7 @@ import { forUpdate, withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import type { UserView } from './admin.ts'
 import { type AdminContext, actorOf, organizationFor, requireAdministrator, requireSuperuser } from './adminActor.ts'
+import { hasWayIn, holdWaysIn } from './binding.ts'
 import { type Capability, revokeCapability } from './capability.ts'
 import { Failure } from './failure.ts'
 import { auditUser, changeUser, createUser, type User, type UserFlags } from './identity.ts'
@@ -120,7 +121,7 @@ async function capabilitiesOf(db: Database, { id }: User): Promise<Capability[]>
 
 /**
  * See Admin.createSetupLink. A link sets a password and so gives its user's votes to whoever holds it: administrators and
- * the local operator make one only for a user who never had a password, and only superusers replace a password.
+ * the local operator make one only for a user who cannot log in yet, and only superusers for one who can.
  */
 export async function setupLink(
   { it, requester }: AdminContext,
@@ -131,22 +132,14 @@ export async function setupLink(
     const actor = await actorOf(db, requester)
     const user = await administeredUser(db, actor, name)
     if (!user.enabled) throw new Failure('conflict', `${user.name} is disabled`)
-    if ((await hasPassword(db, user)) && !actor.user?.superuser) {
+    await holdWaysIn(db, user)
+    if (!actor.user?.superuser && (await hasWayIn(db, user))) {
       throw new Failure(
         'forbidden',
-        `${user.name} has a password already; only a superuser, with a token or password of his own, makes a link to replace it`,
+        `${user.name} has a password already, or another way to log in; only a superuser, with a token or password of his own, makes a link to set one`,
       )
     }
     await tellOfOperator(db, actor, { at, ...aboutUser(user), what: `made a setup link for ${user.name}` })
     return createSetupLink(db, { actor: requester, at }, user.id)
   })
-}
-
-async function hasPassword(db: Database, { id }: User): Promise<boolean> {
-  const row = await withTables<CoreTables>(db)
-    .selectFrom('users')
-    .select('password_hash')
-    .where('id', '=', id)
-    .executeTakeFirst()
-  return row?.password_hash != null
 }

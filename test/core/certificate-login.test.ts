@@ -120,4 +120,37 @@ describe.each(databases)('client certificates that log in, on $name', ({ open })
       stranger.identities.unbind((await root.identities.bindings('fresh'))[0]?.uuid ?? ''),
     ).rejects.toMatchObject(failure('notFound'))
   })
+
+  describe('whoever has such a way in and no password', () => {
+    const bind = async (name: string) => {
+      const { fingerprint } = await issue(name)
+      await it().chief.admin.createUser({ name })
+      const link = await it().chief.admin.createSetupLink(name)
+      const { uuid } = await it().root.identities.bind(name, { kind: 'certificate', fingerprint })
+      return { uuid, link }
+    }
+    test('gets no setup link but from a superuser, and one made before is good no more', async () => {
+      const { chief, root } = it()
+      const { link } = await bind('olga')
+      for (const door of [chief, people.operator])
+        await expect(door.admin.createSetupLink('olga')).rejects.toMatchObject(failure('forbidden', /way to log in/))
+      const used = world.core.authentication.usePasswordLink(link.secret, 'the password of the chief')
+      await expect(used).rejects.toMatchObject(failure('unauthenticated'))
+      expect((await root.admin.createSetupLink('olga')).secret).toMatch(/^[\w-]{43}$/)
+    })
+    test('loses it by no administrator, who could give another then', async () => {
+      const { chief, root } = it()
+      const { uuid } = await bind('petra')
+      for (const door of [chief, people.operator])
+        await expect(door.identities.unbind(uuid)).rejects.toMatchObject(failure('forbidden', /disable/))
+      const { fingerprint } = await issue('petra2')
+      const second = await root.identities.bind('petra', { kind: 'certificate', fingerprint })
+      const both = await Promise.allSettled([chief.identities.unbind(uuid), chief.identities.unbind(second.uuid)])
+      expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+      await people
+        .as(await people.named('petra'))
+        .identities.unbind((await root.identities.bindings('petra'))[0]?.uuid ?? '')
+      expect(await root.identities.bindings('petra')).toEqual([])
+    })
+  })
 })
