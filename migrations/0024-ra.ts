@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely'
+import { raAttributes } from './0024-ra-attributes.ts'
 import { endEntities } from './0024-ra-end-entities.ts'
 import type { Columns } from './columns.ts'
 import { createTable } from './table.ts'
@@ -62,4 +63,5 @@ export async function ra(db: Kysely<unknown>, columns: Columns): Promise<void> {
     where: asked,
   })
   await endEntities(db, columns)
+  await raAttributes(db, columns)
 }

@@ -1,10 +1,11 @@
 import { certificateFacts } from '../../src/pki/certificateFacts.ts'
 import { fingerprint, readCertificate } from '../../src/pki/certificateReader.ts'
 import type { CertificateDetail } from './certificateSchema.ts'
+import { keyUsageView } from './certificateView.ts'
 import { caUuid } from './scepProfileOptions.ts'
 
 /** A certificate of an authority, which is nobody's order: its uuid is made of its fingerprint. */
-export function caCertificateView(der: Buffer): CertificateDetail {
+export function caCertificateView(der: Buffer) {
   const facts = certificateFacts(readCertificate(der))
   return {
     uuid: caUuid(der),
@@ -29,7 +30,7 @@ export function caCertificateView(der: Buffer): CertificateDetail {
     trustedCa: true,
     archived: false,
     extendedKeyUsage: facts.extendedKeyUsage,
-    keyUsage: facts.keyUsage,
+    keyUsage: keyUsageView(facts.keyUsage),
     subjectType: facts.subjectType,
     metadata: [],
     certificateContent: der.toString('base64'),
@@ -40,5 +41,5 @@ export function caCertificateView(der: Buffer): CertificateDetail {
     issueAttributes: [],
     revokeAttributes: [],
     relatedCertificates: [],
-  }
+  } satisfies CertificateDetail
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { responseAttribute } from './attribute.ts'
+import { location } from './locationSchema.ts'
 import { certificateStates } from './state.ts'
 
 /** Answers of the contract, as strict clients read them: what they demand is never null. */
@@ -62,19 +63,46 @@ export const certificateEntry = z
   .meta({ id: 'Certificate' })
 export type CertificateEntry = z.output<typeof certificateEntry>
 
+export const keyUsageNames = [
+  'digitalSignature',
+  'nonRepudiation',
+  'keyEncipherment',
+  'dataEncipherment',
+  'keyAgreement',
+  'keyCertSign',
+  'cRLSign',
+  'encipherOnly',
+  'decipherOnly',
+] as const
+
+const metadata = z.object({
+  connectorUuid: z.string(),
+  connectorName: z.string(),
+  sourceObjectType: z.string(),
+  items: z.array(responseAttribute),
+})
+
+const registration = z.object({
+  state: z.enum(['active', 'expired', 'locked', 'closed']),
+  expiresAt: when.optional(),
+  failedAttempts: z.int(),
+})
+
 const alternativeNames = z.record(z.string(), z.array(z.string()))
 
 /** CertificateDetailDto. */
 export const certificateDetail = certificateEntry
   .extend({
+    /** `registered` stands in no list: clients that do not know it register nothing. */
+    state: z.enum([...certificateStates, 'registered']),
     extendedKeyUsage: z.array(z.string()),
-    keyUsage: z.array(z.string()),
+    keyUsage: z.array(z.enum(keyUsageNames)),
     subjectType: z.enum(['endEntity', 'selfSignedEndEntity', 'intermediateCa', 'rootCa']),
-    metadata: z.array(z.unknown()),
+    metadata: z.array(metadata),
     /** Base64 of the DER; empty while there is none. */
     certificateContent: z.string(),
     subjectAlternativeNames: alternativeNames,
-    locations: z.array(z.unknown()),
+    locations: z.array(location),
     nonCompliantRules: z.array(
       z.object({
         connectorName: z.string(),
@@ -123,6 +151,7 @@ export const certificateDetail = certificateEntry
         qcCcLegislation: z.array(z.string()),
       })
       .optional(),
+    registration: registration.optional(),
     /** Why it was rejected or failed, or what keeps it waiting: ours beside the contract. */
     statusMessage: z.string().optional(),
   })

@@ -1,19 +1,22 @@
 import type { CertificateRecord } from '../../src/core/certificateRecord.ts'
-import { certificateFacts } from '../../src/pki/certificateFacts.ts'
+import type { InventoryLine } from '../../src/core/inventoryLines.ts'
+import { type CertificateFacts, certificateFacts } from '../../src/pki/certificateFacts.ts'
 import { readKeptRequest } from '../../src/pki/crmf.ts'
 import { type Name, nameText } from '../../src/pki/name.ts'
-import type { CertificateDetail, CertificateEntry } from './certificateSchema.ts'
+import type { CertificateDetail, CertificateEntry, keyUsageNames } from './certificateSchema.ts'
 import { stateOf } from './state.ts'
 
-/** One line of an inventory, as far as the order and its certificate tell it. */
-export function certificateView(record: CertificateRecord): CertificateEntry {
-  const { request, profile, authority } = record
+/** One line of an inventory. */
+export function entryView(line: InventoryLine): CertificateEntry {
+  const { record, owner, groups, privateKey, archived, compliance, validation } = line
+  const { request, profile, authority, certificate } = record
+  const facts = certificate && certificateFacts(certificate.der)
   return {
     uuid: request.uuid,
-    ...(record.certificate ? fromCertificate(record.certificate.der) : fromRequest(record)),
+    ...(facts ? fromCertificate(facts) : fromRequest(record)),
     hybridCertificate: false,
     state: stateOf(record),
-    validationStatus: 'not_checked',
+    validationStatus: validation,
     ...(profile
       ? {
           raProfile: {
@@ -24,18 +27,24 @@ export function certificateView(record: CertificateRecord): CertificateEntry {
           },
         }
       : {}),
-    ...(record.certificate ? { fingerprint: record.certificate.fingerprint } : {}),
-    groups: [],
+    ...(certificate ? { fingerprint: certificate.fingerprint } : {}),
+    groups,
+    ...(owner ? { owner: owner.name, ownerUuid: owner.uuid } : {}),
     certificateType: 'X.509',
-    complianceStatus: request.findings.length > 0 ? 'nok' : 'ok',
-    privateKeyAvailability: false,
-    trustedCa: false,
-    archived: false,
+    complianceStatus: compliance,
+    privateKeyAvailability: privateKey,
+    trustedCa: isTrusted(line, facts),
+    archived,
   }
 }
 
-function fromCertificate(der: Buffer) {
-  const facts = certificateFacts(der)
+/** Strict clients want a value: what is no CA is not trusted either. */
+function isTrusted({ foreign, trusted }: InventoryLine, facts: CertificateFacts | undefined): boolean {
+  const isCa = facts?.subjectType === 'rootCa' || facts?.subjectType === 'intermediateCa'
+  return isCa && (trusted || !foreign)
+}
+
+function fromCertificate(facts: CertificateFacts) {
   return {
     commonName: facts.commonName ?? '',
     serialNumber: facts.serial,
@@ -63,41 +72,14 @@ function fromRequest({ request }: CertificateRecord) {
 }
 
 export function commonNameOf(name: Name): string {
-  return /(?:^|,)CN=((?:\\.|[^,+])*)/.exec(nameText(name))?.[1]?.replace(/\\(.)/g, '$1') ?? ''
+  return name.flat().findLast(({ type }) => type === 'CN')?.value ?? ''
 }
 
-/** All that is known of an order and its certificate. */
-export function certificateDetailView(record: CertificateRecord): CertificateDetail {
-  const { request, certificate, renews } = record
-  const facts = certificate && certificateFacts(certificate.der)
-  const { findings, reason, lastError } = request
-  const statusMessage = reason ?? lastError
-  return {
-    ...certificateView(record),
-    extendedKeyUsage: facts?.extendedKeyUsage ?? [],
-    keyUsage: facts?.keyUsage ?? [],
-    subjectType: facts?.subjectType ?? 'endEntity',
-    metadata: [],
-    certificateContent: certificate?.der.toString('base64') ?? '',
-    subjectAlternativeNames: facts?.alternativeNames ?? wantedNames(record),
-    locations: [],
-    nonCompliantRules: findings.map(({ by, check, detail }) => ({
-      connectorName: by,
-      ruleName: check,
-      ruleDescription: detail,
-      status: 'nok' as const,
-      attributes: [],
-    })),
-    customAttributes: [],
-    ...requestPart(record),
-    ...(renews === undefined ? {} : { sourceCertificateUuid: renews }),
-    issueAttributes: [],
-    revokeAttributes: [],
-    relatedCertificates: [],
-    ...protocolPart(record),
-    ...(facts?.qcStatements ? { qcStatements: qcPart(facts.qcStatements) } : {}),
-    ...(statusMessage === undefined ? {} : { statusMessage }),
-  }
+type KeyUsageName = (typeof keyUsageNames)[number]
+
+/** The contract has the name that X.509 had before. */
+export function keyUsageView(usages: CertificateFacts['keyUsage']): KeyUsageName[] {
+  return usages.map((usage) => (usage === 'contentCommitment' ? 'nonRepudiation' : usage))
 }
 
 const alternativeNameKind = {
@@ -107,7 +89,7 @@ const alternativeNameKind = {
   uri: 'uniformResourceIdentifier',
 } as const
 
-function wantedNames({ request }: CertificateRecord): Record<string, string[]> {
+export function wantedNames({ request }: CertificateRecord): Record<string, string[]> {
   const names: Record<string, string[]> = {}
   for (const { type, value } of request.wanted.identifiers) {
     const kind = alternativeNameKind[type]
@@ -116,40 +98,21 @@ function wantedNames({ request }: CertificateRecord): Record<string, string[]> {
   return names
 }
 
-function requestPart(record: CertificateRecord): Pick<CertificateDetail, 'certificateRequest'> {
-  const { request } = record
-  if (!request.csr) return {}
-  const csr = readKeptRequest(request.csr)
-  return {
-    certificateRequest: {
-      uuid: request.uuid,
-      certificateType: 'X.509',
-      certificateRequestFormat: csr.signatureAlgorithm === 'raVerified' ? 'crmf' : 'pkcs10',
-      publicKeyAlgorithm: csr.publicKey.algorithm,
-      signatureAlgorithm: csr.signatureAlgorithm,
-      content: request.csr.toString('base64'),
-      commonName: commonNameOf(csr.subject),
-      subjectDn: nameText(csr.subject),
-      subjectAlternativeNames: wantedNames(record),
-      attributes: [],
-      signatureAttributes: [],
-      altSignatureAttributes: [],
-      complianceStatus: 'not_checked',
-    },
-  }
-}
-
-function protocolPart({ request }: CertificateRecord): Pick<CertificateDetail, 'protocolInfo'> {
+export function protocolPart({ request }: CertificateRecord): Pick<CertificateDetail, 'protocolInfo'> {
   const { protocol } = request
   if (protocol !== 'acme' && protocol !== 'scep' && protocol !== 'est') return {}
   return { protocolInfo: { protocol } }
 }
 
-function qcPart(statements: NonNullable<ReturnType<typeof certificateFacts>['qcStatements']>) {
+export function qcPart(facts: CertificateFacts | undefined): Pick<CertificateDetail, 'qcStatements'> {
+  if (!facts?.qcStatements) return {}
+  const { compliance, sscd, types, legislation } = facts.qcStatements
   return {
-    qcCompliance: statements.compliance,
-    qcSscd: statements.sscd,
-    qcType: [...statements.types],
-    qcCcLegislation: [...statements.legislation],
+    qcStatements: {
+      qcCompliance: compliance,
+      qcSscd: sscd,
+      qcType: [...types],
+      qcCcLegislation: [...legislation],
+    },
   }
 }

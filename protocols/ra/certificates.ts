@@ -1,5 +1,5 @@
+import { detailOf } from './certificateDetail.ts'
 import { certificateDetail } from './certificateSchema.ts'
-import { certificateDetailView } from './certificateView.ts'
 import { operation } from './operation.ts'
 
 export const certificateByUuid = operation({
@@ -8,7 +8,7 @@ export const certificateByUuid = operation({
   tag: 'Certificate inventory',
   summary: 'An order and what came of it.',
   answer: certificateDetail,
-  async run({ door, params }) {
-    return { body: certificateDetailView(await door.list.record(params.uuid)) }
+  async run(call) {
+    return { body: await detailOf(call, call.params.uuid) }
   },
 })

@@ -10,7 +10,9 @@ import { checkAttributes, firstValue } from './attributeCheck.ts'
 import { issueDefinitions, VALIDITY, VARIANT } from './attributeSchema.ts'
 import { readRequest, requestFormat } from './certificateRequest.ts'
 import { dataResponse } from './certificateSchema.ts'
+import { keptWith } from './customAttribute.ts'
 import { Unprocessable } from './errors.ts'
+import { keepFilledIn } from './filledIn.ts'
 import { type Call, operation, type Reply } from './operation.ts'
 import { PLACE, placeOf } from './place.ts'
 
@@ -46,15 +48,20 @@ export const issueCertificate = operation({
     const { body, door } = call
     refuseAlternative(body)
     const csr = readRequest(requiredRequest(body), body.format ?? 'pkcs10')
-    const { request } = await door.sign({
-      ...wishesOf(call, profile, body.attributes),
-      protocol: 'ra',
-      action: 'issue',
-      origin: originOf(call),
-      csr,
-      editable: true,
-      refusal: 'store',
-    })
+    const origin = originOf(call)
+    const { request } = await door.sign(
+      {
+        ...wishesOf(call, profile, body.attributes),
+        ...keptWith(body),
+        protocol: 'ra',
+        action: 'issue',
+        origin,
+        csr,
+        editable: true,
+        refusal: 'store',
+      },
+      keepFilledIn(origin.ref, { issue: body.attributes, csr: body.csrAttributes }),
+    )
     return answerOf(call, request)
   },
 })

@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import { requestAttributes } from './attribute.ts'
+import { detailOf } from './certificateDetail.ts'
 import { derOf } from './certificateRequest.ts'
 import { certificateDetail } from './certificateSchema.ts'
-import { certificateDetailView } from './certificateView.ts'
+import { asCustomAttributes } from './customAttribute.ts'
 import { Unprocessable } from './errors.ts'
 import { operation } from './operation.ts'
-import { PLACE, recordIn } from './place.ts'
+import { activeRecordIn, PLACE, recordIn } from './place.ts'
 import { stateOf } from './state.ts'
 import { text } from './text.ts'
 
@@ -24,12 +25,16 @@ export const finalizeIssue = operation({
   answer: certificateDetail,
   conflict: 422,
   async run(call) {
-    const { record } = await recordIn(call)
+    const { record } = await activeRecordIn(call)
     const state = stateOf(record)
     if (state !== 'pending_issue')
       throw new Unprocessable([`Certificate is not in PENDING_ISSUE state. Current state: ${state}`])
-    await call.door.upload(record.request.uuid, [derOf(call.body.certificate, 'certificate')])
-    return { body: certificateDetailView(await call.door.list.record(record.request.uuid)) }
+    const { certificate, customAttributes } = call.body
+    const der = derOf(certificate, 'certificate')
+    if (customAttributes?.length)
+      await call.door.inventory.setAttributes(record.request.uuid, asCustomAttributes(customAttributes))
+    await call.door.upload(record.request.uuid, [der])
+    return { body: await detailOf(call, record.request.uuid) }
   },
 })
 
@@ -53,6 +58,6 @@ export const cancelPending = operation({
     else if (state === 'pending_issue' || state === 'pending_approval')
       await call.door.approvals.cancel('sign', request.uuid, reason)
     else throw new Unprocessable([`Cannot cancel: certificate is not in a pending state. Current state: ${state}`])
-    return { body: certificateDetailView(await call.door.list.record(request.uuid)) }
+    return { body: await detailOf(call, request.uuid) }
   },
 })

@@ -30,3 +30,10 @@ export async function recordIn(
     throw new Unprocessable([`Certificate belongs to another RA profile than ${place.profile.name}`])
   return { place, record }
 }
+
+/** As recordIn, for what may still be ordered, renewed or revoked: what is in the archive is brought back first. Throws Failure('conflict'). */
+export async function activeRecordIn(call: Parameters<typeof recordIn>[0]): ReturnType<typeof recordIn> {
+  const found = await recordIn(call)
+  await call.door.inventory.refuseArchived(found.record.request.id)
+  return found
+}

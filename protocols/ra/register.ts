@@ -3,14 +3,16 @@ import type { ParkDraft } from '../../src/core/park.ts'
 import type { Name } from '../../src/pki/name.ts'
 import { parseNameText } from '../../src/pki/nameText.ts'
 import { requestAttributes } from './attribute.ts'
+import { detailOf } from './certificateDetail.ts'
 import { readRequest, requestFormat } from './certificateRequest.ts'
 import { certificateDetail, dataResponse } from './certificateSchema.ts'
-import { certificateDetailView } from './certificateView.ts'
+import { keptWith } from './customAttribute.ts'
 import { Unprocessable } from './errors.ts'
 import { moment } from './fields.ts'
+import { keepFilledIn } from './filledIn.ts'
 import { answerOf, originOf, refuseAlternative, requiredRequest, wishesOf } from './issue.ts'
 import { operation } from './operation.ts'
-import { PLACE, placeOf, recordIn } from './place.ts'
+import { activeRecordIn, PLACE, placeOf } from './place.ts'
 import { stateOf } from './state.ts'
 import { parseSubjectAltName } from './subjectAltName.ts'
 import { text } from './text.ts'
@@ -48,12 +50,14 @@ export const registerCertificate = operation({
     if ((body.csrAttributes ?? []).length > 0)
       throw new Unprocessable(['csrAttributes are not taken here: give subjectDn and subjectAltName'])
     const { extensions, authorizationSecret: secret, expiresAt } = body
-    const { request } = await call.door.park({
+    const origin = originOf(call)
+    const order: ParkDraft = {
       ...wishesOf(call, profile, body.attributes ?? []),
       ...identityOf(body),
+      ...keptWith(body),
       protocol: 'ra',
       action: 'issue',
-      origin: originOf(call),
+      origin,
       refusal: 'store',
       registration: {
         ...(secret ? { secret } : {}),
@@ -62,7 +66,8 @@ export const registerCertificate = operation({
           ? { extensions: extensions.map(({ value, ...rest }) => ({ ...rest, value: Buffer.from(value, 'base64') })) }
           : {}),
       },
-    })
+    }
+    const { request } = await call.door.park(order, keepFilledIn(origin.ref, { issue: body.attributes }))
     return { body: { certificateData: '', uuid: request.uuid } }
   },
 })
@@ -98,7 +103,7 @@ export const issueRequested = operation({
   answer: dataResponse,
   conflict: 422,
   async run(call) {
-    const { record } = await recordIn(call)
+    const { record } = await activeRecordIn(call)
     const state = stateOf(record)
     if (state !== 'requested')
       throw new Unprocessable([`Certificate is not in REQUESTED state. Current state: ${state}`])
@@ -142,14 +147,19 @@ export const createCertificate = operation({
     const { body, door } = call
     refuseAlternative(body)
     const { profile } = await door.serving({ uuid: body.raProfileUuid }, 'ra')
-    const { request } = await door.park({
-      ...wishesOf(call, profile, body.issueAttributes ?? []),
-      protocol: 'ra',
-      action: 'issue',
-      origin: originOf(call),
-      csr: readRequest(requiredRequest(body), body.format ?? 'pkcs10'),
-      refusal: 'store',
-    })
-    return { body: certificateDetailView(await door.list.record(request.uuid)) }
+    const origin = originOf(call)
+    const { request } = await door.park(
+      {
+        ...wishesOf(call, profile, body.issueAttributes ?? []),
+        ...keptWith(body),
+        protocol: 'ra',
+        action: 'issue',
+        origin,
+        csr: readRequest(requiredRequest(body), body.format ?? 'pkcs10'),
+        refusal: 'store',
+      },
+      keepFilledIn(origin.ref, { issue: body.issueAttributes, csr: body.csrAttributes }),
+    )
+    return { body: await detailOf(call, request.uuid) }
   },
 })

@@ -5,17 +5,20 @@ import type { Csr } from '../../src/pki/csr.ts'
 import { requestAttributes } from './attribute.ts'
 import { readRequest, requestFormat } from './certificateRequest.ts'
 import { dataResponse } from './certificateSchema.ts'
+import { keptWith } from './customAttribute.ts'
 import { requireIssued } from './eligible.ts'
 import { Unprocessable } from './errors.ts'
+import { keepFilledIn } from './filledIn.ts'
 import { answerOf, originOf, refuseAlternative, requiredRequest, wishesOf } from './issue.ts'
 import { type Call, operation } from './operation.ts'
-import { PLACE, recordIn } from './place.ts'
+import { activeRecordIn, PLACE } from './place.ts'
 
 const renewRequest = z.object({
   replaceInLocations: z.boolean().nullish(),
   request: z.string().nullish(),
   format: requestFormat.nullish(),
   attributes: requestAttributes.nullish(),
+  customAttributes: requestAttributes.nullish(),
 })
 
 const rekeyRequest = renewRequest.extend({
@@ -63,19 +66,24 @@ export const rekeyCertificate = operation({
 })
 
 async function orderNext(call: InPlace, how: Succession, read: () => Csr | undefined) {
-  const { place, record } = await recordIn(call)
+  const { place, record } = await activeRecordIn(call)
   const certificate = requireIssued(how, record)
   const { body, door } = call
   const next = await door.successor({ id: certificate.id }, how, read()).catch(unacceptable)
-  const { request } = await door.sign({
-    ...next,
-    ...wishesOf(call, place.profile, body?.attributes ?? []),
-    protocol: 'ra',
-    origin: originOf(call),
-    ...(body?.replaceInLocations ? { replaceInLocations: true } : {}),
-    editable: true,
-    refusal: 'store',
-  })
+  const origin = originOf(call)
+  const { request } = await door.sign(
+    {
+      ...next,
+      ...wishesOf(call, place.profile, body?.attributes ?? []),
+      ...keptWith(body ?? {}),
+      protocol: 'ra',
+      origin,
+      ...(body?.replaceInLocations ? { replaceInLocations: true } : {}),
+      editable: true,
+      refusal: 'store',
+    },
+    keepFilledIn(origin.ref, { issue: body?.attributes }),
+  )
   return answerOf(call, request)
 }
 

@@ -4,8 +4,9 @@ import { checkAttributes } from './attributeCheck.ts'
 import { revokeDefinitions } from './attributeSchema.ts'
 import { requireIssued } from './eligible.ts'
 import { Unprocessable } from './errors.ts'
+import { keepFilledIn } from './filledIn.ts'
 import { operation } from './operation.ts'
-import { PLACE, recordIn } from './place.ts'
+import { activeRecordIn, PLACE, recordIn } from './place.ts'
 
 export const revocationReasons = [
   'unspecified',
@@ -45,17 +46,20 @@ export const revokeCertificate = operation({
   status: 204,
   conflict: 422,
   async run(call) {
-    const { place, record } = await recordIn(call)
+    const { place, record } = await activeRecordIn(call)
     const certificate = requireIssued('revoke', record)
     checkAttributes(revokeDefinitions(place.profile), call.body?.attributes ?? [])
     const reason = call.body?.reason
-    const request = await call.door.revoke({
-      protocol: 'ra',
-      certificate: certificate.id,
-      profile: place.profile,
-      ...(reason && reason !== 'unspecified' ? { reason } : {}),
-      grounds: 'user',
-    })
+    const request = await call.door.revoke(
+      {
+        protocol: 'ra',
+        certificate: certificate.id,
+        profile: place.profile,
+        ...(reason && reason !== 'unspecified' ? { reason } : {}),
+        grounds: 'user',
+      },
+      keepFilledIn(certificate.uuid, { revoke: call.body?.attributes }),
+    )
     if (request.status === 'denied') throw new Unprocessable([request.reason ?? 'The revocation was denied'])
     return undefined
   },

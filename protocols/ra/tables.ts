@@ -4,6 +4,7 @@ import type { Generated } from 'kysely'
 export interface RaTables {
   ra_end_entities: EndEntitiesTable
   ra_end_entity_orders: EndEntityOrdersTable
+  ra_attributes: AttributesTable
 }
 
 /** Whom somebody lets order certificates of a profile by a name and a password. */
@@ -43,4 +44,16 @@ interface EndEntityOrdersTable {
   /** Of the origin of its request. */
   ref: string
   created_at: number
+}
+
+/** issue, csr: with an order; revoke: with a revocation. */
+export type FilledInKind = 'issue' | 'csr' | 'revoke'
+
+/** What clients filled in, as they are shown it again. */
+interface AttributesTable {
+  kind: FilledInKind
+  /** The ref of the order's origin; for revoke the uuid of the certificate. */
+  ref: string
+  /** JSON of ResponseAttribute[]. */
+  attributes: string
 }

@@ -1,0 +1,126 @@
+import { Failure } from '../../src/core/failure.ts'
+import type { InventoryEntry } from '../../src/core/inventory.ts'
+import type { InventoryLine } from '../../src/core/inventoryLines.ts'
+import { readCertificate } from '../../src/pki/certificateReader.ts'
+import { isCertReqMsg, readKeptRequest } from '../../src/pki/crmf.ts'
+import { nameText } from '../../src/pki/name.ts'
+import type { CertificateDetail } from './certificateSchema.ts'
+import { commonNameOf, entryView, keyUsageView, protocolPart, qcPart, wantedNames } from './certificateView.ts'
+import { customAttributeView } from './customAttribute.ts'
+import { derivedUuid } from './derivedUuid.ts'
+import { type FilledIn, readFilledIn } from './filledIn.ts'
+import { inLocation, locationView } from './locationView.ts'
+import type { Call } from './operation.ts'
+
+type Asking = Pick<Call, 'door' | 'host'>
+
+/** All that is known of an order and its certificate. Throws Failure('notFound') alike for none and for one of another organization. */
+export async function detailOf(call: Asking, uuid: string): Promise<CertificateDetail> {
+  const { inventory, registration } = call.door
+  const entry = await inventory.entry(uuid)
+  const { id } = entry.item
+  const related = (await inventory.relations(id)).map((relation) => relation.id)
+  const issuers = entry.issuer === undefined ? [] : [entry.issuer]
+  const lines = await inventory.lines([id, ...issuers, ...related])
+  const line = lines.find(({ record }) => record.request.id === id)
+  // It was deleted meanwhile.
+  if (!line) throw new Failure('notFound', 'there is no such certificate')
+  const { request, certificate } = line.record
+  const above = certificate ? (await inventory.chain(id)).issuers[0]?.der : undefined
+  const refs = [request.uuid, ...(request.protocol === 'ra' && request.origin ? [request.origin.ref] : [])]
+  const filledIn = await readFilledIn(call.host.db, refs)
+  const byId = new Map(lines.map((one) => [one.record.request.id, one]))
+  const issuer = entry.issuer === undefined ? undefined : byId.get(entry.issuer)
+  return {
+    ...detailView(line, entry, filledIn),
+    ...(above ? { issuerSerialNumber: readCertificate(above).serial } : {}),
+    ...(issuer ? { issuerCertificateUuid: issuer.record.request.uuid } : {}),
+    relatedCertificates: related.flatMap((other) => {
+      const found = byId.get(other)
+      return found ? [entryView(found)] : []
+    }),
+    ...registrationPart(line, await registration(id)),
+  }
+}
+
+type Registration = Awaited<ReturnType<Call['door']['registration']>>
+
+function registrationPart(
+  { record }: InventoryLine,
+  registration: Registration,
+): Pick<CertificateDetail, 'registration'> & { state?: 'registered' } {
+  if (!registration) return {}
+  const { state, expiresAt, failedAttempts } = registration
+  return {
+    ...(record.request.status === 'draft' ? { state: 'registered' as const } : {}),
+    registration: { state, ...(expiresAt ? { expiresAt: expiresAt.toISOString() } : {}), failedAttempts },
+  }
+}
+
+function detailView(line: InventoryLine, entry: InventoryEntry, filledIn: FilledIn): CertificateDetail {
+  const { record } = line
+  const { request, certificate, renews } = record
+  const { facts, metadata, attributes, compliance, locations } = entry
+  const statusMessage = request.reason ?? request.lastError
+  return {
+    ...entryView(line),
+    extendedKeyUsage: facts?.extendedKeyUsage ?? [],
+    keyUsage: keyUsageView(facts?.keyUsage ?? []),
+    subjectType: facts?.subjectType ?? 'endEntity',
+    metadata: metadata.length > 0 ? [metadataView(metadata)] : [],
+    certificateContent: certificate?.der.toString('base64') ?? '',
+    subjectAlternativeNames: facts?.alternativeNames ?? wantedNames(record),
+    locations: locations.map(({ location, ...where }) => ({
+      ...locationView(location),
+      certificates: [inLocation(line, where)],
+    })),
+    nonCompliantRules: compliance.findings.map(({ by, check, detail }) => ({
+      connectorName: by,
+      ruleName: check,
+      ruleDescription: detail,
+      status: 'nok' as const,
+      attributes: [],
+    })),
+    customAttributes: attributes.map((attribute) => customAttributeView(attribute)),
+    ...requestPart(line, filledIn),
+    ...(renews === undefined ? {} : { sourceCertificateUuid: renews }),
+    issueAttributes: filledIn.issue,
+    revokeAttributes: filledIn.revoke,
+    relatedCertificates: [],
+    ...protocolPart(record),
+    ...qcPart(facts),
+    ...(statusMessage === undefined ? {} : { statusMessage }),
+  }
+}
+
+function metadataView(metadata: InventoryEntry['metadata']): CertificateDetail['metadata'][number] {
+  return {
+    connectorUuid: derivedUuid('countersign'),
+    connectorName: 'countersign',
+    sourceObjectType: 'certificates',
+    items: metadata.map((one) => customAttributeView(one, 'meta')),
+  }
+}
+
+function requestPart({ record, compliance }: InventoryLine, filledIn: FilledIn) {
+  const { request } = record
+  if (!request.csr) return {}
+  const csr = readKeptRequest(request.csr)
+  return {
+    certificateRequest: {
+      uuid: request.uuid,
+      certificateType: 'X.509' as const,
+      certificateRequestFormat: isCertReqMsg(request.csr) ? ('crmf' as const) : ('pkcs10' as const),
+      publicKeyAlgorithm: csr.publicKey.algorithm,
+      signatureAlgorithm: csr.signatureAlgorithm,
+      content: request.csr.toString('base64'),
+      commonName: commonNameOf(csr.subject),
+      subjectDn: nameText(csr.subject),
+      subjectAlternativeNames: wantedNames(record),
+      attributes: filledIn.csr,
+      signatureAttributes: [],
+      altSignatureAttributes: [],
+      complianceStatus: compliance,
+    },
+  } satisfies Pick<CertificateDetail, 'certificateRequest'>
+}

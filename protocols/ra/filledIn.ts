@@ -1,0 +1,47 @@
+import type { Claim } from '../../src/core/core.ts'
+import type { Database } from '../../src/db/open.ts'
+import { withTables } from '../../src/db/tables.ts'
+import { asResponse, type RequestAttribute, type ResponseAttribute } from './attribute.ts'
+import type { FilledInKind, RaTables } from './tables.ts'
+
+type Given = Partial<Record<FilledInKind, readonly RequestAttribute[] | null | undefined>>
+
+/** Stores what a client filled in, in the transaction of what it asked for. Secrets are left out: nobody reads them afterwards. */
+export function keepFilledIn(ref: string, given: Given): Claim {
+  return async (db) => {
+    const rows = Object.entries(given).flatMap(([kind, attributes]) =>
+      attributes?.length
+        ? [
+            {
+              kind: kind as FilledInKind,
+              ref,
+              attributes: JSON.stringify(attributes.map((attribute) => asResponse(attribute))),
+            },
+          ]
+        : [],
+    )
+    for (const row of rows) {
+      await withTables<RaTables>(db)
+        .insertInto('ra_attributes')
+        .values(row)
+        .onConflict((conflict) => conflict.columns(['kind', 'ref']).doUpdateSet({ attributes: row.attributes }))
+        .execute()
+    }
+  }
+}
+
+export type FilledIn = Record<FilledInKind, ResponseAttribute[]>
+
+/** What was filled in with an order (by the ref of its origin) and with the last revocation (by the uuid of the certificate). */
+export async function readFilledIn(db: Database, refs: readonly string[]): Promise<FilledIn> {
+  const found: FilledIn = { issue: [], csr: [], revoke: [] }
+  if (refs.length === 0) return found
+  const rows = await withTables<RaTables>(db)
+    .selectFrom('ra_attributes')
+    .select(['kind', 'attributes'])
+    .where('ref', 'in', refs)
+    .where('kind', 'in', ['issue', 'csr', 'revoke'])
+    .execute()
+  for (const { kind, attributes } of rows) found[kind] = JSON.parse(attributes)
+  return found
+}
