@@ -1,4 +1,4 @@
-// npm run bench:est: enrolments a CPU second of the server, over TLS connections that stay open and over new ones. See docs/performance.md.
+// npm run bench:est: enrolments over EST, and orders over REST, a CPU second of the server, over TLS connections that stay open and over new ones. See docs/performance.md.
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -34,13 +34,17 @@ interface Kind {
   name: string
   tls?: ConnectionOptions
   headers?: Record<string, string>
-  /** Base64 of a CSR, made before time is taken; absent: a bare GET of /healthz. */
+  /** The body with a CSR, made before time is taken; absent: a bare GET of /healthz. */
   csr?: () => string
+  /** Where it is posted; absent: simpleenroll. */
+  rest?: boolean
 }
 
 interface Case extends Kind {
   connections: 'kept' | 'new'
 }
+
+const ORDERS = '/api/v2/operations/authorities/issuing/raProfiles/bench/certificates'
 
 const wrapped = (der: Buffer) => der.toString('base64')
 
@@ -60,6 +64,12 @@ async function kindsOf(server: EstServer): Promise<Kind[]> {
     { name: 'simpleenroll, challenge', headers: challenge, csr },
     { name: 'simpleenroll, token', headers: token, csr },
     { name: 'simpleenroll, certificate', tls, csr },
+    {
+      name: 'REST issue, token',
+      headers: token,
+      csr: () => JSON.stringify({ request: csr(), attributes: [] }),
+      rest: true,
+    },
   ]
 }
 
@@ -77,15 +87,15 @@ async function once(server: EstServer, kind: Kind, csr?: string): Promise<string
 const open = ({ port, ca }: EstServer, { tls }: Kind): Promise<Connection> =>
   openConnection(`https://localhost:${port}`, ca, tls)
 
-async function send({ transport }: Connection, { name, headers = {} }: Kind, csr?: string): Promise<string> {
+async function send({ transport }: Connection, { name, headers = {}, rest }: Kind, csr?: string): Promise<string> {
   const agent = { 'User-Agent': 'bench', ...headers }
   const { status, text } = await transport(
     csr === undefined
       ? { method: 'GET', url: 'https://x/healthz', headers: agent }
       : {
           method: 'POST',
-          url: 'https://x/.well-known/est/bench/simpleenroll',
-          headers: { ...agent, 'Content-Type': 'application/pkcs10' },
+          url: `https://x${rest ? ORDERS : '/.well-known/est/bench/simpleenroll'}`,
+          headers: { ...agent, 'Content-Type': rest ? 'application/json' : 'application/pkcs10' },
           body: csr,
         },
   )

@@ -7,7 +7,7 @@ import { freePorts } from '../helpers/ports.ts'
 import { succeed } from '../helpers/program.ts'
 import { launch } from './contestant.ts'
 
-/** This server with a profile `bench` that serves EST and asks nobody. */
+/** This server with a profile `bench` that serves EST and REST and asks nobody. */
 export interface EstServer {
   pid: number
   port: number
@@ -65,7 +65,7 @@ const profile = {
   name: 'bench',
   authority: 'issuing',
   settings: { certificate: { type: 'dual_purpose' } },
-  protocols: { est: {} },
+  protocols: { est: { limits: { ordersByCertificate: 'off' } }, ra: {} },
   rules: { issue: auto, renew: auto, rekey: auto },
 }
 
