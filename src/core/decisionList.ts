@@ -1,7 +1,18 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import type { DecisionFilter, DecisionPage, DecisionRecord } from './decisionRecords.ts'
-import { type DecisionRow, decisionRows, isSign, presentStep, statusOf, toRecords } from './decisionRow.ts'
+import {
+  type DecisionRow,
+  decisionIds,
+  decisionRows,
+  isSign,
+  presentStep,
+  type ReadableRow,
+  readableRows,
+  statusOf,
+  toRecords,
+} from './decisionRow.ts'
 import { type Circle, eligibleUsers } from './eligible.ts'
 import { Failure } from './failure.ts'
 import { actingUser, holdRequest } from './held.ts'
@@ -25,26 +36,56 @@ export async function countedDecisions(
 ): Promise<DecisionPage> {
   const reader = await readerOf(db, requester)
   const user = await actingUser(db, requester)
-  const mineOnly = mine && wanting(db, { user, requester, voted: mine === 'voted', at: clock() })
-  const [first, found]: [number, DecisionRow[]] = [(page - 1) * limit, []]
+  const look = mine
+    ? looking(decisionRows(db), reader, wanting(db, { user, requester, voted: mine === 'voted', at: clock() }))
+    : reader.sees === 'all'
+      ? looking(decisionIds(db))
+      : looking(readableRows(db), reader)
+  const [first, found]: [number, number[]] = [(page - 1) * limit, []]
   let total = 0
-  let below = Number.MAX_SAFE_INTEGER
-  for (let seen = 0; seen < MOST; seen += BATCH) {
-    const rows = await decisionRows(db)
-      .where('decisions.id', '<', below)
-      .orderBy('decisions.id', 'desc')
-      .limit(BATCH)
-      .execute()
-    const kept = await readable(reader, rows)
-    for (const row of mineOnly ? await mineOnly(kept) : kept) {
-      if (total >= first && found.length < limit) found.push(row)
+  let below: number | undefined = Number.MAX_SAFE_INTEGER
+  for (let seen = 0; seen < MOST && below !== undefined; seen += BATCH) {
+    const batch: Looked = await look(below)
+    for (const id of batch.ids) {
+      if (total >= first && found.length < limit) found.push(id)
       total += 1
     }
-    const last = rows.at(-1)
-    if (!last || rows.length < BATCH) break
-    below = last.id
+    below = batch.next
+    // On SQLite a query holds the event loop until it is done.
+    await setImmediate()
   }
-  return { rows: await toRecords(db, found, clock()), total }
+  return { rows: await shown(db, found, clock()), total }
+}
+
+/** Of a batch of questions those that belong into a list; `next`: below which id the next batch begins. */
+interface Looked {
+  ids: number[]
+  next: number | undefined
+}
+
+interface Batches<Row> {
+  where(column: 'decisions.id', operator: '<', value: number): this
+  orderBy(column: 'decisions.id', direction: 'desc'): this
+  limit(most: number): this
+  execute(): Promise<Row[]>
+}
+
+function looking<Row extends { id: number }>(
+  query: Batches<Row>,
+  reader?: Reader,
+  keep: (rows: Row[]) => Promise<Row[]> = async (rows) => rows,
+): (below: number) => Promise<Looked> {
+  return async (below) => {
+    const rows = await query.where('decisions.id', '<', below).orderBy('decisions.id', 'desc').limit(BATCH).execute()
+    const kept = await keep(reader ? await readable(reader, rows as unknown as (Row & ReadableRow)[]) : rows)
+    return { ids: kept.map(({ id }) => id), next: rows.length < BATCH ? undefined : rows.at(-1)?.id }
+  }
+}
+
+async function shown(db: Database, ids: number[], at: Date): Promise<DecisionRecord[]> {
+  if (ids.length === 0) return []
+  const rows = await decisionRows(db).where('decisions.id', 'in', ids).orderBy('decisions.id', 'desc').execute()
+  return toRecords(db, rows, at)
 }
 
 /** See Decisions.about. */
@@ -73,11 +114,11 @@ export async function decisionsOf(
   return toRecords(it.db, rows, it.clock())
 }
 
-async function readable(reader: Reader, rows: DecisionRow[]): Promise<DecisionRow[]> {
+async function readable<Row extends ReadableRow>(reader: Reader, rows: Row[]): Promise<Row[]> {
   if (reader.sees === 'all') return rows
   if (reader.sees === 'own') return rows.filter((row) => row.requester_key === reader.requesterKey)
   const its = rows.filter((row) => row.organization_id === reader.organizationId)
-  const may = async (kind: 'sign' | 'revoke', of: DecisionRow[]) =>
+  const may = async (kind: 'sign' | 'revoke', of: Row[]) =>
     of.length === 0
       ? new Set<number>()
       : reader.may(

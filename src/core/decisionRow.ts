@@ -9,61 +9,59 @@ import type { Action, ApprovalStep } from './rule.ts'
 import { type Attended, stepsNow } from './stepNow.ts'
 import type { CoreTables } from './tables.ts'
 
-/** Questions to people, with what the request says of itself. */
+/** In the words of the partial index decisions_asked. What an earlier approval let pass was asked of nobody. */
+function asked(db: Database) {
+  return withTables<CoreTables>(db)
+    .selectFrom('decisions')
+    .where(sql<boolean>`decisions.steps <> '[]'`)
+    .where('decisions.outcome', 'not in', ['auto', 'remembered', 'granted'])
+}
+
+/** Questions to people, by their ids alone. */
+export function decisionIds(db: Database) {
+  return asked(db).select('decisions.id')
+}
+
+/** With what says who may read the request. */
+export function readableRows(db: Database) {
+  return asked(db)
+    .leftJoin('sign_requests as signing', 'signing.id', 'decisions.sign_request_id')
+    .leftJoin('revoke_requests as revoking', 'revoking.id', 'decisions.revoke_request_id')
+    .select(['decisions.id', 'decisions.sign_request_id'])
+    .select(({ fn }) => [
+      fn.coalesce('signing.id', 'revoking.id').as('request_id'),
+      fn.coalesce('signing.requester', 'revoking.requester').as('requester'),
+      fn.coalesce('signing.requester_key', 'revoking.requester_key').as('requester_key'),
+      fn.coalesce('signing.organization_id', 'revoking.organization_id').as('organization_id'),
+      fn.coalesce('signing.authority_id', 'revoking.authority_id').as('authority_id'),
+      fn.coalesce('signing.profile_id', 'revoking.profile_id').as('profile_id'),
+    ])
+}
+
+export type ReadableRow = Awaited<ReturnType<ReturnType<typeof readableRows>['execute']>>[number]
+
+/** With all that the request says of itself. */
 export function decisionRows(db: Database) {
-  return (
-    withTables<CoreTables>(db)
-      .selectFrom('decisions')
-      .leftJoin('sign_requests as signing', 'signing.id', 'decisions.sign_request_id')
-      .leftJoin('revoke_requests as revoking', 'revoking.id', 'decisions.revoke_request_id')
-      .leftJoin('sign_requests as issued', 'issued.id', 'revoking.certificate_id')
-      .select([
-        'decisions.id',
-        'decisions.sign_request_id',
-        'decisions.revoke_request_id',
-        'decisions.revision',
-        'decisions.outcome',
-        'decisions.rule',
-        'decisions.steps',
-        'decisions.step',
-        'decisions.attended',
-        'decisions.hash',
-        'decisions.created_at',
-        'decisions.decided_at',
-        'signing.action',
-        'issued.uuid as issued_uuid',
-      ])
-      .select((eb) => {
-        const either = <
-          C extends
-            | 'id'
-            | 'uuid'
-            | 'status'
-            | 'requester'
-            | 'requester_key'
-            | 'organization_id'
-            | 'authority_id'
-            | 'profile_id'
-            | 'expires_at',
-        >(
-          column: C,
-        ) => eb.fn.coalesce(`signing.${column}`, `revoking.${column}`)
-        return [
-          either('id').as('request_id'),
-          either('uuid').as('request_uuid'),
-          either('status').as('request_status'),
-          either('requester').as('requester'),
-          either('requester_key').as('requester_key'),
-          either('organization_id').as('organization_id'),
-          either('authority_id').as('authority_id'),
-          either('profile_id').as('profile_id'),
-          either('expires_at').as('expires_at'),
-        ]
-      })
-      // In the words of the partial index decisions_asked.
-      .where(sql<boolean>`decisions.steps <> '[]'`)
-      .where('decisions.outcome', 'not in', ['auto', 'remembered', 'granted'])
-  )
+  return readableRows(db)
+    .leftJoin('sign_requests as issued', 'issued.id', 'revoking.certificate_id')
+    .select([
+      'decisions.revision',
+      'decisions.outcome',
+      'decisions.rule',
+      'decisions.steps',
+      'decisions.step',
+      'decisions.attended',
+      'decisions.hash',
+      'decisions.created_at',
+      'decisions.decided_at',
+      'signing.action',
+      'issued.uuid as issued_uuid',
+    ])
+    .select(({ fn }) => [
+      fn.coalesce('signing.uuid', 'revoking.uuid').as('request_uuid'),
+      fn.coalesce('signing.status', 'revoking.status').as('request_status'),
+      fn.coalesce('signing.expires_at', 'revoking.expires_at').as('expires_at'),
+    ])
 }
 
 export type DecisionRow = Awaited<ReturnType<ReturnType<typeof decisionRows>['execute']>>[number]

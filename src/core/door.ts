@@ -1,6 +1,7 @@
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import { createAdmin } from './adminDoor.ts'
+import { admitNames } from './admitNames.ts'
 import { alternateChains } from './alternateChain.ts'
 import { createApprovalPlans } from './approvalPlans.ts'
 import { createApprovals } from './approvals.ts'
@@ -35,7 +36,6 @@ import { nextCa } from './nextCa.ts'
 import { type AnswerOcsp, createOcsp } from './ocsp.ts'
 import { createOptionSets } from './optionSets.ts'
 import { park } from './park.ts'
-import { orderProblems } from './policy.ts'
 import type { RaProfile } from './profile.ts'
 import { loadProfile } from './profiles.ts'
 import { createRaProfiles } from './raProfiles.ts'
@@ -282,19 +282,4 @@ async function markAnswered(it: Installation, ref: number | string): Promise<voi
       .executeTakeFirst()
     if (marked) await rememberForNextOrder(db, await readSignRequest(db, marked.id), it.clock())
   })
-}
-
-const admitNames = (
-  it: Installation,
-  profile: RaProfile,
-  identifiers: Parameters<Door['admitNames']>[1],
-  period: Parameters<Door['admitNames']>[2],
-): void => {
-  const problems = orderProblems(profile.settings, identifiers, period ?? {}, it.clock()).filter(
-    ({ policy }) => profile.settings.enforcement[policy] !== 'soft',
-  )
-  const [first] = problems
-  if (!first) return
-  const code = problems.every((problem) => problem.code === first.code) ? first.code : 'malformed'
-  throw new Failure(code, problems.map(({ detail }) => detail).join('; '), { problems })
 }
