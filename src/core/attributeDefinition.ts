@@ -54,7 +54,8 @@ export async function listDefinitions({ it, requester }: AdminContext): Promise<
   return definitionsOf(it.db, id)
 }
 
-async function definitionsOf(db: Database, organizationId: number): Promise<AttributeDefinition[]> {
+/** Of one organization. The caller has made sure that they may be seen. */
+export async function definitionsOf(db: Database, organizationId: number): Promise<AttributeDefinition[]> {
   const rows = await withTables<CoreTables>(db)
     .selectFrom('attribute_definitions')
     .selectAll()
@@ -73,7 +74,8 @@ async function definitionsOf(db: Database, organizationId: number): Promise<Attr
   }))
 }
 
-function readDraft(given: unknown): z.output<typeof draft> {
+/** Throws Failure('malformed'). */
+export function readDraft(given: unknown): z.output<typeof draft> {
   const parsed = draft.safeParse(given)
   if (!parsed.success)
     throw asFailure(parsed.error.issues.map(({ path, message }) => ({ at: path.join('.'), detail: message })))
@@ -128,6 +130,44 @@ export async function addDefinition(
     throw new Failure('conflict', `there is an attribute ${read.name} already`, { cause: error })
   }
   return { uuid, contentType, ...read }
+}
+
+/** Other words and constraints for an attribute; its type stays. Throws Failure: malformed, notFound, forbidden, conflict (the type). */
+export async function changeDefinition(
+  { it, requester }: AdminContext,
+  given: AttributeDraft,
+  uuid: string,
+): Promise<void> {
+  const { contentType, ...read } = readDraft(given)
+  const at = it.clock()
+  await transaction(it.db, async (db) => {
+    const tables = withTables<CoreTables>(db)
+    const actor = await actorOf(db, requester)
+    const row = await tables.selectFrom('attribute_definitions').selectAll().where('uuid', '=', uuid).executeTakeFirst()
+    if (!row || !seesOrganization(actor, row.organization_id))
+      throw new Failure('notFound', 'there is no such attribute')
+    requireAdministrator(actor, row.organization_id)
+    if (row.content_type !== contentType)
+      throw new Failure(
+        'conflict',
+        `the attribute ${row.name} is a ${row.content_type}, and certificates may have it: remove it first`,
+      )
+    const { label, description = null, required, list, constraints } = read
+    const columns = {
+      label,
+      description,
+      required: required ? 1 : 0,
+      list: list ? 1 : 0,
+      constraints: JSON.stringify(constraints),
+    }
+    await tables.updateTable('attribute_definitions').set(columns).where('id', '=', row.id).execute()
+    await audit(db, requester, at, {
+      action: 'attribute.changed',
+      organizationId: row.organization_id,
+      subject: { kind: 'attribute', id: row.id },
+      details: { uuid, ...read, name: row.name },
+    })
+  })
 }
 
 /** What certificates have of it stays. Throws Failure: notFound, forbidden. */

@@ -86,38 +86,45 @@ export async function changeAuthority(
   name: string,
   change: { enabled?: boolean; owner?: string; settings?: unknown },
 ): Promise<AuthorityView> {
-  const { it, requester } = context
-  const settings = change.settings === undefined ? undefined : parsed(authoritySettings, change.settings, 'settings')
-  await transaction(it.db, async (db) => {
-    const actor = await actorOf(db, requester)
-    const row = await findAuthorityRow(db, actor, name)
-    const { id, organization_id: organizationId } = row
-    await requireCapability(db, actor, 'manage', { organizationId, authorityId: id })
-    if (settings?.upstream && row.kind !== 'acme')
-      throw new Failure('malformed', `settings.upstream: ${name} has no upstream CA`)
-    if (settings) await handOverCrl(db, { authorityId: id, organizationId, settings, actor, now: it.clock() })
-    const columns = {
-      ...(change.enabled === undefined ? {} : { enabled: change.enabled ? 1 : 0 }),
-      ...(change.owner === undefined ? {} : { owner_id: await ownerId(db, organizationId, change.owner) }),
-      ...(change.settings === undefined ? {} : { settings: JSON.stringify(change.settings) }),
-    }
-    if (Object.keys(columns).length === 0) throw new Failure('malformed', 'nothing to change was given')
-    await withTables<CoreTables>(db)
-      .updateTable('authorities')
-      .set((eb) => ({ ...columns, version: eb('version', '+', 1) }))
-      .where('id', '=', id)
-      .execute()
-    const subject = { kind: 'authority', id } as const
-    await audit(db, requester, it.clock(), {
-      action: 'authority.changed',
-      organizationId,
-      subject,
-      details: { name, ...change, ...(columns.owner_id === undefined ? {} : { ownerId: columns.owner_id }) },
-    })
-    if (columns.owner_id !== undefined && change.owner?.toLowerCase() !== row.owner) {
-      const what = `made ${change.owner} the owner of the authority ${name}`
-      await tellOfOperator(db, actor, { at: it.clock(), organizationId, subject, what })
-    }
-  })
+  await transaction(context.it.db, (db) => storeAuthorityChange(db, context, name, change))
   return showAuthority(context, name)
+}
+
+/** As changeAuthority, in the caller's transaction. */
+export async function storeAuthorityChange(
+  db: Database,
+  { it, requester }: AdminContext,
+  name: string,
+  change: { enabled?: boolean; owner?: string; settings?: unknown },
+): Promise<void> {
+  const settings = change.settings === undefined ? undefined : parsed(authoritySettings, change.settings, 'settings')
+  const actor = await actorOf(db, requester)
+  const row = await findAuthorityRow(db, actor, name)
+  const { id, organization_id: organizationId } = row
+  await requireCapability(db, actor, 'manage', { organizationId, authorityId: id })
+  if (settings?.upstream && row.kind !== 'acme')
+    throw new Failure('malformed', `settings.upstream: ${name} has no upstream CA`)
+  if (settings) await handOverCrl(db, { authorityId: id, organizationId, settings, actor, now: it.clock() })
+  const columns = {
+    ...(change.enabled === undefined ? {} : { enabled: change.enabled ? 1 : 0 }),
+    ...(change.owner === undefined ? {} : { owner_id: await ownerId(db, organizationId, change.owner) }),
+    ...(change.settings === undefined ? {} : { settings: JSON.stringify(change.settings) }),
+  }
+  if (Object.keys(columns).length === 0) throw new Failure('malformed', 'nothing to change was given')
+  await withTables<CoreTables>(db)
+    .updateTable('authorities')
+    .set((eb) => ({ ...columns, version: eb('version', '+', 1) }))
+    .where('id', '=', id)
+    .execute()
+  const subject = { kind: 'authority', id } as const
+  await audit(db, requester, it.clock(), {
+    action: 'authority.changed',
+    organizationId,
+    subject,
+    details: { name, ...change, ...(columns.owner_id === undefined ? {} : { ownerId: columns.owner_id }) },
+  })
+  if (columns.owner_id !== undefined && change.owner?.toLowerCase() !== row.owner) {
+    const what = `made ${change.owner} the owner of the authority ${name}`
+    await tellOfOperator(db, actor, { at: it.clock(), organizationId, subject, what })
+  }
 }

@@ -12,6 +12,7 @@ import type { CaChain } from './authority.ts'
 import type { Certificate, CertificateRef } from './certificate.ts'
 import type { AskElsewhere, ChallengeAsked, ChallengeGrant, TellElsewhere } from './challenge.ts'
 import type { Credential, CredentialKind } from './credential.ts'
+import type { Configuration } from './configuration.ts'
 import type { CrlRef } from './crl.ts'
 import type { CsrAttributesAsk } from './csrAttributes.ts'
 import type { Decisions } from './decisionRecords.ts'
@@ -237,6 +238,7 @@ export interface Door {
   decisions: Decisions
   raProfiles: RaProfiles
   optionSets: OptionSets
+  configuration: Configuration
   admin: Admin
   list: Listing
 }

@@ -12,6 +12,7 @@ import { readChain } from './authorityChain.ts'
 import { hasCapability } from './capability.ts'
 import { type Certificate, findCertificate } from './certificate.ts'
 import { askChallenge, isChallenge, redeemChallenge, tellElsewhere } from './challengeAsk.ts'
+import { createConfiguration } from './configuration.ts'
 import type { Core, Door } from './core.ts'
 import { admitCredential, findCredential, redeemCredential } from './credential.ts'
 import { currentCrl } from './crl.ts'
@@ -192,6 +193,9 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
     },
     get optionSets() {
       return createOptionSets({ it, requester, checkProtocols })
+    },
+    get configuration() {
+      return createConfiguration({ it, requester, checkProtocols })
     },
     get admin() {
       return createAdmin(it, requester, checkProtocols)

@@ -37,7 +37,8 @@ const folder = z.strictObject({
     ),
 })
 
-const webhook = z.strictObject({
+/** Where messages are sent to. */
+export const webhookSettings = z.strictObject({
   /** https; http to an address that is loopback or private. */
   url: z
     .url({ protocol: /^https?$/ })
@@ -53,9 +54,9 @@ function isPlain(url: string): boolean {
   return username === '' && password === '' && hash === ''
 }
 
-const settings = { folder, webhook } as const satisfies Record<LocationKind, z.ZodType>
+const settings = { folder, webhook: webhookSettings } as const satisfies Record<LocationKind, z.ZodType>
 export type FolderSettings = z.output<typeof folder>
-export type WebhookSettings = z.output<typeof webhook>
+export type WebhookSettings = z.output<typeof webhookSettings>
 
 const draft = z.strictObject({
   name: text(100),
@@ -92,10 +93,15 @@ function read<T>(schema: z.ZodType<T>, given: unknown, at = ''): T {
 export async function listLocations({ it, requester }: AdminContext): Promise<Location[]> {
   const actor = await actorOf(it.db, requester)
   const { id } = await organizationFor(it.db, actor, undefined)
-  const rows = await withTables<CoreTables>(it.db)
+  return locationsOf(it.db, id)
+}
+
+/** Of one organization, by name. The caller has made sure that they may be seen. */
+export async function locationsOf(db: Database, organizationId: number): Promise<Location[]> {
+  const rows = await withTables<CoreTables>(db)
     .selectFrom('locations')
     .selectAll()
-    .where('organization_id', '=', id)
+    .where('organization_id', '=', organizationId)
     .orderBy('name')
     .execute()
   return rows.map((row) => ({

@@ -15,3 +15,16 @@ export { DatabaseUnavailable, isUniqueViolation } from './errors.ts'
 export function transaction<R>(db: Database, work: (db: Database) => Promise<R>): Promise<R> {
   return db[inside].transaction(work)
 }
+
+/**
+ * A transaction as a handle on which transaction() is no transaction of its own but a part of that one: for doing at once what each stores
+ * by itself. What throws inside has undone nothing yet, so whoever catches it must let the whole transaction fail.
+ */
+export function joined(db: Database): Database {
+  const { kysely, run, close, counts } = db[inside]
+  const handle: Database = {
+    dialect: db.dialect,
+    [inside]: { kysely, run, close, counts, transaction: (work) => work(handle) },
+  }
+  return handle
+}
