@@ -12,6 +12,11 @@ import { endEntityOperations } from './endEntities.ts'
 import { enrolmentOperations } from './enrolment.ts'
 import { enumOperations } from './enums.ts'
 import { infoOperations } from './info.ts'
+import { inventoryAboutOperations } from './inventoryAbout.ts'
+import { inventoryChangeOperations } from './inventoryChange.ts'
+import { inventoryContentOperations } from './inventoryContent.ts'
+import { inventoryListOperations } from './inventoryList.ts'
+import { inventoryUploadOperations } from './inventoryUpload.ts'
 import { issueCertificate } from './issue.ts'
 import { legacyIssue } from './legacyIssue.ts'
 import { legacyLookups } from './legacyLookups.ts'
@@ -55,6 +60,11 @@ export const operations: readonly Operation[] = [
   revokeCertificate,
   confirmRevocation,
   certificateByUuid,
+  ...inventoryListOperations,
+  ...inventoryChangeOperations,
+  ...inventoryUploadOperations,
+  ...inventoryContentOperations,
+  ...inventoryAboutOperations,
   ...requestOperations,
   simulateOrder,
   ...recordOperations,
