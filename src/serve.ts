@@ -24,6 +24,7 @@ import { createMetrics, type Metrics } from './metrics.ts'
 import { pemEncode } from './pki/pem.ts'
 import type { Chore, Host, Protocol } from './protocol.ts'
 import { createServer, type Server } from './server.ts'
+import { webhookUpkeep } from './webhookCourier.ts'
 
 export interface RunningServer {
   /** What to print. */
@@ -119,7 +120,7 @@ async function open(opening: Opening): Promise<string> {
   const more = [{ name: 'renew the TLS certificate', every: 60_000, run: renewTls }, ...choresOf(protocols, hostOf)]
   more.push(...publishing(opening))
   const inventory = inventoryUpkeep(it, config.locationFolder)
-  more.push(...inventory.chores)
+  more.push(...inventory.chores, ...webhookUpkeep(it))
   const upkeep = startUpkeep(it, { handlers: { ...handlersOf(protocols, hostOf), ...inventory.handlers }, more })
   closing.splice(closing.length - 1, 0, () => upkeep.stop())
   void warnOfSurroundings(opening)

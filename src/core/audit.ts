@@ -22,6 +22,7 @@ export type AuditSubject =
   | 'delegation'
   | 'standing_approval'
   | 'location'
+  | 'webhook'
   | 'attribute'
   | 'installation'
 

@@ -45,6 +45,7 @@ import type { Asker, Simulation } from './simulate.ts'
 import type { StandingApprovals } from './standingApprovals.ts'
 import type { SubmitDraft } from './submit.ts'
 import type { Succession, SuccessorDraft } from './successor.ts'
+import type { Webhooks } from './webhooks.ts'
 
 /** Runs in the transaction that creates the record; what it throws undoes the record and reaches the caller. */
 export type Claim = (db: Database) => Promise<void>
@@ -237,6 +238,7 @@ export interface Door {
   approvalPlans: ApprovalPlans
   decisions: Decisions
   raProfiles: RaProfiles
+  webhooks: Webhooks
   optionSets: OptionSets
   configuration: Configuration
   admin: Admin

@@ -62,6 +62,7 @@ import { allows, reaches } from './tokenScope.ts'
 import { upload } from './upload.ts'
 import { findKeyAuthorization } from './upstreamProof.ts'
 import { variantOf } from './variant.ts'
+import { createWebhooks } from './webhooks.ts'
 
 /** Checks the options of protocols on a profile by the adapters' own schemas; throws Failure('malformed'). */
 export type CheckProtocols = (protocols: Record<string, unknown>) => void
@@ -196,6 +197,9 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
     },
     get configuration() {
       return createConfiguration({ it, requester, checkProtocols })
+    },
+    get webhooks() {
+      return createWebhooks({ it, requester })
     },
     get admin() {
       return createAdmin(it, requester, checkProtocols)

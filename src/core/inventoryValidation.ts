@@ -135,6 +135,12 @@ async function tellOfEnd(db: Database, { id, organizationId, subject, notAfter, 
     subject: { kind: 'certificate', id },
     detail,
   })
+  await audit(db, upkeepActor, at, {
+    action: 'certificate.expiring',
+    organizationId,
+    subject: { kind: 'certificate', id },
+    details: { notAfter: notAfter.toISOString() },
+  })
 }
 
 /** What was found last; undefined: it was never validated. */

@@ -30,9 +30,10 @@ import type {
 import type { RolloversTable } from './rolloverTable.ts'
 import type { ServerKeysTable } from './serverKeyTable.ts'
 import type { UpstreamAccountsTable, UpstreamProofsTable, UpstreamWorkTable } from './upstreamTables.ts'
+import type { WebhookTables } from './webhookTables.ts'
 
 /** Columns of the core's tables. Times are epoch milliseconds, flags 0 or 1, serials and hashes lower-case hex, JSON is text. */
-export interface CoreTables extends InventoryTables {
+export interface CoreTables extends InventoryTables, WebhookTables {
   settings: { name: string; value: string }
   organizations: { id: Generated<number>; uuid: string; name: string; created_at: number }
   users: UsersTable

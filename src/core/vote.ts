@@ -4,7 +4,7 @@ import type { RequestKind, VoteInput } from './approval.ts'
 import type { Afterwards, ApprovalContext } from './approvalContext.ts'
 import { audit } from './audit.ts'
 import { type Ballot, checkVote } from './ballot.ts'
-import { holdRequest, subjectOf } from './held.ts'
+import { type Held, holdRequest, subjectOf } from './held.ts'
 import type { RequestRef } from './request.ts'
 import { settleApproval, settleDenial } from './settle.ts'
 import { storeVote } from './votes.ts'
@@ -20,13 +20,30 @@ export async function vote(
   ref: RequestRef,
   input: VoteInput,
 ): Promise<{ status: string }> {
-  const afterwards = await transaction(context.db, async (db) => {
-    const ballot = await checkVote(db, context, await holdRequest(db, kind, ref), input)
-    await storeVote(db, ballot)
-    await auditVote(db, context, ballot)
-    return input.verdict === 'deny' ? settleDenial(db, context, ballot) : settleApproval(db, context, ballot)
-  })
+  const { afterwards } = await transaction(context.db, async (db) =>
+    castVote(db, context, await holdRequest(db, kind, ref), { input }),
+  )
   return finish(context, { kind, ref }, afterwards)
+}
+
+export interface Cast {
+  ballot: Ballot
+  /** What follows the commit. */
+  afterwards: Afterwards | undefined
+}
+
+/** As vote, in the caller's transaction, on a request that is locked. `told`: what else the audit trail says of it. */
+export async function castVote(
+  db: Database,
+  context: ApprovalContext,
+  held: Held,
+  { input, told = {} }: { input: VoteInput; told?: Record<string, unknown> },
+): Promise<Cast> {
+  const ballot = await checkVote(db, context, held, input)
+  await storeVote(db, ballot)
+  await auditVote(db, context, ballot, told)
+  const settle = input.verdict === 'deny' ? settleDenial : settleApproval
+  return { ballot, afterwards: await settle(db, context, ballot) }
 }
 
 /** Runs what follows the commit, and answers where the request stands then. */
@@ -39,7 +56,12 @@ export async function finish(
   return { status: (await holdRequest(db, kind, ref, false)).request.status }
 }
 
-async function auditVote(db: Database, { requester }: ApprovalContext, ballot: Ballot): Promise<void> {
+async function auditVote(
+  db: Database,
+  { requester }: ApprovalContext,
+  ballot: Ballot,
+  told: Record<string, unknown>,
+): Promise<void> {
   const { held, decision, input, seat, at } = ballot
   const { delegation } = seat ?? {}
   await audit(db, requester, at, {
@@ -47,6 +69,7 @@ async function auditVote(db: Database, { requester }: ApprovalContext, ballot: B
     organizationId: held.request.organizationId,
     subject: subjectOf(held),
     details: {
+      ...told,
       user: ballot.voter.name,
       ...(delegation ? { for: delegation.of, delegation: delegation.id } : {}),
       verdict: input.verdict,
