@@ -26,6 +26,7 @@ import { foresee } from './foresee.ts'
 import { createGroups } from './groups.ts'
 import { actingUser } from './held.ts'
 import { unhold } from './hold.ts'
+import { asRevoker } from './holder.ts'
 import { createIdentities } from './identities.ts'
 import type { Installation } from './installation.ts'
 import { createInventory } from './inventory.ts'
@@ -97,7 +98,7 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
     },
     revoke: async (draft, claim) => {
       await mayAskRevocation(it, requester, draft.certificate)
-      return revoke(it, requester, draft, claim)
+      return revoke(it, await asRevoker(db, requester, draft), draft, claim)
     },
     park: async (draft, claim) => {
       await maySign(it, requester, draft.profile)

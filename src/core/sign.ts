@@ -4,6 +4,7 @@ import { askedOf, findAsked, keepAsked } from './asked.ts'
 import { audit } from './audit.ts'
 import type { Claim, SignAnswer } from './core.ts'
 import { takeForeseen } from './foreseen.ts'
+import { withOrderers } from './holder.ts'
 import type { Installation } from './installation.ts'
 import { judge } from './judge.ts'
 import { insertSignRequest, type Order, Raced } from './newRequest.ts'
@@ -21,7 +22,7 @@ export async function sign(
   draft: SignDraft,
   claim?: Claim,
 ): Promise<SignAnswer> {
-  const { order, verdict } = await judge(it, requester, draft)
+  const { order, verdict } = await judge(it, await withOrderers(it.db, requester), draft)
   if (!verdict) return refuse(it, order, claim)
   return passing(it, order, (db) => makeRecord(db, it, order, { verdict, claim }))
 }
