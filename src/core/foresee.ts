@@ -136,6 +136,7 @@ async function askEarly(db: Database, early: Early): Promise<void> {
     profileId: profile.id,
     action: draft.action,
     requesterKey: requesterKey(requester),
+    people: requester.people,
     ruleVersion: outcome.version,
     scope,
     at: now,

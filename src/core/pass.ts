@@ -123,6 +123,7 @@ async function findStanding(
     profileId: draft.profile.id,
     action: draft.action,
     requesterKey: requesterKey(requester),
+    people: requester.people,
     ruleVersion: outcome.version,
     scope: rememberedScope(admission.wanted, findings, now),
     at: now,

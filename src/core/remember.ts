@@ -29,6 +29,8 @@ export interface RememberedScope {
   pathLength: number
   /** Canonical JSON, empty for none. */
   nameConstraints: string
+  /** Its revocation would be told to nobody. Absent in what was kept before there was this: it would. */
+  noRevAvail?: true
   /** What policy and rules had noticed; an approver was not asked about anything else. */
   noticed: string[]
 }
@@ -50,6 +52,7 @@ export function rememberedScope(wanted: WantedCertificate, findings: readonly Fi
     mustStaple: wanted.mustStaple,
     pathLength: wanted.pathLength ?? -1,
     nameConstraints: wanted.nameConstraints === undefined ? '' : canonicalJson(wanted.nameConstraints),
+    ...(wanted.noRevAvail ? { noRevAvail: true } : {}),
     noticed: findings
       .filter(({ by, check }) => by !== 'lint' && check !== nobodyMayApprove && check !== leftOut)
       .map(({ by, check }) => `${by}:${check}`),
@@ -72,6 +75,7 @@ export function covers(approved: RememberedScope, asked: RememberedScope): boole
     (asked.mustStaple || !approved.mustStaple) &&
     pathCovered(approved.pathLength, asked.pathLength) &&
     asked.nameConstraints === approved.nameConstraints &&
+    (!asked.noRevAvail || approved.noRevAvail === true) &&
     asked.noticed.every((check) => approved.noticed.includes(check))
   )
 }
@@ -92,6 +96,8 @@ export interface RememberedQuery {
   profileId: number
   action: Action
   requesterKey: string
+  /** Those behind the order: what one of them approved does not let it pass. */
+  people: readonly number[]
   ruleVersion: string
   scope: RememberedScope
   at: Date
@@ -115,10 +121,29 @@ export async function findRemembered(db: Database, query: RememberedQuery): Prom
     .orderBy('kept.id', 'desc')
     .limit(100)
     .execute()
-  const fitting = rows.filter(({ scope }) => covers(JSON.parse(scope), query.scope))
+  const covering = rows.filter(({ scope }) => covers(JSON.parse(scope), query.scope))
+  const own = await decidedBy(
+    db,
+    covering.map((row) => row.decision_id),
+    query.people,
+  )
+  const fitting = covering.filter((row) => !own.has(row.decision_id))
   // One that lasts is preferred, so that one given for a single order is not used up in vain.
   const chosen = fitting.find(({ asked_by }) => asked_by !== null) ?? fitting[0]
   return chosen && { kind: 'remembered', id: chosen.id, decisionId: chosen.decision_id, once: chosen.asked_by === null }
+}
+
+/** Of these decisions those in which one of these people has voted, himself or by another. */
+async function decidedBy(db: Database, decisions: number[], people: readonly number[]): Promise<Set<number>> {
+  if (decisions.length === 0 || people.length === 0) return new Set()
+  const rows = await withTables<CoreTables>(db)
+    .selectFrom('votes')
+    .leftJoin('delegations', 'delegations.id', 'votes.delegation_id')
+    .select('votes.decision_id')
+    .where('votes.decision_id', 'in', decisions)
+    .where(({ or, eb }) => or([eb('votes.user_id', 'in', people), eb('delegations.delegator_id', 'in', people)]))
+    .execute()
+  return new Set(rows.map((row) => row.decision_id))
 }
 
 /** Takes note that a remembered approval is used. False: it was for a single order, and another one was quicker. */
@@ -174,8 +199,8 @@ const nextOrder = 72 * 3_600_000
 
 /**
  * Keeps the approval of a failed request for the next order: call it when its contract has told its client the failure,
- * after which the request itself cannot be tried again. Does nothing for a request that people did not approve, and for
- * one whose approval is remembered already.
+ * after which the request itself cannot be tried again. Does nothing for a request that people did not approve or that was
+ * decided by an override, and for one whose approval is remembered already.
  */
 export async function rememberForNextOrder(db: Database, request: SignRequest, at: Date): Promise<void> {
   if (request.status !== 'failed') return
@@ -186,6 +211,16 @@ export async function rememberForNextOrder(db: Database, request: SignRequest, a
     .where('decisions.sign_request_id', '=', request.id)
     .where('decisions.revision', '=', request.revision)
     .where('decisions.outcome', '=', 'approved')
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('votes')
+            .select('votes.id')
+            .whereRef('votes.decision_id', '=', 'decisions.id')
+            .where('votes.override', '=', 1),
+        ),
+      ),
+    )
     .executeTakeFirst()
   if (!decision || decision.kept !== null) return
   const lasts = (await longestRemembered(db, request, decision.rule_version)) ?? nextOrder

@@ -54,6 +54,9 @@ describe('what an approval covers', () => {
     expect(covers(scope({ pathLength: 0 }), scope({ pathLength: 1 }))).toBe(false)
     expect(covers(scope({ pathLength: 0 }), scope({}))).toBe(false)
     expect(covers(scope({}), scope({ pathLength: 0 }))).toBe(true)
+    expect(covers(scope({}), scope({ noRevAvail: true }))).toBe(false)
+    expect(covers(scope({ noRevAvail: true }), scope({ noRevAvail: true }))).toBe(true)
+    expect(covers(scope({ noRevAvail: true }), scope({}))).toBe(true)
   })
 
   test('what the approver was not warned of is wider', () => {
@@ -93,6 +96,7 @@ describe.each(databases)('remembered approvals on $name', ({ open }) => {
       profileId,
       action: 'issue',
       requesterKey: requesterKey(requester),
+      people: requester.people,
       ruleVersion: asked.version,
       scope: rememberedScope(wanted, [], start),
       at: start,
@@ -118,6 +122,26 @@ describe.each(databases)('remembered approvals on $name', ({ open }) => {
     expect(await find(asked, { ruleVersion: ruleVersion({ ...asked.rule, remember: '31d' }) })).toBeUndefined()
     const wider = { ...wanted, identifiers: [...wanted.identifiers, dns('shop.example.org')] }
     expect(await find(asked, { scope: rememberedScope(wider, [], start) })).toBeUndefined()
+  })
+
+  test('not for an order behind which one who approved it stands, or one whose vote it was', async () => {
+    const [delegate, nobody] = [await world.user(`delegate${refs}`), await world.user(`nobody${refs}`)]
+    const asked = await ask()
+    const made = { uuid: `delegation-${delegate.id}`, organization_id: world.here.id, delegator_id: world.owner.id }
+    await transaction(world.db, (db) =>
+      withTables<CoreTables>(db)
+        .insertInto('delegations')
+        .values({
+          ...made,
+          ...{ delegate_id: delegate.id, profile_id: null, authority_id: null, reason: null, ended_at: null },
+          ...{ from_at: start.getTime(), until_at: start.getTime() + day, created_at: start.getTime() },
+        })
+        .execute(),
+    )
+    await world.vote(delegate, asked, { remember: '10d' })
+    expect(await find(asked, { people: [nobody.id] })).toBeDefined()
+    expect(await find(asked, { people: [nobody.id, delegate.id] })).toBeUndefined()
+    expect(await find(asked, { people: [world.owner.id] })).toBeUndefined()
   })
 
   test('a decision by memory lets the request pass, again and again', async () => {
@@ -195,6 +219,16 @@ describe.each(databases)('remembered approvals on $name', ({ open }) => {
     const orders = await Promise.all([ask(), ask(), ask()])
     const opened = await Promise.all(orders.map((order) => reopen(order, remembered)))
     expect(opened.map(({ outcome }) => outcome).sort()).toEqual(['remembered', 'waiting', 'waiting'])
+    expect(await find(asked)).toBeUndefined()
+  })
+
+  test('nothing is kept of an override', async () => {
+    const admin = await world.user(`overrides${refs}`, { admin: true })
+    const asked = await ask()
+    await world.vote(admin, asked, { override: true, reason: 'urgent' })
+    const door = world.as({ kind: 'system', ref: 'test', name: 'test', people: [] })
+    await door.markFailed('sign', asked.id, 'the key store is gone')
+    await transaction(world.db, async (db) => rememberForNextOrder(db, await readSignRequest(db, asked.id), start))
     expect(await find(asked)).toBeUndefined()
   })
 
