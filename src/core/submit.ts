@@ -13,6 +13,7 @@ import { refuse } from './refusal.ts'
 import { requireRegistered, requireSecret } from './registration.ts'
 import type { RequestRef, SignDraft, SignRequest } from './request.ts'
 import { type Requester, requesterKey } from './requester.ts'
+import { allows } from './tokenScope.ts'
 import { moveSignRequest } from './transition.ts'
 
 /** What is said when a parked order is submitted; the rest is as it was parked. */
@@ -55,13 +56,17 @@ export async function submit(
   return passing(it, order, (db) => pass(db, it, { order, verdict, claim }, place(db)))
 }
 
+type Parked = Extract<Held, { kind: 'sign' }>
+
 /** Whoever parked it, who may order of its profile, and who shows its secret. Throws Failure('notFound' | 'forbidden'). */
-async function requireOrderer(it: Installation, requester: Requester, held: Held, shown: boolean): Promise<void> {
+async function requireOrderer(it: Installation, requester: Requester, held: Parked, shown: boolean): Promise<void> {
   const user = await actingUser(it.db, requester)
   if (requester.kind === 'user' || requester.kind === 'token') {
     if (!user) throw new Failure('notFound', 'there is no such request')
     requireVisible(held, requester, user)
-    if (shown || (await mayHandle(it.db, held, requester, 'create_cert'))) return
+    // A secret gives no token what its scope keeps from it, and none that only reads learns whether it is right.
+    if (shown && allows(user.scope, 'create_cert', held.request)) return
+    if (await mayHandle(it.db, held, requester, 'create_cert')) return
     throw new Failure('forbidden', 'you may not order certificates of this profile (create_cert)')
   }
   // What is no person of ours sees only its own; a secret opens this one order.

@@ -242,6 +242,25 @@ describe.each(databases)('what a token is limited to, on $name', ({ open }) => {
       scope: { capabilities: ['read'], profileId },
     })
   })
+
+  test('a registration with a secret is submitted by no token without create_cert, which learns nothing of the secret', async () => {
+    const profile = await world.profile()
+    const csr = await newCsr(['registered.example.org'])
+    const registration = { secret: 'a secret of theirs' }
+    const draft = { profile, protocol: 'ra', action: 'issue', identifiers: csr.identifiers, registration } as const
+    const { request } = await people.as(people.chief).park({ ...draft, refusal: 'store' })
+    for (const scope of [
+      { capabilities: ['create_cert', 'read'], readOnly: true },
+      { capabilities: ['read'] },
+    ] as const)
+      for (const secret of ['a wrong secret of nobody', registration.secret]) {
+        const tried = (await door('alice', scope)).submit(request.uuid, { csr, secret })
+        await expect(tried).rejects.toMatchObject(failure('forbidden', /create_cert/))
+      }
+    expect(await people.as(people.chief).registration(request.id)).toMatchObject({ failedAttempts: 0 })
+    const able = await door('alice', { capabilities: ['create_cert'] })
+    expect((await able.submit(request.uuid, { csr, ...registration })).request.status).not.toBe('draft')
+  })
 })
 
 describe('a scope within another', () => {
