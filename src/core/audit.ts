@@ -14,6 +14,8 @@ export type AuditSubject =
   | 'user'
   | 'token'
   | 'key'
+  | 'key_pair'
+  | 'key_profile'
   | 'server_key'
   | 'credential'
   | 'challenge'

@@ -3,6 +3,7 @@ import { forUpdate, withTables } from '../db/tables.ts'
 import { findCertificate } from './certificate.ts'
 import { findDecision, settleDecision } from './decision.ts'
 import { lifting } from './hold.ts'
+import { destroyWithRevocation } from './keyPairDestroy.ts'
 import { toRevokeRequest } from './records.ts'
 import type { RevokeRequest } from './request.ts'
 import type { Requester } from './requester.ts'
@@ -75,6 +76,7 @@ async function endRequest(
   if (request.status === 'revoking') {
     await moveRevokeRequest(db, { id: request.id, from: 'revoking', to: 'revoked', actor, at, details })
     if (request.code === 'keyCompromise') await blockKeyOf(db, id, at)
+    if (request.destroyKey) await destroyKeyOf(db, id, { request: request.id, actor, at })
     return request.id
   }
   const decision = await findDecision(db, 'revoke', request)
@@ -94,6 +96,11 @@ async function openRequest(db: Database, certificateId: number): Promise<RevokeR
       .where('status', 'in', ['requested', 'revoking']),
   ).executeTakeFirst()
   return row && toRevokeRequest(row)
+}
+
+async function destroyKeyOf(db: Database, certificateId: number, by: { request: number; actor: Requester; at: Date }) {
+  const certificate = await findCertificate(db, { id: certificateId })
+  if (certificate) await destroyWithRevocation(db, { certificate, ...by })
 }
 
 async function blockKeyOf(db: Database, certificateId: number, at: Date): Promise<void> {

@@ -23,6 +23,7 @@ import type { Groups } from './groups.ts'
 import type { Unheld } from './hold.ts'
 import type { Identities } from './identities.ts'
 import type { Inventory } from './inventory.ts'
+import type { KeyPairs } from './keyPairs.ts'
 import type { Limits } from './limits.ts'
 import type { Listing } from './listing.ts'
 import type { MessageKeySource, MessageKeys } from './messageKey.ts'
@@ -227,6 +228,7 @@ export interface Door {
   /** What a request must be like that policy admits (RFC 9908). */
   csrWishes(profile: RaProfile, ask: CsrAttributesAsk): CsrWishes
   serverKeys: ServerKeys
+  keyPairs: KeyPairs
   enrolment: Enrolment
   identities: Identities
   limits: Limits

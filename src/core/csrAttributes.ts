@@ -50,7 +50,8 @@ export function keyWish(rules: KeyRules, asked: KeySpec | undefined): KeyWish | 
   return rules.ed25519 ? { algorithm: 'Ed25519' } : undefined
 }
 
-function wishOf(spec: KeySpec): KeyWish {
+/** The same for another purpose: a key spec as the kind of key that a request is to have. */
+export function wishOf(spec: KeySpec): KeyWish {
   switch (spec) {
     case 'P-256':
     case 'P-384':

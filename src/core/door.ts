@@ -17,9 +17,9 @@ import type { Core, Door } from './core.ts'
 import { admitCredential, findCredential, redeemCredential } from './credential.ts'
 import { currentCrl } from './crl.ts'
 import { csrWishes } from './csrAttributes.ts'
+import { createDecisions } from './decisionRecords.ts'
 import { createDelegations } from './delegations.ts'
 import { createEnrolment } from './enrolment.ts'
-import { createDecisions } from './decisionRecords.ts'
 import { Failure } from './failure.ts'
 import { afterApproval, afterRetry } from './follow.ts'
 import { foresee } from './foresee.ts'
@@ -31,6 +31,7 @@ import { createIdentities } from './identities.ts'
 import type { Installation } from './installation.ts'
 import { createInventory } from './inventory.ts'
 import { wouldKeepNames } from './keptNames.ts'
+import { createKeyPairs } from './keyPairs.ts'
 import { createLimits } from './limits.ts'
 import { createListing } from './lists.ts'
 import { messageKeys } from './messageKey.ts'
@@ -160,6 +161,9 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
     get serverKeys() {
       return createServerKeys(it, requester, (profile) => maySign(it, requester, profile))
     },
+    get keyPairs() {
+      return createKeyPairs({ it, requester }, (profile) => maySign(it, requester, profile))
+    },
     get limits() {
       return createLimits(it, requester)
     },
@@ -196,11 +200,11 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
     get optionSets() {
       return createOptionSets({ it, requester, checkProtocols })
     },
-    get configuration() {
-      return createConfiguration({ it, requester, checkProtocols })
-    },
     get webhooks() {
       return createWebhooks({ it, requester })
+    },
+    get configuration() {
+      return createConfiguration({ it, requester, checkProtocols })
     },
     get admin() {
       return createAdmin(it, requester, checkProtocols)

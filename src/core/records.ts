@@ -43,6 +43,7 @@ export function toRevokeRequest(row: Selectable<CoreTables['revoke_requests']>):
     requester: JSON.parse(row.requester),
     ...(row.code === null ? {} : { code: row.code }),
     ...(row.invalidity_at === null ? {} : { invalidityDate: new Date(row.invalidity_at) }),
+    ...(row.destroy_key === 1 ? { destroyKey: true } : {}),
     findings: JSON.parse(row.findings),
     ...texts(row),
     ...times(row),

@@ -158,6 +158,8 @@ export interface RevokeDraft {
    */
   grounds: 'account' | 'names' | 'key' | 'user' | 'registrationAuthority'
   comment?: string
+  /** The private key of the certificate, which is held here, is destroyed in the moment of the revocation. */
+  destroyKey?: boolean
 }
 
 export interface RevokeRequest {
@@ -174,6 +176,8 @@ export interface RevokeRequest {
   code?: string
   /** As in RevokeDraft. */
   invalidityDate?: Date
+  /** As in RevokeDraft. */
+  destroyKey?: true
   findings: Finding[]
   lastError?: string
   reason?: string

@@ -56,6 +56,8 @@ export interface RevokeRequestsTable {
   code: string | null
   /** Since when the key is thought to be known by others (RFC 5280 section 5.3.2). */
   invalidity_at: number | null
+  /** 1: the private key of the certificate, which is here, is destroyed with it. */
+  destroy_key: Generated<number>
   /** JSON of what the rules saw. */
   facts: string
   findings: string

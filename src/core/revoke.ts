@@ -14,7 +14,9 @@ import { revokeFacts } from './facts.ts'
 import { Failure } from './failure.ts'
 import { cancelLifting, lifting } from './hold.ts'
 import type { Installation } from './installation.ts'
+import { destroyWithRevocation, toldOfKey } from './keyPairDestroy.ts'
 import { refuseUnpublished } from './noRevAvail.ts'
+import { recentDenial, resolveOpen } from './openRevocation.ts'
 import type { RaProfile } from './profile.ts'
 import { loadProfile } from './profiles.ts'
 import { readRevokeRequest } from './records.ts'
@@ -28,7 +30,8 @@ import { alreadyRevoked, blockCompromisedKey, release, withdraw } from './withdr
 /** RFC 5280 section 5.3.1, less what only a delta CRL says. unspecified is accepted, and neither CRL nor OCSP repeats it. */
 const reasons = Object.keys(reasonCodes).filter((name) => name !== 'removeFromCRL')
 
-interface Revocation {
+/** A revocation on its way through the core. */
+export interface Revocation {
   draft: RevokeDraft
   requester: Requester
   certificate: Certificate
@@ -65,7 +68,7 @@ export async function revoke(
     throw new Failure('unsupported', 'this certificate was not issued here and cannot be revoked here')
   const capable = await mayRevoke(it.db, requester, certificate)
   const facts = revokeFacts(requester, draft, { certificate, profile: profile.name, capable, now })
-  const verdict = decide(profile.rules.revoke, facts)
+  const verdict = await toldOfKey(it.db, draft, { certificate, verdict: decide(profile.rules.revoke, facts), at: now })
   await refuseUnpublished(it, { draft, requester, certificate, verdict, now })
   const revocation = { draft, requester, certificate, authority, profile, verdict, facts, now }
   for (let tries = 0; tries < 5; tries++) {
@@ -116,6 +119,13 @@ async function makeRequest(
     // Who only holds the names knows nothing of the key: his word does not block it for others.
     if (draft.reason === 'keyCompromise' && draft.grounds !== 'names')
       await blockCompromisedKey(db, certificate.spkiHash, revocation.now)
+    if (draft.destroyKey)
+      await destroyWithRevocation(db, {
+        certificate,
+        request: request.id,
+        actor: revocation.requester,
+        at: revocation.now,
+      })
   }
   await audit(db, revocation.requester, revocation.now, {
     action: `revoke_request.${status}`,
@@ -133,57 +143,10 @@ async function makeRequest(
   return opened
 }
 
-/** A program that asks again reads why it was denied, for the profile's repeatWindow, in place of asking people anew. */
-async function recentDenial(db: Database, revocation: Revocation): Promise<RevokeRequest | undefined> {
-  const { certificate, requester, verdict, profile, draft, now } = revocation
-  if (verdict.outcome.kind !== 'require' || draft.grounds === 'user') return undefined
-  const row = await withTables<CoreTables>(db)
-    .selectFrom('revoke_requests')
-    .select('id')
-    .where('certificate_id', '=', certificate.id)
-    .where('requester_key', '=', requesterKey(requester))
-    .where('status', '=', 'denied')
-    .where('code', draft.reason === undefined ? 'is' : '=', draft.reason ?? null)
-    .where('ended_at', '>', now.getTime() - profile.settings.repeatWindow)
-    .orderBy('id', 'desc')
-    .executeTakeFirst()
-  return row && readRevokeRequest(db, row.id)
-}
-
 function statusFor(outcome: Outcome, authority: LoadedAuthority): RevokeStatus {
   if (outcome.kind === 'deny') return 'denied'
   if (outcome.kind === 'require') return 'requested'
   return authority.kind === 'local' ? 'revoked' : 'revoking'
-}
-
-/**
- * What an open request means for a new one: it answers it, or, where the new one needs no people or reports a compromised
- * key, it makes way (undefined), as one to lift a hold does. A person who asks for something else learns of it: Failure('conflict').
- */
-async function resolveOpen(
-  db: Database,
-  open: RevokeRequest,
-  revocation: Revocation,
-): Promise<RevokeRequest | undefined> {
-  const { draft, requester, verdict } = revocation
-  if (open.code === lifting) return undefined
-  const graver = draft.reason === 'keyCompromise' && open.code !== 'keyCompromise'
-  if ((verdict.outcome.kind === 'auto' || graver) && (await cancelFor(db, open.id, revocation))) return undefined
-  const same = open.code === draft.reason && requesterKey(open.requester) === requesterKey(requester)
-  if (same || draft.grounds !== 'user') return open
-  const asked = `${open.requester.name} asked for it (r${open.id}, ${open.code ?? 'no reason'})`
-  throw new Failure(
-    'conflict',
-    `a revocation of this certificate is open: ${asked}; it must be decided or canceled first`,
-  )
-}
-
-async function cancelFor(db: Database, id: number, { requester, now }: Revocation): Promise<boolean> {
-  const waiting = await readRevokeRequest(db, id)
-  if (waiting.status !== 'requested') return false
-  const set = { reason: 'overtaken by another request to revoke, which was graver or needed no approval' }
-  await moveRevokeRequest(db, { id, from: 'requested', to: 'canceled', actor: requester, at: now, set })
-  return true
 }
 
 async function insertRevokeRequest(
@@ -210,6 +173,7 @@ async function insertRevokeRequest(
       source_address: requester.source ?? null,
       code: draft.reason ?? null,
       invalidity_at: draft.invalidityDate?.getTime() ?? null,
+      destroy_key: draft.destroyKey ? 1 : 0,
       facts: JSON.stringify(facts),
       findings: JSON.stringify(verdict.findings),
       last_error: null,
@@ -297,4 +261,5 @@ export async function carryOut(
     request.code,
   )
   if (request.code === 'keyCompromise') await blockCompromisedKey(db, certificate.spkiHash, at)
+  if (request.destroyKey) await destroyWithRevocation(db, { certificate, request: request.id, actor, at })
 }

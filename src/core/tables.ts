@@ -12,6 +12,7 @@ import type {
 } from './crlTables.ts'
 import type { LoginFailuresTable, SessionsTable, UserCertificatesTable, UserIdentitiesTable } from './identityTables.ts'
 import type { InventoryTables } from './inventoryTables.ts'
+import type { KeyPairTables } from './keyPairTables.ts'
 import type { ApprovalPlansTable, ApprovalPlanVersionsTable, OptionSetsTable, OptionSetUsesTable } from './raTables.ts'
 import type {
   AlertsTable,
@@ -33,7 +34,7 @@ import type { UpstreamAccountsTable, UpstreamProofsTable, UpstreamWorkTable } fr
 import type { WebhookTables } from './webhookTables.ts'
 
 /** Columns of the core's tables. Times are epoch milliseconds, flags 0 or 1, serials and hashes lower-case hex, JSON is text. */
-export interface CoreTables extends InventoryTables, WebhookTables {
+export interface CoreTables extends InventoryTables, KeyPairTables, WebhookTables {
   settings: { name: string; value: string }
   organizations: { id: Generated<number>; uuid: string; name: string; created_at: number }
   users: UsersTable

@@ -6,6 +6,7 @@ import type { CoreTables } from './tables.ts'
 import { verifyApprovals } from './verifyApprovals.ts'
 import { type Complain, createComplaints } from './verifyHistory.ts'
 import { verifyIdentities } from './verifyIdentities.ts'
+import { verifyKeyPairs } from './verifyKeyPairs.ts'
 import { verifyProfiles } from './verifyProfiles.ts'
 import { verifyCertificates, verifyRequests } from './verifyRequests.ts'
 import { verifyServerKeys } from './verifyServerKeys.ts'
@@ -25,7 +26,7 @@ const batch = 500
 
 /**
  * Proves the chain from its first link; that an earlier head, if one is given, is still in it; and that requests,
- * certificates, decisions, votes, delegations, standing approvals, people, groups, tokens, authorities, profiles and keys made for clients are as their events tell. Reads in batches, beside
+ * certificates, decisions, votes, delegations, standing approvals, people, groups, tokens, authorities, profiles, keys made for clients and key pairs are as their events tell. Reads in batches, beside
  * a server that works. `secret`: Installation.auditSecret.
  */
 export async function verifyAudit(db: Database, secret: Buffer, earlier?: AuditHead): Promise<AuditReport> {
@@ -43,6 +44,7 @@ const everything = [
   verifyApprovals,
   verifyProfiles,
   verifyServerKeys,
+  verifyKeyPairs,
 ]
 
 interface Watch {
