@@ -4,7 +4,7 @@ import { transaction } from '../db/transaction.ts'
 import type { AdminContext } from './adminActor.ts'
 import { audit } from './audit.ts'
 import { Failure } from './failure.ts'
-import { type InventoryItem, manageItems, subjectOfItem, writeRecord } from './inventoryItem.ts'
+import { type InventoryItem, manageItems, subjectOfItem, tellLists, writeRecord } from './inventoryItem.ts'
 import type { RequestRef } from './request.ts'
 import type { CoreTables } from './tables.ts'
 
@@ -30,6 +30,7 @@ export async function assign(
   await transaction(it.db, async (db) => {
     for (const item of await manageItems(db, requester, refs)) {
       const told = await assignOne(db, item, belonging)
+      await tellLists(db, item)
       await audit(db, requester, at, {
         action: 'certificate.assigned',
         organizationId: item.organizationId,

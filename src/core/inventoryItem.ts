@@ -143,15 +143,9 @@ export async function writeRecord(db: Database, id: number, change: Change): Pro
     .execute()
 }
 
-/** Lists are told that an item is in the archive from now on, or deleted, or back. */
+/** Lists are told that what they show of an item is another from now on: its owner, its groups, its place in the archive. */
 export async function tellLists(db: Database, { id }: InventoryItem): Promise<void> {
-  await withTables<AllTables>(db)
-    .insertInto('search_queue')
-    .values([
-      { kind: 'certificate', ref: id },
-      { kind: 'sign', ref: id },
-    ])
-    .execute()
+  await withTables<AllTables>(db).insertInto('search_queue').values({ kind: 'sign', ref: id }).execute()
 }
 
 /** What audit rows about an item are about. */

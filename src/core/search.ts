@@ -58,7 +58,7 @@ export async function searchIds(
       retryAfter: 10,
     })
   }
-  const admitted = await admittedFacets(db, requester, { kind, conditions, archived })
+  const admitted = await admittedFacets(db, requester, { kind, conditions, archived, now })
   if (admitted.groups.length === 0) return { ids: [], total: 0, atLeast: false }
   const task = { db, kind, conditions, admitted, reach, now, offset: (page - 1) * size, size }
   try {

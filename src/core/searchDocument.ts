@@ -1,132 +1,213 @@
+import { type Kysely, sql } from 'kysely'
 import type { Database } from '../db/open.ts'
-import { withTables } from '../db/tables.ts'
+import { statement, withTables } from '../db/tables.ts'
 import type { Identifier } from '../pki/identifier.ts'
 import { nameText, parseNameText } from '../pki/name.ts'
 import type { WantedCertificate } from './request.ts'
-import type { Requester } from './requester.ts'
-import type { AllTables, SearchFacet, SearchKind } from './searchTables.ts'
+import type { AllTables, SearchFacet } from './searchTables.ts'
 import { lines } from './searchText.ts'
 
 /** What search tables say of one request or certificate. */
 export interface SearchDocument {
   id: number
   facet: SearchFacet
-  requester: { key: string; name: string; people: number[] }
-  /** The columns of its search table but the three above. */
+  requester: Asked
+  /** The columns of its search table but its id, its facet and its requester. */
   columns: Record<string, string | number | null>
 }
 
-/** Reads what is so now. Throws nothing: a row that is not there has no document. */
-export const readDocuments = {
-  certificate: certificates,
-  sign: signRequests,
-  revoke: revokeRequests,
-} as const satisfies Record<SearchKind, (db: Database, ids: number[]) => Promise<SearchDocument[]>>
+/** As sign_requests and revoke_requests have them. */
+export interface Asked {
+  requester: string
+  requester_key: string
+}
 
-interface Common {
-  id: number
+/** Numbers as one bound value, with the same text of a statement however many they are. */
+export function listOf(db: Database, ids: readonly number[]): string {
+  return db.dialect === 'sqlite' ? JSON.stringify(ids) : `{${ids.join()}}`
+}
+
+/** For `in`, of what listOf gave. */
+export const listed = {
+  sqlite: (list: string) => sql`(select value from json_each(${list}))`,
+  postgres: (list: string) => sql`(select unnest(${list}::bigint[]))`,
+} as const
+
+interface Placed {
   organization_id: number
   authority_id: number
   profile_id: number | null
   status: string
-  protocol: string
-  requester: string
-  requester_key: string
   created_at: number
 }
 
-const common = ['asked.protocol', 'asked.requester', 'asked.requester_key'] as const
-const placed = ['organization_id', 'authority_id', 'profile_id', 'status', 'created_at'] as const
+interface OrderRow extends Placed, Asked {
+  id: number
+  protocol: string
+  action: string
+  wanted: string
+  ended_at: number | null
+  expires_at: number | null
+  owner_id: number | null
+  archived_at: number | null
+  deleted_at: number | null
+  /** The rest is the certificate's, and null where there is none. */
+  issued: number | null
+  c_organization_id: number
+  c_authority_id: number
+  c_profile_id: number | null
+  c_status: string
+  c_created_at: number
+  source: string
+  key_algorithm: string
+  revocation_reason: string | null
+  subject: string
+  identifiers: string
+  not_before: number
+  not_after: number
+  revoked_at: number | null
+}
 
-function document(
-  row: Common,
-  more: Omit<SearchFacet, 'organization' | 'authority' | 'profile' | 'status' | 'protocol'>,
-) {
-  const { name, people }: Requester = JSON.parse(row.requester)
-  const { organization_id: organization, authority_id: authority, profile_id: profile, status, protocol } = row
+const orders = (dialect: Database['dialect']) =>
+  statement((tables: Kysely<AllTables>, ids: string) =>
+    compiling(
+      tables,
+      sql<OrderRow>`select a.id, a.organization_id, a.authority_id, a.profile_id, a.status, a.created_at, a.requester, a.requester_key,
+        a.protocol, a.action, a.wanted, a.ended_at, a.expires_at, r.owner_id, r.archived_at, r.deleted_at, c.id as issued,
+        c.organization_id as c_organization_id, c.authority_id as c_authority_id, c.profile_id as c_profile_id, c.status as c_status,
+        c.created_at as c_created_at, c.source, c.key_algorithm, c.revocation_reason, c.subject, c.identifiers, c.not_before, c.not_after,
+        c.revoked_at
+      from sign_requests a left join certificates c on c.id = a.id left join inventory_records r on r.id = a.id
+      where a.id in ${listed[dialect](ids)}`,
+    ),
+  )
+
+const groups = (dialect: Database['dialect']) =>
+  statement((tables: Kysely<AllTables>, ids: string) =>
+    compiling(
+      tables,
+      sql<{ id: number; group_id: number }>`select certificate_id as id, group_id from certificate_groups
+        where certificate_id in ${listed[dialect](ids)} order by group_id`,
+    ),
+  )
+
+/** Whom the newest decision on each request asks. A first one that asks nobody is left out. */
+const steps = (dialect: Database['dialect'], column: string) =>
+  statement((tables: Kysely<AllTables>, ids: string) =>
+    compiling(
+      tables,
+      sql<{ id: number; steps: string }>`select ${sql.ref(column)} as id, steps from decisions
+        where ${sql.ref(column)} in ${listed[dialect](ids)} and (steps <> '[]' or revision > 1) order by revision`,
+    ),
+  )
+
+const statements = {
+  sqlite: of('sqlite'),
+  postgres: of('postgres'),
+}
+
+function of(dialect: Database['dialect']) {
   return {
-    id: row.id,
-    facet: { organization, authority, profile, status, protocol, ...more },
-    requester: { key: row.requester_key, name, people },
+    orders: orders(dialect),
+    groups: groups(dialect),
+    sign: steps(dialect, 'sign_request_id'),
+    revoke: steps(dialect, 'revoke_request_id'),
   }
 }
 
-async function certificates(db: Database, ids: number[]): Promise<SearchDocument[]> {
-  const rows = await withTables<AllTables>(db)
-    .selectFrom('certificates')
-    .innerJoin('sign_requests as asked', 'asked.id', 'certificates.id')
-    .leftJoin('inventory_records', 'inventory_records.id', 'certificates.id')
-    .select(['certificates.id', ...common, ...placed.map((column) => `certificates.${column}` as const)])
-    .select(['source', 'key_algorithm', 'revocation_reason', 'subject', 'identifiers'])
-    .select(['not_before', 'not_after', 'revoked_at', 'archived_at', 'deleted_at'])
-    .where('certificates.id', 'in', ids)
-    .execute()
-  const steps = await stepsOf(db, 'sign_request_id', ids)
-  return rows.map((row) => ({
-    ...document(row, {
+function compiling<Row>(tables: Kysely<AllTables>, query: ReturnType<typeof sql<Row>>) {
+  return { compile: () => query.compile(tables) }
+}
+
+/** Reads what is so now of orders and their certificates. A row that is not there has no document. */
+export async function readOrders(
+  db: Database,
+  ids: readonly number[],
+): Promise<Record<'sign' | 'certificate', SearchDocument[]>> {
+  const list = listOf(db, ids)
+  const run = statements[db.dialect]
+  const { rows } = await run.orders(db, list)
+  const asked = newest((await run.sign(db, list)).rows)
+  const grouped = new Map<number, number[]>()
+  for (const { id, group_id } of (await run.groups(db, list)).rows)
+    grouped.set(id, [...(grouped.get(id) ?? []), group_id])
+  const found: Record<'sign' | 'certificate', SearchDocument[]> = { sign: [], certificate: [] }
+  for (const row of rows) {
+    const { subject, identifiers }: WantedCertificate = JSON.parse(row.wanted)
+    const name = nameText(subject)
+    const commonNames = subject.flat().flatMap(({ type, value }) => (type === 'CN' ? [value] : []))
+    const rest = { ...belonging(row, grouped.get(row.id)), ...asked(row.id) }
+    found.sign.push({
+      id: row.id,
+      facet: { ...placeOf(row), protocol: row.protocol, action: row.action, reason: null, ...rest },
+      requester: row,
+      columns: { ...texts(name, commonNames, identifiers), ...ending(row) },
+    })
+    if (row.issued === null) continue
+    const names: string[] = row.subject === name ? commonNames : commonNamesOf(row.subject)
+    found.certificate.push(certificateOf(row, { names, rest }))
+  }
+  return found
+}
+
+function certificateOf(row: OrderRow, { names, rest }: { names: string[]; rest: object }): SearchDocument {
+  return {
+    id: row.id,
+    facet: {
+      organization: row.c_organization_id,
+      authority: row.c_authority_id,
+      profile: row.c_profile_id,
+      status: row.c_status,
+      protocol: row.protocol,
       source: row.source,
       keyAlgorithm: row.key_algorithm,
       reason: row.revocation_reason,
-      ...hidden(row),
-      ...steps(row.id),
-    }),
+      ...rest,
+    },
+    requester: row,
     columns: {
-      ...texts(row.subject, commonNames(row.subject), JSON.parse(row.identifiers)),
-      created_at: row.created_at,
+      ...texts(row.subject, names, JSON.parse(row.identifiers)),
+      created_at: row.c_created_at,
       not_before: row.not_before,
       not_after: row.not_after,
       revoked_at: row.revoked_at,
     },
-  }))
+  }
 }
 
-async function signRequests(db: Database, ids: number[]): Promise<SearchDocument[]> {
-  const rows = await withTables<AllTables>(db)
-    .selectFrom('sign_requests as asked')
-    .select(['asked.id', ...common, ...placed.map((column) => `asked.${column}` as const)])
-    .leftJoin('inventory_records', 'inventory_records.id', 'asked.id')
-    .select(['action', 'wanted', 'ended_at', 'expires_at', 'archived_at', 'deleted_at'])
-    .where('asked.id', 'in', ids)
-    .execute()
-  const steps = await stepsOf(db, 'sign_request_id', ids)
-  return rows.map((row) => {
-    const { subject, identifiers }: WantedCertificate = JSON.parse(row.wanted)
-    const names = subject.flat().filter(({ type }) => type === 'CN')
-    return {
-      ...document(row, { action: row.action, reason: null, ...hidden(row), ...steps(row.id) }),
-      columns: {
-        ...texts(
-          nameText(subject),
-          names.map(({ value }) => value),
-          identifiers,
-        ),
-        ...ending(row),
-      },
-    }
-  })
-}
-
-async function revokeRequests(db: Database, ids: number[]): Promise<SearchDocument[]> {
+/** As readOrders, of revocations. */
+export async function readRevocations(db: Database, ids: readonly number[]): Promise<SearchDocument[]> {
   const rows = await withTables<AllTables>(db)
     .selectFrom('revoke_requests as asked')
     .leftJoin('certificates', 'certificates.id', 'asked.certificate_id')
-    .select(['asked.id', ...common, ...placed.map((column) => `asked.${column}` as const)])
+    .select(['asked.id', 'asked.organization_id', 'asked.authority_id', 'asked.profile_id', 'asked.status'])
+    .select(['asked.created_at', 'asked.protocol', 'asked.requester', 'asked.requester_key'])
     .select(['asked.code', 'certificates.subject', 'certificates.identifiers', 'asked.ended_at', 'asked.expires_at'])
     .where('asked.id', 'in', ids)
     .execute()
-  const steps = await stepsOf(db, 'revoke_request_id', ids)
+  const asked = newest((await statements[db.dialect].revoke(db, listOf(db, ids))).rows)
   return rows.map((row) => ({
-    ...document(row, { reason: row.code, ...steps(row.id) }),
+    id: row.id,
+    facet: { ...placeOf(row), protocol: row.protocol, reason: row.code, ...asked(row.id) },
+    requester: row,
     columns: {
-      ...texts(row.subject ?? '', commonNames(row.subject ?? ''), JSON.parse(row.identifiers ?? '[]')),
+      ...texts(row.subject ?? '', commonNamesOf(row.subject ?? ''), JSON.parse(row.identifiers ?? '[]')),
       ...ending(row),
     },
   }))
 }
 
-function hidden(row: { archived_at: number | null; deleted_at: number | null }) {
-  if (row.deleted_at !== null) return { deleted: true }
-  return row.archived_at === null ? {} : { archived: true }
+function placeOf({ organization_id: organization, authority_id: authority, profile_id: profile, status }: Placed) {
+  return { organization, authority, profile, status }
+}
+
+function belonging({ owner_id, archived_at, deleted_at }: OrderRow, groups: number[] | undefined) {
+  if (deleted_at !== null) return { deleted: true }
+  return {
+    ...(owner_id === null ? {} : { owner: owner_id }),
+    ...(groups ? { groups } : {}),
+    ...(archived_at === null ? {} : { archived: true }),
+  }
 }
 
 function texts(subject: string, commonName: string[], identifiers: readonly Identifier[]) {
@@ -137,20 +218,12 @@ function texts(subject: string, commonName: string[], identifiers: readonly Iden
   }
 }
 
-function ending({
-  created_at,
-  ended_at,
-  expires_at,
-}: {
-  created_at: number
-  ended_at: number | null
-  expires_at: number | null
-}) {
+function ending({ created_at, ended_at, expires_at }: Pick<OrderRow, 'created_at' | 'ended_at' | 'expires_at'>) {
   return { created_at, ended_at, expires_at, duration: ended_at === null ? null : ended_at - created_at }
 }
 
 /** Of a subject as RFC 4514 text. One that does not read back has none. */
-function commonNames(subject: string): string[] {
+function commonNamesOf(subject: string): string[] {
   try {
     const name = parseNameText(subject)
     return name.flat().flatMap(({ type, value }) => (type === 'CN' ? [value] : []))
@@ -159,21 +232,10 @@ function commonNames(subject: string): string[] {
   }
 }
 
-/** Whom the newest decision on each request asks. */
-async function stepsOf(
-  db: Database,
-  column: 'sign_request_id' | 'revoke_request_id',
-  ids: number[],
-): Promise<(id: number) => { steps?: unknown[] }> {
-  const rows = await withTables<AllTables>(db)
-    .selectFrom('decisions')
-    .select([column, 'steps'])
-    .where(column, 'in', ids)
-    .orderBy('revision')
-    .execute()
-  const newest = new Map(rows.map((row) => [(row as Record<typeof column, number | null>)[column], row.steps]))
+function newest(rows: { id: number; steps: string }[]): (id: number) => { steps?: unknown[] } {
+  const found = new Map(rows.map(({ id, steps }) => [id, steps]))
   return (id) => {
-    const steps: unknown[] = JSON.parse(newest.get(id) ?? '[]')
-    return steps.length === 0 ? {} : { steps }
+    const text = found.get(id)
+    return text === undefined || text === '[]' ? {} : { steps: JSON.parse(text) }
   }
 }

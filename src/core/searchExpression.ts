@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks'
+import { setImmediate } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { readApart } from '../db/apart.ts'
 import { holdsFor } from './searchFacets.ts'
@@ -5,8 +7,10 @@ import { candidates, compilable, cut, type Ids, type Task } from './searchPlan.t
 import { textOf } from './searchSql.ts'
 import { unlined } from './searchText.ts'
 
-/** Between two batches the event loop turns. */
-const BATCH = 100
+/** Rows that are read at once. */
+const BATCH = 500
+/** Milliseconds for which the event loop is held; then it turns. */
+const HELD = 4
 
 /**
  * Regular expressions are RE2's, which neither database has: they are tried here, in linear time, on the newest rows that the other
@@ -16,15 +20,20 @@ export async function byExpressions(task: Task): Promise<Ids> {
   const { db, conditions, reach, offset, size } = task
   const tried = conditions.filter(({ test, field }) => test === 'matches' && field.at !== 'facet')
   const texts = tried.map(({ field }, n) => sql`, ${textOf(db, field)} as ${sql.ref(`t${n}`)}`)
-  const source = await candidates(task, sql.join(texts, sql` `))
+  const { source, order } = await candidates(task, sql.join(texts, sql` `))
   const found: number[] = []
   let looked = 0
   let below = Number.MAX_SAFE_INTEGER
   let more = true
   while (more && looked < reach.expressions) {
-    const query = sql<Tried>`${source} and s.id < ${below} order by s.id desc limit ${sql.lit(BATCH)}`
+    const query = sql<Tried>`${source} and s.id < ${below} order by ${order} limit ${sql.lit(BATCH)}`
     const rows = await readApart<Tried>(db, compilable(db, query), reach.within)
+    let turned = performance.now()
     for (const row of rows) {
+      if (performance.now() - turned > HELD) {
+        await setImmediate()
+        turned = performance.now()
+      }
       const fits = tried.every((condition, n) => {
         return holdsFor(condition, unlined(String(row[`t${n}`] ?? ''))) !== condition.negated
       })

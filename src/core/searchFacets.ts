@@ -41,12 +41,12 @@ interface Stored {
 export async function admittedFacets(
   db: Database,
   requester: Requester,
-  search: { kind: SearchKind; conditions: readonly Condition[]; archived: boolean },
+  search: { kind: SearchKind; conditions: readonly Condition[]; archived: boolean; now: number },
 ): Promise<Admitted> {
-  const { kind, conditions, archived } = search
-  const reader = await readerOf(db, requester)
+  const { kind, conditions, archived, now } = search
+  const reader = await readerOf(db, requester, new Date(now))
   const stored = await storedFacets(db, kind)
-  const names = await namesOf(db)
+  const names = await namesOf(db, stored)
   const pending: { group: Pick<FacetGroup, 'time' | 'requesters'>; of: Stored[] }[] = []
   for (const { of, requesters } of await visible(db, { kind, reader, requester, stored })) {
     for (const time of ['any', 'live', 'ended'] as const) {
@@ -77,12 +77,32 @@ async function storedFacets(db: Database, kind: SearchKind): Promise<Stored[]> {
   return rows.map(({ id, key, total }) => ({ id, total, facet: JSON.parse(key) as SearchFacet }))
 }
 
-async function namesOf(db: Database): Promise<FacetNames> {
+async function namesOf(db: Database, stored: Stored[]): Promise<FacetNames> {
   const tables = withTables<AllTables>(db)
+  // A list in SQL is never empty.
+  const ids = (of: (facet: SearchFacet) => number[]) => [...new Set([0, ...stored.flatMap(({ facet }) => of(facet))])]
   const authorities = await tables.selectFrom('authorities').select(['id', 'name']).execute()
   const profiles = await tables.selectFrom('ra_profiles').select(['id', 'name']).execute()
+  const users = await tables
+    .selectFrom('users')
+    .select(['id', 'name'])
+    .where(
+      'id',
+      'in',
+      ids(({ owner }) => (owner === undefined ? [] : [owner])),
+    )
+    .execute()
+  const groups = await tables
+    .selectFrom('groups')
+    .select(['id', 'name'])
+    .where(
+      'id',
+      'in',
+      ids(({ groups = [] }) => groups),
+    )
+    .execute()
   const map = (rows: { id: number; name: string }[]) => new Map(rows.map(({ id, name }) => [id, name]))
-  return { authorities: map(authorities), profiles: map(profiles) }
+  return { authorities: map(authorities), profiles: map(profiles), users: map(users), groups: map(groups) }
 }
 
 /** Whether all conditions on facets hold: always, or for a certificate only before or after its end. */
@@ -95,7 +115,7 @@ function timeOf(
     conditions.every((condition) => {
       if (condition.field.at !== 'facet') return true
       const value = condition.field.of(shown, names)
-      return holdsFor(condition, value === null ? [] : [folded(value)]) !== condition.negated
+      return holdsFor(condition, value === null ? [] : [value].flat().map(folded)) !== condition.negated
     })
   const now = holds(facet)
   if (kind !== 'certificate' || facet.status !== 'issued') return now ? 'any' : undefined

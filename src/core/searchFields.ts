@@ -2,27 +2,37 @@ import type { SearchFacet, SearchKind } from './searchTables.ts'
 
 /** Names of what a facet has ids of. */
 export interface FacetNames {
+  users: ReadonlyMap<number, string>
+  groups: ReadonlyMap<number, string>
   authorities: ReadonlyMap<number, string>
   profiles: ReadonlyMap<number, string>
 }
 
 /** A field that a search may name. */
 export type Field = { name: string } /** Decided once for each facet, from what it stands for. */ & (
-  | { type: 'text'; at: 'facet'; of: (facet: SearchFacet, names: FacetNames) => string | null }
+  | { type: 'text'; at: 'facet'; of: (facet: SearchFacet, names: FacetNames) => string | string[] | null }
   /** In a column of the search table, between line feeds (searchTables.ts). */
   | { type: 'text'; at: 'row'; column: 'subject' | 'common_name' | 'names' }
   | { type: 'text'; at: 'requester' }
   /** In the certificate itself, indexed there. */
   | { type: 'text'; at: 'certificate'; column: 'serial' | 'fingerprint' }
-  | { type: 'time' | 'duration'; at: 'column'; column: string; indexed: boolean }
+  | { type: 'time' | 'duration'; at: 'column'; column: string; indexed?: Indexed }
 )
+
+/** What an index has: every value, or those from a number on (migrations/0020-search.ts). Without one there are the blocks (searchTables.ts). */
+type Indexed = 'every' | { from: number }
 
 type FieldOf<At extends Field['at']> = Extract<Field, { at: At }>
 type Unnamed<F> = F extends unknown ? Omit<F, 'name'> : never
 
 const facet = (of: FieldOf<'facet'>['of']): Unnamed<Field> => ({ type: 'text', at: 'facet', of })
 const row = (column: FieldOf<'row'>['column']): Unnamed<Field> => ({ type: 'text', at: 'row', column })
-const time = (column: string, indexed = true): Unnamed<Field> => ({ type: 'time', at: 'column', column, indexed })
+const time = (column: string, indexed?: Indexed): Unnamed<Field> => ({
+  type: 'time',
+  at: 'column',
+  column,
+  ...(indexed ? { indexed } : {}),
+})
 
 const common: Record<string, Unnamed<Field>> = {
   subject: row('subject'),
@@ -39,24 +49,29 @@ const common: Record<string, Unnamed<Field>> = {
 
 const ending: Record<string, Unnamed<Field>> = {
   endedAt: time('ended_at'),
-  expiresAt: time('expires_at', false),
-  duration: { type: 'duration', at: 'column', column: 'duration', indexed: true },
+  expiresAt: time('expires_at'),
+  duration: { type: 'duration', at: 'column', column: 'duration', indexed: { from: 10_000 } },
 }
 
-// Owner, groups and compliance of a certificate belong here: what has few values as a facet, beside a member of SearchFacet that
-// searchDocument.ts fills in, and a row of search_queue where it changes.
+/** Of certificates, and of orders of which one may come. */
+const belonging: Record<string, Unnamed<Field>> = {
+  owner: facet(({ owner }, { users }) => (owner === undefined ? null : (users.get(owner) ?? null))),
+  groups: facet(({ groups: of = [] }, { groups }) => of.flatMap((id) => groups.get(id) ?? [])),
+}
+
 const fields: Record<SearchKind, Record<string, Unnamed<Field>>> = {
   certificate: {
     ...common,
+    ...belonging,
     source: facet(({ source }) => source ?? null),
     keyAlgorithm: facet(({ keyAlgorithm }) => keyAlgorithm ?? null),
     serial: { type: 'text', at: 'certificate', column: 'serial' },
     fingerprint: { type: 'text', at: 'certificate', column: 'fingerprint' },
     notBefore: time('not_before'),
-    notAfter: time('not_after'),
-    revokedAt: time('revoked_at'),
+    notAfter: time('not_after', 'every'),
+    revokedAt: time('revoked_at', 'every'),
   },
-  sign: { ...common, ...ending, action: facet(({ action }) => action ?? null) },
+  sign: { ...common, ...belonging, ...ending, action: facet(({ action }) => action ?? null) },
   revoke: { ...common, ...ending },
 }
 

@@ -2,15 +2,15 @@ import { sql } from 'kysely'
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
-import { canonicalJson } from './canonicalJson.ts'
 import type { Installation } from './installation.ts'
-import { readDocuments, type SearchDocument } from './searchDocument.ts'
-import { storeFacets, storeRequesters, storeRows } from './searchStore.ts'
+import { listed, listOf, readOrders, readRevocations, type SearchDocument } from './searchDocument.ts'
+import { facetName, type Met, meet, metIn, requesterName } from './searchNames.ts'
+import { addCounts, type SearchRow, storeRows, storeTexts, widenBlocks } from './searchStore.ts'
 import { type AllTables, BUCKET, type SearchKind, searchTable } from './searchTables.ts'
 import { indexedText } from './searchText.ts'
 
 /** So many changes a transaction: some ten milliseconds. */
-const BATCH = 200
+const BATCH = 400
 /** Any number that no other program on the same server uses for a lock. */
 const LOCK = 0x6c697374
 
@@ -21,14 +21,18 @@ export async function followSearch(db: Database, steps: number): Promise<boolean
     .select((eb) => eb.fn.max<number | null>('id').as('target'))
     .executeTakeFirstOrThrow()
   if (target === null) return true
+  const known = metIn(db)
   for (let step = 0; step < steps; step++) {
-    if (await transaction(db, (db) => takeBatch(db, target))) return true
+    const { done, here } = await transaction(db, (db) => takeBatch(db, target, known))
+    // Only now are they committed.
+    for (const [name, id] of here) known.set(name, id)
+    if (done) return true
   }
   return false
 }
 
-/** True when nothing up to the target is left. */
-async function takeBatch(db: Database, target: number): Promise<boolean> {
+/** Done when nothing up to the target is left. */
+async function takeBatch(db: Database, target: number, known: Met): Promise<{ done: boolean; here: Met }> {
   const tables = withTables<AllTables>(db)
   // On SQLite the transaction itself is the lock.
   if (db.dialect === 'postgres') await sql`select pg_advisory_xact_lock(${sql.lit(LOCK)})`.execute(tables)
@@ -39,20 +43,27 @@ async function takeBatch(db: Database, target: number): Promise<boolean> {
     .orderBy('id')
     .limit(sql.lit(BATCH))
     .execute()
-  for (const kind of Object.keys(searchTable) as SearchKind[]) {
-    const ids = new Set(batch.filter((row) => row.kind === kind).map(({ ref }) => ref))
-    if (ids.size > 0) await index(db, kind, [...ids])
+  const here: Met = new Map()
+  const met = { known, here }
+  const refs = (of: (kind: SearchKind) => boolean) => [
+    ...new Set(batch.filter(({ kind }) => of(kind)).map(({ ref }) => ref)),
+  ]
+  const orders = refs((kind) => kind !== 'revoke')
+  if (orders.length > 0) {
+    const { certificate, sign } = await readOrders(db, orders)
+    const made = await index(db, 'certificate', { ids: orders, documents: certificate, met })
+    await index(db, 'sign', { ids: orders, documents: sign, met, covered: made })
   }
+  const revocations = refs((kind) => kind === 'revoke')
+  if (revocations.length > 0)
+    await index(db, 'revoke', { ids: revocations, documents: await readRevocations(db, revocations), met })
   // By number: one with a smaller number may be committed only now.
-  const done = JSON.stringify(batch.map(({ id }) => id))
-  if (batch.length > 0) await sql`delete from search_queue where id in (${listed(db, done)})`.execute(tables)
-  return batch.length < BATCH
-}
-
-function listed(db: Database, json: string) {
-  return db.dialect === 'sqlite'
-    ? sql`select value from json_each(${json})`
-    : sql`select value::bigint from json_array_elements_text(${json}::json)`
+  const done = listOf(
+    db,
+    batch.map(({ id }) => id),
+  )
+  if (batch.length > 0) await sql`delete from search_queue where id in ${listed[db.dialect](done)}`.execute(tables)
+  return { done: batch.length < BATCH, here }
 }
 
 interface Known {
@@ -63,106 +74,98 @@ interface Known {
   names: string
 }
 
-async function index(db: Database, kind: SearchKind, ids: number[]): Promise<void> {
-  const documents = await readDocuments[kind](db, ids)
-  const known = await sql<Known>`select id, facet_id, subject, common_name, names from ${sql.table(searchTable[kind])}
-    where id in (${listed(db, JSON.stringify(ids))})`.execute(withTables<AllTables>(db))
-  const before = new Map(known.rows.map((row) => [row.id, row]))
-  const facets = await storeFacets(
-    db,
-    kind,
-    documents.map(({ facet }) => canonicalJson(facet)),
+type Texts = Pick<Known, 'subject' | 'common_name' | 'names'>
+
+interface Indexing {
+  ids: number[]
+  documents: SearchDocument[]
+  met: { known: Met; here: Met }
+  /** What is in another text index under the same numbers. */
+  covered?: ReadonlyMap<number, string>
+}
+
+/** Brings the rows with these ids up to what the documents say, and returns their texts. */
+async function index(
+  db: Database,
+  kind: SearchKind,
+  { ids, documents, met, covered }: Indexing,
+): Promise<ReadonlyMap<number, string>> {
+  const list = listOf(db, ids)
+  const stored = await sql<Known>`select id, facet_id, subject, common_name, names from ${sql.table(searchTable[kind])}
+    where id in ${listed[db.dialect](list)}`.execute(withTables<AllTables>(db))
+  const before = new Map(stored.rows.map((row) => [row.id, row]))
+  await meet(db, kind, documents, met)
+  const idOf = (name: string) => met.known.get(name) ?? (met.here.get(name) as number)
+  const rows = documents.map(
+    (document): SearchRow => ({
+      id: document.id,
+      facet_id: idOf(facetName(kind, document)),
+      requester_id: idOf(requesterName(document.requester)),
+      ...document.columns,
+    }),
   )
-  const requesters = await storeRequesters(
-    db,
-    documents.map(({ requester }) => requester),
-  )
-  const rows = documents.map(({ id, columns }, n) => ({
-    id,
-    facet_id: facets[n] as number,
-    requester_id: requesters[n] as number,
-    ...columns,
-  }))
   await storeRows(db, kind, rows)
-  await storeTexts(db, kind, documents, before)
-  await count(db, rows, before)
+  await widenBlocks(db, kind, rows)
+  const texts = new Map(rows.map((row) => [row.id, textOf(row as unknown as Texts)]))
+  const gone = [...before.keys()].filter((id) => !texts.has(id))
+  await forget(db, kind, gone)
+  if (db.dialect === 'sqlite') await changeTexts(db, kind, { texts, before, gone, covered })
+  await addCounts(db, differences(rows, before))
+  return texts
+}
+
+async function forget(db: Database, kind: SearchKind, gone: number[]): Promise<void> {
+  if (gone.length === 0) return
+  await sql`delete from ${sql.table(searchTable[kind])}
+    where id in ${listed[db.dialect](listOf(db, gone))}`.execute(withTables<AllTables>(db))
+}
+
+interface TextChange {
+  texts: ReadonlyMap<number, string>
+  before: ReadonlyMap<number, Known>
+  gone: number[]
+  covered: ReadonlyMap<number, string> | undefined
 }
 
 /** SQLite alone: PostgreSQL indexes the rows themselves. */
-async function storeTexts(
+async function changeTexts(
   db: Database,
   kind: SearchKind,
-  documents: SearchDocument[],
-  before: Map<number, Known>,
+  { texts, before, gone, covered }: TextChange,
 ): Promise<void> {
-  if (db.dialect === 'postgres') return
   const changed: [number, string][] = []
-  const gone: number[] = []
-  const covered = kind === 'sign' ? await certificateTexts(db, documents) : undefined
-  for (const { id, columns } of documents) {
+  const old = [...gone]
+  for (const [id, text] of texts) {
     const known = before.get(id)
-    const text = textOf(columns)
-    if (known && textOf({ ...known }) === text) continue
+    if (known && textOf(known) === text) continue
     if (covered?.get(id) === text) continue
-    if (known) gone.push(id)
+    if (known) old.push(id)
     changed.push([id, text])
   }
   const table = sql.table(`${searchTable[kind]}_text`)
-  const tables = withTables<AllTables>(db)
-  for (const id of gone) await sql`delete from ${table} where rowid = ${id}`.execute(tables)
-  if (changed.length === 0) return
-  await sql`insert into ${table} (rowid, text)
-    select value->>0, value->>1 from json_each(${JSON.stringify(changed)})`.execute(tables)
+  for (const id of old) await sql`delete from ${table} where rowid = ${id}`.execute(withTables<AllTables>(db))
+  await storeTexts(db, kind, changed)
 }
 
-/** Of orders that were carried out, most often within the second: what is indexed of their certificates already. */
-async function certificateTexts(db: Database, documents: SearchDocument[]): Promise<Map<number, string>> {
-  const signed = documents.filter(({ facet }) => facet.status === 'signed').map(({ id }) => id)
-  const { rows } = await sql<Known>`select id, subject, common_name, names from search_certificates
-    where id in (${listed(db, JSON.stringify(signed))})`.execute(withTables<AllTables>(db))
-  return new Map(rows.map((row) => [row.id, textOf({ ...row })]))
+function textOf({ subject, common_name, names }: Texts): string {
+  return indexedText([subject, common_name, names])
 }
 
-function textOf(row: Record<string, unknown>): string {
-  return indexedText([row.subject, row.common_name, row.names].map(String))
-}
-
-async function count(
-  db: Database,
-  rows: readonly { id: number; facet_id: number }[],
-  before: Map<number, Known>,
-): Promise<void> {
-  const changes = new Map<string, number>()
-  const totals = new Map<number, number>()
+/** What the counters have to add. */
+function differences(
+  rows: readonly SearchRow[],
+  before: ReadonlyMap<number, Known>,
+): { facet: number; bucket: number; n: number }[] {
+  const changes = new Map<string, { facet: number; bucket: number; n: number }>()
   const add = (facet: number, id: number, n: number) => {
-    const key = `${facet} ${Math.floor(id / BUCKET)}`
-    changes.set(key, (changes.get(key) ?? 0) + n)
-    totals.set(facet, (totals.get(facet) ?? 0) + n)
+    const bucket = Math.floor(id / BUCKET)
+    const key = `${facet} ${bucket}`
+    changes.set(key, { facet, bucket, n: (changes.get(key)?.n ?? 0) + n })
   }
-  for (const { id, facet_id: facet } of rows) {
-    const known = before.get(id)?.facet_id
-    if (known === facet) continue
-    if (known !== undefined) add(known, id, -1)
-    add(facet, id, 1)
-  }
-  const tables = withTables<AllTables>(db)
-  for (const [key, n] of changes) {
-    const [facet = 0, bucket = 0] = key.split(' ').map(Number)
-    await tables
-      .insertInto('search_counts')
-      .values({ facet_id: facet, bucket, n })
-      .onConflict((conflict) =>
-        conflict.columns(['facet_id', 'bucket']).doUpdateSet({ n: sql`search_counts.n + ${n}` }),
-      )
-      .execute()
-  }
-  for (const [facet, n] of totals) {
-    await tables
-      .updateTable('search_facets')
-      .set({ total: sql`total + ${n}` })
-      .where('id', '=', facet)
-      .execute()
-  }
+  const now = new Map(rows.map(({ id, facet_id }) => [id, facet_id]))
+  for (const { id, facet_id } of before.values()) if (now.get(id) !== facet_id) add(facet_id, id, -1)
+  for (const [id, facet] of now) if (before.get(id)?.facet_id !== facet) add(facet, id, 1)
+  return [...changes.values()].filter(({ n }) => n !== 0)
 }
 
 /** Says once a start when substrings are searched without an index. */

@@ -5,8 +5,8 @@ import { withTables } from '../db/tables.ts'
 import { Failure } from './failure.ts'
 import type { Admitted, FacetGroup } from './searchFacets.ts'
 import type { Condition } from './searchFilter.ts'
-import { all, any, byIndex, numbersIn, ofCondition, ofGroup } from './searchSql.ts'
-import { type AllTables, type SearchKind, searchTable } from './searchTables.ts'
+import { all, any, byIndex, numbersIn, ofBlock, ofCondition, ofGroup } from './searchSql.ts'
+import { type AllTables, BUCKET, type SearchKind, searchTable } from './searchTables.ts'
 import { byRareTrigrams } from './searchTrigrams.ts'
 
 /** How far a search goes. */
@@ -46,8 +46,8 @@ export function compilable<Row>(db: Database, query: RawBuilder<Row>) {
 /** Counted so far as the reach goes. */
 export async function byConditions(task: Task): Promise<Ids> {
   const { db, reach, offset, size } = task
-  const source = await candidates(task)
-  const found = sql`${source} order by s.id desc limit ${sql.lit(reach.count + 1)}`
+  const { source, order } = await candidates(task)
+  const found = sql`${source} order by ${order} limit ${sql.lit(reach.count + 1)}`
   const rows = await readApart<{ total: number; id: number | null }>(
     db,
     compilable(
@@ -75,22 +75,46 @@ export function cut({ ids, total, atLeast }: Ids, { reach, offset }: Pick<Task, 
   return { ids: ids.slice(0, reach.count - offset), total: reach.count, atLeast: true }
 }
 
+/** A query without its order, to which conditions can be added. */
+export interface Candidates {
+  source: RawBuilder<unknown>
+  /** The newest first, as the source gives them without sorting. */
+  order: RawBuilder<unknown>
+}
+
 /**
- * `select s.id from … where …`, to which an order is added. Where an index leaves few enough rows these are looked at and no others; else the
- * rows are gone through from the newest on, of which then many fit.
+ * `select s.id from … where …`. Where an index leaves few enough rows these are looked at and no others; else the rows are gone through from
+ * the newest on, of which then many fit, but for spans of ids whose times are all others.
  */
-export async function candidates(task: Task, extra: RawBuilder<unknown> = sql``): Promise<RawBuilder<unknown>> {
-  const { db, kind } = task
+export async function candidates(task: Task, extra: RawBuilder<unknown> = sql``): Promise<Candidates> {
+  const { db, kind, conditions } = task
   const table = sql.table(searchTable[kind])
   const way = await narrowest(task)
   const where = all([...residue(task), sql`true`])
+  const order = sql`s.id desc`
   if (way && 'few' in way) {
     const driver = sql`with driver as materialized (select distinct id from (${way.few}) few)`
-    return sql`${driver} select s.id ${extra} from driver cross join ${table} s where s.id = driver.id and ${where}`
+    return {
+      source: sql`${driver} select s.id ${extra} from driver cross join ${table} s where s.id = driver.id and ${where}`,
+      order,
+    }
   }
-  if (db.dialect === 'postgres') return sql`select s.id ${extra} from ${table} s where ${where}`
-  const hint = way ? sql`indexed by ${sql.ref(way.index)}` : sql`not indexed`
-  return sql`select s.id ${extra} from ${table} s ${hint} where ${inTime(db, sql.ref('s.id'))} and ${where}`
+  const sqlite = db.dialect === 'sqlite'
+  const timely = inTime(db, sql.ref('s.id'))
+  if (way) {
+    const hint = sqlite ? sql`indexed by ${sql.ref(way.index)}` : sql``
+    return { source: sql`select s.id ${extra} from ${table} s ${hint} where ${timely} and ${where}`, order }
+  }
+  const hint = sqlite ? sql`not indexed` : sql``
+  const [first, ...more] = conditions.flatMap((condition) => ofBlock(kind, condition) ?? [])
+  if (!first) return { source: sql`select s.id ${extra} from ${table} s ${hint} where ${timely} and ${where}`, order }
+  const too = more.map((block) => sql<boolean>`b.bucket in (select b.bucket from search_blocks b where ${block})`)
+  const span = sql<boolean>`s.id >= b.bucket * ${sql.lit(BUCKET)} and s.id < (b.bucket + 1) * ${sql.lit(BUCKET)}`
+  return {
+    source: sql`select s.id ${extra} from search_blocks b cross join ${table} s ${hint}
+      where ${all([first, ...too])} and ${span} and ${timely} and ${where}`,
+    order: sql`b.bucket desc, s.id desc`,
+  }
 }
 
 function residue({ db, conditions, admitted, now }: Task): RawBuilder<boolean>[] {

@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from 'kysely'
+import { inTime } from '../db/apart.ts'
 import type { Database } from '../db/open.ts'
 import type { FacetGroup } from './searchFacets.ts'
 import type { Field } from './searchFields.ts'
@@ -44,7 +45,10 @@ function positively(db: Database, condition: Condition): Sql {
   if (field.at === 'column') {
     const column = sql.ref(`s.${field.column}`)
     if (condition.test === 'empty') return sql`(${column} is null)`
-    return sql`(${column} is not null and ${ofNumber(db, column, condition)})`
+    // Said in so many words: only then an index of a part of the rows is used.
+    const from = indexedFrom(condition)
+    const part = from === undefined ? [] : [sql<boolean>`${column} >= ${sql.lit(from)}`]
+    return all([sql`${column} is not null`, ...part, ofNumber(db, column, condition)])
   }
   if (field.at === 'requester') {
     return sql`(s.requester_id in (select r.id from search_requesters r where ${ofText(db, sql.ref('r.name'), condition)}))`
@@ -57,8 +61,12 @@ export function textOf(db: Database, field: Field): RawBuilder<unknown> {
   if (field.at === 'row') return sql.ref(`s.${field.column}`)
   if (field.at === 'requester') return sql`(select r.name from search_requesters r where r.id = s.requester_id)`
   if (field.at !== 'certificate') throw new Error(`${field.name} is no text of a row`)
+  return sql`(select ${between(db, sql.ref(`c.${field.column}`))} from certificates c where c.id = s.id)`
+}
+
+function between(db: Database, text: RawBuilder<unknown>): RawBuilder<unknown> {
   const feed = sql.raw(db.dialect === 'sqlite' ? 'char(10)' : 'chr(10)')
-  return sql`(select ${feed} || c.${sql.ref(field.column)} || ${feed} from certificates c where c.id = s.id)`
+  return sql`${feed} || ${text} || ${feed}`
 }
 
 function ofText(db: Database, column: RawBuilder<unknown>, condition: Condition): Sql {
@@ -94,6 +102,28 @@ export function ofNumber(db: Database, column: RawBuilder<unknown>, condition: C
   return all(parts)
 }
 
+/** Where the index that serves a condition begins; undefined: it has every row, or none serves. */
+function indexedFrom({ field, ...condition }: Condition): number | undefined {
+  if (field.at !== 'column' || typeof field.indexed !== 'object') return undefined
+  const { from } = field.indexed
+  return condition.test === 'between' && condition.from && condition.from.at >= from ? from : undefined
+}
+
+/** The spans of ids (search_blocks, called `b`) in which a condition may hold; undefined: in any. */
+export function ofBlock(kind: SearchKind, { field, negated, ...condition }: Condition): Sql | undefined {
+  if (field.at !== 'column' || negated) return undefined
+  const parts = [sql<boolean>`b.kind = ${kind}`, sql<boolean>`b.field = ${field.column}`]
+  if (condition.test === 'among') {
+    parts.push(sql`b.most >= ${Math.min(...condition.numbers)}`, sql`b.least <= ${Math.max(...condition.numbers)}`)
+    return all(parts)
+  }
+  if (condition.test !== 'between') return undefined
+  const { from, to } = condition
+  if (from) parts.push(sql`b.most >= ${from.at}`)
+  if (to) parts.push(sql`b.least <= ${to.at}`)
+  return all(parts)
+}
+
 /** Ids that a condition leaves over, by an index; undefined where no index serves. May give more than hold it, never fewer. */
 export function byIndex(db: Database, kind: SearchKind, condition: Condition): RawBuilder<unknown> | undefined {
   const { field, negated } = condition
@@ -103,27 +133,34 @@ export function byIndex(db: Database, kind: SearchKind, condition: Condition): R
     case 'facet':
       return undefined
     case 'column': {
-      if (!field.indexed) return undefined
-      return sql`select s.id from ${table} s where ${ofNumber(db, sql.ref(`s.${field.column}`), condition)}`
+      if (field.indexed !== 'every' && indexedFrom(condition) === undefined) return undefined
+      return sql`select s.id from ${table} s where ${positively(db, condition)}`
     }
     case 'requester': {
       const named = ofText(db, sql.ref('r.name'), condition)
       return sql`select s.id from search_requesters r cross join ${table} s where s.requester_id = r.id and ${named}`
     }
     case 'certificate':
-      return byCertificate(condition, field.column)
+      return byCertificate(db, condition, field.column)
     case 'row':
       return byTrigrams(db, kind, condition)
   }
 }
 
-function byCertificate(condition: Condition, column: 'serial' | 'fingerprint'): RawBuilder<unknown> | undefined {
+function byCertificate(
+  db: Database,
+  condition: Condition,
+  column: 'serial' | 'fingerprint',
+): RawBuilder<unknown> | undefined {
   if (!('texts' in condition)) return undefined
   const ref = sql.ref(`c.${column}`)
   if (condition.test === 'equals')
     return sql`select c.id from certificates c where ${ref} in (${sql.join(condition.texts)})`
   const [text, another] = condition.texts
-  if (condition.test !== 'startsWith' || text === undefined || another !== undefined) return undefined
+  if (condition.test !== 'startsWith' || text === undefined || another !== undefined) {
+    // Through the index from one end to the other: it is smaller than the rows.
+    return sql`select c.id from certificates c where ${inTime(db, sql.ref('c.id'))} and ${ofText(db, between(db, ref), condition)}`
+  }
   // Behind every lower-case hexadecimal digit comes g.
   return sql`select c.id from certificates c where ${ref} >= ${text} and ${ref} < ${`${text}g`}`
 }

@@ -1,83 +1,94 @@
-import { sql } from 'kysely'
+import { CompiledQuery, sql } from 'kysely'
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
-import type { SearchDocument } from './searchDocument.ts'
-import { type AllTables, type SearchKind, searchTable } from './searchTables.ts'
-import { lines } from './searchText.ts'
+import { type AllTables, BUCKET, blockColumns, type SearchKind, searchTable } from './searchTables.ts'
 
-/** The ids of these combinations, in turn; new ones are stored. Only within takeBatch's lock. */
-export async function storeFacets(db: Database, kind: SearchKind, keys: string[]): Promise<number[]> {
-  if (keys.length === 0) return []
-  const tables = withTables<AllTables>(db)
-  const wanted = [...new Set(keys)]
-  const known = await tables
-    .selectFrom('search_facets')
-    .select(['id', 'key'])
-    .where('kind', '=', kind)
-    .where('key', 'in', wanted)
-    .execute()
-  const ids = new Map(known.map(({ id, key }) => [key, id]))
-  for (const key of wanted) {
-    if (ids.has(key)) continue
-    const row = { kind, key, total: 0 }
-    const { id } = await tables.insertInto('search_facets').values(row).returning('id').executeTakeFirstOrThrow()
-    ids.set(key, id)
-  }
-  return keys.map((key) => ids.get(key) as number)
-}
+export type SearchRow = { id: number; facet_id: number } & Record<string, string | number | null>
 
-/** As storeFacets. */
-export async function storeRequesters(db: Database, given: SearchDocument['requester'][]): Promise<number[]> {
-  if (given.length === 0) return []
-  const tables = withTables<AllTables>(db)
-  const wanted = new Map(given.map((requester) => [keyOf(requester), requester]))
-  const known = await tables
-    .selectFrom('search_requesters')
-    .select(['id', 'key'])
-    .where('key', 'in', [...wanted.keys()])
-    .execute()
-  const ids = new Map(known.map(({ id, key }) => [key, id]))
-  for (const [key, requester] of wanted) {
-    if (ids.has(key)) continue
-    const { id } = await tables
-      .insertInto('search_requesters')
-      .values({
-        key,
-        requester_key: requester.key,
-        name: lines([requester.name]),
-        people: JSON.stringify(requester.people),
-      })
-      .returning('id')
-      .executeTakeFirstOrThrow()
-    ids.set(key, id)
-  }
-  return given.map((requester) => ids.get(keyOf(requester)) as number)
-}
+/** Rows of one statement. So few texts of statements are all kept prepared. */
+const CHUNKS = [40, 8, 1]
 
-const keyOf = ({ key, name, people }: SearchDocument['requester']): string => JSON.stringify([key, name, people])
-
-const texts = new Set(['subject', 'common_name', 'names'])
-
-/** All at once, as one JSON text: neither database parses a statement of a thousand values. */
-export async function storeRows(
-  db: Database,
-  kind: SearchKind,
-  rows: Record<string, string | number | null>[],
-): Promise<void> {
+/** Makes rows, or brings those that are there up to date. All have the same columns in the same order. */
+export async function storeRows(db: Database, kind: SearchKind, rows: SearchRow[]): Promise<void> {
   const [first] = rows
   if (!first) return
   const columns = Object.keys(first)
-  const json = JSON.stringify(rows.map((row) => columns.map((column) => row[column])))
-  const list = sql.join(columns.map((column) => sql.ref(column)))
-  const set = sql.join(columns.slice(1).map((column) => sql`${sql.ref(column)} = excluded.${sql.ref(column)}`))
-  const values = columns.map((column, n) =>
-    db.dialect === 'sqlite'
-      ? sql`value->>${sql.lit(n)}`
-      : texts.has(column)
-        ? sql`value->>${sql.lit(n)}`
-        : sql`(value->>${sql.lit(n)})::bigint`,
+  const set = columns.slice(1).map((column) => `${column} = excluded.${column}`)
+  await insertAll(
+    db,
+    rows.map((row) => columns.map((column) => row[column] ?? null)),
+    {
+      into: `${searchTable[kind]} (${columns.join()})`,
+      rest: `on conflict (id) do update set ${set.join()}`,
+    },
   )
-  const source = db.dialect === 'sqlite' ? sql`json_each(${json})` : sql`json_array_elements(${json}::json)`
-  await sql`insert into ${sql.table(searchTable[kind])} (${list}) select ${sql.join(values)} from ${source} where true
-    on conflict (id) do update set ${set}`.execute(withTables<AllTables>(db))
+}
+
+/** SQLite's text index: ids and texts that are not in it. */
+export async function storeTexts(db: Database, kind: SearchKind, texts: [number, string][]): Promise<void> {
+  await insertAll(db, texts, { into: `${searchTable[kind]}_text (rowid, text)`, rest: '' })
+}
+
+/** Widens the blocks of these rows. */
+export async function widenBlocks(db: Database, kind: SearchKind, rows: SearchRow[]): Promise<void> {
+  const blocks = new Map<string, [string, string, number, number, number]>()
+  for (const row of rows) {
+    const bucket = Math.floor(row.id / BUCKET)
+    for (const field of blockColumns[kind]) {
+      const value = row[field]
+      if (typeof value !== 'number') continue
+      const block = blocks.get(`${field} ${bucket}`)
+      if (!block) blocks.set(`${field} ${bucket}`, [kind, field, bucket, value, value])
+      else {
+        if (value < block[3]) block[3] = value
+        if (value > block[4]) block[4] = value
+      }
+    }
+  }
+  const [least, most] = db.dialect === 'sqlite' ? ['min', 'max'] : ['least', 'greatest']
+  await insertAll(db, [...blocks.values()], {
+    into: 'search_blocks (kind, field, bucket, least, most)',
+    rest: `on conflict (kind, field, bucket) do update set least = ${least}(search_blocks.least, excluded.least),
+      most = ${most}(search_blocks.most, excluded.most)`,
+  })
+}
+
+/** Adds to the counters. */
+export async function addCounts(db: Database, changes: { facet: number; bucket: number; n: number }[]): Promise<void> {
+  await insertAll(
+    db,
+    changes.map(({ facet, bucket, n }) => [facet, bucket, n]),
+    {
+      into: 'search_counts (facet_id, bucket, n)',
+      rest: 'on conflict (facet_id, bucket) do update set n = search_counts.n + excluded.n',
+    },
+  )
+  const totals = new Map<number, number>()
+  for (const { facet, n } of changes) totals.set(facet, (totals.get(facet) ?? 0) + n)
+  const tables = withTables<AllTables>(db)
+  for (const [facet, n] of totals) {
+    if (n !== 0) await sql`update search_facets set total = total + ${n} where id = ${facet}`.execute(tables)
+  }
+}
+
+type Value = string | number | null
+
+/** Several rows a statement, whose text is not made anew: neither Kysely nor the database reads a thousand values at each batch. */
+async function insertAll(db: Database, rows: Value[][], { into, rest }: { into: string; rest: string }): Promise<void> {
+  const tables = withTables<AllTables>(db)
+  for (let at = 0; at < rows.length; ) {
+    const size = CHUNKS.find((size) => size <= rows.length - at) ?? 1
+    const chunk = rows.slice(at, at + size)
+    const width = chunk[0]?.length ?? 0
+    await tables.executeQuery(
+      CompiledQuery.raw(`insert into ${into} values ${places(size, width, db.dialect)} ${rest}`, chunk.flat()),
+    )
+    at += size
+  }
+}
+
+function places(rows: number, width: number, dialect: Database['dialect']): string {
+  const place = (n: number) => (dialect === 'sqlite' ? '?' : `$${n + 1}`)
+  const row = (n: number) => `(${Array.from({ length: width }, (_, column) => place(n * width + column)).join()})`
+  return Array.from({ length: rows }, (_, n) => row(n)).join()
 }

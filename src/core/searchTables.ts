@@ -3,10 +3,11 @@ import type { CoreTables } from './tables.ts'
 
 /** What lists are searched by, derived from the requests and certificates and made again from them at any time (searchFollow.ts). */
 export interface SearchTables {
-  /** What has changed since it was last looked at; written by triggers in the transaction of the change. */
+  /** What has changed since it was last looked at; written by triggers in the transaction of the change. `certificate` and `sign` mean both. */
   search_queue: { id: Generated<number>; kind: SearchKind; ref: number }
   search_facets: SearchFacetsTable
   search_counts: SearchCountsTable
+  search_blocks: SearchBlocksTable
   search_requesters: SearchRequestersTable
   search_certificates: SearchRowsTable & { not_before: number; not_after: number; revoked_at: number | null }
   search_sign_requests: SearchRowsTable & EndingColumns
@@ -34,6 +35,23 @@ interface SearchCountsTable {
 }
 
 export const BUCKET = 4096
+
+/** Of rows with an id from bucket * BUCKET on: between which numbers a column is, where it has any. Never narrowed, so that there may be less. */
+interface SearchBlocksTable {
+  kind: SearchKind
+  /** A column of the search table. */
+  field: string
+  bucket: number
+  least: number
+  most: number
+}
+
+/** The columns that search_blocks has. */
+export const blockColumns = {
+  certificate: ['created_at', 'not_before', 'not_after', 'revoked_at'],
+  sign: ['created_at', 'ended_at', 'expires_at', 'duration'],
+  revoke: ['created_at', 'ended_at', 'expires_at', 'duration'],
+} as const satisfies Record<SearchKind, string[]>
 
 interface SearchRequestersTable {
   id: Generated<number>
@@ -86,7 +104,11 @@ export interface SearchFacet {
   action?: string
   /** RFC 5280 reason name. */
   reason: string | null
-  /** Hidden unless a search asks for archived ones too. Owner, compliance and whatever else has few values go here. */
+  /** users.id */
+  owner?: number
+  /** groups.id, in order. */
+  groups?: number[]
+  /** Hidden unless a search asks for archived ones too. */
   archived?: boolean
   /** Shown nowhere. */
   deleted?: boolean

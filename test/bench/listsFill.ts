@@ -1,7 +1,7 @@
 import Sqlite from 'better-sqlite3'
 import pg from 'pg'
 import { followSearch } from '../../src/core/searchFollow.ts'
-import { BUCKET } from '../../src/core/searchTables.ts'
+import { BUCKET, blockColumns } from '../../src/core/searchTables.ts'
 import { migrate } from '../../src/db/migrate.ts'
 import { closeDatabase, openDatabase } from '../../src/db/open.ts'
 import { crlWorld } from '../helpers/crlWorld.ts'
@@ -124,7 +124,7 @@ function derived(dialect: 'sqlite' | 'postgres'): string[] {
     '","status":"' || c.status || '"}'`)
   const revokeKey = `'{"authority":' || c.authority_id || ',"organization":' || c.organization_id || ',"profile":' || c.profile_id ||
     ',"protocol":"acme","reason":"superseded","status":"' || c.status || '"}'`
-  const rows = (kind: string, table: string, key: string, columns: Names, from: string) => [
+  const rows = (kind: 'certificate' | 'revoke', table: string, key: string, columns: Names, from: string) => [
     `insert into search_facets (kind, key, total) select distinct '${kind}', ${key}, 0 from ${table} c where c.id > ${FIRST}
       on conflict do nothing`,
     `insert into search_${table} (id, facet_id, requester_id, ${Object.keys(columns).join()})
@@ -134,6 +134,13 @@ function derived(dialect: 'sqlite' | 'postgres'): string[] {
     `delete from search_counts where facet_id in (select id from search_facets where kind = '${kind}')`,
     `insert into search_counts (facet_id, bucket, n) select facet_id, id / ${BUCKET}, count(*) from search_${table}
       group by facet_id, id / ${BUCKET}`,
+    `delete from search_blocks where kind = '${kind}'`,
+    ...blockColumns[kind].map(
+      (
+        column,
+      ) => `insert into search_blocks (kind, field, bucket, least, most) select '${kind}', '${column}', id / ${BUCKET}, min(${column}),
+      max(${column}) from search_${table} where ${column} is not null group by id / ${BUCKET}`,
+    ),
     `update search_facets set total = (select coalesce(sum(n), 0) from search_counts where facet_id = search_facets.id) where kind = '${kind}'`,
   ]
   const texts = {
@@ -220,6 +227,7 @@ export async function fillPostgres(fill: Fill): Promise<void> {
     'search_revoke_requests',
     'search_facets',
     'search_counts',
+    'search_blocks',
     'search_requesters',
   ])
     await client.query(`vacuum analyze ${table}`)
