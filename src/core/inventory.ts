@@ -5,6 +5,7 @@ import {
   type AttributeDefinition,
   type AttributeDraft,
   addDefinition,
+  changeDefinition,
   listDefinitions,
   removeDefinition,
 } from './attributeDefinition.ts'
@@ -108,6 +109,8 @@ export interface Inventory {
   attributes: {
     list(): Promise<AttributeDefinition[]>
     add(draft: AttributeDraft, organization?: string): Promise<AttributeDefinition>
+    /** Name and type stay, and so does what certificates have of it, also where it does not fit any more. */
+    change(uuid: string, draft: AttributeDraft): Promise<void>
     remove(uuid: string): Promise<void>
   }
   locations: {
@@ -151,6 +154,7 @@ export function createInventory(it: Installation, requester: Requester): Invento
     attributes: {
       list: () => listDefinitions(context),
       add: (draft, organization) => addDefinition(context, draft, organization),
+      change: (uuid, draft) => changeDefinition(context, draft, uuid),
       remove: (uuid) => removeDefinition(context, uuid),
     },
     locations: {
