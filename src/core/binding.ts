@@ -3,7 +3,7 @@ import { forUpdate, withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import { type Actor, type AdminContext, actorOf, administers, isSuperuser } from './adminActor.ts'
 import { findAuthorityRow } from './authorityView.ts'
-import { findCertificate } from './certificate.ts'
+import { type Certificate, findCertificate } from './certificate.ts'
 import { Failure } from './failure.ts'
 import { auditUser, findUser, type User } from './identity.ts'
 import { aboutUser, tellOfOperator } from './operatorAlert.ts'
@@ -154,7 +154,11 @@ async function storeOwn(
 ): Promise<boolean> {
   const what =
     draft.kind === 'certificate'
-      ? { fingerprint: await ownFingerprint(db, actor, draft.fingerprint), authority_id: null, subject: null }
+      ? {
+          fingerprint: await ownFingerprint(db, actor, draft.fingerprint, made.user_id),
+          authority_id: null,
+          subject: null,
+        }
       : {
           fingerprint: null,
           authority_id: (await findAuthorityRow(db, actor, draft.authority)).id,
@@ -169,12 +173,25 @@ async function storeOwn(
   return row !== undefined
 }
 
-async function ownFingerprint(db: Database, actor: Actor, given: string): Promise<string> {
+async function ownFingerprint(db: Database, actor: Actor, given: string, userId: number): Promise<string> {
   const fingerprint = given.replaceAll(':', '').toLowerCase()
   const found = await findCertificate(db, { fingerprint })
   const seen = found && (isSuperuser(actor) || actor.user?.organizationId === found.organizationId)
   if (!seen || found.source !== 'managed') throw new Failure('notFound', 'there is no such certificate of ours')
+  if (!actor.user?.superuser && (await isAnothers(db, found, userId)))
+    throw new Failure('conflict', 'this certificate speaks for another user already, by its subject')
   return fingerprint
+}
+
+/** What is said of a certificate counts before what is said of its subject: nobody takes it from another so. */
+async function isAnothers(db: Database, { authorityId, subject }: Certificate, userId: number): Promise<boolean> {
+  const row = await withTables<CoreTables>(db)
+    .selectFrom('user_certificates')
+    .select('user_id')
+    .where('authority_id', '=', authorityId)
+    .where('subject', '=', subject)
+    .executeTakeFirst()
+  return row !== undefined && row.user_id !== userId
 }
 
 async function bindingsOf(db: Database, { id, name: user }: User): Promise<BindingView[]> {

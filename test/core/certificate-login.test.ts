@@ -121,6 +121,21 @@ describe.each(databases)('client certificates that log in, on $name', ({ open })
     ).rejects.toMatchObject(failure('notFound'))
   })
 
+  test('are bound by nobody to whom they do not speak by their subject', async () => {
+    const certificate = await issue('taken')
+    const { alice, chief, root } = it()
+    const { uuid } = await root.identities.bind('chief', {
+      kind: 'subject',
+      authority: 'issuing',
+      subject: certificate.subject,
+    })
+    const draft = { kind: 'certificate', fingerprint: certificate.fingerprint } as const
+    await expect(alice.identities.bind('alice', draft)).rejects.toMatchObject(failure('conflict', /subject/))
+    expect(await owner(certificate)).toBe('chief')
+    await chief.identities.bind('chief', draft)
+    await root.identities.unbind(uuid)
+    expect(await owner(certificate)).toBe('chief')
+  })
   describe('whoever has such a way in and no password', () => {
     const bind = async (name: string) => {
       const { fingerprint } = await issue(name)
