@@ -9,11 +9,24 @@ const MIB = 2 ** 20
 
 /** The body of a call, as its operation's schema makes it. Throws Failure('malformed' …) for what cannot be read, Unprocessable for what is not acceptable. */
 export async function readInput(operation: Operation, incoming: IncomingMessage): Promise<unknown> {
+  if (operation.bodyText) return readText(incoming, operation)
   if (!operation.body) return undefined
   const octets = await readBody(incoming, operation.bodyLimit ?? MIB)
   if (octets.length === 0 && operation.bodyOptional) return undefined
   requireJson(incoming)
   return check(operation.body, parseJson(octets), 'the body')
+}
+
+async function readText(incoming: IncomingMessage, { bodyText = [], bodyLimit = MIB }: Operation): Promise<string> {
+  const [type = ''] = (incoming.headers['content-type'] ?? bodyText[0] ?? '').split(';')
+  if (!bodyText.includes(type.trim().toLowerCase()))
+    throw new Failure('unsupportedMediaType', `the body is sent with Content-Type: ${bodyText.join(' or ')}`)
+  const octets = await readBody(incoming, bodyLimit)
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(octets)
+  } catch (error) {
+    throw new Failure('malformed', 'Unable to read HTTP message: the body is no text in UTF-8', { cause: error })
+  }
 }
 
 function requireJson({ headers }: IncomingMessage): void {

@@ -82,7 +82,7 @@ function described(description: string, schema: string): object {
 }
 
 function describe(operation: Operation, schemas: NamedSchemas): object {
-  const { path, method, tag, summary, status = 200, answer, body, bodyOptional, open } = operation
+  const { path, method, tag, summary, status = 200, answer, body, bodyText, bodyOptional, open } = operation
   return {
     operationId: operationId(operation),
     tags: [tag],
@@ -93,6 +93,7 @@ function describe(operation: Operation, schemas: NamedSchemas): object {
       ...queryParameters(operation, schemas),
     ],
     ...(body ? { requestBody: { required: !bodyOptional, content: json(schemas.of(body, 'input')) } } : {}),
+    ...(bodyText ? { requestBody: { required: true, content: texts(bodyText) } } : {}),
     responses: {
       [status]: answer
         ? { description: 'Done.', content: json(schemas.of(answer, 'output')) }
@@ -131,6 +132,10 @@ function queryParameters({ query }: Operation, schemas: NamedSchemas): object[] 
     required: required.includes(name),
     schema,
   }))
+}
+
+function texts(types: readonly string[]): object {
+  return Object.fromEntries(types.map((type) => [type, { schema: { type: 'string' } }]))
 }
 
 function json(schema: object): object {

@@ -6,11 +6,15 @@ import { approvalOperations } from './approvals.ts'
 import { attributeOperations, availableOperations } from './attributes.ts'
 import { authorityOperations } from './authorities.ts'
 import { authorityInstanceOperations } from './authorityInstances.ts'
+import { blockedKeyOperations } from './blockedKeys.ts'
 import { certificateByUuid } from './certificates.ts'
 import { cmpProfileOperations } from './cmpProfiles.ts'
+import { configurationOperations } from './configuration.ts'
+import { delegationOperations } from './delegations.ts'
 import { endEntityOperations } from './endEntities.ts'
 import { enrolmentOperations } from './enrolment.ts'
 import { enumOperations } from './enums.ts'
+import { groupOperations } from './groups.ts'
 import { infoOperations } from './info.ts'
 import { inventoryAboutOperations } from './inventoryAbout.ts'
 import { inventoryChangeOperations } from './inventoryChange.ts'
@@ -21,23 +25,30 @@ import { issueCertificate } from './issue.ts'
 import { legacyIssue } from './legacyIssue.ts'
 import { legacyLookups } from './legacyLookups.ts'
 import { legacyRevoke } from './legacyRevoke.ts'
+import { limitOperations } from './limits.ts'
 import type { Operation } from './operation.ts'
 import { organizationOperations } from './organizations.ts'
 import { cancelPending, finalizeIssue } from './pending.ts'
 import { peopleOperations } from './people.ts'
 import { platformOperations } from './platform.ts'
+import { profileOperations } from './profiles.ts'
 import { raProfileListOperations } from './raProfileList.ts'
 import { raProfileProtocolOperations } from './raProfileProtocols.ts'
 import { raProfileOperations } from './raProfiles.ts'
 import { recordOperations } from './records.ts'
 import { createCertificate, issueRequested, registerCertificate } from './register.ts'
+import { rememberedOperations } from './remembered.ts'
 import { rekeyCertificate, renewCertificate } from './renew.ts'
+import { renewalWindowOperations } from './renewalWindows.ts'
 import { requestOperations } from './requests.ts'
+import { requestSearchOperations } from './requestSearch.ts'
+import { reviseOperations } from './revise.ts'
 import { confirmRevocation, revokeCertificate } from './revoke.ts'
 import { roleOperations } from './roles.ts'
 import { scepProfileOperations } from './scepProfiles.ts'
 import { sessionOperations } from './sessions.ts'
 import { simulateOrder } from './simulate.ts'
+import { standingApprovalOperations } from './standingApprovals.ts'
 import { tokenOperations } from './tokens.ts'
 import { userOperations } from './users.ts'
 
@@ -90,4 +101,15 @@ export const operations: readonly Operation[] = [
   ...approvalProfileOperations,
   ...approvalAssociationOperations,
   ...approvalOperations,
+  ...blockedKeyOperations,
+  ...configurationOperations,
+  ...delegationOperations,
+  ...groupOperations,
+  ...limitOperations,
+  ...profileOperations,
+  ...rememberedOperations,
+  ...renewalWindowOperations,
+  ...requestSearchOperations,
+  ...reviseOperations,
+  ...standingApprovalOperations,
 ]

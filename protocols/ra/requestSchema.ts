@@ -72,6 +72,8 @@ export function reviewView(state: ReviewState): z.output<typeof review> {
 export const requestDetail = requestRow
   .extend({
     action: z.string(),
+    /** Raised by each edit. */
+    revision: z.int(),
     authority: z.string(),
     findings: z.array(z.object({ by: z.string(), check: z.string(), detail: z.string() })),
     wanted: z
@@ -106,7 +108,7 @@ export const requestDetail = requestRow
   .meta({ id: 'RequestDetail' })
 
 export function detailView(detail: RequestDetail, state: ReviewState): z.output<typeof requestDetail> {
-  const { action, authority, findings, wanted, key, code, certificate } = detail
+  const { action, revision, authority, findings, wanted, key, code, certificate } = detail
   const { kind, id, uuid, status, protocol, profile, requester, source, names, reason, lastError } = detail
   const { createdAt, expiresAt } = detail
   return {
@@ -126,6 +128,7 @@ export function detailView(detail: RequestDetail, state: ReviewState): z.output<
       expiresAt,
     }),
     action,
+    revision,
     authority,
     findings: findings.map((finding) => ({ ...finding })),
     wanted: wanted && {

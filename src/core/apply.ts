@@ -73,10 +73,10 @@ function read(file: ReadFile): ApplyDocument {
   throw refused(problems)
 }
 
-/** One refusal for many: with their code where that is the same. */
+/** One refusal for many: of the file, unless nothing but a right is missing. */
 function refused(problems: Problem[]): Failure {
   const [first] = problems
-  const code = first && problems.every((problem) => problem.code === first.code) ? first.code : 'malformed'
+  const code = problems.every((problem) => problem.code === 'forbidden') ? 'forbidden' : 'malformed'
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : ''
   return new Failure(code, `${first?.detail}${more}`, { problems })
 }

@@ -30,6 +30,8 @@ export interface RequestRow {
 /** All that an approver is asked to decide on: what the hash of his vote covers, in words. */
 export interface RequestDetail extends RequestRow {
   action: Action
+  /** Raised by each edit. */
+  revision: number
   authority: string
   requesterKind: RequesterKind
   /** What it enrolled with: an EAB key's identifier and note. Null without any. */

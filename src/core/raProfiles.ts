@@ -16,6 +16,8 @@ export interface ProfileRecord extends ProfileView {
   authorityUuid: string
 }
 
+export type ChangedProfile = ProfileRecord & { warnings: string[] }
+
 export type NewProfile = Omit<Parameters<Admin['saveProfile']>[0], 'enabled'> & { enabled?: boolean }
 
 /** What is absent stays as it is. */
@@ -38,9 +40,10 @@ export interface RaProfiles {
   create(draft: NewProfile): Promise<ProfileRecord>
   /**
    * Reads, changes and stores a profile in one transaction: `change` sees it as it is then, is pure, and may run more than
-   * once. Answers it as it is now. Throws what `change` throws, malformed, forbidden.
+   * once. Answers it as it is now, with sentences about rules that are allowed and yet hardly meant. Throws what `change` throws, malformed,
+   * forbidden.
    */
-  change(uuid: string, change: (profile: ProfileRecord) => ProfileChange): Promise<ProfileRecord>
+  change(uuid: string, change: (profile: ProfileRecord) => ProfileChange): Promise<ChangedProfile>
   /** Of one over which nothing was ever ordered. Throws Failure('conflict') for any other: disable that. */
   remove(uuid: string): Promise<void>
   /** Throws Failure('forbidden') for who has no `manage` on it. */
@@ -90,17 +93,17 @@ export async function changeProfile(
   context: ProfileContext,
   uuid: string,
   change: (profile: ProfileRecord) => ProfileChange,
-): Promise<ProfileRecord> {
+): Promise<ChangedProfile> {
   const profile = toRecord(await rowOf(db, context, uuid, true))
   const changed = { ...profile, ...change(profile) }
   const { name, authority, enabled, settings, protocols, rules } = changed
   if (JSON.stringify(changed) === JSON.stringify(profile)) {
     await mayManage(db, context, profile)
-    return profile
+    return { ...profile, warnings: [] }
   }
   context.checkProtocols(protocols)
-  await storeProfile(db, context, { name, authority, enabled, settings, protocols, rules })
-  return toRecord(await rowOf(db, context, uuid))
+  const { warnings } = await storeProfile(db, context, { name, authority, enabled, settings, protocols, rules })
+  return { ...toRecord(await rowOf(db, context, uuid)), warnings }
 }
 
 /** Its row stays, as one that nothing names, for the records that do; so its id never comes to mean another profile. */

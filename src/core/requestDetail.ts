@@ -95,6 +95,7 @@ function common({ kind, request }: Held, names: Names) {
     id: request.id,
     uuid: request.uuid,
     status: request.status,
+    revision: request.revision,
     protocol: request.protocol,
     ...names,
     requester: request.requester.name,

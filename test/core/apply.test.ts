@@ -201,7 +201,7 @@ profiles: [{ name: tenant-web, authority: tenant-ca }]
 `
     const before = await state()
     await expect(root.apply(`${text}groups: [{ name: bad, members: [none] }]`)).rejects.toMatchObject(
-      failure('notFound', /line 9|line 8|no user none/),
+      failure('malformed', /^line 9: groups, bad: there is no user none/),
     )
     const shown = await root.apply(text, { dryRun: true })
     expect(await state()).toEqual(before)
