@@ -82,7 +82,19 @@ function described(description: string, schema: string): object {
 }
 
 function describe(operation: Operation, schemas: NamedSchemas): object {
-  const { path, method, tag, summary, status = 200, answer, body, bodyText, bodyOptional, open } = operation
+  const {
+    path,
+    method,
+    tag,
+    summary,
+    status = 200,
+    answer,
+    signedBody,
+    body = signedBody,
+    bodyText,
+    bodyOptional,
+    open,
+  } = operation
   return {
     operationId: operationId(operation),
     tags: [tag],

@@ -46,6 +46,8 @@ export interface Operation {
   query?: ZodType
   /** Of the request. Absent: what is sent is not read. */
   body?: ZodType
+  /** Of a request whose octets are signed, and which `run` therefore reads itself: only for the document. In place of `body`. */
+  signedBody?: ZodType
   /** In place of `body`: what comes is text in UTF-8 of one of these media types, and reaches `run` as it is. */
   bodyText?: readonly string[]
   /** The request may come without a body, which then is undefined. */

@@ -51,6 +51,7 @@ import { simulateOrder } from './simulate.ts'
 import { standingApprovalOperations } from './standingApprovals.ts'
 import { tokenOperations } from './tokens.ts'
 import { userOperations } from './users.ts'
+import { webhookOperations } from './webhooks.ts'
 
 /** All that the API does; a new operation is a line here. */
 export const operations: readonly Operation[] = [
@@ -101,6 +102,7 @@ export const operations: readonly Operation[] = [
   ...approvalProfileOperations,
   ...approvalAssociationOperations,
   ...approvalOperations,
+  ...webhookOperations,
   ...blockedKeyOperations,
   ...configurationOperations,
   ...delegationOperations,

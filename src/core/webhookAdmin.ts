@@ -24,7 +24,7 @@ import {
   webhookChange,
   webhookDraft,
 } from './webhookEndpoint.ts' // prettier-ignore
-import { lastPosition } from './webhookOutbox.ts'
+import { presentPosition } from './webhookOutbox.ts'
 
 /** So many webhooks has an organization at most: each event is looked at for each of them. */
 const MOST = 20
@@ -47,6 +47,7 @@ export async function addWebhook(
   const draft = readWebhook(webhookDraft, given)
   requireUse(draft.url, draft.decidesAs)
   const uuid = uuidv7(it.clock())
+  const position = await presentPosition(it)
   const secrets: WebhookSecrets = {
     secret: newWebhookSecret(),
     ...(draft.decidesAs === undefined ? {} : { inboundSecret: newWebhookSecret() }),
@@ -56,7 +57,7 @@ export async function addWebhook(
       const actor = await actorOf(db, requester)
       const { id: organizationId } = await organizationFor(db, actor, organization)
       requireAdministrator(actor, organizationId)
-      return insert(db, context, { draft, uuid, secrets, organizationId, actor })
+      return insert(db, context, { draft, uuid, secrets, organizationId, actor, position })
     })
     return { ...(await viewWebhook(it.db, row, it.clock())), ...secrets }
   } catch (error) {
@@ -76,10 +77,12 @@ interface New {
   secrets: WebhookSecrets
   organizationId: number
   actor: Actor
+  /** From where on it is told. */
+  position: number
 }
 
 async function insert(db: Database, { it, requester }: AdminContext, made: New): Promise<Endpoint> {
-  const { draft, uuid, secrets, organizationId, actor } = made
+  const { draft, uuid, secrets, organizationId, actor, position } = made
   const at = it.clock()
   await requireRoom(db, organizationId)
   const { decidesAs } = draft
@@ -100,7 +103,7 @@ async function insert(db: Database, { it, requester }: AdminContext, made: New):
       with_csr: draft.csr ? 1 : 0,
       enabled: draft.enabled ? 1 : 0,
       secret: it.vault.seal(Buffer.from(secrets.secret), uuid, OUTBOUND_SEAL),
-      position: await lastPosition(db),
+      position,
       failures: 0,
       inbound_secret: inbound === undefined ? null : it.vault.seal(Buffer.from(inbound), uuid, INBOUND_SEAL),
       inbound_user_id: user?.id ?? null,
@@ -158,13 +161,14 @@ export async function changeWebhook(
 ): Promise<Webhook> {
   const change = readWebhook(webhookChange, given)
   const at = it.clock()
+  const position = await presentPosition(it)
   const row = await transaction(it.db, async (db) => {
     const before = await administeredWebhook(db, await actorOf(db, requester), uuid)
     const set = await columnsOf(db, before, change)
     if (set.url === null && before.inbound_user_id === null) requireUse(null, undefined)
     // What happened while it listened to nothing is not told.
     const deaf = before.enabled === 0 || before.url === null
-    const awake = deaf ? { position: await lastPosition(db) } : {}
+    const awake = deaf ? { position } : {}
     const after = await withTables<CoreTables>(db)
       .updateTable('webhooks')
       // What waits is tried at once: the change may be what it waited for.

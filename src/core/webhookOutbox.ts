@@ -3,7 +3,7 @@ import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import type { Installation } from './installation.ts'
-import type { AuditEvent } from './seal.ts'
+import { type AuditEvent, auditHead, sealAudit } from './seal.ts'
 import type { CoreTables } from './tables.ts'
 import { uuidv7 } from './uuid.ts'
 import { type Content, readContents, type Told } from './webhookContent.ts'
@@ -55,15 +55,10 @@ function sealedAfter(db: Database, position: number): Promise<Sealed[]> {
     .execute()
 }
 
-/** Where the chain ends now: what was sealed before is not told to somebody new. */
-export async function lastPosition(db: Database): Promise<number> {
-  const row = await withTables<CoreTables>(db)
-    .selectFrom('audit_seals')
-    .select('position')
-    .orderBy('position', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-  return row?.position ?? 0
+/** Where the chain ends, once all that has happened by now is sealed: what was before is not told to somebody new. Outside a transaction. */
+export async function presentPosition({ db, auditSecret }: Installation): Promise<number> {
+  while ((await sealAudit(db, auditSecret)) > 0);
+  return (await auditHead(db, auditSecret)).position
 }
 
 async function handOut(it: Installation, endpoints: Endpoint[], events: Sealed[]): Promise<number> {

@@ -85,7 +85,6 @@ describe.each(databases)('webhooks, on $name', ({ open }) => {
 
   test('what happens to an order is told in order, signed, and nothing of before', async () => {
     await order('auto-before.test')
-    await seal()
     const hook = await add()
     const request = await order('a.test')
     await vote(request, 'approve')
@@ -206,7 +205,6 @@ describe.each(databases)('webhooks, on $name', ({ open }) => {
     expect(Buffer.from(csr, 'base64')).toEqual(asked.csr)
     await webhooks().change(both.uuid, { enabled: false })
     await order('e.test')
-    await seal()
     await webhooks().change(both.uuid, { enabled: true })
     await upkeep()
     expect(receiver.heard).toHaveLength(2)
