@@ -19,7 +19,6 @@ import { identities } from './0019-identities.ts'
 import { search } from './0020-search.ts'
 import { webhooks } from './0021-webhooks.ts'
 import { keyPairs } from './0022-key-pairs.ts'
-import { webhooks } from './0021-webhooks.ts'
 import { inventory } from './0023-inventory.ts'
 import { ra } from './0024-ra.ts'
 import { upstream } from './0025-upstream.ts'
@@ -49,7 +48,6 @@ export const migrations: Record<string, Migration> = {
   '0020-search': search,
   '0021-webhooks': webhooks,
   '0022-key-pairs': keyPairs,
-  '0021-webhooks': webhooks,
   '0023-inventory': inventory,
   '0024-ra': ra,
   '0025-upstream': upstream,
