@@ -1,7 +1,8 @@
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
+import { canonicalJson } from './canonicalJson.ts'
 import type { CoreTables } from './tables.ts'
-import { type Complain, eachSpan, type Histories, pairs, type Told } from './verifyHistory.ts'
+import { type Complain, eachSpan, type Histories, pairs, readJson, type Told } from './verifyHistory.ts'
 
 const userActions = [
   'user.created',
@@ -11,9 +12,10 @@ const userActions = [
   'user.role_removed',
   'capability.granted',
   'capability.revoked',
+  'user.bound',
 ]
 
-/** Users with their roles and capabilities, roles with theirs, and tokens: as their events tell. */
+/** Users with their roles, capabilities and ways to log in, roles with their capabilities, and tokens: as their events tell. */
 export async function verifyIdentities(db: Database, complain: Complain): Promise<void> {
   await eachSpan(db, complain, {
     kind: 'user',
@@ -22,6 +24,7 @@ export async function verifyIdentities(db: Database, complain: Complain): Promis
       await verifyUsers(db, histories, complain)
       await verifyRoles(db, histories, complain)
       await verifyGrants(db, { column: 'user_id', what: 'user', histories }, complain)
+      await verifyLogins(db, histories, complain)
     },
   })
   await eachSpan(db, complain, {
@@ -86,6 +89,35 @@ async function verifyRoles(db: Database, { told, after, upTo }: Histories, compl
   for (const key of had) if (!has.has(key)) tell(key, 'has lost')
 }
 
+/** Each certificate, subject and link to a provider was bound by an event: whoever logs in by it has its user's votes. */
+async function verifyLogins(db: Database, { told, after, upTo }: Histories, complain: Complain): Promise<void> {
+  const tables = withTables<CoreTables>(db)
+  const certificates = await tables
+    .selectFrom('user_certificates')
+    .leftJoin('authorities', 'authorities.id', 'user_certificates.authority_id')
+    .select(['user_id', 'fingerprint', 'subject', 'authorities.name as authority'])
+    .where('user_id', '>', after)
+    .where('user_id', '<=', upTo)
+    .execute()
+  const subjects = await tables
+    .selectFrom('user_identities')
+    .select(['user_id', 'issuer', 'subject'])
+    .where('user_id', '>', after)
+    .where('user_id', '<=', upTo)
+    .execute()
+  for (const { user_id: id, ...login } of [...certificates, ...subjects]) {
+    const bound = (told.get(id) ?? []).filter(({ action }) => action === 'user.bound')
+    if (bound.some(({ details }) => loginText(details) === loginText(login))) continue
+    complain(`user ${id} logs in by ${login.subject ?? loginText(login)}, by no event`)
+  }
+}
+
+/** A fingerprint was written as its giver liked. */
+function loginText({ fingerprint, subject, authority, issuer }: Record<string, unknown>): string {
+  const hex = typeof fingerprint === 'string' ? fingerprint.replaceAll(':', '').toLowerCase() : null
+  return canonicalJson([hex, subject ?? null, authority ?? null, issuer ?? null])
+}
+
 interface Holders {
   column: 'user_id' | 'role_id'
   what: string
@@ -127,7 +159,7 @@ async function verifyTokens(db: Database, histories: Histories, complain: Compla
   const rows = await withTables<CoreTables>(db)
     .selectFrom('tokens')
     .leftJoin('users', 'users.id', 'tokens.user_id')
-    .select(['tokens.id', 'tokens.uuid', 'tokens.revoked_at', 'users.name as user'])
+    .select(['tokens.id', 'tokens.uuid', 'tokens.revoked_at', 'tokens.scope', 'users.name as user'])
     .where('tokens.id', '>', histories.after)
     .where('tokens.id', '<=', histories.upTo)
     .execute()
@@ -141,5 +173,9 @@ async function verifyTokens(db: Database, histories: Histories, complain: Compla
       complain(`${subject} is ${row.user}'s, its event says ${made.details.user}'s`)
     else if (row.revoked_at !== (revoked?.at ?? null))
       complain(`${subject} is ${row.revoked_at === null ? 'good' : 'revoked'}, its last event says otherwise`)
+    else if (
+      canonicalJson(row.scope === null ? null : readJson(row.scope)) !== canonicalJson(made.details.scope ?? null)
+    )
+      complain(`${subject} has another scope than it was made with`)
   }
 }

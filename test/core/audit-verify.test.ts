@@ -38,6 +38,8 @@ describe.each(databases)('audit verify on $name', ({ open, name: dialect }) => {
     people = await createPeople(world)
     for (const name of ['bob', 'carol']) await people.as(people.chief).admin.createUser({ name })
     await people.as(people.chief).admin.addToRole('alice', 'security')
+    const login = { kind: 'oidc', issuer: 'https://id.test', subject: 'bobs subject' } as const
+    await people.as(people.root).identities.bind('bob', login)
     await people.as(people.chief).admin.grant({ user: 'alice', capability: 'read' })
     await transaction(opened.db, (db) =>
       createToken(db, { actor: system('test'), at: world.it.clock() }, { userId: people.alice.id, name: 'laptop' }),

@@ -135,6 +135,22 @@ export function forgeries(ids: ForgedIds): [string, () => RawBuilder<unknown>, R
       () => sql`update tokens set user_id = (select id from users where name = 'bob')`,
       /token \S+ is bob's, its event says alice's/,
     ],
+    [
+      'a token with a scope of its own',
+      () => sql`update tokens set scope = '{"capabilities":["approve"]}'`,
+      /token \S+ has another scope than it was made with/,
+    ],
+    [
+      'a way to log in',
+      () =>
+        sql`insert into user_identities (uuid, user_id, issuer, subject, created_at) select 'x', id, 'https://id.test', 'eve', 1 from users where name = 'alice'`,
+      /user \d+ logs in by eve, by no event/,
+    ],
+    [
+      'a way to log in of another',
+      () => sql`update user_identities set user_id = (select id from users where name = 'alice')`,
+      /user \d+ logs in by bobs subject, by no event/,
+    ],
     ['a token revoked', () => sql`update tokens set revoked_at = 1`, /is revoked, its last event says otherwise/],
     ['rules', () => sql`update ra_profiles set rules = '{}' where name = 'guarded'`, /profile guarded: rules/],
     [
