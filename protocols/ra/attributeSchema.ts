@@ -62,7 +62,7 @@ export function optionsOf(profile: RaProfile): RaOptions {
 }
 
 /** As the contract writes a schema's entry. */
-export function asBaseAttribute(profile: RaProfile, definition: AttributeDefinition): BaseAttribute {
+export function asBaseAttribute(profile: Pick<RaProfile, 'uuid'>, definition: AttributeDefinition): BaseAttribute {
   const { name, label, description, contentType, required, choices, multiSelect, constraints } = definition
   return {
     uuid: attributeUuid(profile, name),
@@ -96,7 +96,7 @@ export function asBaseAttribute(profile: RaProfile, definition: AttributeDefinit
 }
 
 /** The same for the same profile and name for ever: a UUID of version 8 (RFC 9562 section 5.8) over both. */
-export function attributeUuid({ uuid }: RaProfile, name: string): string {
+export function attributeUuid({ uuid }: Pick<RaProfile, 'uuid'>, name: string): string {
   const hex = createHash('sha256').update(`${uuid} ${name}`).digest('hex')
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }

@@ -1,6 +1,7 @@
 import { Failure } from '../../src/core/failure.ts'
 import type { InventoryEntry } from '../../src/core/inventory.ts'
 import type { InventoryLine } from '../../src/core/inventoryLines.ts'
+import type { KeyPair } from '../../src/core/keyPairView.ts'
 import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { isCertReqMsg, readKeptRequest } from '../../src/pki/crmf.ts'
 import { nameText } from '../../src/pki/name.ts'
@@ -9,6 +10,7 @@ import { commonNameOf, entryView, keyUsageView, protocolPart, qcPart, wantedName
 import { customAttributeView } from './customAttribute.ts'
 import { derivedUuid } from './derivedUuid.ts'
 import { type FilledIn, readFilledIn } from './filledIn.ts'
+import { keyView } from './keySchema.ts'
 import { inLocation, locationView } from './locationView.ts'
 import type { Call } from './operation.ts'
 
@@ -29,10 +31,12 @@ export async function detailOf(call: Asking, uuid: string): Promise<CertificateD
   const above = certificate ? (await inventory.chain(id)).issuers[0]?.der : undefined
   const refs = [request.uuid, ...(request.protocol === 'ra' && request.origin ? [request.origin.ref] : [])]
   const filledIn = await readFilledIn(call.host.db, refs)
+  const key = await keyOf(call, line)
   const byId = new Map(lines.map((one) => [one.record.request.id, one]))
   const issuer = entry.issuer === undefined ? undefined : byId.get(entry.issuer)
   return {
-    ...detailView(line, entry, filledIn),
+    ...detailView(line, entry, { filledIn, ...(key ? { key } : {}) }),
+    ...(key ? { key: keyView(key) } : {}),
     ...(above ? { issuerSerialNumber: readCertificate(above).serial } : {}),
     ...(issuer ? { issuerCertificateUuid: issuer.record.request.uuid } : {}),
     relatedCertificates: related.flatMap((other) => {
@@ -57,7 +61,21 @@ function registrationPart(
   }
 }
 
-function detailView(line: InventoryLine, entry: InventoryEntry, filledIn: FilledIn): CertificateDetail {
+/** The key of the keystore that has signed its request, if one has. */
+async function keyOf({ door }: Asking, { record }: InventoryLine): Promise<KeyPair | undefined> {
+  const { request, certificate } = record
+  const spkiHash = certificate?.spkiHash ?? (request.csr && readKeptRequest(request.csr).publicKey.spkiHash)
+  return spkiHash === undefined
+    ? undefined
+    : door.keyPairs.ofCertificate({ spkiHash, organizationId: request.organizationId })
+}
+
+interface About {
+  filledIn: FilledIn
+  key?: KeyPair
+}
+
+function detailView(line: InventoryLine, entry: InventoryEntry, { filledIn, key }: About): CertificateDetail {
   const { record } = line
   const { request, certificate, renews } = record
   const { facts, metadata, attributes, compliance, locations } = entry
@@ -82,7 +100,7 @@ function detailView(line: InventoryLine, entry: InventoryEntry, filledIn: Filled
       attributes: [],
     })),
     customAttributes: attributes.map((attribute) => customAttributeView(attribute)),
-    ...requestPart(line, filledIn),
+    ...requestPart(line, { filledIn, ...(key ? { key } : {}) }),
     ...(renews === undefined ? {} : { sourceCertificateUuid: renews }),
     issueAttributes: filledIn.issue,
     revokeAttributes: filledIn.revoke,
@@ -102,7 +120,7 @@ function metadataView(metadata: InventoryEntry['metadata']): CertificateDetail['
   }
 }
 
-function requestPart({ record, compliance }: InventoryLine, filledIn: FilledIn) {
+function requestPart({ record, compliance }: InventoryLine, { filledIn, key }: About) {
   const { request } = record
   if (!request.csr) return {}
   const csr = readKeptRequest(request.csr)
@@ -120,6 +138,7 @@ function requestPart({ record, compliance }: InventoryLine, filledIn: FilledIn) 
       attributes: filledIn.csr,
       signatureAttributes: [],
       altSignatureAttributes: [],
+      ...(key ? { keyUuid: key.uuid } : {}),
       complianceStatus: compliance,
     },
   } satisfies Pick<CertificateDetail, 'certificateRequest'>

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { responseAttribute } from './attribute.ts'
+import { keyEntry } from './keySchema.ts'
 import { location } from './locationSchema.ts'
 import { certificateStates } from './state.ts'
 
@@ -113,7 +114,7 @@ export const certificateDetail = certificateEntry
       }),
     ),
     customAttributes: z.array(responseAttribute),
-    key: z.unknown().optional(),
+    key: keyEntry.optional(),
     certificateRequest: z
       .object({
         uuid: z.string(),

@@ -1,8 +1,10 @@
 import { z } from 'zod'
 import type { InventoryLine } from '../../src/core/inventoryLines.ts'
 import { baseAttribute } from './attribute.ts'
+import { asBaseAttribute } from './attributeSchema.ts'
 import { certificateEntry, validationStatus } from './certificateSchema.ts'
 import { entryView } from './certificateView.ts'
+import { csrDefinitions } from './csrAttributes.ts'
 import { certificateEvents, eventView } from './inventoryHistory.ts'
 import { ALL, TAG } from './inventoryList.ts'
 import { location } from './locationSchema.ts'
@@ -154,12 +156,12 @@ export const inventoryAboutOperations = [
     method: 'get',
     path: `${ALL}/csr/attributes`,
     tag: TAG,
-    summary: 'What is filled in to have a certificate request made: nothing, for it is given, or its profile makes it.',
+    summary: 'What is filled in to have a key of the keystore sign a certificate request.',
     query: z.object({ raProfileUuid: text(200).optional() }),
     answer: z.array(baseAttribute),
     async run({ door, query }) {
       if (query.raProfileUuid !== undefined) await door.serving({ uuid: query.raProfileUuid }, 'ra')
-      return { body: [] }
+      return { body: csrDefinitions.map((definition) => asBaseAttribute({ uuid: 'csr' }, definition)) }
     },
   }),
 ]

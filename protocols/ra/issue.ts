@@ -8,13 +8,15 @@ import type { Requester } from '../../src/core/requester.ts'
 import { type RequestAttribute, requestAttributes } from './attribute.ts'
 import { checkAttributes, firstValue } from './attributeCheck.ts'
 import { issueDefinitions, VALIDITY, VARIANT } from './attributeSchema.ts'
-import { readRequest, requestFormat } from './certificateRequest.ts'
+import { requestFormat } from './certificateRequest.ts'
 import { dataResponse } from './certificateSchema.ts'
 import { keptWith } from './customAttribute.ts'
 import { Unprocessable } from './errors.ts'
 import { keepFilledIn } from './filledIn.ts'
 import { type Call, operation, type Reply } from './operation.ts'
+import { csrOf } from './orderKey.ts'
 import { PLACE, placeOf } from './place.ts'
+import { text } from './text.ts'
 
 const DAY = 86_400_000
 
@@ -25,8 +27,8 @@ export const issueRequest = z.object({
   altSignatureAttributes: requestAttributes.nullish(),
   request: z.string().nullish(),
   format: requestFormat.nullish(),
-  tokenProfileUuid: z.string().nullish(),
-  keyUuid: z.string().nullish(),
+  tokenProfileUuid: text(200).nullish(),
+  keyUuid: text(200).nullish(),
   altTokenProfileUuid: z.string().nullish(),
   altKeyUuid: z.string().nullish(),
   attributes: requestAttributes,
@@ -47,8 +49,9 @@ export const issueCertificate = operation({
     const { profile } = await placeOf(call)
     const { body, door } = call
     refuseAlternative(body)
-    const csr = readRequest(requiredRequest(body), body.format ?? 'pkcs10')
+    const { csr, claim } = await csrOf(call, profile, body)
     const origin = originOf(call)
+    const keep = keepFilledIn(origin.ref, { issue: body.attributes, csr: body.csrAttributes })
     const { request } = await door.sign(
       {
         ...wishesOf(call, profile, body.attributes),
@@ -60,7 +63,10 @@ export const issueCertificate = operation({
         editable: true,
         refusal: 'store',
       },
-      keepFilledIn(origin.ref, { issue: body.attributes, csr: body.csrAttributes }),
+      async (db) => {
+        await claim(db)
+        await keep(db)
+      },
     )
     return answerOf(call, request)
   },
@@ -72,13 +78,6 @@ export function refuseAlternative(body: Pick<IssueRequest, 'altKeyUuid' | 'altTo
     throw new Unprocessable([
       'Alternative keys and hybrid certificates are not supported: leave altKeyUuid and altTokenProfileUuid out',
     ])
-}
-
-export function requiredRequest({ request, keyUuid }: Pick<IssueRequest, 'request' | 'keyUuid'>): string {
-  if (request) return request
-  throw new Unprocessable([
-    keyUuid ? 'There is no such key' : 'request is required: a certificate request as base64 of DER or as PEM',
-  ])
 }
 
 /** What the attributes choose of what the profile leaves open. Throws Unprocessable with a sentence for each that is not acceptable. */

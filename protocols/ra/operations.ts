@@ -22,6 +22,8 @@ import { inventoryContentOperations } from './inventoryContent.ts'
 import { inventoryListOperations } from './inventoryList.ts'
 import { inventoryUploadOperations } from './inventoryUpload.ts'
 import { issueCertificate } from './issue.ts'
+import { keyProfileOperations } from './keyProfiles.ts'
+import { keyOperations } from './keys.ts'
 import { legacyIssue } from './legacyIssue.ts'
 import { legacyLookups } from './legacyLookups.ts'
 import { legacyRevoke } from './legacyRevoke.ts'
@@ -77,6 +79,8 @@ export const operations: readonly Operation[] = [
   ...inventoryUploadOperations,
   ...inventoryContentOperations,
   ...inventoryAboutOperations,
+  ...keyProfileOperations,
+  ...keyOperations,
   ...requestOperations,
   simulateOrder,
   ...recordOperations,

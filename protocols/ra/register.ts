@@ -4,14 +4,15 @@ import type { Name } from '../../src/pki/name.ts'
 import { parseNameText } from '../../src/pki/nameText.ts'
 import { requestAttributes } from './attribute.ts'
 import { detailOf } from './certificateDetail.ts'
-import { readRequest, requestFormat } from './certificateRequest.ts'
+import { requestFormat } from './certificateRequest.ts'
 import { certificateDetail, dataResponse } from './certificateSchema.ts'
 import { keptWith } from './customAttribute.ts'
 import { Unprocessable } from './errors.ts'
 import { moment } from './fields.ts'
 import { keepFilledIn } from './filledIn.ts'
-import { answerOf, originOf, refuseAlternative, requiredRequest, wishesOf } from './issue.ts'
+import { answerOf, originOf, refuseAlternative, wishesOf } from './issue.ts'
 import { operation } from './operation.ts'
+import { csrOf } from './orderKey.ts'
 import { activeRecordIn, PLACE, placeOf } from './place.ts'
 import { stateOf } from './state.ts'
 import { parseSubjectAltName } from './subjectAltName.ts'
@@ -86,7 +87,10 @@ function identityOf({
 const submitRequest = z.object({
   request: z.string().nullish(),
   format: requestFormat.nullish(),
-  keyUuid: z.string().nullish(),
+  csrAttributes: requestAttributes.nullish(),
+  signatureAttributes: requestAttributes.nullish(),
+  keyUuid: text(200).nullish(),
+  tokenProfileUuid: text(200).nullish(),
   altKeyUuid: z.string().nullish(),
   altTokenProfileUuid: z.string().nullish(),
   authorizationSecret: z.string().nullish(),
@@ -103,18 +107,20 @@ export const issueRequested = operation({
   answer: dataResponse,
   conflict: 422,
   async run(call) {
-    const { record } = await activeRecordIn(call)
+    const { place, record } = await activeRecordIn(call)
     const state = stateOf(record)
     if (state !== 'requested')
       throw new Unprocessable([`Certificate is not in REQUESTED state. Current state: ${state}`])
     if (call.body) refuseAlternative(call.body)
-    const { request: given, format, authorizationSecret: secret } = call.body ?? {}
-    if (!given && !record.request.csr)
+    const { request: given, keyUuid, authorizationSecret: secret } = call.body ?? {}
+    if (!given && !keyUuid && !record.request.csr)
       throw new Unprocessable(['CSR does not available for the existing certificate: give one as request'])
-    const { request } = await call.door.submit(record.request.uuid, {
-      ...(given ? { csr: readRequest(given, format ?? 'pkcs10') } : {}),
-      ...(secret ? { secret } : {}),
-    })
+    const { csr, claim } = given || keyUuid ? await csrOf(call, place.profile, call.body ?? {}) : {}
+    const { request } = await call.door.submit(
+      record.request.uuid,
+      { ...(csr ? { csr } : {}), ...(secret ? { secret } : {}) },
+      claim,
+    )
     return answerOf(call, request)
   },
 })
@@ -126,8 +132,8 @@ const createRequest = z.object({
   signatureAttributes: requestAttributes.nullish(),
   request: z.string().nullish(),
   format: requestFormat.nullish(),
-  keyUuid: z.string().nullish(),
-  tokenProfileUuid: z.string().nullish(),
+  keyUuid: text(200).nullish(),
+  tokenProfileUuid: text(200).nullish(),
   altKeyUuid: z.string().nullish(),
   altTokenProfileUuid: z.string().nullish(),
   issueAttributes: requestAttributes.nullish(),
@@ -148,6 +154,8 @@ export const createCertificate = operation({
     refuseAlternative(body)
     const { profile } = await door.serving({ uuid: body.raProfileUuid }, 'ra')
     const origin = originOf(call)
+    const { csr, claim } = await csrOf(call, profile, body)
+    const keep = keepFilledIn(origin.ref, { issue: body.issueAttributes, csr: body.csrAttributes })
     const { request } = await door.park(
       {
         ...wishesOf(call, profile, body.issueAttributes ?? []),
@@ -155,10 +163,13 @@ export const createCertificate = operation({
         protocol: 'ra',
         action: 'issue',
         origin,
-        csr: readRequest(requiredRequest(body), body.format ?? 'pkcs10'),
+        csr,
         refusal: 'store',
       },
-      keepFilledIn(origin.ref, { issue: body.issueAttributes, csr: body.csrAttributes }),
+      async (db) => {
+        await claim(db)
+        await keep(db)
+      },
     )
     return { body: await detailOf(call, request.uuid) }
   },

@@ -1,17 +1,23 @@
 import { z } from 'zod'
+import type { Certificate } from '../../src/core/certificate.ts'
+import type { Claim } from '../../src/core/core.ts'
 import { Failure } from '../../src/core/failure.ts'
+import type { RaProfile } from '../../src/core/profile.ts'
 import type { Succession } from '../../src/core/successor.ts'
 import type { Csr } from '../../src/pki/csr.ts'
 import { requestAttributes } from './attribute.ts'
 import { readRequest, requestFormat } from './certificateRequest.ts'
 import { dataResponse } from './certificateSchema.ts'
+import { digestOf } from './csrAttributes.ts'
 import { keptWith } from './customAttribute.ts'
 import { requireIssued } from './eligible.ts'
 import { Unprocessable } from './errors.ts'
 import { keepFilledIn } from './filledIn.ts'
-import { answerOf, originOf, refuseAlternative, requiredRequest, wishesOf } from './issue.ts'
+import { answerOf, originOf, refuseAlternative, wishesOf } from './issue.ts'
 import { type Call, operation } from './operation.ts'
+import { refuseBoth } from './orderKey.ts'
 import { activeRecordIn, PLACE } from './place.ts'
+import { text } from './text.ts'
 
 const renewRequest = z.object({
   replaceInLocations: z.boolean().nullish(),
@@ -22,13 +28,21 @@ const renewRequest = z.object({
 })
 
 const rekeyRequest = renewRequest.extend({
-  keyUuid: z.string().nullish(),
-  tokenProfileUuid: z.string().nullish(),
+  keyUuid: text(200).nullish(),
+  tokenProfileUuid: text(200).nullish(),
   altKeyUuid: z.string().nullish(),
   altTokenProfileUuid: z.string().nullish(),
   signatureAttributes: requestAttributes.nullish(),
   altSignatureAttributes: requestAttributes.nullish(),
 })
+
+/** The request for the next certificate. */
+interface Next {
+  csr?: Csr
+  claim?: Claim
+  /** Does away with what was made for an order that is refused. */
+  refused?: () => Promise<void>
+}
 
 type Asked = z.output<typeof renewRequest>
 type InPlace = Call<'authorityUuid' | 'raProfileUuid' | 'certificateUuid', unknown, Asked | undefined>
@@ -45,7 +59,9 @@ export const renewCertificate = operation({
   conflict: 422,
   run(call) {
     const given = call.body?.request
-    return orderNext(call, 'renew', () => (given ? readRequest(given, call.body?.format ?? 'pkcs10') : undefined))
+    return orderNext(call, 'renew', async () =>
+      given ? { csr: readRequest(given, call.body?.format ?? 'pkcs10') } : {},
+    )
   },
 })
 
@@ -58,19 +74,44 @@ export const rekeyCertificate = operation({
   answer: dataResponse,
   conflict: 422,
   run(call) {
-    return orderNext(call, 'rekey', () => {
-      refuseAlternative(call.body)
-      return readRequest(requiredRequest(call.body), call.body.format ?? 'pkcs10')
+    const { body } = call
+    return orderNext(call, 'rekey', async (profile, certificate) => {
+      refuseAlternative(body)
+      refuseBoth(body)
+      if (body.request) return { csr: readRequest(body.request, body.format ?? 'pkcs10') }
+      const { keyUuid: key, tokenProfileUuid: keyProfile, signatureAttributes } = body
+      if (!key) await requireKeyHere(call.door, certificate)
+      const use = { ...(key ? { key } : {}), ...(keyProfile ? { keyProfile } : {}) }
+      const next = await call.door.keyPairs.successor(
+        profile,
+        { id: certificate.id },
+        { ...use, ...digestOf(signatureAttributes ?? []) },
+      )
+      if (next.csr.publicKey.spkiHash === certificate.spkiHash)
+        throw new Unprocessable(['Rekey operation not permitted. Cannot use same key to rekey certificate'])
+      return next
     })
   },
 })
 
-async function orderNext(call: InPlace, how: Succession, read: () => Csr | undefined) {
+async function requireKeyHere(door: InPlace['door'], certificate: Certificate): Promise<void> {
+  const key = await door.keyPairs.ofCertificate(certificate)
+  if (key?.state === 'active') return
+  throw new Unprocessable(['Key UUID is not provided in the request and old certificate does not have key reference'])
+}
+
+async function orderNext(
+  call: InPlace,
+  how: Succession,
+  read: (profile: RaProfile, certificate: Certificate) => Promise<Next>,
+) {
   const { place, record } = await activeRecordIn(call)
   const certificate = requireIssued(how, record)
   const { body, door } = call
-  const next = await door.successor({ id: certificate.id }, how, read()).catch(unacceptable)
+  const { csr, claim, refused } = await read(place.profile, certificate)
+  const next = await door.successor({ id: certificate.id }, how, csr).catch(unacceptable)
   const origin = originOf(call)
+  const keep = keepFilledIn(origin.ref, { issue: body?.attributes })
   const { request } = await door.sign(
     {
       ...next,
@@ -82,8 +123,12 @@ async function orderNext(call: InPlace, how: Succession, read: () => Csr | undef
       editable: true,
       refusal: 'store',
     },
-    keepFilledIn(origin.ref, { issue: body?.attributes }),
+    async (db) => {
+      await claim?.(db)
+      await keep(db)
+    },
   )
+  if (request.status === 'denied') await refused?.()
   return answerOf(call, request)
 }
 

@@ -57,6 +57,7 @@ export const revokeCertificate = operation({
         profile: place.profile,
         ...(reason && reason !== 'unspecified' ? { reason } : {}),
         grounds: 'user',
+        ...(call.body?.destroyKey ? { destroyKey: true } : {}),
       },
       keepFilledIn(certificate.uuid, { revoke: call.body?.attributes }),
     )

@@ -22,6 +22,7 @@ import { type InventoryLine, readLines } from './inventoryLines.ts'
 import { type Related, type Relation, relate, relations, unrelate } from './inventoryRelations.ts'
 import { type UploadedCertificate, uploadCertificate } from './inventoryUpload.ts'
 import { chainFor, type KeptValidation, keptValidation, validateNow } from './inventoryValidation.ts'
+import { isHeld } from './keyPairDestroy.ts'
 import {
   addLocation,
   changeLocation,
@@ -193,7 +194,7 @@ async function readEntry({ it, requester }: AdminContext, ref: RequestRef): Prom
     attributes: kept ? JSON.parse(kept.attributes) : [],
     metadata: kept ? JSON.parse(kept.metadata) : [],
     ...(isCa ? { trustedCa: item.foreign ? kept?.trusted_ca === 1 : true } : {}),
-    privateKey: certificate !== undefined && (await hasKey(it, certificate)),
+    privateKey: certificate !== undefined && (await isHeld(it.db, certificate)),
     compliance: complianceOf(request, certificate, chain),
     ...(validation ? { validation } : {}),
     locations,
@@ -225,18 +226,4 @@ async function groupsOf({ db }: Installation, id: number): Promise<InventoryEntr
     ...(description === null ? {} : { description }),
     ...(email === null ? {} : { email }),
   }))
-}
-
-async function hasKey(
-  { db }: Installation,
-  { spkiHash, organizationId }: { spkiHash: string; organizationId: number },
-): Promise<boolean> {
-  const row = await withTables<CoreTables>(db)
-    .selectFrom('server_keys')
-    .select('id')
-    .where('spki_hash', '=', spkiHash)
-    .where('organization_id', '=', organizationId)
-    .where('sealed', 'is not', null)
-    .executeTakeFirst()
-  return row !== undefined
 }

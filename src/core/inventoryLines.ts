@@ -169,12 +169,14 @@ async function groupsOf(db: Database, ids: number[]): Promise<Map<number, Invent
 
 async function keysOf(db: Database, hashes: string[]): Promise<Set<string>> {
   if (hashes.length === 0) return new Set()
-  const rows = await withTables<CoreTables>(db)
-    .selectFrom('server_keys')
-    .select(['organization_id', 'spki_hash'])
-    .where('spki_hash', 'in', hashes)
-    .where('sealed', 'is not', null)
-    .execute()
+  const held = (table: 'server_keys' | 'key_pairs') =>
+    withTables<CoreTables>(db)
+      .selectFrom(table)
+      .select(['organization_id', 'spki_hash'])
+      .where('spki_hash', 'in', hashes)
+      .where('sealed', 'is not', null)
+      .execute()
+  const rows = (await Promise.all([held('server_keys'), held('key_pairs')])).flat()
   return new Set(rows.map((row) => `${row.organization_id} ${row.spki_hash}`))
 }
 
