@@ -10,6 +10,7 @@ import { blockedKeyOperations } from './blockedKeys.ts'
 import { certificateByUuid } from './certificates.ts'
 import { cmpProfileOperations } from './cmpProfiles.ts'
 import { configurationOperations } from './configuration.ts'
+import { customAttributeOperations } from './customAttributes.ts'
 import { delegationOperations } from './delegations.ts'
 import { endEntityOperations } from './endEntities.ts'
 import { enrolmentOperations } from './enrolment.ts'
@@ -28,6 +29,7 @@ import { legacyIssue } from './legacyIssue.ts'
 import { legacyLookups } from './legacyLookups.ts'
 import { legacyRevoke } from './legacyRevoke.ts'
 import { limitOperations } from './limits.ts'
+import { locationOperations } from './locations.ts'
 import type { Operation } from './operation.ts'
 import { organizationOperations } from './organizations.ts'
 import { cancelPending, finalizeIssue } from './pending.ts'
@@ -79,6 +81,8 @@ export const operations: readonly Operation[] = [
   ...inventoryUploadOperations,
   ...inventoryContentOperations,
   ...inventoryAboutOperations,
+  ...locationOperations,
+  ...customAttributeOperations,
   ...keyProfileOperations,
   ...keyOperations,
   ...requestOperations,
