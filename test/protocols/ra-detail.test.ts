@@ -42,7 +42,8 @@ function qualified(): string {
   )
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', '/dev/null']
   const extension = `1.3.6.1.5.5.7.1.3=DER:${value.toString('hex')}`
-  const args = ['req', '-x509', ...key, '-subj', '/CN=qualified', '-addext', extension]
+  const more = ['basicConstraints=CA:FALSE', 'keyUsage=digitalSignature,nonRepudiation', extension]
+  const args = ['req', '-x509', ...key, '-subj', '/CN=qualified', ...more.flatMap((one) => ['-addext', one])]
   return execFileSync('openssl', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
 }
 
@@ -141,7 +142,7 @@ describe('the detail of a certificate', () => {
       metadata: [{ sourceObjectType: 'certificates', items: [{ name: 'slot', type: 'meta', content: [{ data: 4 }] }] }],
       owner: 'operator',
       ownerUuid: used.app.operator.uuid,
-      groups: [{ uuid: group.uuid, name: 'racks' }],
+      groups: [{ uuid: group.uuid, name: 'racks', email: 'racks@x.test' }],
     }
     expect(await show(uuid)).toMatchObject(kept)
     const { json } = await used.app.call('post', `${used.app.place.path}/certificates/${uuid}/renew`)
@@ -242,10 +243,14 @@ describe('the detail of a certificate', () => {
     expect((await trusted()).trustedCa).toBe(true)
   })
 
-  it('reads the statements of qualified certificates', async () => {
+  it('reads the statements and usages of qualified certificates', async () => {
     const body = { certificate: qualified() }
     const { json } = await used.app.call('post', '/v1/certificates/upload', { body, by: used.app.admin })
     const detail = await used.app.call('get', `/v1/certificates/${json.uuid}`, { by: used.app.admin })
+    expect(detail.json).toMatchObject({
+      subjectType: 'selfSignedEndEntity',
+      keyUsage: ['digitalSignature', 'nonRepudiation'],
+    })
     expect(detail.json.qcStatements).toEqual({
       qcCompliance: true,
       qcSscd: true,
