@@ -4,7 +4,7 @@ import { statement, withTables } from '../db/tables.ts'
 import type { Identifier } from '../pki/identifier.ts'
 import { nameText, parseNameText } from '../pki/name.ts'
 import type { WantedCertificate } from './request.ts'
-import type { AllTables, SearchFacet } from './searchTables.ts'
+import type { AllTables, SearchFacet, SearchKind } from './searchTables.ts'
 import { lines } from './searchText.ts'
 
 /** What search tables say of one request or certificate. */
@@ -12,9 +12,23 @@ export interface SearchDocument {
   id: number
   facet: SearchFacet
   requester: Asked
-  /** The columns of its search table but its id, its facet and its requester. */
-  columns: Record<string, string | number | null>
+  /** An order and its certificate share them where they are alike. */
+  texts: Texts
+  /** The other columns of its search table, in the order of numberColumns. */
+  numbers: (number | null)[]
 }
+
+export interface Texts {
+  subject: string
+  common_name: string
+  names: string
+}
+
+export const numberColumns = {
+  certificate: ['created_at', 'not_before', 'not_after', 'revoked_at'],
+  sign: ['created_at', 'ended_at', 'expires_at', 'duration'],
+  revoke: ['created_at', 'ended_at', 'expires_at', 'duration'],
+} as const satisfies Record<SearchKind, string[]>
 
 /** As sign_requests and revoke_requests have them. */
 export interface Asked {
@@ -136,21 +150,24 @@ export async function readOrders(
     const { subject, identifiers }: WantedCertificate = JSON.parse(row.wanted)
     const name = nameText(subject)
     const commonNames = subject.flat().flatMap(({ type, value }) => (type === 'CN' ? [value] : []))
+    const own = textsOf(name, commonNames, identifiers)
     const rest = { ...belonging(row, grouped.get(row.id)), ...asked(row.id) }
     found.sign.push({
       id: row.id,
       facet: { ...placeOf(row), protocol: row.protocol, action: row.action, reason: null, ...rest },
       requester: row,
-      columns: { ...texts(name, commonNames, identifiers), ...ending(row) },
+      texts: own,
+      numbers: ending(row),
     })
     if (row.issued === null) continue
-    const names: string[] = row.subject === name ? commonNames : commonNamesOf(row.subject)
-    found.certificate.push(certificateOf(row, { names, rest }))
+    const alike = row.subject === name && row.identifiers === JSON.stringify(identifiers)
+    const texts = alike ? own : textsOf(row.subject, commonNamesOf(row.subject), JSON.parse(row.identifiers))
+    found.certificate.push(certificateOf(row, { texts, rest }))
   }
   return found
 }
 
-function certificateOf(row: OrderRow, { names, rest }: { names: string[]; rest: object }): SearchDocument {
+function certificateOf(row: OrderRow, { texts, rest }: { texts: Texts; rest: object }): SearchDocument {
   return {
     id: row.id,
     facet: {
@@ -165,13 +182,8 @@ function certificateOf(row: OrderRow, { names, rest }: { names: string[]; rest: 
       ...rest,
     },
     requester: row,
-    columns: {
-      ...texts(row.subject, names, JSON.parse(row.identifiers)),
-      created_at: row.c_created_at,
-      not_before: row.not_before,
-      not_after: row.not_after,
-      revoked_at: row.revoked_at,
-    },
+    texts,
+    numbers: [row.c_created_at, row.not_before, row.not_after, row.revoked_at],
   }
 }
 
@@ -190,10 +202,8 @@ export async function readRevocations(db: Database, ids: readonly number[]): Pro
     id: row.id,
     facet: { ...placeOf(row), protocol: row.protocol, reason: row.code, ...asked(row.id) },
     requester: row,
-    columns: {
-      ...texts(row.subject ?? '', commonNamesOf(row.subject ?? ''), JSON.parse(row.identifiers ?? '[]')),
-      ...ending(row),
-    },
+    texts: textsOf(row.subject ?? '', commonNamesOf(row.subject ?? ''), JSON.parse(row.identifiers ?? '[]')),
+    numbers: ending(row),
   }))
 }
 
@@ -210,7 +220,7 @@ function belonging({ owner_id, archived_at, deleted_at }: OrderRow, groups: numb
   }
 }
 
-function texts(subject: string, commonName: string[], identifiers: readonly Identifier[]) {
+function textsOf(subject: string, commonName: string[], identifiers: readonly Identifier[]): Texts {
   return {
     subject: lines(subject === '' ? [] : [subject]),
     common_name: lines(commonName),
@@ -219,7 +229,7 @@ function texts(subject: string, commonName: string[], identifiers: readonly Iden
 }
 
 function ending({ created_at, ended_at, expires_at }: Pick<OrderRow, 'created_at' | 'ended_at' | 'expires_at'>) {
-  return { created_at, ended_at, expires_at, duration: ended_at === null ? null : ended_at - created_at }
+  return [created_at, ended_at, expires_at, ended_at === null ? null : ended_at - created_at]
 }
 
 /** Of a subject as RFC 4514 text. One that does not read back has none. */

@@ -3,14 +3,14 @@ import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import type { Installation } from './installation.ts'
-import { listed, listOf, readOrders, readRevocations, type SearchDocument } from './searchDocument.ts'
-import { facetName, type Met, meet, metIn, requesterName } from './searchNames.ts'
-import { addCounts, type SearchRow, storeRows, storeTexts, widenBlocks } from './searchStore.ts'
-import { type AllTables, BUCKET, type SearchKind, searchTable } from './searchTables.ts'
+import { listed, listOf, readOrders, readRevocations, type SearchDocument, type Texts } from './searchDocument.ts'
+import { type Met, meet, metIn } from './searchNames.ts'
+import { addCounts, bucketOf, type SearchRow, storeRows, storeTexts, widenBlocks } from './searchStore.ts'
+import { type AllTables, type SearchKind, searchTable } from './searchTables.ts'
 import { indexedText } from './searchText.ts'
 
-/** So many changes a transaction: some ten milliseconds. */
-const BATCH = 400
+/** So many changes a transaction: some ten milliseconds, and fewer large steps than many small ones (docs/decisions/lists.md). */
+const BATCH = 600
 /** Any number that no other program on the same server uses for a lock. */
 const LOCK = 0x6c697374
 
@@ -66,22 +66,17 @@ async function takeBatch(db: Database, target: number, known: Met): Promise<{ do
   return { done: batch.length < BATCH, here }
 }
 
-interface Known {
+interface Known extends Texts {
   id: number
   facet_id: number
-  subject: string
-  common_name: string
-  names: string
 }
-
-type Texts = Pick<Known, 'subject' | 'common_name' | 'names'>
 
 interface Indexing {
   ids: number[]
   documents: SearchDocument[]
   met: { known: Met; here: Met }
   /** What is in another text index under the same numbers. */
-  covered?: ReadonlyMap<number, string>
+  covered?: ReadonlyMap<number, Texts>
 }
 
 /** Brings the rows with these ids up to what the documents say, and returns their texts. */
@@ -89,24 +84,19 @@ async function index(
   db: Database,
   kind: SearchKind,
   { ids, documents, met, covered }: Indexing,
-): Promise<ReadonlyMap<number, string>> {
+): Promise<ReadonlyMap<number, Texts>> {
   const list = listOf(db, ids)
   const stored = await sql<Known>`select id, facet_id, subject, common_name, names from ${sql.table(searchTable[kind])}
     where id in ${listed[db.dialect](list)}`.execute(withTables<AllTables>(db))
   const before = new Map(stored.rows.map((row) => [row.id, row]))
-  await meet(db, kind, documents, met)
-  const idOf = (name: string) => met.known.get(name) ?? (met.here.get(name) as number)
-  const rows = documents.map(
-    (document): SearchRow => ({
-      id: document.id,
-      facet_id: idOf(facetName(kind, document)),
-      requester_id: idOf(requesterName(document.requester)),
-      ...document.columns,
-    }),
-  )
+  const rows: SearchRow[] = []
+  for (const document of documents) {
+    const [facet, requester] = await meet(db, kind, document, met)
+    rows.push({ id: document.id, facet, requester, texts: document.texts, numbers: document.numbers })
+  }
   await storeRows(db, kind, rows)
   await widenBlocks(db, kind, rows)
-  const texts = new Map(rows.map((row) => [row.id, textOf(row as unknown as Texts)]))
+  const texts = new Map(documents.map(({ id, texts }) => [id, texts]))
   const gone = [...before.keys()].filter((id) => !texts.has(id))
   await forget(db, kind, gone)
   if (db.dialect === 'sqlite') await changeTexts(db, kind, { texts, before, gone, covered })
@@ -121,10 +111,10 @@ async function forget(db: Database, kind: SearchKind, gone: number[]): Promise<v
 }
 
 interface TextChange {
-  texts: ReadonlyMap<number, string>
+  texts: ReadonlyMap<number, Texts>
   before: ReadonlyMap<number, Known>
   gone: number[]
-  covered: ReadonlyMap<number, string> | undefined
+  covered: ReadonlyMap<number, Texts> | undefined
 }
 
 /** SQLite alone: PostgreSQL indexes the rows themselves. */
@@ -133,21 +123,24 @@ async function changeTexts(
   kind: SearchKind,
   { texts, before, gone, covered }: TextChange,
 ): Promise<void> {
-  const changed: [number, string][] = []
+  const changed: (number | string)[] = []
   const old = [...gone]
-  for (const [id, text] of texts) {
+  for (const [id, own] of texts) {
+    const other = covered?.get(id)
+    if (other === own) continue
+    const text = indexed(own)
     const known = before.get(id)
-    if (known && textOf(known) === text) continue
-    if (covered?.get(id) === text) continue
+    if (known && indexed(known) === text) continue
+    if (other && indexed(other) === text) continue
     if (known) old.push(id)
-    changed.push([id, text])
+    changed.push(id, text)
   }
   const table = sql.table(`${searchTable[kind]}_text`)
   for (const id of old) await sql`delete from ${table} where rowid = ${id}`.execute(withTables<AllTables>(db))
   await storeTexts(db, kind, changed)
 }
 
-function textOf({ subject, common_name, names }: Texts): string {
+function indexed({ subject, common_name, names }: Texts): string {
   return indexedText([subject, common_name, names])
 }
 
@@ -158,11 +151,11 @@ function differences(
 ): { facet: number; bucket: number; n: number }[] {
   const changes = new Map<string, { facet: number; bucket: number; n: number }>()
   const add = (facet: number, id: number, n: number) => {
-    const bucket = Math.floor(id / BUCKET)
+    const bucket = bucketOf(id)
     const key = `${facet} ${bucket}`
     changes.set(key, { facet, bucket, n: (changes.get(key)?.n ?? 0) + n })
   }
-  const now = new Map(rows.map(({ id, facet_id }) => [id, facet_id]))
+  const now = new Map(rows.map(({ id, facet }) => [id, facet]))
   for (const { id, facet_id } of before.values()) if (now.get(id) !== facet_id) add(facet_id, id, -1)
   for (const [id, facet] of now) if (before.get(id)?.facet_id !== facet) add(facet, id, 1)
   return [...changes.values()].filter(({ n }) => n !== 0)

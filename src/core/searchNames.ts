@@ -20,8 +20,8 @@ export function metIn(db: Database): Met {
   return known
 }
 
-export const facetName = (kind: SearchKind, { facet }: SearchDocument): string => `${kind} ${JSON.stringify(facet)}`
-export const requesterName = ({ requester, requester_key }: Asked): string => `${requester_key} ${requester}`
+const facetName = (kind: SearchKind, { facet }: SearchDocument): string => `${kind} ${JSON.stringify(facet)}`
+const requesterName = ({ requester, requester_key }: Asked): string => `${requester_key} ${requester}`
 
 const facetOf = statement((tables: Kysely<AllTables>, kind: SearchKind, key: string) =>
   tables.selectFrom('search_facets').select('id').where('kind', '=', kind).where('key', '=', key),
@@ -46,24 +46,28 @@ const addRequester = statement((tables: Kysely<AllTables>, row: RequesterRow) =>
   tables.insertInto('search_requesters').values(row).returning('id'),
 )
 
-/** Adds to `here` the ids of what these documents have and nobody met yet; new ones are stored. Only within takeBatch's lock. */
+/** The ids of a document's facet and requester; those that nobody met yet are added to `here`, new ones are stored. Only within takeBatch's lock. */
 export async function meet(
   db: Database,
   kind: SearchKind,
-  documents: readonly SearchDocument[],
+  document: SearchDocument,
   { known, here }: { known: Met; here: Met },
-): Promise<void> {
-  for (const document of documents) {
-    const name = facetName(kind, document)
-    if (!known.has(name) && !here.has(name)) {
-      const key = canonicalJson(document.facet)
-      const { rows } = await facetOf(db, kind, key)
-      here.set(name, (rows[0] ?? (await addFacet(db, kind, key)).rows[0])?.id as number)
-    }
-    const asked = requesterName(document.requester)
-    if (known.has(asked) || here.has(asked)) continue
-    here.set(asked, await requesterId(db, document.requester))
+): Promise<[facet: number, requester: number]> {
+  const name = facetName(kind, document)
+  let facet = known.get(name) ?? here.get(name)
+  if (facet === undefined) {
+    const key = canonicalJson(document.facet)
+    const { rows } = await facetOf(db, kind, key)
+    facet = (rows[0] ?? (await addFacet(db, kind, key)).rows[0])?.id as number
+    here.set(name, facet)
   }
+  const asked = requesterName(document.requester)
+  let requester = known.get(asked) ?? here.get(asked)
+  if (requester === undefined) {
+    requester = await requesterId(db, document.requester)
+    here.set(asked, requester)
+  }
+  return [facet, requester]
 }
 
 async function requesterId(db: Database, { requester, requester_key }: Asked): Promise<number> {

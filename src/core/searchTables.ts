@@ -46,13 +46,6 @@ interface SearchBlocksTable {
   most: number
 }
 
-/** The columns that search_blocks has. */
-export const blockColumns = {
-  certificate: ['created_at', 'not_before', 'not_after', 'revoked_at'],
-  sign: ['created_at', 'ended_at', 'expires_at', 'duration'],
-  revoke: ['created_at', 'ended_at', 'expires_at', 'duration'],
-} as const satisfies Record<SearchKind, string[]>
-
 interface SearchRequestersTable {
   id: Generated<number>
   /** JSON of the other columns. */

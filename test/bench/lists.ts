@@ -44,6 +44,9 @@ const cases: Record<string, Filters> = {
     { field: 'profile', condition: 'equals', value: 'devices' },
   ],
   'made a long time ago': [{ field: 'createdAt', condition: 'lesser', value: Date.now() - 600 * day }],
+  'began a long time ago': [{ field: 'notBefore', condition: 'lesser', value: Date.now() - 600 * day }],
+  'ended a long time ago': [{ field: 'notAfter', condition: 'lesser', value: Date.now() - 300 * day }],
+  'revoked a long time ago': [{ field: 'revokedAt', condition: 'lesser', value: Date.now() - 300 * day }],
   'contains, common': [{ field: 'names', condition: 'contains', value: 'example' }],
   'contains, one in a thousand': [{ field: 'names', condition: 'contains', value: 'h777.' }],
   'contains, rare': [{ field: 'names', condition: 'contains', value: 'rare-one' }],
@@ -56,6 +59,7 @@ const cases: Record<string, Filters> = {
   ],
   name: [{ field: 'names', condition: 'equals', value: 'h5.example.org' }],
   serial: [{ field: 'serial', condition: 'startsWith', value: '0102' }],
+  'serial contains': [{ field: 'serial', condition: 'contains', value: '00abcdef' }],
   requester: [{ field: 'requester', condition: 'equals', value: 'client 7' }],
   'regular expression': [{ field: 'names', condition: 'matches', value: '^h1[0-9]*5\\.' }],
 }

@@ -1,7 +1,8 @@
 import Sqlite from 'better-sqlite3'
 import pg from 'pg'
+import { numberColumns } from '../../src/core/searchDocument.ts'
 import { followSearch } from '../../src/core/searchFollow.ts'
-import { BUCKET, blockColumns } from '../../src/core/searchTables.ts'
+import { BUCKET } from '../../src/core/searchTables.ts'
 import { migrate } from '../../src/db/migrate.ts'
 import { closeDatabase, openDatabase } from '../../src/db/open.ts'
 import { crlWorld } from '../helpers/crlWorld.ts'
@@ -135,7 +136,7 @@ function derived(dialect: 'sqlite' | 'postgres'): string[] {
     `insert into search_counts (facet_id, bucket, n) select facet_id, id / ${BUCKET}, count(*) from search_${table}
       group by facet_id, id / ${BUCKET}`,
     `delete from search_blocks where kind = '${kind}'`,
-    ...blockColumns[kind].map(
+    ...numberColumns[kind].map(
       (
         column,
       ) => `insert into search_blocks (kind, field, bucket, least, most) select '${kind}', '${column}', id / ${BUCKET}, min(${column}),
