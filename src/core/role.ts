@@ -1,5 +1,5 @@
 import type { Database } from '../db/open.ts'
-import { withTables } from '../db/tables.ts'
+import { forUpdate, withTables } from '../db/tables.ts'
 import { audit } from './audit.ts'
 import { Failure } from './failure.ts'
 import { auditUser, type Change, checkedName, findUser } from './identity.ts'
@@ -32,13 +32,14 @@ export async function addRole(
   return { ...row, organizationId, name }
 }
 
+/** Its row locked until the transaction ends: nobody joins a role, or is granted something by it, that is being deleted. */
 export async function findRole(db: Database, organizationId: number, name: string): Promise<Role | undefined> {
-  const row = await withTables<CoreTables>(db)
+  const query = withTables<CoreTables>(db)
     .selectFrom('roles')
     .select(['id', 'uuid'])
     .where('organization_id', '=', organizationId)
     .where('name', '=', name)
-    .executeTakeFirst()
+  const row = await forUpdate(db, query).executeTakeFirst()
   return row && { ...row, organizationId, name }
 }
 

@@ -13,7 +13,7 @@ import {
 import { audit } from './audit.ts'
 import { type Capability, revokeCapability } from './capability.ts'
 import { Failure } from './failure.ts'
-import { addRole, removeRoleMember } from './role.ts'
+import { addRole, findRole, removeRoleMember } from './role.ts'
 import type { CoreTables } from './tables.ts'
 
 /** A role of an organization: who has it, and what it is good for. */
@@ -61,6 +61,7 @@ export async function deletedRole({ it, requester }: AdminContext, uuid: string)
     const actor = await actorOf(db, requester)
     const { id, name, organization_id: organizationId } = await findRoleRow(db, actor, uuid)
     requireAdministrator(actor, organizationId)
+    if (!(await findRole(db, organizationId, name))) throw new Failure('notFound', 'there is no such role')
     const tables = withTables<CoreTables>(db)
     const members = await tables.selectFrom('role_members').select('user_id').where('role_id', '=', id).execute()
     for (const { user_id: userId } of members)

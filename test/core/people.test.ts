@@ -47,6 +47,19 @@ describe.each(databases)('people on $name', ({ open }) => {
       await expect(chief.identities.role(uuid)).rejects.toMatchObject(failure('notFound'))
       expect(await it().alice.identities.me()).toMatchObject({ roles: [], grants: [] })
     })
+    test('are deleted once, whatever else is done with them at the same time', async () => {
+      const { chief } = it()
+      const { uuid, name } = await chief.identities.createRole({ name: 'fleeting' })
+      const all = await Promise.allSettled([
+        ...[1, 2, 3].map(() => chief.identities.deleteRole(uuid)),
+        ...['alice', 'chief'].map((user) => chief.admin.addToRole(user, name)),
+        ...(['read', 'approve'] as const).map((capability) => chief.admin.grant({ role: name, capability })),
+      ])
+      const refusals = all.flatMap((one) => (one.status === 'rejected' ? [one.reason.code] : []))
+      expect(refusals.filter((code) => code !== 'notFound' && code !== 'conflict')).toEqual([])
+      expect(all.slice(0, 3).filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+      expect((await verifyAudit(world.it.db, world.it.auditSecret)).problems).toEqual([])
+    })
     test('are made and deleted by administrators of their organization alone', async () => {
       const { chief, alice, stranger, root } = it()
       const { uuid } = await chief.identities.createRole({ name: 'watchers' })
