@@ -4,9 +4,11 @@ import type { RequestKind, VoteInput } from './approval.ts'
 import type { Afterwards, ApprovalContext } from './approvalContext.ts'
 import { audit } from './audit.ts'
 import { type Ballot, checkVote } from './ballot.ts'
+import { Failure } from './failure.ts'
 import { type Held, holdRequest, subjectOf } from './held.ts'
 import type { RequestRef } from './request.ts'
 import { settleApproval, settleDenial } from './settle.ts'
+import { spokenFor } from './spokenFor.ts'
 import { storeVote } from './votes.ts'
 
 /**
@@ -40,10 +42,17 @@ export async function castVote(
   { input, told = {} }: { input: VoteInput; told?: Record<string, unknown> },
 ): Promise<Cast> {
   const ballot = await checkVote(db, context, held, input)
+  if (!input.override) await requireUnspoken(db, ballot)
   await storeVote(db, ballot)
   await auditVote(db, context, ballot, told)
   const settle = input.verdict === 'deny' ? settleDenial : settleApproval
   return { ballot, afterwards: await settle(db, context, ballot) }
+}
+
+/** Who has decided in a ticket system does not decide here again. */
+async function requireUnspoken(db: Database, { held, decision, voter }: Ballot): Promise<void> {
+  if ((await spokenFor(db, held, decision.hash)).has(voter.name))
+    throw new Failure('conflict', 'you have decided on this request in a ticket system already')
 }
 
 /** Runs what follows the commit, and answers where the request stands then. */

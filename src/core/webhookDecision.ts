@@ -9,6 +9,7 @@ import { afterApproval, afterRetry } from './follow.ts'
 import { type Held, holdRequest } from './held.ts'
 import { asRequester, findUser, type User } from './identity.ts'
 import type { Installation } from './installation.ts'
+import { spokenFor } from './spokenFor.ts'
 import type { CoreTables } from './tables.ts'
 import { text } from './text.ts'
 import { castVote } from './vote.ts'
@@ -132,6 +133,7 @@ async function decide(
   const named = decision.user === undefined ? undefined : await namedUser(db, sender, decision.user)
   requireNotBehind(held, sender, named)
   const { verdict, hash, reason, ticket, user } = decision
+  if (user !== undefined && (await spokenFor(db, held, hash)).has(user.toLowerCase())) throw votedAlready(user)
   const told = { ticket, webhook: sender.endpoint.uuid, ...(user === undefined ? {} : { onBehalfOf: user }) }
   const { ballot, afterwards } = await castVote(db, contextOf(it, sender), held, {
     input: { verdict, hash, ...(reason === undefined ? {} : { reason }) },
@@ -185,8 +187,11 @@ function requireNotBehind({ request }: Held, { maker, voter }: Sender, named: Us
 
 /** One person counts once, wherever he decides. */
 async function requireOneVoice(db: Database, decisionId: number, named: User): Promise<void> {
-  if ((await votesOf(db, decisionId)).some(({ userId }) => userId === named.id))
-    throw new Failure('conflict', `${named.name} has voted on this request already`)
+  if ((await votesOf(db, decisionId)).some(({ userId }) => userId === named.id)) throw votedAlready(named.name)
+}
+
+function votedAlready(name: string): Failure {
+  return new Failure('conflict', `${name} has voted on this request already`)
 }
 
 /** Whether it is new here. Of two that come at once the second one waits for the first. */

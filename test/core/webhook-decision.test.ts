@@ -134,6 +134,16 @@ describe.each(databases)('decisions of a ticket system, on $name', ({ open }) =>
     )
     expect(await votes(request.id)).toEqual(['alice approve'])
     expect(await send(decision(request, { user: 'bob' }))).toEqual({ status: 'signing' })
+    const other = await order('two-more.test')
+    expect(await send(decision(other, { user: 'Alice' }))).toEqual({ status: 'requested' })
+    const again = people.as(people.alice).approvals.vote('sign', other.id, { verdict: 'approve', hash: other.hash })
+    await expect(again).rejects.toMatchObject(failure('conflict', /in a ticket system already/))
+    const second = await people.as(people.chief).webhooks.add({ name: 'second', decidesAs: 'second' })
+    const from = { to: second.uuid, secret: second.inboundSecret }
+    await expect(send(decision(other, { user: 'ALICE' }), from)).rejects.toMatchObject(
+      failure('conflict', /ALICE has voted/),
+    )
+    expect(await votes(other.id)).toEqual(['tickets approve'])
   })
 
   test('a user whom the rule does not name decides nothing, be he a webhook’s', async () => {

@@ -1,8 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { RequestKind } from '../../src/core/approval.ts'
+import { attendWaiting } from '../../src/core/attend.ts'
 import { expireWaiting } from '../../src/core/expire.ts'
+import { runDueJobs } from '../../src/core/jobs.ts'
 import { sealAudit } from '../../src/core/seal.ts'
+import { VALIDATION_JOB } from '../../src/core/validationSettings.ts'
+import { walkValidations } from '../../src/core/validationWalk.ts'
 import { verifyAudit } from '../../src/core/verify.ts'
 import { forgetDeliveries } from '../../src/core/webhookDeliveries.ts'
 import { DELIVERY_HEADER, deliverDue, EVENT_HEADER, pauseAfter } from '../../src/core/webhookDelivery.ts'
@@ -23,6 +27,11 @@ const all = [{ name: 'all', auto: true }]
 const asking = [
   { name: 'no', when: 'identifiers.exists(i, i.value.startsWith("no"))', deny: 'not this name' },
   { name: 'self', when: 'identifiers.exists(i, i.value.startsWith("auto"))', auto: true },
+  {
+    name: 'slow',
+    when: 'identifiers.exists(i, i.value.startsWith("slow"))',
+    require: [{ users: ['alice'], expires: '9d', escalate: { after: '1d', users: ['chief'] } }],
+  },
   { name: 'chief', require: [{ users: ['chief'], expires: '2d' }] },
 ]
 
@@ -180,6 +189,37 @@ describe.each(databases)('webhooks, on $name', ({ open }) => {
       ['requested', 'requested', undefined],
       ['decided', 'expired', expect.stringMatching(/./)],
     ])
+  })
+
+  test('others are called to decide; a certificate nears its end', async () => {
+    await add({ events: ['decided', 'expiring'] })
+    const slow = await order('slow.test')
+    const { hash } = await people.as(people.root).approvals.review('sign', slow.id)
+    world.time.pass(25 * hour)
+    await attendWaiting(world.it.db, world.time.now)
+    const ending = await order('auto-ends.test', 'other')
+    const { inventory } = people.as(people.chief)
+    await inventory.setValidation('other', { enabled: true, expiringThreshold: 20 })
+    world.time.pass(75 * day)
+    const { db, node, clock, log } = world.it
+    const handlers = { [VALIDATION_JOB]: (ref: string) => walkValidations(world.it, ref) }
+    for (let more = 1; more > 0; ) more = await runDueJobs({ db, node, clock, log, handlers })
+    await upkeep()
+    const [escalated] = receiver.heard
+    expect(escalated?.json).toMatchObject({
+      type: 'decided',
+      data: { outcome: 'escalated', status: 'requested', uuid: slow.uuid, hash, rule: 'slow' },
+    })
+    const expiring = receiver.heard.filter(({ json }) => json.type === 'expiring')
+    const one = expiring.find(({ json }) => json.data.uuid === ending.uuid)
+    const { notAfter, serial } = (await people.operator.findCertificate({ id: ending.id })) ?? {}
+    expect(one?.json.data).toMatchObject({
+      kind: 'certificate',
+      names: ['auto-ends.test'],
+      profile: 'other',
+      certificate: { serial, notAfter: notAfter?.toISOString() },
+    })
+    await inventory.setValidation('other', { enabled: false })
   })
 
   test('an endpoint hears what it wants, of the profiles that it wants, of its organization alone', async () => {
