@@ -18,19 +18,25 @@ import { saveProfile } from './profiles.ts'
 import { ruleWarnings } from './profileWarnings.ts'
 import { type ApprovalRules, actions, approvalRules } from './rule.ts'
 import type { CoreTables } from './tables.ts'
+import { reaches } from './tokenScope.ts'
 
-/** The profiles of the requester's organization, of all of them for a superuser, by name; none that is built in. */
+/** The profiles of the requester's organization that he reaches, of all of them for a superuser, by name; none that is built in. */
 export async function listProfiles({ it, requester }: AdminContext): Promise<ProfileView[]> {
-  const rows = await profileRows(it.db, await actorOf(it.db, requester))
-    .orderBy('ra_profiles.name')
-    .execute()
-  return rows.map(toView)
+  const actor = await actorOf(it.db, requester)
+  const rows = await profileRows(it.db, actor).orderBy('ra_profiles.name').execute()
+  return rows.filter((row) => reachesProfile(actor, row)).map(toView)
+}
+
+/** Whether the scope of a token, where it has one, goes as far as this profile. */
+export function reachesProfile({ user }: Actor, row: Pick<ProfileRow, 'id' | 'authority_id'>): boolean {
+  return reaches(user?.scope, { authorityId: row.authority_id, profileId: row.id })
 }
 
 /** Throws Failure('notFound') also for a profile of another organization, and for one that is built in. */
 export async function showProfile({ it, requester }: AdminContext, name: string): Promise<ProfileView> {
-  const row = await findProfileRow(it.db, await actorOf(it.db, requester), name)
-  if (!row) throw new Failure('notFound', `there is no profile ${name}`)
+  const actor = await actorOf(it.db, requester)
+  const row = await findProfileRow(it.db, actor, name)
+  if (!row || !reachesProfile(actor, row)) throw new Failure('notFound', `there is no profile ${name}`)
   return toView(row)
 }
 

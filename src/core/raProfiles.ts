@@ -5,7 +5,7 @@ import type { Admin, ProfileView } from './admin.ts'
 import { type AdminContext, actorOf, requireCapability } from './adminActor.ts'
 import { audit } from './audit.ts'
 import { Failure } from './failure.ts'
-import { type ProfileRow, profileRows, storeProfile, toView } from './profileAdmin.ts'
+import { type ProfileRow, profileRows, reachesProfile, storeProfile, toView } from './profileAdmin.ts'
 import type { CoreTables } from './tables.ts'
 
 /** A profile as it was written, with the authority that it belongs to. */
@@ -29,8 +29,8 @@ export interface ProfileChange {
 }
 
 /**
- * Profiles by their uuid, for programs. Every user of an organization sees its profiles; changes need manage on the profile,
- * and a new one on its authority. All throw Failure('notFound') alike for none and for another organization's.
+ * Profiles by their uuid, for programs. Every user of an organization sees its profiles, a token those that its scope reaches;
+ * changes need manage on the profile, and a new one on its authority. All throw Failure('notFound') alike for none and for another organization's.
  */
 export interface RaProfiles {
   /** By name. */
@@ -58,10 +58,9 @@ export function createRaProfiles(context: ProfileContext): RaProfiles {
   const find = async (uuid: string) => toRecord(await rowOf(it.db, context, uuid))
   return {
     list: async () => {
-      const rows = await profileRows(it.db, await actorOf(it.db, requester))
-        .orderBy('ra_profiles.name')
-        .execute()
-      return rows.map(toRecord)
+      const actor = await actorOf(it.db, requester)
+      const rows = await profileRows(it.db, actor).orderBy('ra_profiles.name').execute()
+      return rows.filter((row) => reachesProfile(actor, row)).map(toRecord)
     },
     find,
     create: async (draft) => {
@@ -161,7 +160,7 @@ async function rowOf(db: Database, { requester }: ProfileContext, uuid: string, 
   }
   const actor = await actorOf(db, requester)
   const row = await profileRows(db, actor).where('ra_profiles.uuid', '=', uuid).executeTakeFirst()
-  if (!row) throw new Failure('notFound', 'there is no such RA profile')
+  if (!row || !reachesProfile(actor, row)) throw new Failure('notFound', 'there is no such RA profile')
   return row
 }
 

@@ -6,6 +6,7 @@ import type { RaProfile } from './profile.ts'
 import { loadProfile } from './profiles.ts'
 import type { Requester } from './requester.ts'
 import type { CoreTables } from './tables.ts'
+import { reaches } from './tokenScope.ts'
 
 /** A profile as a client of REST names it, with the authority that it belongs to. */
 export interface ServingProfile {
@@ -18,7 +19,7 @@ export type ProfileRef = { uuid: string } | { name: string }
 
 /**
  * The enabled profile, which serves that protocol where one is named, for a user of its organization. Throws Failure('notFound') alike for
- * none, disabled, built-in and another organization's.
+ * none, disabled, built-in, another organization's, and one that a token's scope does not reach.
  */
 export async function servingProfile(
   db: Database,
@@ -35,13 +36,15 @@ export async function servingProfile(
   const profile = row && (await loadProfile(db, row.id))
   const user = await actingUser(db, requester)
   const visible = user !== undefined && (user.superuser || user.organizationId === profile?.organizationId)
+  const reached = reaches(user?.scope, { authorityId: row?.authorityId, profileId: row?.id })
   if (
     !row ||
     !profile ||
     profile.builtin ||
     !profile.enabled ||
     (protocol !== undefined && !Object.hasOwn(profile.protocols, protocol)) ||
-    !visible
+    !visible ||
+    !reached
   )
     throw new Failure('notFound', 'there is no such RA profile')
   return { profile, authority: { id: row.authorityId, uuid: row.uuid, name: row.name, kind: row.kind } }

@@ -243,6 +243,30 @@ describe.each(databases)('what a token is limited to, on $name', ({ open }) => {
     })
   })
 
+  test('a profile beyond it is not there: not shown, listed, served or changed', async () => {
+    const { authority, name: other } = await people
+      .as(people.chief)
+      .admin.profile((await world.save(`p${++count}`, {})).name)
+    const { uuid } = await world.profile(other)
+    const beyond = await door('chief', { capabilities: ['read', 'manage', 'create_cert'], profile: 'default' })
+    expect((await beyond.admin.profiles()).map(({ name }) => name)).toEqual(['default'])
+    expect((await beyond.raProfiles.list()).map(({ name }) => name)).toEqual(['default'])
+    for (const tried of [
+      () => beyond.admin.profile(other),
+      () => beyond.raProfiles.find(uuid),
+      () => beyond.raProfiles.change(uuid, () => ({ enabled: false })),
+      () => beyond.raProfiles.remove(uuid),
+      () => beyond.serving({ uuid }),
+    ])
+      await expect(tried()).rejects.toMatchObject(failure('notFound'))
+    const below = await door('chief', { capabilities: ['read'], authority })
+    expect((await below.serving({ uuid })).profile.name).toBe(other)
+    expect((await below.admin.profiles()).map(({ name }) => name)).toContain(other)
+    const root = await door('chief', { capabilities: ['read'], authority: 'root' })
+    expect(await root.admin.profiles()).toEqual([])
+    await expect(root.serving({ uuid })).rejects.toMatchObject(failure('notFound'))
+  })
+
   test('a registration with a secret is submitted by no token without create_cert, which learns nothing of the secret', async () => {
     const profile = await world.profile()
     const csr = await newCsr(['registered.example.org'])
