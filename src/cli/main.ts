@@ -14,6 +14,11 @@ const nouns: Record<string, Noun> = {
   migrate: { about: 'bring the database up to date', load: () => import('./commands/migrate.ts') },
   authority: { about: 'certificate authorities', load: () => import('./commands/authority.ts') },
   profile: { about: 'what clients may get, and the approval rules', load: () => import('./commands/profile.ts') },
+  apply: {
+    about: 'bring about what a file says, after showing what changes',
+    load: () => import('./commands/apply.ts'),
+  },
+  export: { about: 'an organization as a file that apply takes', load: () => import('./commands/export.ts') },
   limit: { about: 'how often clients may ask', load: () => import('./commands/limit.ts') },
   request: { about: 'orders to sign and to revoke, and votes on them', load: () => import('./commands/request.ts') },
   approval: { about: 'approvals that are remembered', load: () => import('./commands/approval.ts') },

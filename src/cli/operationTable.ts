@@ -6,6 +6,7 @@ import * as authority from './operations/authority.ts'
 import * as certificate from './operations/certificate.ts'
 import * as challenge from './operations/challenge.ts'
 import * as cmc from './operations/cmc.ts'
+import * as configuration from './operations/configuration.ts'
 import * as delegation from './operations/delegation.ts'
 import * as doctor from './operations/doctor.ts'
 import * as eab from './operations/eab.ts'
@@ -31,6 +32,7 @@ const nouns: Record<string, Operation>[] = [
   certificate,
   challenge,
   cmc,
+  configuration,
   delegation,
   doctor,
   limit,

@@ -28,7 +28,7 @@ export function openSession(config: Config, credentials: () => Promise<Credentia
       const path = socketPath(config.dataFolder)
       const answer = own ? undefined : await callSocket({ path, operation: operation.name, input, credentials: asking })
       if (answer) return answer.output as Wire<O>
-      own ??= composeHere(config, operation.name.startsWith('profile.'))
+      own ??= composeHere(config, /^(profile|configuration)\./.test(operation.name))
       const { core } = await own
       const requester = await requesterOf(core, asking)
       const output = await operation.execute({ core, requester, door: core.as(requester), config }, asWire(input))
