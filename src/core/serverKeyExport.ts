@@ -4,6 +4,7 @@ import { type AdminContext, actorOf, requireCapability, seesOrganization } from 
 import { audit } from './audit.ts'
 import { type CertificateRef, findCertificate } from './certificate.ts'
 import { Failure } from './failure.ts'
+import { isHeld } from './keyPairDestroy.ts'
 import { loadProfile } from './profiles.ts'
 import { SERVER_KEY_SEAL } from './serverKey.ts'
 import type { CoreTables } from './tables.ts'
@@ -45,6 +46,8 @@ export async function exportServerKey({ it, requester }: AdminContext, ref: Cert
       .where('spki_hash', '=', spkiHash)
       .where('organization_id', '=', organizationId)
       .executeTakeFirst()
+    if (!kept && (await isHeld(db, certificate)))
+      throw new Failure('unsupported', 'the private key of this certificate is in the keystore, which no key leaves')
     if (!kept)
       throw new Failure(
         'notFound',

@@ -10,8 +10,11 @@ import type { CoreTables } from '../../src/core/tables.ts'
 import { verifyAudit } from '../../src/core/verify.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
+import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { nameOf } from '../../src/pki/name.ts'
+import { readPublicKey } from '../../src/pki/publicKey.ts'
 import { databases } from '../helpers/databases.ts'
+import { manualAuthority } from '../helpers/manualAuthority.ts'
 import { createWorld, newCsr, type World } from '../helpers/world.ts'
 
 const yes = [{ name: 'nobody looks', auto: true }]
@@ -186,6 +189,34 @@ describe.each(databases)('the life of a key pair with its certificates on $name'
     const own = { profile, protocol: 'ra', action: 'issue', csr: await newCsr(['b.test']), refusal: 'store' } as const
     const elsewhere = (await owner.sign(own)).request
     await expect(owner.revoke({ ...draft, certificate: elsewhere.id })).rejects.toMatchObject({ code: 'conflict' })
+  })
+
+  it('one that waits for an authority elsewhere destroys it when that has confirmed, by hand or by its CRL', async () => {
+    const manual = await manualAuthority(world)
+    const at = await world.save('elsewhere', { rules: auto, authority: manual.id })
+    const pending = async () => {
+      const key = await create()
+      const { id } = await order(key, at)
+      const publicKey = readPublicKey(key.publicKey)
+      const { der } = await manual.ca.issue({ publicKey, identifiers: [{ type: 'dns', value: 'a.test' }] })
+      await chief.upload(id, [der])
+      const request = await owner.revoke({ protocol: 'ra', certificate: id, grounds: 'user', destroyKey: true })
+      expect([request.status, await stateOf(key)]).toEqual(['revoking', 'active'])
+      return { key, request, serial: readCertificate(der).serial }
+    }
+    const one = await pending()
+    await chief.approvals.confirmRevoked(one.request.id)
+    expect(await stateOf(one.key)).toBe('destroyed')
+    const two = await pending()
+    const entries = [{ serial: two.serial, revokedAt: world.time.now }]
+    const crl = await manual.ca.crl({ number: 1n, entries })
+    await chief.admin.uploadCrl(manual.name, crl)
+    expect(await stateOf(two.key)).toBe('destroyed')
+  })
+
+  it('is exported by nobody', async () => {
+    const { id } = await order(await create())
+    await expect(chief.admin.exportKey({ id })).rejects.toMatchObject({ code: 'unsupported' })
   })
 
   it('a renewal by the kept request ends with the key', async () => {
