@@ -233,6 +233,43 @@ describe.each(databases)('lists by page number, on $name', ({ open }) => {
     expect(all.total).toBe(n)
   })
 
+  test('owners and groups show in the next list, and a group under its new name', async () => {
+    const id = await order('default', 'owned.example.org')
+    const inventory = world.core.as(system('test')).inventory
+    const tables = withTables<AllTables>(world.it.db)
+    const user = await tables.selectFrom('users').select('uuid').where('name', '=', 'chief').executeTakeFirstOrThrow()
+    const group = await tables.selectFrom('groups').selectAll().where('name', '=', 'Äther').executeTakeFirstOrThrow()
+    const mine: Filter[] = [
+      { field: 'names', condition: 'equals', value: 'owned.example.org' },
+      { field: 'owner', condition: 'equals', value: 'CHIEF' },
+      { field: 'groups', condition: 'contains', value: 'äth' },
+    ]
+    expect((await ask('certificate', mine)).ids).toEqual([])
+    await inventory.assign([id], { owner: user.uuid, groups: [group.uuid] })
+    expect((await ask('certificate', mine)).ids).toEqual([id])
+    expect((await ask('sign', mine)).ids).toEqual([id])
+    await transaction(world.it.db, (db) =>
+      withTables<AllTables>(db).updateTable('groups').set({ name: 'Ether' }).where('id', '=', group.id).execute(),
+    )
+    expect((await ask('sign', mine)).ids).toEqual([])
+    await inventory.assign([id], { owner: null, groups: [] })
+    const gone: Filter[] = [...mine.slice(0, 1), { field: 'owner', condition: 'empty' }]
+    expect((await ask('sign', [...gone, { field: 'groups', condition: 'empty' }])).ids).toEqual([id])
+  })
+  test('a certificate that is gone leaves the list and its totals', async () => {
+    const id = await order('default', 'gone.example.org')
+    const where: Filter[] = [{ field: 'names', condition: 'contains', value: 'gone.example' }]
+    const before = await ask('certificate', [])
+    expect((await ask('certificate', where)).ids).toEqual([id])
+    await transaction(world.it.db, async (db) => {
+      const tables = withTables<AllTables>(db)
+      await tables.deleteFrom('certificates').where('id', '=', id).execute()
+      await tables.insertInto('search_queue').values({ kind: 'sign', ref: id }).execute()
+    })
+    expect((await ask('certificate', where)).ids).toEqual([])
+    expect((await ask('certificate', [])).total).toBe(before.total - 1)
+  })
+
   test('what is worked up in any order comes to the same', async () => {
     const all = (await ask('certificate', [])).ids
     await transaction(world.it.db, async (db) => {

@@ -1,6 +1,7 @@
 import { fieldsOf } from '../../src/core/searchFields.ts'
 import { type ConditionName, conditions, type Filter } from '../../src/core/searchFilter.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
+import type { Database } from '../../src/db/open.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { parseNameText } from '../../src/pki/name.ts'
 import type { Shown } from './searchModel.ts'
@@ -18,6 +19,7 @@ export async function shownRows({ it }: World, kind: 'certificate' | 'sign'): Pr
   const profiles = new Map(
     (await tables.selectFrom('ra_profiles').select(['id', 'name']).execute()).map((row) => [row.id, row.name]),
   )
+  const belonging = await belongings(it.db)
   const requests = await tables.selectFrom('sign_requests').selectAll().orderBy('id', 'desc').execute()
   const now = it.clock().getTime()
   if (kind === 'sign') {
@@ -28,6 +30,7 @@ export async function shownRows({ it }: World, kind: 'certificate' | 'sign'): Pr
         .flatMap(({ type, value }: { type: string; value: string }) => (type === 'CN' ? [value] : []))
       return {
         id: row.id,
+        ...belonging(row.id),
         names: wanted.identifiers.map(({ value }: { value: string }) => value),
         commonName,
         status: row.status,
@@ -48,6 +51,7 @@ export async function shownRows({ it }: World, kind: 'certificate' | 'sign'): Pr
     const request = requests.find(({ id }) => id === row.id)
     return {
       id: row.id,
+      ...belonging(row.id),
       subject: row.subject,
       commonName: parseNameText(row.subject)
         .flat()
@@ -68,6 +72,24 @@ export async function shownRows({ it }: World, kind: 'certificate' | 'sign'): Pr
       notAfter: row.not_after,
       revokedAt: row.revoked_at,
     }
+  })
+}
+
+async function belongings(db: Database): Promise<(id: number) => { owner: string | null; groups: string[] }> {
+  const tables = withTables<CoreTables>(db)
+  const owners = await tables
+    .selectFrom('inventory_records')
+    .innerJoin('users', 'users.id', 'owner_id')
+    .select(['inventory_records.id', 'name'])
+    .execute()
+  const groups = await tables
+    .selectFrom('certificate_groups')
+    .innerJoin('groups', 'groups.id', 'group_id')
+    .select(['certificate_id', 'name'])
+    .execute()
+  return (id) => ({
+    owner: owners.find((row) => row.id === id)?.name ?? null,
+    groups: groups.filter((row) => row.certificate_id === id).map(({ name }) => name),
   })
 }
 

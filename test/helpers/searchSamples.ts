@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { CoreTables } from '../../src/core/tables.ts'
+import type { Database } from '../../src/db/open.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import type { World } from './world.ts'
@@ -71,6 +72,7 @@ export async function addSamples({ it }: World, samples: Samples): Promise<void>
   const now = it.clock().getTime()
   const one = <T>(of: readonly T[]): T => of[next(of.length)] as T
   await transaction(db, async (db) => {
+    const groups = await addGroups(db, request.organization_id, now)
     for (let n = 0; n < samples.count; n++) {
       const organization_id = n % 3 === 0 ? samples.elsewhere : request.organization_id
       const who = next(5)
@@ -132,6 +134,39 @@ export async function addSamples({ it }: World, samples: Samples): Promise<void>
           requester_key,
         })
         .execute()
+      const owner_id = next(3) === 0 ? one(samples.people) : null
+      if (owner_id !== null) await own(db, { id, owner_id })
+      for (const group_id of groups.filter(() => next(4) === 0))
+        await withTables<CoreTables>(db)
+          .insertInto('certificate_groups')
+          .values({ certificate_id: id, group_id })
+          .execute()
     }
   })
+}
+
+async function addGroups(db: Database, organization_id: number, created_at: number): Promise<number[]> {
+  const row = { organization_id, description: null, email: null, created_at }
+  const rows = await withTables<CoreTables>(db)
+    .insertInto('groups')
+    .values(['Web team', 'Äther'].map((name) => ({ ...row, name, uuid: randomBytes(16).toString('hex') })))
+    .returning('id')
+    .execute()
+  return rows.map(({ id }) => id)
+}
+
+async function own(db: Database, { id, owner_id }: { id: number; owner_id: number }): Promise<void> {
+  const empty = { archived_at: null, deleted_at: null, ca_subject: null, validation: null, validated_at: null }
+  await withTables<CoreTables>(db)
+    .insertInto('inventory_records')
+    .values({
+      ...empty,
+      id,
+      owner_id,
+      attributes: '[]',
+      metadata: '[]',
+      trusted_ca: 0,
+      validation_status: 'not_checked',
+    })
+    .execute()
 }
