@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
+import { parseCsr } from '../../src/pki/csr.ts'
 import { pemEncode } from '../../src/pki/pem.ts'
 import { foreignCa } from '../helpers/foreignCa.ts'
 import { type ManualAuthority, manualAuthority } from '../helpers/manualAuthority.ts'
@@ -146,6 +147,37 @@ describe('a revocation under an authority elsewhere', () => {
     expect(found).toMatchObject({ status: 'revoked', revocationReason: 'superseded' })
     const again = await confirm()
     expect([again.status, again.json]).toEqual([422, ['Certificate is not in PENDING_REVOKE state']])
+  })
+
+  it('destroys the key when it is confirmed, where that was asked, and not before', async () => {
+    const { app } = used
+    const keeper = await app.person('keeper', { capabilities: ['manage', 'create_cert', 'revoke_cert', 'read'] })
+    const store = (await app.call('get', '/v1/tokens', { by: keeper })).json[0].uuid
+    const at = `/v1/tokens/${store}/tokenProfiles`
+    const attributes = [{ name: 'keySpecs', content: [{ data: 'P-256' }] }]
+    const profile = await app.call('post', at, { by: app.admin, body: { name: 'web', enabled: true, attributes } })
+    const pair = { name: 'one', attributes: [], enabled: true }
+    const key = await post(`${at}/${profile.json.uuid}/keys/keyPair`, pair, keeper)
+    const asked = {
+      attributes: [attribute('costCentre', 12, 'integer')],
+      keyUuid: key.json.uuid,
+      tokenProfileUuid: profile.json.uuid,
+      csrAttributes: [attribute('commonName', 'held.test'), attribute('subjectAltName', 'DNS:held.test')],
+    }
+    const { uuid } = (await post(`${place}/certificates`, asked, keeper)).json
+    const { content } = (await detail(uuid)).certificateRequest
+    const csr = parseCsr(Buffer.from(content, 'base64'))
+    const certificate = (await signed({ csr })).toString('base64')
+    const one = `${place}/certificates/${uuid}`
+    const uploaded = await post(`${one}/issue/finalize`, { certificate })
+    expect(uploaded.json).toMatchObject({ state: 'issued', privateKeyAvailability: true })
+    const body = { destroyKey: true, attributes: [] }
+    expect((await post(`${one}/revoke`, body, keeper)).status).toBe(204)
+    const keyState = async () =>
+      (await app.call('get', `/v1/keys/${key.json.uuid}`, { by: keeper })).json.items[0].state
+    expect([await stateOf(uuid), await keyState()]).toEqual(['pending_revoke', 'active'])
+    expect((await post(`${one}/revoke/confirm`)).status).toBe(204)
+    expect([await stateOf(uuid), await keyState()]).toEqual(['revoked', 'destroyed'])
   })
 
   it('is not confirmed where none was asked for', async () => {
