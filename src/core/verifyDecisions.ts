@@ -59,6 +59,7 @@ export async function verifyDecisions(db: Database, subjects: Subjects, complain
     verifyOutcome(about, events)
     verifyVotes(about)
     verifyAttended(about, events)
+    verifyApart(about)
   }
   const decided = new Set(decisions.map(({ request, revision }) => `${request} ${revision}`))
   for (const [id, events] of histories.told)
@@ -72,6 +73,9 @@ async function decisionsIn(db: Database, { kind, histories: { after, upTo } }: S
   const column = `${kind}_id` as const
   return withTables<CoreTables>(db)
     .selectFrom('decisions')
+    .select(({ selectFrom }) =>
+      selectFrom(`${kind}s`).select('requester').whereRef(`${kind}s.id`, '=', `decisions.${column}`).as('requester'),
+    )
     .select(['id', `${column} as request`, 'revision', 'outcome', 'rule', 'rule_version', 'steps', 'hash'])
     .select(['attended', 'standing_approval_id'])
     .where(column, '>', after)
@@ -88,7 +92,7 @@ async function votesIn(db: Database, { kind, histories: { after, upTo } }: Subje
     .leftJoin('delegations', 'delegations.id', 'votes.delegation_id')
     .leftJoin('users as delegators', 'delegators.id', 'delegations.delegator_id')
     .select(['votes.decision_id', 'votes.step', 'votes.verdict', 'votes.override', 'votes.created_at', 'users.name'])
-    .select(['votes.delegation_id', 'delegators.name as delegator'])
+    .select(['votes.delegation_id', 'votes.user_id', 'delegations.delegator_id', 'delegators.name as delegator'])
     .where(column, '>', after)
     .where(column, '<=', upTo)
     .execute()
@@ -204,6 +208,15 @@ function verifyVotes({ subject, given, votes, complain }: About): void {
   const voters = new Set(votes.map(({ name }) => name))
   for (const [name, event] of last)
     if (!voters.has(String(name))) complain(`${subject}: the vote of ${name} is gone, event ${event.id} tells of it`)
+}
+
+/** Nobody behind a request is among those who decided it. Who edited it since voted on an earlier revision, which is void. */
+function verifyApart({ subject, decision, votes, complain }: About): void {
+  if (decision.outcome !== 'approved' && decision.outcome !== 'denied') return
+  const { people = [] } = (readJson(decision.requester) ?? {}) as { people?: unknown[] }
+  for (const { name, user_id, delegator_id } of votes)
+    if (people.includes(user_id) || people.includes(delegator_id))
+      complain(`${subject} was decided with the vote of ${name}, and whose it is stands behind it`)
 }
 
 /** What passed because people had approved it earlier names that decision. */

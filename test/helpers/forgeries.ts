@@ -41,6 +41,12 @@ export function forgeries(ids: ForgedIds): [string, () => RawBuilder<unknown>, R
       /vote of carol that no event/,
     ],
     [
+      'a vote of one behind the request',
+      () =>
+        sql`update sign_requests set requester = replace(requester, '"people":[', '"people":[' || (select id from users where name = 'bob')) where id = ${ids.approved}`,
+      /sign_request \d+ was decided with the vote of bob/,
+    ],
+    [
       'a decision taken out',
       () => sql`delete from decisions where sign_request_id = ${ids.waiting}`,
       /the decision on sign_request \d+ is gone/,
