@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { AuditSubject } from '../../src/core/audit.ts'
 import { Failure } from '../../src/core/failure.ts'
 import { operation } from './operation.ts'
 import { defined } from './requests.ts'
@@ -15,12 +16,20 @@ const subjectKinds = [
   'user',
   'token',
   'key',
+  'key_pair',
+  'key_profile',
   'server_key',
   'credential',
   'challenge',
   'account',
+  'group',
+  'delegation',
+  'standing_approval',
+  'location',
+  'webhook',
+  'attribute',
   'installation',
-] as const
+] as const satisfies readonly AuditSubject[]
 
 const auditEvent = z.object({
   id: z.int(),

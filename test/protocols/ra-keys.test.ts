@@ -206,6 +206,16 @@ describe('keys that the server holds', () => {
     const made = (await detail(fresh.json.uuid)).key
     expect([old.uuid, other.uuid]).not.toContain(made.uuid)
     expect(made.name).toContain(old.name)
+    const again = { body: {}, headers: { 'idempotency-key': 'once' } }
+    const path = `${app.place.path}/certificates/${ordered}/rekey`
+    const twice = await Promise.all([app.call('post', path, again), app.call('post', path, again)])
+    const total = async () => (await app.call('post', '/v1/keys', { body: {} })).json.totalItems
+    const before = await total()
+    twice.push(await app.call('post', path, again))
+    expect(new Set(twice.map(({ json }) => json.uuid)).size).toBe(1)
+    expect([await total(), before]).toEqual([number + 2, number + 2])
+    const told = await app.call('get', '/v1/countersign/audit?subjectKind=key_pair&limit=1', { by: app.admin })
+    expect(told.json.events).toMatchObject([{ action: 'key_pair.created', details: { reason: 'rekey' } }])
     const request = (await newCsr(['away.test'])).der.toString('base64')
     const away = await app.call('post', `${app.place.path}/certificates`, { body: { request, attributes: [] } })
     const lost = await act(app.place, away.json.uuid, 'rekey', {})
