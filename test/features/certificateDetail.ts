@@ -1,0 +1,230 @@
+import { hybrid, kept } from './clientIssue.ts'
+import { built, type FeatureTopic, inPart, missing } from './feature.ts'
+
+const facts = 'ra-detail: says what the certificate says'
+const request =
+  'ra-detail: has the request as it came, with the attributes of its CSR, before there is a certificate too'
+const others = 'ra-detail: of others names its issuer where that was uploaded too, and whether people trust it'
+const qualified = 'ra-detail: reads the statements and usages of qualified certificates'
+const placed = 'ra-detail: names the places where it is put, and a renewal takes its place'
+const strict = 'ra-inventory: has what strict clients demand in every state, and in lists'
+const chosen = 'ra-attributes: choose what the profile leaves open, and are shown with the order, but no secret'
+const byKey = 'ra-keys: orders by a key: the request is made of csrAttributes and signed by it'
+
+/** The answer of finalize and cancel, and of the inventory. */
+export const certificateDetail: FeatureTopic = {
+  title: 'The detail of a certificate',
+  features: [
+    built('Detail', '`uuid`', 'Of the order and its certificate alike.', facts, strict),
+    built('Detail', '`commonName`, `subjectDn`', 'Before there is a certificate: what it would be.', facts, request),
+    built(
+      'Detail',
+      '`serialNumber`, `issuerDn`, `issuerCommonName`',
+      'Left out while there is no certificate.',
+      facts,
+      request,
+    ),
+    built('Detail', '`notBefore`, `notAfter`', 'UTC; left out while there is no certificate.', facts, request),
+    built(
+      'Detail',
+      '`publicKeyAlgorithm`, `keySize`, `signatureAlgorithm`',
+      'Of the certificate, before that of the request.',
+      facts,
+      request,
+    ),
+    inPart(
+      'Detail',
+      '`altPublicKeyAlgorithm`, `altKeySize`, `altSignatureAlgorithm`, `hybridCertificate`',
+      '`hybridCertificate` is always false, the others are left out.',
+      hybrid,
+      facts,
+    ),
+    built(
+      'Detail',
+      '`state`',
+      'requested, pending_approval, pending_issue, issued, pending_revoke, revoked, rejected, failed; the detail knows `registered` too.',
+      'ra-renew: is stored, and issued by its uuid once',
+      'ra-issue: waits where the rules ask a person, and says so',
+      'ra-issue: stores what a policy refuses as rejected, with what is wrong',
+      'ra-pending: is pending_revoke until it is confirmed, with what was asked for',
+      'ra-pending: is pending_issue until its certificate is uploaded, and issued then',
+    ),
+    built(
+      'Detail',
+      '`validationStatus`',
+      'not_checked until somebody or the profile’s settings have it validated.',
+      'ra-detail: says whether it is valid once somebody had it validated',
+      'inventory-upload: a profile is validated again and again, and who nears its end is told of once',
+    ),
+    built(
+      'Detail',
+      '`raProfile`: uuid, name, enabled, authorityInstanceUuid',
+      'Left out for certificates of others.',
+      'ra-issue: answers with the certificate, and its detail says issued',
+      others,
+    ),
+    built('Detail', '`fingerprint`', 'SHA-256.', facts),
+    inPart(
+      'Detail',
+      '`groups`: uuid, name, description, email, customAttributes',
+      'Groups of the organization.',
+      'custom attributes of groups.',
+      kept,
+    ),
+    built(
+      'Detail',
+      '`owner`, `ownerUuid`',
+      'A user.',
+      kept,
+      'ra-custom-attributes: owner and groups come with a registration',
+    ),
+    inPart('Detail', '`certificateType`', 'X.509.', 'SSH certificates are not known here.', facts),
+    built('Detail', '`issuerSerialNumber`', 'Of the CA certificate that verifies it.', facts, others),
+    inPart(
+      'Detail',
+      '`issuerCertificateUuid`',
+      'Of the CA certificate in the inventory, where somebody uploaded that.',
+      'left out where the issuer is an authority here.',
+      others,
+    ),
+    built(
+      'Detail',
+      '`complianceStatus` and `nonCompliantRules` (connectorName, ruleName, ruleDescription, status, attributes)',
+      'What soft policies and rules noticed, each a rule; they have no attributes.',
+      'ra-detail: says what a soft policy found, rule by rule',
+      'inventory: findings of soft policies are what is not compliant',
+    ),
+    built('Detail', '`privateKeyAvailability`', 'A key that is held here.', facts, byKey),
+    built(
+      'Detail',
+      '`trustedCa`',
+      'CA certificates of ours, and of others that people trust; never null.',
+      others,
+      'ra-inventory-change: that are CAs are trusted where somebody says so, and are named as issuers',
+    ),
+    built(
+      'Detail',
+      '`archived`',
+      'From the archive nothing is renewed or revoked.',
+      'ra-detail: says that it is in the archive, from where it is neither renewed nor revoked',
+      'ra-inventory-change: hides from lists, and takes no operation until it is brought back',
+    ),
+    built('Detail', '`extendedKeyUsage`', 'As dotted numbers.', facts),
+    built('Detail', '`keyUsage`', 'In the contract’s names.', facts, qualified),
+    built(
+      'Detail',
+      '`subjectType`',
+      'endEntity, selfSignedEndEntity, intermediateCa, rootCa.',
+      facts,
+      others,
+      qualified,
+    ),
+    built(
+      'Detail',
+      '`metadata`: connectorUuid, connectorName, sourceObjectType, items',
+      'One entry, of countersign itself.',
+      kept,
+    ),
+    inPart(
+      'Detail',
+      '`metadata`: an item’s `sourceObjects`',
+      'Items as attributes.',
+      'objects that metadata came from.',
+      kept,
+    ),
+    built('Detail', '`certificateContent`', 'Base64 of the DER; empty while there is none.', facts, request),
+    built(
+      'Detail',
+      '`subjectAlternativeNames`: lists by type',
+      'All nine types.',
+      facts,
+      'pki-certificate-facts: names of all kinds, usages and qualified statements',
+    ),
+    inPart(
+      'Detail',
+      '`locations`: uuid, name, description, entity, attributes, customAttributes, enabled, supportMultipleEntries, supportKeyManagement, metadata',
+      'Where the certificate is put: a folder or a webhook. Its settings are shown by the location itself.',
+      'descriptions, custom attributes and metadata of locations are empty; keys are managed in none.',
+      placed,
+      'ra-locations: are listed, shown, changed and deleted; the secret of a webhook is shown once',
+    ),
+    inPart(
+      'Detail',
+      '`locations`: its `certificates` (certificateUuid, state, validationStatus, commonName, serialNumber, withKey, metadata, pushAttributes, csrAttributes)',
+      'The certificate itself, and whether it was put there.',
+      'metadata and attributes of an entry are empty.',
+      placed,
+    ),
+    built(
+      'Detail',
+      '`customAttributes`',
+      'Typed; held against definitions where an organization has some.',
+      kept,
+      'ra-custom-attributes: are made, shown, changed, hold for orders, and are deleted',
+    ),
+    built(
+      'Detail',
+      '`key`: uuid, name, description, creationTime, token profile and instance, owner, groups',
+      'A key pair that is held here.',
+      byKey,
+      'ra-keys: makes keys, lists and shows them, and never a private one',
+    ),
+    inPart(
+      'Detail',
+      '`key`: its `items` (type, keyAlgorithm, format, length, usage, enabled, state, associations …)',
+      'The private and the public one.',
+      'secret and split keys; states other than active and destroyed; compliance of keys.',
+      'ra-keys: makes keys, lists and shows them, and never a private one',
+      'ra-keys: destroys the key with the revocation, after approval and not before',
+    ),
+    missing('Detail', '`altKey`', hybrid),
+    built(
+      'Detail',
+      '`certificateRequest`: uuid, certificateType, certificateRequestFormat, algorithms, content, commonName, subjectDn, subjectAlternativeNames, attributes, complianceStatus',
+      'As it came; its attributes are those of `csrAttributes`.',
+      request,
+      'ra-detail: says that the request was CRMF, whose proof of possession is looked at',
+    ),
+    built('Detail', '`certificateRequest`: `keyUuid`', 'The key that signed it, where that is held here.', byKey),
+    missing(
+      'Detail',
+      '`certificateRequest`: `signatureAttributes`, `altSignatureAttributes`, `altSignatureAlgorithm`, `altKeyUuid`',
+      `the lists are empty; ${hybrid}`,
+    ),
+    built(
+      'Detail',
+      '`sourceCertificateUuid`',
+      'The certificate that it renews.',
+      'ra-renew: takes the kept request, or another one of the same key; the old certificate stays',
+      kept,
+    ),
+    built('Detail', '`issueAttributes`', 'As filled in; secrets are left out.', chosen),
+    built(
+      'Detail',
+      '`revokeAttributes`',
+      'As filled in last.',
+      'ra-pending: is pending_revoke until it is confirmed, with what was asked for',
+    ),
+    built(
+      'Detail',
+      '`relatedCertificates`: as lines of the inventory',
+      'Renewals by themselves, others by hand.',
+      kept,
+      'ra-inventory: relates a renewal to what it renews',
+      'ra-inventory-change: are made and taken back by hand; a renewal stays',
+    ),
+    inPart(
+      'Detail',
+      '`protocolInfo`: protocol, protocolProfileUuid, additionalProtocolUuid',
+      'The protocol: acme, scep or est.',
+      'the uuids of the protocol profile and of the ACME account.',
+      'ra-detail: names the protocol over which it was ordered',
+    ),
+    built(
+      'Detail',
+      '`qcStatements`: qcCompliance, qcSscd, qcType, qcCcLegislation',
+      'Read from the certificate.',
+      qualified,
+    ),
+  ],
+}

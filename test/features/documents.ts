@@ -1,0 +1,49 @@
+import { certificateDetail } from './certificateDetail.ts'
+import { attributeSchema, attributes, requestAttribute } from './clientAttributes.ts'
+import { cancel, finalize, issue, issueRequested } from './clientIssue.ts'
+import { rekey, renew, revoke } from './clientLife.ts'
+import { endEntities, legacyCertificates } from './endEntities.ts'
+import type { FeatureTopic } from './feature.ts'
+import { approvingRevocations, approvingSigns, commandTable, retryAndCancel } from './requestActions.ts'
+import { requestCreation, requestLists, requestStatuses } from './requestLists.ts'
+
+interface FeatureDocument {
+  name: string
+  from: string
+  topics: readonly FeatureTopic[]
+}
+
+export const documents: readonly FeatureDocument[] = [
+  {
+    name: 'Document 000: requests',
+    from: 'Alpacon’s Private SSL: requests to sign and to revoke, which an administrator approves; a web page and the command line `alpacon`. What stands behind both is here, over REST and by our own command line; the page and the address for `alpacon` are not yet.',
+    topics: [
+      requestLists,
+      requestCreation,
+      approvingSigns,
+      approvingRevocations,
+      requestStatuses,
+      retryAndCancel,
+      commandTable,
+    ],
+  },
+  {
+    name: 'Document 002: client operations',
+    from: 'CZERTAINLY (now ILM): twelve client operations of v2, and the operations of v1 on end entities and certificates. [REST](protocols/rest.md) says how they are here. The document has no headings: "where" is the operation, and the part of it.',
+    topics: [
+      issue,
+      issueRequested,
+      finalize,
+      renew,
+      rekey,
+      revoke,
+      cancel,
+      attributes,
+      requestAttribute,
+      attributeSchema,
+      certificateDetail,
+      endEntities,
+      legacyCertificates,
+    ],
+  },
+]

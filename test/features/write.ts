@@ -1,0 +1,4 @@
+import { writeFileSync } from 'node:fs'
+import { featuresPage, PAGE } from './page.ts'
+
+writeFileSync(PAGE, featuresPage())
