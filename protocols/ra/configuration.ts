@@ -21,7 +21,9 @@ const report = z.object({
   ),
   warnings: z.array(z.string()),
   /** Of webhooks that were made: shown here and never again. */
-  secrets: z.array(z.object({ location: z.string(), secret: z.string() })),
+  secrets: z.array(
+    z.object({ kind: z.string(), name: z.string(), secret: z.string(), inboundSecret: z.string().optional() }),
+  ),
 })
 
 /** An organization as one document. */

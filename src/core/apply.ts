@@ -9,7 +9,7 @@ import { applyObjects } from './applyObjects.ts'
 import { applyPeople } from './applyPeople.ts'
 import { applyPrune } from './applyPrune.ts'
 import { type ApplyDocument, applyDocument, type Entry } from './applySchema.ts'
-import { type ApplyChange, homeOf, lineText, type Work } from './applyWork.ts'
+import { type ApplyChange, type ApplySecret, homeOf, lineText, type Work } from './applyWork.ts'
 import { audit } from './audit.ts'
 import { newAuthority } from './authorityChange.ts'
 import { canonicalJson } from './canonicalJson.ts'
@@ -27,8 +27,8 @@ export interface ApplyReport {
   applied: boolean
   /** Names exactly these changes: ApplyOptions.plan. */
   plan: string
-  /** Of webhooks that were made: shown once. */
-  secrets: { location: string; secret: string }[]
+  /** Of what was made to be told something: shown once. */
+  secrets: ApplySecret[]
 }
 
 export interface ApplyOptions {

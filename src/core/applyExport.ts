@@ -10,6 +10,7 @@ import type { ProfileContext } from './raProfiles.ts'
 import { viewRoles } from './roleAdmin.ts'
 import type { CoreTables } from './tables.ts'
 import { viewUsers } from './userView.ts'
+import { listWebhooks } from './webhookEndpoint.ts'
 
 /** See Configuration.export. Read as it stands while it is read: not in one moment. */
 export async function exportDocument(context: ProfileContext, named?: string): Promise<Partial<ApplyDocument>> {
@@ -55,6 +56,12 @@ export async function exportDocument(context: ProfileContext, named?: string): P
       ...location,
       settings: { ...settings },
     })),
+    webhooks: (await listWebhooks(context, organization)).map(
+      ({ name, url, ca, events, profiles, csr, enabled, decidesAs }) => ({
+        ...{ name, url, ca, events, profiles, csr, enabled },
+        ...(decidesAs === null ? {} : { decidesAs }),
+      }),
+    ),
   }
   const said = Object.entries(document).filter(([, value]) => typeof value === 'string' || value.length > 0)
   return Object.fromEntries(said) as Partial<ApplyDocument>

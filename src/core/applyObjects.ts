@@ -29,6 +29,15 @@ import { findProfileRow, storeProfile, toView } from './profileAdmin.ts'
 import { approvalRules } from './rule.ts'
 import type { CoreTables } from './tables.ts'
 import { uuidv7 } from './uuid.ts'
+import { addWebhook, changeWebhook } from './webhookAdmin.ts'
+import {
+  listWebhooks,
+  readWebhook,
+  type WebhookChange,
+  type WebhookDraft,
+  webhookChange,
+  webhookDraft,
+} from './webhookEndpoint.ts'
 
 /** Authorities, then the profiles under them, then what is kept with certificates. */
 export async function applyObjects(work: Work): Promise<void> {
@@ -36,6 +45,7 @@ export async function applyObjects(work: Work): Promise<void> {
   await each(work, 'profiles', (entry) => profile(work, entry))
   await each(work, 'attributes', (entry) => attribute(work, entry))
   await each(work, 'locations', (entry) => location(work, entry))
+  await each(work, 'webhooks', (entry) => webhook(work, entry))
 }
 
 async function authority(work: Work, entry: Entry<'authorities'>): Promise<ApplyChange> {
@@ -144,7 +154,7 @@ async function location(work: Work, { organization, ...entry }: Entry<'locations
   const known = (await locationsOf(work.db, home.id)).find((one) => one.name === name)
   if (!known) {
     const { secret } = await addLocation(work.context, { name, kind, settings, ...more }, home.name)
-    if (secret !== undefined) work.secrets.push({ location: name, secret })
+    if (secret !== undefined) work.secrets.push({ kind: 'locations', name, secret })
     return created('locations', name, home, { kind, settings, ...more })
   }
   if (known.kind !== kind)
@@ -155,4 +165,41 @@ async function location(work: Work, { organization, ...entry }: Entry<'locations
   const fields = differences({ ...known }, { settings, ...more })
   if (fields.length > 0) await changeLocation(work.context, known.uuid, { settings, ...more })
   return changedOrSame('locations', name, home, fields)
+}
+
+async function webhook(work: Work, { organization, ...given }: Entry<'webhooks'>): Promise<ApplyChange> {
+  const home = await homeOf(work, organization)
+  const draft = readWebhook(webhookDraft, given)
+  const known = (await listWebhooks(work.context, home.name)).find(({ name }) => name === draft.name)
+  if (!known) {
+    const { secret, inboundSecret } = await addWebhook(work.context, draft as WebhookDraft, home.name)
+    const inbound = inboundSecret === undefined ? {} : { inboundSecret }
+    work.secrets.push({ kind: 'webhooks', name: draft.name, secret, ...inbound })
+    return created('webhooks', draft.name, home, given)
+  }
+  const { name, decidesAs, ...rest } = given as { name: string; decidesAs?: string }
+  if (decidesAs !== undefined && decidesAs.toLowerCase() !== known.decidesAs)
+    throw new Failure(
+      'conflict',
+      `whose votes the decisions of ${name} are does not change: remove it, or use another name`,
+    )
+  const wanted = readWebhook(webhookChange, rest)
+  const fields = differences(inOrder(known), inOrder(wanted))
+  if (fields.length > 0) await changeWebhook(work.context, known.uuid, wanted as WebhookChange)
+  return changedOrSame('webhooks', name, home, fields)
+}
+
+interface Sets {
+  events?: readonly string[] | undefined
+  profiles?: readonly string[] | null | undefined
+}
+
+/** Events and profiles are sets. */
+function inOrder(webhook: Sets): Record<string, unknown> {
+  const { events, profiles } = webhook
+  return {
+    ...webhook,
+    ...(events && { events: [...events].sort() }),
+    ...(profiles && { profiles: [...profiles].sort() }),
+  }
 }

@@ -80,6 +80,8 @@ const location = z.strictObject({
   multiple: z.boolean().optional(),
 })
 
+const webhook = z.looseObject({ name, organization })
+
 /** What can be deleted by being left out. All else stays: records refer to it. */
 export const prunable = ['roles', 'groups', 'attributes', 'locations'] as const
 export type Prunable = (typeof prunable)[number]
@@ -95,6 +97,7 @@ const fields = z.strictObject({
   profiles: z.array(profile).max(1000).default([]),
   attributes: z.array(attribute).max(1000).default([]),
   locations: z.array(location).max(1000).default([]),
+  webhooks: z.array(webhook).max(1000).default([]),
   /** Of these kinds, what the document's organization has and the file has not is deleted. */
   prune: z.partialRecord(z.enum(prunable), z.boolean()).default({}),
 })
@@ -108,6 +111,7 @@ export const applyKinds = [
   'profiles',
   'attributes',
   'locations',
+  'webhooks',
 ] as const
 export type ApplyKind = (typeof applyKinds)[number]
 

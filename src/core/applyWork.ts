@@ -24,6 +24,15 @@ export interface ApplyChange {
   fields: FieldChange[]
 }
 
+/** Of something that was made. */
+export interface ApplySecret {
+  kind: 'locations' | 'webhooks'
+  name: string
+  secret: string
+  /** With which a webhook signs its decisions. */
+  inboundSecret?: string
+}
+
 /** A run of a document inside one transaction, of which every part of the core is a part. */
 export interface Work {
   db: Database
@@ -35,7 +44,7 @@ export interface Work {
   rehearsal: boolean
   changes: ApplyChange[]
   warnings: string[]
-  secrets: { location: string; secret: string }[]
+  secrets: ApplySecret[]
   problems: Problem[]
   /** What can be done only when all the rest is there. */
   later: (() => Promise<void>)[]

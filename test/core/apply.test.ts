@@ -216,8 +216,26 @@ profiles: [{ name: tenant-web, authority: tenant-ca }]
   test('shows the secret of a webhook once, and not before it is made', async () => {
     const text = 'locations: [{ name: hook, kind: webhook, settings: { url: "https://hook.test/" } }]'
     expect((await door().apply(text, { dryRun: true })).secrets).toEqual([])
-    expect((await door().apply(text)).secrets).toMatchObject([{ location: 'hook', secret: expect.any(String) }])
+    expect((await door().apply(text)).secrets).toMatchObject([{ name: 'hook', secret: expect.any(String) }])
     expect((await door().apply(text)).secrets).toEqual([])
+  })
+
+  test('makes webhooks, and changes what they are told', async () => {
+    const text = 'webhooks: [{ name: told, url: "https://told.test/", events: [issued, revoked], profiles: [web] }]'
+    const made = await door().apply(text)
+    expect(made.secrets).toMatchObject([{ kind: 'webhooks', name: 'told', secret: expect.any(String) }])
+    expect(names(await door().apply(text.replace('issued, revoked', 'revoked, issued')))).toEqual([])
+    const changed = await door().apply('webhooks: [{ name: told, events: [issued], enabled: false }]')
+    expect(done(changed)[0]?.fields).toEqual([
+      { field: 'events', from: ['issued', 'revoked'], to: ['issued'] },
+      { field: 'enabled', from: true, to: false },
+    ])
+    expect((await people.as(people.chief).webhooks.list())[0]).toMatchObject({
+      url: 'https://told.test/',
+      events: ['issued'],
+    })
+    const refused = door().apply('webhooks: [{ name: told, decidesAs: robot }]')
+    await expect(refused).rejects.toMatchObject(failure('malformed', /does not change/))
   })
 
   test('is what an export makes, and then changes nothing', async () => {

@@ -79,7 +79,10 @@ function valueText(value: unknown): string {
 
 function secretText({ secrets }: Report): string {
   return secrets
-    .map(({ location, secret }) => visible(`secret of ${location}, shown once: ${secret}`))
+    .flatMap(({ name, secret, inboundSecret }) => [
+      visible(`secret of ${name}, shown once: ${secret}`),
+      ...(inboundSecret === undefined ? [] : [visible(`${name} signs decisions with, shown once: ${inboundSecret}`)]),
+    ])
     .map((line) => `${line}\n`)
     .join('')
 }
