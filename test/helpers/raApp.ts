@@ -188,13 +188,12 @@ function holdAgainstSchema(method: Method, path: string, { status, json, text }:
 export function operationOf(method: Method, path: string): Operation | undefined {
   const [bare = ''] = path.split('?')
   const fits = operations.filter(
-    (operation) =>
-      operation.method === method &&
-      new RegExp(`^${operation.path.replace(/\{\w+\}/g, '[^/]+')}$`).test(bare.replace(/^\/+/, '/')),
+    (operation, at) => operation.method === method && patterns[at]?.test(bare.replace(/^\/+/, '/')),
   )
   return fits.sort((a, b) => wildcards(a) - wildcards(b))[0]
 }
 
+const patterns = operations.map(({ path }) => new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+')}$`))
 const wildcards = ({ path }: Operation): number => path.split('{').length
 
 /** One app for all tests of a file, on SQLite: the core's own tests loop over both databases. */

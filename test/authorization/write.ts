@@ -1,0 +1,4 @@
+import { writeFileSync } from 'node:fs'
+import { authorizationPage, PAGE } from './page.ts'
+
+writeFileSync(PAGE, authorizationPage())
