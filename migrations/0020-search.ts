@@ -120,6 +120,8 @@ async function followers(db: Kysely<unknown>, { dialect }: Columns): Promise<voi
           : `for each row ${when} execute function search_${table}_put()`
       await sql.raw(`create trigger search_${table}_${name} after ${change} on ${table} ${body}`).execute(db)
     }
-    await sql.raw(`insert into search_queue (kind, ref) select '${kind}', id from ${table} order by id`).execute(db)
+    // An order stands for its certificate too.
+    if (kind !== 'certificate')
+      await sql.raw(`insert into search_queue (kind, ref) select '${kind}', id from ${table} order by id`).execute(db)
   }
 }
