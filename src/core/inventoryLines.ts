@@ -1,10 +1,13 @@
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import type { AdminContext } from './adminActor.ts'
+import { loadIssuer } from './authority.ts'
 import { type Certificate, selectCertificates, toCertificate } from './certificate.ts'
 import type { CertificateRecord } from './certificateRecord.ts'
 import { type ComplianceStatus, complianceOf } from './compliance.ts'
+import { createCache, type Installation } from './installation.ts'
 import type { InventoryGroup } from './inventory.ts'
+import type { KnownChain } from './inventoryIssuers.ts'
 import { findItems, type InventoryItem } from './inventoryItem.ts'
 import { chainFor } from './inventoryValidation.ts'
 import { toSignRequest } from './records.ts'
@@ -62,7 +65,6 @@ async function lineOf({ it }: AdminContext, item: InventoryItem, about: About): 
   const place = request && about.places.get(request.profileId)
   if (!request || !place) return undefined
   const certificate = about.certificates.get(id)
-  const chain = certificate?.source === 'managed' ? await chainFor(it, certificate) : undefined
   const kept = about.kept.get(id)
   const revocation = about.revocations.get(id)
   const renews = request.renews === undefined ? undefined : about.uuids.get(request.renews)
@@ -80,9 +82,38 @@ async function lineOf({ it }: AdminContext, item: InventoryItem, about: About): 
     ...(kept?.owner && kept.owner_uuid ? { owner: { uuid: kept.owner_uuid, name: kept.owner } } : {}),
     groups: about.groups.get(id) ?? [],
     privateKey: certificate !== undefined && about.keys.has(`${item.organizationId} ${certificate.spkiHash}`),
-    compliance: complianceOf(request, certificate, chain).status,
+    compliance: await complianceIn(it, request, certificate),
     validation: (kept?.validation_status ?? 'not_checked') as ValidationStatus,
   }
+}
+
+const caches = new WeakMap<Database, ReturnType<typeof createCache<number, ComplianceStatus>>>()
+
+/** What was issued, and what was found of it then, never changes: the lint looks at each once. */
+async function complianceIn(
+  it: Installation,
+  request: SignRequest,
+  certificate: Certificate | undefined,
+): Promise<ComplianceStatus> {
+  if (certificate?.source !== 'managed' || request.status !== 'signed')
+    return complianceOf(request, certificate, undefined).status
+  let cache = caches.get(it.db)
+  if (!cache) {
+    cache = createCache(10_000)
+    caches.set(it.db, cache)
+  }
+  const known = cache.get(request.id)
+  if (known) return known
+  const { status } = complianceOf(request, certificate, await issuerOf(it, certificate))
+  cache.set(request.id, status)
+  return status
+}
+
+/** The lint needs no more of a chain than its first; of authorities of ours that is parsed already. */
+async function issuerOf(it: Installation, certificate: Certificate): Promise<KnownChain> {
+  if (certificate.authorityCertificateId === undefined) return chainFor(it, certificate)
+  const { certificate: fields } = await loadIssuer(it, certificate.authorityCertificateId)
+  return { issuers: [{ fields, ours: true, trusted: true }], complete: false }
 }
 
 type About = Awaited<ReturnType<typeof readAbout>>
