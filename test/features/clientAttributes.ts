@@ -86,6 +86,7 @@ export const requestAttribute: FeatureTopic = {
       '`version`, required: v2 or v3',
       'Without it, v2.',
       fit,
+      shown,
       'ra-detail: has the request as it came, with the attributes of its CSR, before there is a certificate too',
     ),
     built(

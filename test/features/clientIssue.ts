@@ -3,6 +3,7 @@ import { built, type FeatureTopic, inPart, missing } from './feature.ts'
 const issued = 'ra-issue: answers with the certificate, and its detail says issued'
 const pendingIssue = 'ra-pending: is pending_issue until its certificate is uploaded, and issued then'
 const inPath = 'ra-issue: takes the names of authority and profile in the path, and their uuids in capitals'
+export const everywhere = 'ra-next: is asked for at the profile over which it was ordered, by who may see it'
 export const notInPath = 'ra-issue: a profile of another organization, another authority, and what is no uuid: alike'
 export const hybrid = 'alternative keys and hybrid certificates are not made.'
 const crmf = 'ra-detail: says that the request was CRMF, whose proof of possession is looked at'
@@ -139,9 +140,7 @@ export const issueRequested: FeatureTopic = {
       'Issue requested: path',
       '`authorityUuid`, `raProfileUuid`, `certificateUuid`',
       'A certificate of another profile is 422, of another organization 404.',
-      'ra-renew: is stored, and issued by its uuid once',
-      'ra-renew: refuses the same key, another subject, and a certificate of another profile',
-      notInPath,
+      everywhere,
     ),
     built(
       'Issue requested: answer',
@@ -178,6 +177,7 @@ export const finalize: FeatureTopic = {
       'A folder or a webhook, by a job that tries again.',
       'location: one that is not issued yet waits; one that never will be is given up',
       'location: a folder gets a certificate and its chain, below its organization',
+      'location: a webhook gets a signed message, and again until it takes it',
       'ra-locations: take a certificate before it is issued or after, once more, and let it go',
     ),
     built(
@@ -195,7 +195,12 @@ export const finalize: FeatureTopic = {
       refusedUpload,
     ),
     built('Finalize: body', '`customAttributes`: optional, marked required', 'May be left out.', pendingIssue, uploads),
-    built('Finalize: path', '`authorityUuid`, `raProfileUuid`, `certificateUuid`', 'As of issue.', refusedUpload),
+    built(
+      'Finalize: path',
+      '`authorityUuid`, `raProfileUuid`, `certificateUuid`',
+      'As of issue requested.',
+      everywhere,
+    ),
     built('Finalize: answer', 'The detail of the certificate', 'As below.', pendingIssue),
   ],
 }
@@ -244,12 +249,7 @@ export const cancel: FeatureTopic = {
       'ra-pending: takes a reason of 1000 characters and no more, and not from everybody',
       cancelRevoke,
     ),
-    built(
-      'Cancel: path',
-      '`authorityUuid`, `raProfileUuid`, `certificateUuid`',
-      'As of issue.',
-      'ra-pending: takes a reason of 1000 characters and no more, and not from everybody',
-    ),
+    built('Cancel: path', '`authorityUuid`, `raProfileUuid`, `certificateUuid`', 'As of issue requested.', everywhere),
     built('Cancel: answer', 'The detail of the certificate', 'As below.', cancelIssue, cancelRevoke),
   ],
 }

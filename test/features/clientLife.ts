@@ -1,4 +1,4 @@
-import { hybrid, notInPath } from './clientIssue.ts'
+import { everywhere, hybrid } from './clientIssue.ts'
 import { built, type FeatureTopic, inPart, missing } from './feature.ts'
 
 const nextCrmf = 'ra-next: is ordered by CRMF: of the same key to renew, of another to rekey'
@@ -24,7 +24,7 @@ export const revoke: FeatureTopic = {
       'Under an authority elsewhere.',
       confirmed,
     ),
-    built('Revoke: path', '`authorityUuid`, `raProfileUuid`, `certificateUuid`', 'As of issue.', revoked, notInPath),
+    built('Revoke: path', '`authorityUuid`, `raProfileUuid`, `certificateUuid`', 'As of issue requested.', everywhere),
     built(
       'Revoke: body',
       '`reason`: one of nine, printed with a default in capitals',
@@ -37,6 +37,7 @@ export const revoke: FeatureTopic = {
       '`attributes`, required: of the profile, to revoke',
       'Held against the schema; may be left out where the profile demands none.',
       'ra-attributes: are listed, validated, and asked of who revokes',
+      everywhere,
     ),
     built(
       'Revoke: body',
@@ -80,7 +81,12 @@ export const revoke: FeatureTopic = {
       'ours goes on showing the attributes to revoke by, as what was filled in last.',
       confirmed,
     ),
-    built('Confirm revoke: path', '`authorityUuid`, `raProfileUuid`, `certificateUuid`', 'As of issue.', confirmed),
+    built(
+      'Confirm revoke: path',
+      '`authorityUuid`, `raProfileUuid`, `certificateUuid`',
+      'As of issue requested.',
+      everywhere,
+    ),
   ],
 }
 
@@ -104,7 +110,7 @@ export const renew: FeatureTopic = {
       'So.',
       'ra-pending: is renewed by one that is pending too, while the first stays issued',
     ),
-    built('Renew: path', '`authorityUuid`, `raProfileUuid`, `certificateUuid`', 'As of issue.', renewed, other),
+    built('Renew: path', '`authorityUuid`, `raProfileUuid`, `certificateUuid`', 'As of issue requested.', everywhere),
     built(
       'Renew: body',
       '`replaceInLocations`, false: the renewed one takes the place in its locations',
@@ -134,7 +140,7 @@ export const rekey: FeatureTopic = {
     ),
     built('Rekey', 'By a new CSR, or by another key pair that the platform manages', 'Both.', rekeyed, byKey),
     built('Rekey', 'The same key pair, or another subject, is rejected', 'With 422.', other, byKey),
-    built('Rekey: path', '`authorityUuid`, `raProfileUuid`, `certificateUuid`', 'As of issue.', rekeyed, other),
+    built('Rekey: path', '`authorityUuid`, `raProfileUuid`, `certificateUuid`', 'As of issue requested.', everywhere),
     built(
       'Rekey: body',
       '`replaceInLocations`',

@@ -27,11 +27,11 @@ export const endEntities: FeatureTopic = {
       'Must be the profile of the path, where it says which.',
       refused,
     ),
-    built(
+    inPart(
       'Add end entity: body',
       '`raProfile`: its other fields',
-      'Taken, and without effect: profiles are changed where they are. What a profile has stands with RA profiles.',
-      shown,
+      'Profiles are changed where they are; what a profile has is shown there.',
+      'no test sends them with an end entity; they would be passed over.',
       'ra-profiles: are made below their authority, disabled and with no rule but the owner’s approval',
       'ra-profiles: say how their certificates are validated',
     ),
@@ -89,7 +89,6 @@ export const endEntities: FeatureTopic = {
       '`raProfile`, `email`, `extensionData`, `subjectAltName`, `subjectDN`: as when it is added',
       'They replace all of it.',
       edited,
-      refused,
     ),
     built(
       'Edit end entity: body',

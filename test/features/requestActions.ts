@@ -112,6 +112,8 @@ export const approvingRevocations: FeatureTopic = {
       'So; who manages may too, and also while an authority elsewhere has not revoked yet.',
       'the button.',
       asWas,
+      'ra-pending: of a pending revocation leaves the certificate issued, and it may be asked for again',
+      'cli-keep: keep a revocation from the local operator',
       'approval-hand: of a revocation',
     ),
     inPart(
@@ -200,9 +202,10 @@ export const retryAndCancel: FeatureTopic = {
     inPart(
       'Canceling requests',
       'The button is there for the requester while it is Requested',
-      'Others are refused: `approval-hand` says who may.',
+      'Others are refused, and so is what has ended.',
       'the button.',
       cancelWho,
+      'approval-hand: not by others',
       'approval-hand: cancel not when it is %s',
     ),
     inPart('Canceling requests', '`csr delete`', '`countersign request cancel`.', '`alpacon`.', cliMoves),
@@ -232,7 +235,7 @@ export const commandTable: FeatureTopic = {
     command('`csr create`: a new one', 'Over REST.', 'ra-issue: waits where the rules ask a person, and says so'),
     command('`csr approve`', '`request approve`.', cliTwo),
     command('`csr deny`', '`request deny`.', cliDenied),
-    command('`csr retry`: a failed one', '`request retry`, and over REST.', givenUp),
+    command('`csr retry`: a failed one', 'Over REST; `request retry` is tested where it is refused.', givenUp),
     command('`csr delete`: a pending one is canceled', '`request cancel`.', cliMoves),
     command(
       '`csr download-crt`: the certificate that was issued',

@@ -152,8 +152,14 @@ export const requestStatuses: FeatureTopic = {
       'upstream-refusal: is done there first, and waits while it cannot',
     ),
     built('Revoke request statuses', 'Revoked: the certificate was revoked', 'So.', underWay),
-    built('Revoke request statuses', 'Denied: rejected by the administrator', 'By an approver or a rule.', asWas),
-    built('Revoke request statuses', 'Canceled: by the requester', 'Or by who manages the profile.', asWas),
+    built('Revoke request statuses', 'Denied: rejected by the administrator', 'By an approver.', asWas),
+    built(
+      'Revoke request statuses',
+      'Canceled: by the requester',
+      'Or by who manages the profile.',
+      asWas,
+      'cli-keep: keep a revocation from the local operator',
+    ),
     built(
       'Revoke request statuses',
       'Failed: an error occurred during the revocation',

@@ -108,7 +108,13 @@ describe('attributes to order by', () => {
     const good = [
       { ...attribute('costCentre', 1234, 'integer'), uuid: crypto.randomUUID(), version: 'v3' },
       attribute('validity', 7),
-      { name: 'site', content: [{ data: 'north' }, { data: 'south', reference: 'South' }] },
+      {
+        name: 'site',
+        content: [
+          { data: 'north', contentType: 'string' },
+          { data: 'south', reference: 'South' },
+        ],
+      },
       attribute('from', '2026-06-01T00:00:00.000+02:00'),
       attribute('pin', { secret: '1234' }),
     ]

@@ -87,3 +87,23 @@ describe('the next certificate', () => {
     expect((await post(`/${uuid}/rekey`, { ...two, altKeyUuid: two.keyUuid }, keeper)).status).toBe(422)
   })
 })
+
+describe('every operation on a certificate', () => {
+  it('is asked for at the profile over which it was ordered, by who may see it', async () => {
+    const { app } = used
+    const csr = async () => (await newCsr(['own.test'], { subject: { CN: 'own.test' } })).der.toString('base64')
+    const { uuid } = (await post('', { request: await csr(), attributes: [] })).json
+    const beside = await app.save('beside')
+    const body = { request: await csr(), certificate: 'MAA=', attributes: [] }
+    for (const verb of ['issue', 'issue/finalize', 'renew', 'rekey', 'revoke', 'revoke/confirm', 'cancel']) {
+      const at = (path: string, of: string) => `${path}/certificates/${of}/${verb}`
+      const status = async (path: string, by = app.operator) => (await app.call('post', path, { body, by })).status
+      expect([verb, await status(at(beside.path, uuid))]).toEqual([verb, 422])
+      expect([verb, await status(at(app.place.path, crypto.randomUUID()))]).toEqual([verb, 404])
+      expect([verb, await status(at(app.place.path, uuid), app.stranger)]).toEqual([verb, 404])
+    }
+    expect((await detail(uuid)).state).toBe('issued')
+    expect((await post(`/${uuid}/revoke`, {})).status).toBe(204)
+    expect((await detail(uuid)).state).toBe('revoked')
+  })
+})
