@@ -46,6 +46,8 @@ export const certificateDetail: FeatureTopic = {
       'ra-renew: is stored, and issued by its uuid once',
       'ra-issue: waits where the rules ask a person, and says so',
       'ra-issue: stores what a policy refuses as rejected, with what is wrong',
+      'ra-inventory: says registered of what is registered; lists say requested',
+      'ra-pending: of a pending issuance leaves it failed, with the reason in its history',
       'ra-pending: is pending_revoke until it is confirmed, with what was asked for',
       'ra-pending: is pending_issue until its certificate is uploaded, and issued then',
     ),
@@ -133,10 +135,11 @@ export const certificateDetail: FeatureTopic = {
       kept,
     ),
     built('Detail', '`certificateContent`', 'Base64 of the DER; empty while there is none.', facts, request),
-    built(
+    inPart(
       'Detail',
       '`subjectAlternativeNames`: lists by type',
-      'All nine types.',
+      'By the contract’s names of the types.',
+      'x400Address and ediPartyName have no test.',
       facts,
       'pki-certificate-facts: names of all kinds, usages and qualified statements',
     ),
@@ -216,7 +219,7 @@ export const certificateDetail: FeatureTopic = {
     inPart(
       'Detail',
       '`protocolInfo`: protocol, protocolProfileUuid, additionalProtocolUuid',
-      'The protocol: acme, scep or est.',
+      'The protocol.',
       'the uuids of the protocol profile and of the ACME account.',
       'ra-detail: names the protocol over which it was ordered',
     ),

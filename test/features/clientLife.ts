@@ -30,6 +30,7 @@ export const revoke: FeatureTopic = {
       '`reason`: one of nine, printed with a default in capitals',
       'Letter case does not matter; left out it is unspecified; an unknown one is 400.',
       reasons,
+      'crl: the reason, left out where it is unspecified or none',
       revoked,
     ),
     built(
