@@ -161,6 +161,8 @@ async function remove({ it, requester }: AdminContext, ref: GroupRef): Promise<v
   await transaction(it.db, async (db) => {
     const { id, name, organization_id: organizationId } = await administered(db, await actorOf(db, requester), ref)
     const tables = withTables<CoreTables>(db)
+    // A number may be given again: nothing that points at it may stay.
+    await tables.deleteFrom('certificate_groups').where('group_id', '=', id).execute()
     await tables.deleteFrom('group_members').where('group_id', '=', id).execute()
     await tables.deleteFrom('groups').where('id', '=', id).execute()
     const subject = { kind: 'group', id } as const
