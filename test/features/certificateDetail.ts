@@ -42,7 +42,7 @@ export const certificateDetail: FeatureTopic = {
     built(
       'Detail',
       '`state`',
-      'requested, pending_approval, pending_issue, issued, pending_revoke, revoked, rejected, failed; the detail knows `registered` too.',
+      'requested, pending_approval, pending_issue, issued, pending_revoke, revoked, rejected, failed; the detail knows `registered` too. The contract has no state for a hold: such a certificate shows as issued.',
       'ra-renew: is stored, and issued by its uuid once',
       'ra-issue: waits where the rules ask a person, and says so',
       'ra-issue: stores what a policy refuses as rejected, with what is wrong',

@@ -194,7 +194,14 @@ export const finalize: FeatureTopic = {
       uploads,
       refusedUpload,
     ),
-    built('Finalize: body', '`customAttributes`: optional, marked required', 'May be left out.', pendingIssue, uploads),
+    inPart(
+      'Finalize: body',
+      '`customAttributes`: optional, marked required',
+      'May be left out.',
+      'an upload that is refused has set them already.',
+      pendingIssue,
+      uploads,
+    ),
     built(
       'Finalize: path',
       '`authorityUuid`, `raProfileUuid`, `certificateUuid`',
