@@ -41,7 +41,7 @@ operation that is not in the table. \`npm run docs:authorization\` writes this p
 | ● | let in |
 | ○ | let in, and shown what is his: nothing of what the call is about |
 | – | 403: he may not |
-| · | 404: for him it is not there, and the answer is word for word that for what does not exist |
+| · | 404: for him it is not there. In the last column the answer is word for word the one for what does not exist |
 | 401, 422 | that status |
 
 ## Columns

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
+import type { Operation } from '../../protocols/ra/operation.ts'
 import { operations } from '../../protocols/ra/operations.ts'
 import { keyOf, tryRow, unknownTo } from '../authorization/matrix.ts'
 import { expected } from '../authorization/need.ts'
@@ -37,6 +38,24 @@ describe('every operation by everybody', () => {
   let scene: Scene
   beforeAll(async () => {
     scene = await createScene(used.app)
+  })
+
+  it('would find what a stranger must not be told', async () => {
+    const operation = { method: 'get', path: '/v1/raProfiles/{raProfileUuid}' } as Operation
+    const path = `/v1/raProfiles/${scene.open.profile}`
+    const { headers } = await used.app.call('get', path)
+    const told = (text: string, status = 200) =>
+      unknownTo(scene, operation, {
+        got: 'yes',
+        sent: { path, headers: {} },
+        called: { status, headers, text, json: {} },
+      })
+    scene.ours.add(scene.asks.profile)
+    expect(await told('[]')).toBeUndefined()
+    expect(await told('{"name":"inner-asks"}')).toContain('is told of inner-asks')
+    expect(await told(`["${scene.asks.profile}"]`)).toContain('is told of')
+    expect(await told(scene.open.profile)).toBeUndefined()
+    expect(await told('{"message":"it is not yours"}', 404)).toContain('there is no such RA profile')
   })
 
   it.each(tags)('%s', async (tag) => {

@@ -31,6 +31,7 @@ export const aboutRows: Rows = {
   'GET /v1/countersign/audit': {
     needs: 'admin',
     but: { stranger: 'empty' },
+    note: 'An administrator gets what is of his own organization.',
     async sample({ order }) {
       await order()
       return { query: '?actor=inner-asker&limit=5', shows: 'inner-asker' }
@@ -39,6 +40,7 @@ export const aboutRows: Rows = {
   'GET /v1/countersign/alerts': {
     needs: 'admin',
     but: { stranger: 'empty' },
+    note: 'An administrator gets what is of his own organization.',
     async sample(scene) {
       const { detail } = await alert(scene)
       return { shows: detail }

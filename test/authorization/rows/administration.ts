@@ -3,6 +3,7 @@ import { actions } from '../../../src/core/rule.ts'
 import type { Row, Rows } from '../row.ts'
 import type { Scene } from '../scene.ts'
 
+const NEEDS_ADMIN = 'A token that has a scope needs `admin` in it.'
 const BASE = '/v1/countersign'
 const WRITTEN = `${BASE}/raProfiles` as const
 const hours = ({ app }: Scene, count: number) =>
@@ -104,6 +105,7 @@ export const administrationRows: Rows = {
   [`POST ${BASE}/delegations`]: {
     needs: 'member',
     but: { scoped: '403' },
+    note: NEEDS_ADMIN,
     sample: (scene) => ({ body: { to: 'inner-second', until: hours(scene, 24) } }),
   },
   [`POST ${BASE}/delegations/{uuid}/end`]: {
@@ -129,6 +131,7 @@ export const administrationRows: Rows = {
   [`POST ${BASE}/standingApprovals/{uuid}/end`]: {
     needs: 'manage',
     but: { approver: 'yes' },
+    note: 'So may who gave it.',
     sample: async (scene) => ({ params: { uuid: await standing(scene) } }),
   },
   [`GET ${BASE}/limits`]: {

@@ -52,6 +52,7 @@ export const enrolmentRows: Rows = {
     needs: 'manage',
     hidden: true,
     but: { readOnly: '404' },
+    note: 'Only who manages the profile sees its challenges: for a read-only token there are none.',
     sample: async (scene) => ({ params: { uuid: await challenge(scene) } }),
   },
   [`GET ${BASE}/credentials`]: {

@@ -1,6 +1,8 @@
 import type { Row, Rows } from '../row.ts'
 import type { Scene } from '../scene.ts'
 
+export const THERE = 'A stranger does so for his own organization.'
+
 const ALL = '/v1/certificates'
 const ONE = `${ALL}/{uuid}` as const
 
@@ -92,11 +94,13 @@ export const inventoryRows: Rows = {
   [`POST ${ALL}/upload`]: {
     needs: 'manage',
     but: { stranger: 'yes' },
+    note: THERE,
     sample: async (scene) => ({ body: { certificate: await foreign(scene) } }),
   },
   [`POST ${ALL}/upload/async`]: {
     needs: 'manage',
     but: { stranger: 'yes' },
+    note: THERE,
     sample: async (scene) => ({ body: { certificate: await foreign(scene) } }),
   },
   [`GET ${ONE}/{certificateFormat}`]: { needs: 'sees', record: true, sample: onFormat('raw') },

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import type { Row, Rows, Sample } from '../row.ts'
 import type { Scene } from '../scene.ts'
+import { THERE } from './inventory.ts'
 
 const LOCATIONS = '/v1/entities/{entityUuid}/locations'
 const LOCATION = `${LOCATIONS}/{locationUuid}` as const
@@ -79,6 +80,7 @@ export const placeRows: Rows = {
   [`POST ${LOCATIONS}`]: {
     needs: 'admin',
     but: { stranger: 'yes' },
+    note: THERE,
     sample: ({ name }) => ({ params: { entityUuid }, body: folder(name()) }),
   },
   [`GET ${LOCATION}`]: { needs: 'member', sample: onLocation },
@@ -106,6 +108,7 @@ export const placeRows: Rows = {
   [`POST ${CUSTOM}`]: {
     needs: 'admin',
     but: { stranger: 'yes' },
+    note: THERE,
     sample: ({ name }) => ({ body: definition(name()) }),
   },
   [`GET ${CUSTOM}/{uuid}`]: { needs: 'member', sample: onDefinition },
@@ -117,6 +120,7 @@ export const placeRows: Rows = {
   [`GET ${HOOKS}`]: {
     needs: 'admin',
     but: { stranger: 'empty' },
+    note: 'An administrator gets those of his own organization.',
     sample: async (scene) => ({ shows: (await hook(scene)).uuid }),
   },
   [`POST ${HOOKS}`]: { needs: 'admin', sample: ({ name }) => ({ body: hookDraft(name()) }) },
