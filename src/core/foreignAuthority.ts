@@ -13,9 +13,6 @@ import { enableValidation } from './validationSettings.ts'
  */
 const nameOf = (organizationId: number, number: number): string => `@foreign-${organizationId}-${number}`
 
-/** Whether an authority, by its name, is one that only stands for those of others. */
-export const standsForOthers = (name: string): boolean => name.startsWith('@foreign-')
-
 interface Foreign {
   organizationId: number
   /** Of the certificate that is to be stored. */
