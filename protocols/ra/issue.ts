@@ -73,10 +73,14 @@ export const issueCertificate = operation({
 })
 
 /** A second key in one certificate is what nobody here makes yet. */
-export function refuseAlternative(body: Pick<IssueRequest, 'altKeyUuid' | 'altTokenProfileUuid'>): void {
-  if (body.altKeyUuid || body.altTokenProfileUuid)
+export function refuseAlternative({
+  altKeyUuid,
+  altTokenProfileUuid,
+  altSignatureAttributes,
+}: Partial<Pick<IssueRequest, 'altKeyUuid' | 'altTokenProfileUuid' | 'altSignatureAttributes'>>): void {
+  if (altKeyUuid || altTokenProfileUuid || (altSignatureAttributes ?? []).length > 0)
     throw new Unprocessable([
-      'Alternative keys and hybrid certificates are not supported: leave altKeyUuid and altTokenProfileUuid out',
+      'Alternative keys and hybrid certificates are not supported: leave altKeyUuid, altTokenProfileUuid and altSignatureAttributes out',
     ])
 }
 

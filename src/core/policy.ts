@@ -59,6 +59,11 @@ export function admit(settings: ProfileSettings, csr: Csr, asked: Asked, now: Da
   const requested = { subject: asked.requestedSubject ?? csr.subject }
   const subject = subjectOf(certificate, requested, identifiers, asked.subject)
   refuseSubject(subject)
+  if (subject.length === 0 && identifiers.length === 0)
+    throw new Failure(
+      'badCsr',
+      'the order names nobody: a certificate has a subject, or names in subjectAltName, or both',
+    )
   const soft = (problem: Refusal) => settings.enforcement[problem.policy] === 'soft'
   return {
     wanted: {

@@ -96,6 +96,11 @@ describe('issue refuses', () => {
     ['a request that is none', { body: { request: 'AAAA', attributes: [] } }, 400],
     ['text that is no base64', { body: { request: '%%%', attributes: [] } }, 400],
     ['an alternative key', { body: { request: 'AAAA', attributes: [], altKeyUuid: 'x' } }, 422],
+    [
+      'attributes of an alternative key',
+      { body: { request: 'AAAA', attributes: [], altSignatureAttributes: [{ name: 'a' }] } },
+      422,
+    ],
     ['a form', { raw: 'a=b', headers: { 'content-type': 'application/x-www-form-urlencoded' } }, 415],
     ['octets that are no UTF-8', { raw: Buffer.from([0x22, 0xff, 0x22]) }, 400],
     ['a body over 1 MiB', { raw: Buffer.alloc(2 ** 20 + 1, 0x20) }, 413],
@@ -114,6 +119,13 @@ describe('issue refuses', () => {
       app.call('post', `${app.place.path.replace(app.place.profile, '%00')}/certificates`, { body }),
     ]
     for (const { status } of await Promise.all(asked)) expect(status).toBe(404)
+  })
+
+  it('a request that names nobody, before anybody is asked', async () => {
+    const { app } = used
+    const body = { request: (await newCsr([])).der.toString('base64'), attributes: [] }
+    const { status, json } = await app.call('post', `${app.place.path}/certificates`, { body })
+    expect([status, json.message]).toEqual([400, expect.stringContaining('names nobody')])
   })
 
   it('who lacks create_cert', async () => {
