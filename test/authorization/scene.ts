@@ -36,6 +36,8 @@ export interface Scene {
   name(): string
   /** uuids that its administrator was shown. */
   ours: Set<string>
+  /** What is made once, for calls that change nothing of it. */
+  once<T>(what: string, make: () => Promise<T>): Promise<T>
   /** Calls as the superuser, or who is named, and answers the JSON of what must succeed. */
   // biome-ignore lint/suspicious/noExplicitAny: the schema of the operation has been held against it
   call(method: Method, path: string, body?: unknown, by?: Sent['by']): Promise<any>
@@ -55,6 +57,7 @@ export async function createScene(app: RaApp): Promise<Scene> {
   const callers = await createCallers(app)
   const csr = await newCsr(['inner.test'], { subject: { CN: 'inner.test' } })
   let count = 0
+  const kept = new Map<string, Promise<unknown>>()
   const call: Scene['call'] = async (method, path, body, by = app.admin) => {
     const answer = await app.call(method, path, { by, ...(body === undefined ? {} : { body }) })
     if (answer.status >= 400) throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`)
@@ -90,6 +93,11 @@ export async function createScene(app: RaApp): Promise<Scene> {
     otherCsr: await newCsr(['inner.test'], { subject: { CN: 'inner.test' } }),
     name,
     ours: new Set(),
+    once<T>(what: string, make: () => Promise<T>) {
+      const made = kept.get(what) ?? make()
+      kept.set(what, made)
+      return made as Promise<T>
+    },
     call,
     async profile(change) {
       const own = name()

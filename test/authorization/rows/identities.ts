@@ -47,10 +47,13 @@ export const identityRows: Rows = {
   [`POST ${BASE}/sessions`]: {
     needs: 'open',
     async sample(scene) {
-      const { callers, call } = scene
-      const { secret } = await call('post', `${BASE}/users/${callers.none.name}/setupLink`)
-      await call('post', `${BASE}/password`, { link: secret, next: password })
-      return { body: { username: callers.none.name, password } }
+      const { callers, call, once } = scene
+      const username = callers.none.name
+      await once('password', async () => {
+        const { secret } = await call('post', `${BASE}/users/${username}/setupLink`)
+        await call('post', `${BASE}/password`, { link: secret, next: password })
+      })
+      return { body: { username, password } }
     },
   },
   [`DELETE ${BASE}/sessions/current`]: { needs: 'known', reads: true },

@@ -18,9 +18,13 @@ export const foreign = async ({ elsewhere }: Scene): Promise<string> => (await e
 const uploaded = async (scene: Scene): Promise<string> =>
   (await scene.call('post', `${ALL}/upload`, { certificate: await foreign(scene) })).uuid
 
+/** An order of `asker` that is only read. */
+const read = ({ once, order }: Scene) => once('order', () => order())
+const onRead: NonNullable<Row['sample']> = async (scene) => ({ params: { uuid: await read(scene) } })
+
 const onFormat =
   (certificateFormat: string): NonNullable<Row['sample']> =>
-  async ({ order }) => ({ params: { uuid: await order(), certificateFormat } })
+  async (scene) => ({ params: { uuid: await read(scene), certificateFormat } })
 
 /** Two certificates, of which the second follows the first where `told`. */
 const related =
@@ -51,7 +55,7 @@ export const inventoryRows: Rows = {
       return { body: [uuid], shows: uuid }
     },
   },
-  [`GET ${ONE}`]: { needs: 'sees', record: true, sample: onOrder() },
+  [`GET ${ONE}`]: { needs: 'sees', record: true, sample: onRead },
   [`PATCH ${ONE}`]: { needs: 'manage', ofProfile: true, record: true, sample: onOrder({ body: { groupUuids: [] } }) },
   [`PATCH ${ALL}`]: {
     needs: 'manage',
@@ -104,12 +108,12 @@ export const inventoryRows: Rows = {
     sample: async (scene) => ({ body: { certificate: await foreign(scene) } }),
   },
   [`GET ${ONE}/{certificateFormat}`]: { needs: 'sees', record: true, sample: onFormat('raw') },
-  [`GET ${ONE}/chain`]: { needs: 'sees', record: true, sample: onOrder() },
+  [`GET ${ONE}/chain`]: { needs: 'sees', record: true, sample: onRead },
   [`GET ${ONE}/chain/{certificateFormat}`]: { needs: 'sees', record: true, sample: onFormat('pkcs7') },
-  [`GET ${ONE}/history`]: { needs: 'sees', record: true, sample: onOrder() },
-  [`GET ${ONE}/locations`]: { needs: 'sees', record: true, sample: onOrder() },
-  [`GET ${ONE}/validate`]: { needs: 'sees', record: true, sample: onOrder() },
-  [`GET ${ONE}/relations`]: { needs: 'sees', record: true, sample: onOrder() },
+  [`GET ${ONE}/history`]: { needs: 'sees', record: true, sample: onRead },
+  [`GET ${ONE}/locations`]: { needs: 'sees', record: true, sample: onRead },
+  [`GET ${ONE}/validate`]: { needs: 'sees', record: true, sample: onRead },
+  [`GET ${ONE}/relations`]: { needs: 'sees', record: true, sample: onRead },
   [`PATCH ${ONE}/relations/{certificateUuid}`]: {
     needs: 'manage',
     ofProfile: true,

@@ -22,9 +22,9 @@ async function profile(scene: Scene, enabled = true): Promise<{ tokenInstanceUui
   return { ...place, tokenProfileUuid: uuid }
 }
 
-/** A key of `asker`, made by the superuser where he may not. */
+/** A key of the organization. */
 async function key(scene: Scene): Promise<{ tokenInstanceUuid: string; uuid: string }> {
-  const { tokenInstanceUuid, tokenProfileUuid } = await profile(scene)
+  const { tokenInstanceUuid, tokenProfileUuid } = await scene.once('token profile', () => profile(scene))
   const path = `/v1/tokens/${tokenInstanceUuid}/tokenProfiles/${tokenProfileUuid}/keys/keyPair`
   const { uuid } = await scene.call('post', path, { name: scene.name(), attributes: [], enabled: true })
   return { tokenInstanceUuid, uuid }
@@ -32,11 +32,14 @@ async function key(scene: Scene): Promise<{ tokenInstanceUuid: string; uuid: str
 
 const onProfile: NonNullable<Row['sample']> = async (scene) => ({ params: await profile(scene) })
 const onKey: NonNullable<Row['sample']> = async (scene) => ({ params: await key(scene) })
+const onReadKey: NonNullable<Row['sample']> = async (scene) => ({
+  params: await scene.once('key', () => key(scene)),
+})
 
 /** Older clients name the keystore, newer ones the key alone. */
 function keyRows(path: `${typeof STORE}/keys/{uuid}` | '/v1/keys/{uuid}'): Rows {
   return {
-    [`GET ${path}`]: { needs: 'member', sample: onKey },
+    [`GET ${path}`]: { needs: 'member', sample: onReadKey },
     [`PATCH ${path}/destroy`]: { needs: 'manage', sample: onKey },
     [`PATCH ${path}/enable`]: { needs: 'manage', sample: onKey },
     [`PATCH ${path}/disable`]: { needs: 'manage', sample: onKey },
