@@ -44,8 +44,8 @@ import { createCertificate, issueRequested, registerCertificate } from './regist
 import { rememberedOperations } from './remembered.ts'
 import { rekeyCertificate, renewCertificate } from './renew.ts'
 import { renewalWindowOperations } from './renewalWindows.ts'
-import { requestOperations } from './requests.ts'
 import { requestSearchOperations } from './requestSearch.ts'
+import { requestOperations } from './requests.ts'
 import { reviseOperations } from './revise.ts'
 import { confirmRevocation, revokeCertificate } from './revoke.ts'
 import { roleOperations } from './roles.ts'
@@ -82,9 +82,9 @@ export const operations: readonly Operation[] = [
   ...inventoryContentOperations,
   ...inventoryAboutOperations,
   ...locationOperations,
-  ...customAttributeOperations,
   ...keyProfileOperations,
   ...keyOperations,
+  ...customAttributeOperations,
   ...requestOperations,
   simulateOrder,
   ...recordOperations,
