@@ -31,7 +31,7 @@ export interface Found<Row> {
   size: number
 }
 
-export const usualReach: Reach = { count: 10_000, expressions: 10_000, within: 2_000 }
+export const usualReach: Reach = { count: 10_000, expressions: 10_000, computing: 2_000, within: 2_000 }
 
 /** Batches of changes that a search works up itself, where nobody has yet. */
 const STEPS = 50

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import { setImmediate } from 'node:timers/promises'
 import { sql } from 'kysely'
-import { readApart } from '../db/apart.ts'
+import { readApart, TookTooLong } from '../db/apart.ts'
 import { holdsFor } from './searchFacets.ts'
 import { candidates, compilable, cut, type Ids, type Task } from './searchPlan.ts'
 import { textOf } from './searchSql.ts'
@@ -25,12 +25,16 @@ export async function byExpressions(task: Task): Promise<Ids> {
   let looked = 0
   let below = Number.MAX_SAFE_INTEGER
   let more = true
+  let computed = 0
   while (more && looked < reach.expressions) {
     const query = sql<Tried>`${source} and s.id < ${below} order by ${order} limit ${sql.lit(BATCH)}`
     const rows = await readApart<Tried>(db, compilable(db, query), reach.within)
     let turned = performance.now()
     for (const row of rows) {
-      if (performance.now() - turned > HELD) {
+      const held = performance.now() - turned
+      if (computed + held >= reach.computing) throw new TookTooLong()
+      if (held > HELD) {
+        computed += held
         await setImmediate()
         turned = performance.now()
       }

@@ -54,10 +54,14 @@ interface Bound {
 const FILTERS = 50
 const VALUES = 100
 const CHARACTERS = 1000
+/** Of a whole search: each may be tried on every row, for some microseconds a character. */
+const EXPRESSIONS = 5
 
 /** Throws Failure('malformed') with a problem for each filter that cannot be. `now` in epoch milliseconds. */
 export function checkFilters(kind: SearchKind, where: readonly Filter[], now: number): Condition[] {
   if (where.length > FILTERS) throw new Failure('malformed', `a search has at most ${FILTERS} filters`)
+  if (expressionsIn(where) > EXPRESSIONS)
+    throw new Failure('malformed', `a search has at most ${EXPRESSIONS} regular expressions`)
   const checked: Condition[] = []
   const problems: { at: string; code: 'malformed'; detail: string }[] = []
   where.forEach((filter, n) => {
@@ -67,6 +71,13 @@ export function checkFilters(kind: SearchKind, where: readonly Filter[], now: nu
   })
   if (problems.length === 0) return checked
   throw new Failure('malformed', problems.map(({ detail }) => detail).join('; '), { problems })
+}
+
+/** Counted before any is compiled. */
+function expressionsIn(where: readonly Filter[]): number {
+  return where
+    .filter(({ condition }) => condition === 'matches' || condition === 'notMatches')
+    .reduce((count, { value }) => count + (Array.isArray(value) ? value.length : 1), 0)
 }
 
 /** What is wrong with it, or the condition. */

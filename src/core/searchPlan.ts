@@ -15,6 +15,8 @@ export interface Reach {
   count: number
   /** Rows that regular expressions look at. */
   expressions: number
+  /** Milliseconds of trying them, in all. */
+  computing: number
   /** Milliseconds a query. */
   within: number
 }

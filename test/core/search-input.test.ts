@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { system } from '../../src/core/requester.ts'
+import { usualReach } from '../../src/core/search.ts'
 import { fieldsOf } from '../../src/core/searchFields.ts'
 import { conditions, type Filter } from '../../src/core/searchFilter.ts'
 import { createSearches } from '../../src/core/searchRows.ts'
@@ -58,6 +59,21 @@ describe.each(databases)('what a list is asked for, on $name', ({ open }) => {
         (): Filter => ({ field: 'names', condition: 'contains', value: 'a' }),
       )
       await expect(ask('certificate', where)).rejects.toMatchObject(failure('malformed'))
+    })
+    test('are more than five regular expressions, however they are spread', async () => {
+      const slow = (value: string | string[]): Filter => ({ field: 'names', condition: 'notMatches', value })
+      const many = (count: number) => Array.from({ length: count }, (_, n) => `([a-z]*b?){60}${n}`)
+      await expect(ask('certificate', one(slow(many(6))))).rejects.toMatchObject(failure('malformed', /at most 5/))
+      const spread = many(6).map((value) => slow(value))
+      await expect(ask('certificate', spread)).rejects.toMatchObject(failure('malformed', /at most 5/))
+      expect((await ask('certificate', one(slow(many(5))))).total).toBeGreaterThan(0)
+    })
+    test('are regular expressions that compute for too long, with what to do', async () => {
+      const reach = { ...usualReach, computing: 0 }
+      const where: Filter[] = [{ field: 'names', condition: 'notMatches', value: 'x' }]
+      await expect(
+        createSearches(world.it, system('test'), reach).searchCertificates({ where, page: 1, size: 1 }),
+      ).rejects.toMatchObject(failure('malformed', /narrow the filters/))
     })
     test.each([0, -1, 1.5, Number.NaN, 1e12])('is page %d', async (page) => {
       await expect(ask('certificate', [], { page })).rejects.toMatchObject(failure('malformed'))

@@ -18,7 +18,7 @@ import { randomFilter, shownRows } from '../helpers/searchRows.ts'
 import { addSamples } from '../helpers/searchSamples.ts'
 import { acmeAccount, createWorld, newCsr, type World } from '../helpers/world.ts'
 
-const reach = { count: 10_000, expressions: 10_000, within: 10_000 }
+const reach = { count: 10_000, expressions: 10_000, computing: 10_000, within: 10_000 }
 
 describe.each(databases)('lists by page number, on $name', ({ open }) => {
   let world: World
