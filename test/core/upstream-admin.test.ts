@@ -37,7 +37,8 @@ describe.each(databases)('authorities upstream, administered, on $name', ({ open
   test('need create_ca; a directory without https a superuser', async () => {
     const accounts = small.accounts.length
     await expect(add({}, people.as(people.alice))).rejects.toMatchObject(failure('forbidden'))
-    await expect(add({}, people.as(people.chief))).rejects.toMatchObject(failure('forbidden'))
+    for (const directory of [small.directory, ` ${small.directory}`, small.directory.replace('http', 'ht\ntp')])
+      await expect(add({ directory }, people.as(people.chief))).rejects.toMatchObject(failure('forbidden'))
     expect(small.accounts).toHaveLength(accounts)
     await expect(people.as(people.stranger).admin.examineUpstream('upstream')).rejects.toMatchObject(
       failure('notFound'),
