@@ -101,11 +101,18 @@ function asValue(document: Document): unknown {
     refuseDeep(value)
     return value
   } catch (error) {
-    if (!(error instanceof ReferenceError)) throw error
+    if (error instanceof Failure) throw error
+    // Tags and merge keys of YAML 1.1, which a file may ask for by a directive, are looked at only here.
+    if (!(error instanceof ReferenceError))
+      throw new Failure('malformed', `the file is no YAML 1.2: ${messageOf(error)}`, { cause: error })
     throw new Failure('malformed', 'the aliases in the file make it too large: write out what they stand for', {
       cause: error,
     })
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 function lineOf(document: Document, lines: LineCounter, path: readonly PropertyKey[]): number | undefined {

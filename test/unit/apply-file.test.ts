@@ -46,6 +46,10 @@ describe('a file to be applied', () => {
     )
   })
 
+  test.each(['<<: 1', 'a: &x [1]\n<<: *x', 'a: &x {b: 1}\n<<: [*x, 2]'])('asks in vain for YAML 1.1: %j', (text) => {
+    expect(() => readFile(`%YAML 1.1\n---\n${text}\n`)).toThrow(Failure)
+  })
+
   test('says what it says in YAML as in JSON', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 5 })), (value) => {
