@@ -21,8 +21,6 @@ export interface Installation {
   node: string
   /** How each kind of authority is made; composed from src/authorities. */
   makers: AuthorityMakers
-  /** Puts a TXT record into the DNS and takes it out again: COUNTERSIGN_DNS_COMMAND. Resolves when that is done. Absent: it is not set. */
-  changeDns?(change: { action: 'add' | 'remove'; name: string; value: string }): Promise<void>
   /** How people and programs log in; absent: as defaultIdentitySettings. */
   identity?: IdentitySettings
   /** Absent: by no OpenID provider. */
