@@ -6,6 +6,8 @@ import { Unprocessable } from './errors.ts'
 import type { Operation } from './operation.ts'
 
 const MIB = 2 ** 20
+/** No body of the contract or of ours comes near; who writes a tree out, or looks into it, may call itself so often. */
+const DEEPEST = 64
 
 /** The body of a call, as its operation's schema makes it. Throws Failure('malformed' …) for what cannot be read, Unprocessable for what is not acceptable. */
 export async function readInput(operation: Operation, incoming: IncomingMessage): Promise<unknown> {
@@ -14,7 +16,19 @@ export async function readInput(operation: Operation, incoming: IncomingMessage)
   const octets = await readBody(incoming, operation.bodyLimit ?? MIB)
   if (octets.length === 0 && operation.bodyOptional) return undefined
   requireJson(incoming)
-  return check(operation.body, parseJson(octets), 'the body')
+  const given = parseJson(octets)
+  refuseDeep(given)
+  return check(operation.body, given, 'the body')
+}
+
+/** Level by level: nothing here calls itself. */
+function refuseDeep(given: unknown): void {
+  let level = [given]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > DEEPEST)
+      throw new Failure('malformed', `Unable to read HTTP message: the body is nested deeper than ${DEEPEST} levels`)
+    level = level.flatMap((value) => (typeof value === 'object' && value !== null ? Object.values(value) : []))
+  }
 }
 
 async function readText(incoming: IncomingMessage, { bodyText = [], bodyLimit = MIB }: Operation): Promise<string> {
