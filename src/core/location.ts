@@ -6,6 +6,7 @@ import {
   type Actor,
   type AdminContext,
   actorOf,
+  administers,
   organizationFor,
   requireAdministrator,
   seesOrganization,
@@ -89,11 +90,16 @@ function read<T>(schema: z.ZodType<T>, given: unknown, at = ''): T {
   throw new Failure('malformed', `${at}${issue?.path.join('.') ?? ''}: ${issue?.message}`)
 }
 
-/** Those of the requester's organization, by name. */
+/** Those of the requester's organization, by name. Who is no administrator reads only at which server a webhook is: the rest of a URL may be a secret. */
 export async function listLocations({ it, requester }: AdminContext): Promise<Location[]> {
   const actor = await actorOf(it.db, requester)
   const { id } = await organizationFor(it.db, actor, undefined)
-  return locationsOf(it.db, id)
+  const all = await locationsOf(it.db, id)
+  return administers(actor, id) ? all : all.map((one) => ({ ...one, settings: withoutSecrets(one.settings) }))
+}
+
+function withoutSecrets(settings: Location['settings']): Location['settings'] {
+  return 'url' in settings ? { ...settings, url: new URL(settings.url).origin } : settings
 }
 
 /** Of one organization, by name. The caller has made sure that they may be seen. */
@@ -152,7 +158,7 @@ export async function addLocation(
         action: 'location.created',
         organizationId,
         subject: { kind: 'location', id },
-        details: { uuid, kind, ...rest, settings: checked },
+        details: { uuid, kind, ...rest, settings: withoutSecrets(checked) },
       })
     })
   } catch (error) {
@@ -205,7 +211,7 @@ export async function changeLocation(
       action: 'location.changed',
       organizationId: row.organization_id,
       subject: { kind: 'location', id: row.id },
-      details: { enabled, multiple, settings: checked },
+      details: { enabled, multiple, settings: checked && withoutSecrets(checked) },
     })
   })
 }

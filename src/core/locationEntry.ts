@@ -53,6 +53,8 @@ export async function associate(
 ): Promise<void> {
   if (entry !== undefined && !entryName.safeParse(entry).success)
     throw new Failure('malformed', 'the name of an entry is made of letters, digits, dots, dashes and underscores')
+  if (entry !== undefined && /-chain$/i.test(entry))
+    throw new Failure('malformed', 'the name of an entry does not end with -chain: so the chains of others are called')
   const at = it.clock()
   try {
     await transaction(it.db, async (db) => {

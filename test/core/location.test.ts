@@ -242,12 +242,25 @@ describe.each(databases)('locations, on $name', ({ open }) => {
     await expect(of().associate(second.uuid, { location, entry: 'a' })).rejects.toMatchObject(
       failure('conflict', /another certificate/),
     )
-    await expect(of().associate(second.uuid, { location, entry: '../a' })).rejects.toMatchObject(failure('malformed'))
+    for (const entry of ['../a', 'a-chain', 'a-Chain'])
+      await expect(of().associate(second.uuid, { location, entry })).rejects.toMatchObject(failure('malformed'))
     await of().locations.change(location, { enabled: false, settings: { path: 'elsewhere' } })
     await expect(of().associate(second.uuid, { location })).rejects.toMatchObject(failure('conflict', /switched off/))
     await of().locations.remove(location)
     expect(await of().locationsOf(uuid)).toEqual([])
     await expect(of().dissociate(uuid, location)).rejects.toMatchObject(failure('notFound'))
+  })
+
+  test('the whole URL of a webhook is for administrators, and not in the audit trail', async () => {
+    const url = 'https://hooks.test/services/T0/s3cr3t?key=s3cr3t'
+    const { uuid } = await of().locations.add({ name: 'secret', kind: 'webhook', settings: { url } })
+    await of().locations.change(uuid, { settings: { url } })
+    const seen = async (user = people.chief) => (await of(user).locations.list()).find((one) => one.uuid === uuid)
+    expect(await seen()).toMatchObject({ settings: { url } })
+    expect(await seen(people.alice)).toMatchObject({ settings: { url: 'https://hooks.test' } })
+    const told = [...(await audited(world, 'location.created')), ...(await audited(world, 'location.changed'))]
+    expect(JSON.stringify(told)).toContain('https://hooks.test')
+    expect(JSON.stringify(told)).not.toContain('s3cr3t')
   })
 
   test('the audit trail agrees with all of it', async () => {
