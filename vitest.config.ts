@@ -7,6 +7,14 @@ const project = (name: string, extra: Record<string, unknown> = {}) => ({
 /** Each file in a process of its own, one after the other: programs of others have ports and folders that are not ours to choose. */
 const alone = { isolate: true, fileParallelism: false }
 
+/** The bundled program as processes: they cost seconds where the rest costs milliseconds. */
+const processes = [
+  'test/flows/cli*.test.ts',
+  'test/flows/lists.test.ts',
+  'test/flows/crl-folder.test.ts',
+  'test/faults/**/*.test.ts',
+]
+
 export default defineConfig({
   test: {
     globalSetup: ['test/helpers/postgres.ts'],
@@ -22,8 +30,8 @@ export default defineConfig({
       { extends: true, ...project('unit') },
       { extends: true, ...project('core') },
       { extends: true, ...project('protocols') },
-      { extends: true, ...project('flows') },
-      { extends: true, ...project('faults') },
+      { extends: true, ...project('flows', { exclude: processes }) },
+      { extends: true, ...project('system', { include: processes }) },
       { extends: true, ...project('interop', { ...alone, testTimeout: 300_000 }) },
     ],
   },
