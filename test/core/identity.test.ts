@@ -198,8 +198,8 @@ describe.each(databases)('identity on $name', ({ open }) => {
     test('have members of their own organization', async () => {
       const [user, stranger] = [await newUser(), await newUser({ elsewhere: true })]
       const role = await world.role('auditors', [user])
-      expect(await findRole(world.db, world.here.id, 'auditors')).toEqual(role)
-      expect(await findRole(world.db, world.elsewhere.id, 'auditors')).toBeUndefined()
+      expect(await write((db) => findRole(db, world.here.id, 'auditors'))).toEqual(role)
+      expect(await write((db) => findRole(db, world.elsewhere.id, 'auditors'))).toBeUndefined()
       await expect(write((db) => addRole(db, world.change(), world.here.id, 'auditors'))).rejects.toMatchObject({
         code: 'conflict',
       })
