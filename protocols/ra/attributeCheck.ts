@@ -31,6 +31,18 @@ export function checkAttributes(definitions: readonly AttributeDefinition[], giv
   if (problems.length > 0) throw new Unprocessable(problems)
 }
 
+/** The same with the types that their definitions say, whether or not a client names them: by these secrets are told from the rest. */
+export function withTypes(
+  definitions: readonly AttributeDefinition[],
+  given: readonly RequestAttribute[] | null | undefined,
+): RequestAttribute[] {
+  const types = new Map(definitions.map(({ name, contentType }) => [name, contentType]))
+  return (given ?? []).map((attribute) => {
+    const contentType = types.get(attribute.name) ?? attribute.contentType
+    return contentType ? { ...attribute, contentType } : attribute
+  })
+}
+
 /** The one value of an attribute. */
 export function firstValue(given: readonly RequestAttribute[], name: string): Datum {
   return given.find((attribute) => attribute.name === name)?.content?.[0]?.data

@@ -6,7 +6,7 @@ import type { RaProfile } from '../../src/core/profile.ts'
 import type { SignDraft, SignRequest } from '../../src/core/request.ts'
 import type { Requester } from '../../src/core/requester.ts'
 import { type RequestAttribute, requestAttributes } from './attribute.ts'
-import { checkAttributes, firstValue } from './attributeCheck.ts'
+import { checkAttributes, firstValue, withTypes } from './attributeCheck.ts'
 import { issueDefinitions, VALIDITY, VARIANT } from './attributeSchema.ts'
 import { requestFormat } from './certificateRequest.ts'
 import { dataResponse } from './certificateSchema.ts'
@@ -51,7 +51,10 @@ export const issueCertificate = operation({
     refuseAlternative(body)
     const { csr, claim } = await csrOf(call, profile, body)
     const origin = originOf(call)
-    const keep = keepFilledIn(origin.ref, { issue: body.attributes, csr: body.csrAttributes })
+    const keep = keepFilledIn(origin.ref, {
+      issue: withTypes(issueDefinitions(profile), body.attributes),
+      csr: body.csrAttributes,
+    })
     const { request } = await door.sign(
       {
         ...wishesOf(call, profile, body.attributes),

@@ -3,6 +3,8 @@ import type { ParkDraft } from '../../src/core/park.ts'
 import type { Name } from '../../src/pki/name.ts'
 import { parseNameText } from '../../src/pki/nameText.ts'
 import { requestAttributes } from './attribute.ts'
+import { withTypes } from './attributeCheck.ts'
+import { issueDefinitions } from './attributeSchema.ts'
 import { detailOf } from './certificateDetail.ts'
 import { requestFormat } from './certificateRequest.ts'
 import { certificateDetail, dataResponse } from './certificateSchema.ts'
@@ -68,7 +70,10 @@ export const registerCertificate = operation({
           : {}),
       },
     }
-    const { request } = await call.door.park(order, keepFilledIn(origin.ref, { issue: body.attributes }))
+    const { request } = await call.door.park(
+      order,
+      keepFilledIn(origin.ref, { issue: withTypes(issueDefinitions(profile), body.attributes) }),
+    )
     return { body: { certificateData: '', uuid: request.uuid } }
   },
 })
@@ -155,7 +160,10 @@ export const createCertificate = operation({
     const { profile } = await door.serving({ uuid: body.raProfileUuid }, 'ra')
     const origin = originOf(call)
     const { csr, claim } = await csrOf(call, profile, body)
-    const keep = keepFilledIn(origin.ref, { issue: body.issueAttributes, csr: body.csrAttributes })
+    const keep = keepFilledIn(origin.ref, {
+      issue: withTypes(issueDefinitions(profile), body.issueAttributes),
+      csr: body.csrAttributes,
+    })
     const { request } = await door.park(
       {
         ...wishesOf(call, profile, body.issueAttributes ?? []),

@@ -6,6 +6,8 @@ import type { RaProfile } from '../../src/core/profile.ts'
 import type { Succession } from '../../src/core/successor.ts'
 import type { Csr } from '../../src/pki/csr.ts'
 import { requestAttributes } from './attribute.ts'
+import { withTypes } from './attributeCheck.ts'
+import { issueDefinitions } from './attributeSchema.ts'
 import { readRequest, requestFormat } from './certificateRequest.ts'
 import { dataResponse } from './certificateSchema.ts'
 import { digestOf } from './csrAttributes.ts'
@@ -111,7 +113,7 @@ async function orderNext(
   const { csr, claim, refused } = await read(place.profile, certificate)
   const next = await door.successor({ id: certificate.id }, how, csr).catch(unacceptable)
   const origin = originOf(call)
-  const keep = keepFilledIn(origin.ref, { issue: body?.attributes })
+  const keep = keepFilledIn(origin.ref, { issue: withTypes(issueDefinitions(place.profile), body?.attributes) })
   const { request } = await door.sign(
     {
       ...next,

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { requestAttributes } from './attribute.ts'
-import { checkAttributes } from './attributeCheck.ts'
+import { checkAttributes, withTypes } from './attributeCheck.ts'
 import { revokeDefinitions } from './attributeSchema.ts'
 import { requireIssued } from './eligible.ts'
 import { Unprocessable } from './errors.ts'
@@ -48,7 +48,8 @@ export const revokeCertificate = operation({
   async run(call) {
     const { place, record } = await activeRecordIn(call)
     const certificate = requireIssued('revoke', record)
-    checkAttributes(revokeDefinitions(place.profile), call.body?.attributes ?? [])
+    const definitions = revokeDefinitions(place.profile)
+    checkAttributes(definitions, call.body?.attributes ?? [])
     const reason = call.body?.reason
     const request = await call.door.revoke(
       {
@@ -59,7 +60,7 @@ export const revokeCertificate = operation({
         grounds: 'user',
         ...(call.body?.destroyKey ? { destroyKey: true } : {}),
       },
-      keepFilledIn(certificate.uuid, { revoke: call.body?.attributes }),
+      keepFilledIn(certificate.uuid, { revoke: withTypes(definitions, call.body?.attributes) }),
     )
     if (request.status === 'denied') throw new Unprocessable([request.reason ?? 'The revocation was denied'])
     return undefined

@@ -2,6 +2,8 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import type { Operation } from '../../protocols/ra/operation.ts'
 import { operations } from '../../protocols/ra/operations.ts'
+import type { RaTables } from '../../protocols/ra/tables.ts'
+import { withTables } from '../../src/db/tables.ts'
 import { useRaApp } from '../helpers/raApp.ts'
 import { newCsr } from '../helpers/world.ts'
 
@@ -63,6 +65,34 @@ test('a depth beside what an attribute is looked at for', async () => {
   const refused = await used.app.call('post', `${path}/certificates`, { raw: order(file(deep(50_000))) })
   expect(refused).toMatchObject({ status: 400, json: { message: expect.stringMatching(/deeper than 64 levels/) } })
   expect((await used.app.call('post', `${path}/certificates`, { raw: order(file('[]')) })).status).toBe(200)
+})
+
+test('a secret whose client does not say that it is one is not kept', async () => {
+  const pin = [{ name: 'pin', contentType: 'secret' }]
+  const options = { issueAttributes: pin, revokeAttributes: pin }
+  const { path } = await used.app.save('pins', { options })
+  const { call } = used.app
+  const { der } = await newCsr(['pin.test'])
+  const request = der.toString('base64')
+  for (const contentType of [{}, { contentType: 'secret' }]) {
+    const item = { data: { secret: 's3cr3t' }, ...contentType }
+    const attributes = [{ name: 'pin', content: [item], version: 'contentType' in contentType ? 'v3' : 'v2' }]
+    const { json: issued } = await call('post', `${path}/certificates`, { body: { request, attributes } })
+    const renewed = await call('post', `${path}/certificates/${issued.uuid}/renew`, { body: { attributes } })
+    const revoked = await call('post', `${path}/certificates/${issued.uuid}/revoke`, { body: { attributes } })
+    expect([renewed.status, revoked.status]).toEqual([200, 204])
+    const parked = await call('post', `${path}/certificates/register`, {
+      body: { subjectAltName: 'DNS:pin.test', attributes },
+    })
+    for (const uuid of [issued.uuid, renewed.json.uuid, parked.json.uuid]) {
+      const { text, json } = await call('get', `/v1/certificates/${uuid}`)
+      expect(json.issueAttributes).toMatchObject([{ name: 'pin', contentType: 'secret' }])
+      expect(text).not.toContain('s3cr3t')
+    }
+  }
+  const kept = await withTables<RaTables>(used.app.world.it.db).selectFrom('ra_attributes').selectAll().execute()
+  expect(kept.length).toBeGreaterThan(0)
+  expect(JSON.stringify(kept)).not.toContain('s3cr3t')
 })
 
 test('names of a path that are members of every object, U+0000, slashes, and too long', async () => {
