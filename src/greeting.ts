@@ -29,6 +29,7 @@ export function greet(greeting: Greeting): string {
     `  ACME directory     ${baseUrl}/acme/default/directory`,
     `  SCEP               ${httpBaseUrl}/scep/default`,
     `  EST                ${mtlsBaseUrl}/.well-known/est`,
+    `  REST               ${baseUrl}/api/docs`,
     `  CRL, OCSP, CA      ${httpBaseUrl}`,
   ]
   if (setupSecret !== undefined) {
