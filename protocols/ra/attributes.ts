@@ -7,7 +7,11 @@ import { operation } from './operation.ts'
 import type { AttributeDefinition } from './options.ts'
 import { PLACE, placeOf } from './place.ts'
 
-function listing(path: 'issue' | 'revoke', what: string, definitions: (profile: RaProfile) => AttributeDefinition[]) {
+function listing(
+  path: 'issue' | 'register' | 'revoke',
+  what: string,
+  definitions: (profile: RaProfile) => AttributeDefinition[],
+) {
   return operation({
     method: 'get',
     path: `${PLACE}/attributes/${path}`,
@@ -43,6 +47,7 @@ function validation(
 export const attributeOperations = [
   listing('issue', 'order a certificate', issueDefinitions),
   validation('issue', 'order a certificate', issueDefinitions),
+  listing('register', 'register a certificate', issueDefinitions),
   listing('revoke', 'revoke a certificate', revokeDefinitions),
   validation('revoke', 'revoke a certificate', revokeDefinitions),
 ]

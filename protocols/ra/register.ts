@@ -157,6 +157,8 @@ export const createCertificate = operation({
   async run(call) {
     const { body, door } = call
     refuseAlternative(body)
+    if (body.sourceCertificateUuid)
+      throw new Unprocessable(['sourceCertificateUuid is not taken here: order the next certificate by renew or rekey'])
     const { profile } = await door.serving({ uuid: body.raProfileUuid }, 'ra')
     const origin = originOf(call)
     const { csr, claim } = await csrOf(call, profile, body)

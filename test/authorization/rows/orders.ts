@@ -23,6 +23,7 @@ async function elsewhere({ manual, order }: Scene): Promise<Sample & { params: {
 export const orderRows: Rows = {
   [`GET ${PLACE}/attributes/issue`]: { needs: 'member', ofProfile: true },
   [`POST ${PLACE}/attributes/issue/validate`]: { needs: 'member', ofProfile: true, reads: true },
+  [`GET ${PLACE}/attributes/register`]: { needs: 'member', ofProfile: true },
   [`GET ${PLACE}/attributes/revoke`]: { needs: 'member', ofProfile: true },
   [`POST ${PLACE}/attributes/revoke/validate`]: { needs: 'member', ofProfile: true, reads: true },
   [`GET ${PLACE}/availableOperations`]: { needs: 'member', ofProfile: true },
