@@ -61,7 +61,7 @@ export const issue: FeatureTopic = {
     missing(
       'Issue: body',
       '`altSignatureAttributes`: how the alternative key signs',
-      `${hybrid} Taken, and without effect.`,
+      `${hybrid} Refused with 422 and that reason.`,
     ),
     built(
       'Issue: body',

@@ -167,7 +167,7 @@ export const rekey: FeatureTopic = {
       'without them the usual digest is taken, not the one of the request before.',
       'ra-next: of a key that is held here is asked for by the digest that signatureAttributes name',
     ),
-    missing('Rekey: body', '`altSignatureAttributes`', `${hybrid} Taken, and without effect.`),
+    missing('Rekey: body', '`altSignatureAttributes`', `${hybrid} Refused with 422 and that reason.`),
     built('Rekey: answer', '`certificateData` and `uuid`', 'As of an order.', rekeyed),
   ],
 }
