@@ -10,6 +10,7 @@ import { duration } from './profile.ts'
 import { longestRemembered } from './remember.ts'
 import { allows } from './tokenScope.ts'
 import { type Voter, votersOf } from './voters.ts'
+import { votesOf } from './votes.ts'
 
 /** A vote that passed every check but the one that only the database can make: that it is the voter's first. */
 export interface Ballot {
@@ -93,6 +94,8 @@ async function seatOf(db: Database, counting: Counting, voter: User): Promise<Vo
   const given = new Set((await standingVotes(db, counting)).flat().map(({ voice }) => voice))
   const free = seats.find(({ voice }) => !given.has(voice))
   if (free) return free
+  if ((await votesOf(db, decision.id)).some(({ userId }) => userId === voter.id))
+    throw new Failure('conflict', 'you have voted on this request already')
   const whose = seats.map(({ delegation }) => delegation?.of ?? 'your own').join(', ')
   throw new Failure('conflict', `this voice was given on this request already: ${whose}`)
 }
