@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { approvalStatuses } from './approvalSchema.ts'
 import { contentTypes } from './attribute.ts'
 import { complianceStatus, validationStatus } from './certificateSchema.ts'
+import { certificateEvents } from './inventoryHistory.ts'
 import { operation } from './operation.ts'
 import { certificateStates } from './state.ts'
 
@@ -63,27 +64,7 @@ const enumerations: Record<string, readonly string[]> = {
     'basic_constraints',
     'key_usage',
   ],
-  CertificateEvent: [
-    'Issue Certificate',
-    'Request Certificate',
-    'Renew Certificate',
-    'Rekey Certificate',
-    'Revoke Certificate',
-    'Delete Certificate',
-    'Approve action requested',
-    'Approve action closed',
-    'Update State',
-    'Update Validation Status',
-    'Update RA Profile',
-    'Update Entity',
-    'Update Group',
-    'Update Owner',
-    'Upload Certificate',
-    'Certificate Discovered',
-    'Update Location',
-    'Archive certificate',
-    'Unarchive certificate',
-  ],
+  CertificateEvent: certificateEvents,
   CertificateEventStatus: ['SUCCESS', 'FAILED'],
   ApprovalStatus: approvalStatuses,
   AttributeType: ['data', 'group', 'info', 'meta', 'custom'],
