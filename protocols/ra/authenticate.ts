@@ -3,10 +3,8 @@ import { Failure } from '../../src/core/failure.ts'
 import type { Requester } from '../../src/core/requester.ts'
 import { readAuthorization } from '../../src/http/authorization.ts'
 import { readCookie, requireOwnPage } from '../../src/http/cookie.ts'
+import { SESSION_COOKIE } from '../../src/http/session.ts'
 import type { Host } from '../../src/protocol.ts'
-
-/** The contract's name for it. */
-export const SESSION_COOKIE = 'session-id'
 
 /**
  * Who calls: by the Authorization header, whose word is the only one where there is one; else by the session in the cookie; else

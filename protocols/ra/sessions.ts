@@ -1,10 +1,8 @@
-import type { IncomingMessage } from 'node:http'
 import { z } from 'zod'
 import { Failure } from '../../src/core/failure.ts'
-import type { LoginPlace } from '../../src/core/session.ts'
 import { readCookie, requireOwnPage, secretCookie } from '../../src/http/cookie.ts'
+import { loginPlace, noSessionCookie, SESSION_COOKIE, sessionCookie } from '../../src/http/session.ts'
 import type { Host } from '../../src/protocol.ts'
-import { SESSION_COOKIE } from './authenticate.ts'
 import { when } from './fields.ts'
 import { operation } from './operation.ts'
 import { text } from './text.ts'
@@ -42,7 +40,7 @@ export const sessionOperations = [
     answer: opened,
     async run({ host, incoming, body }) {
       requireOwnPage(host, incoming, { orProgram: true })
-      const made = await host.core.authentication.login(body.username, body.password, placeOf(host, incoming))
+      const made = await host.core.authentication.login(body.username, body.password, loginPlace(host, incoming))
       if (!made) throw new Failure('unauthenticated', 'the name or the password is wrong')
       const { uuid, endsAt, requester } = made
       return { headers: { 'Set-Cookie': sessionCookie(host, made) }, body: { uuid, user: requester.name, endsAt } }
@@ -57,7 +55,7 @@ export const sessionOperations = [
     async run({ host, incoming }) {
       const shown = readCookie(incoming, SESSION_COOKIE)
       if (shown !== undefined) await host.core.authentication.logout(shown)
-      return { headers: { 'Set-Cookie': secretCookie(SESSION_COOKIE, '', { path: '/', seconds: 0 }) } }
+      return { headers: { 'Set-Cookie': noSessionCookie() } }
     },
   }),
   operation({
@@ -108,7 +106,7 @@ export const sessionOperations = [
     }),
     status: 302,
     async run({ host, incoming, query }) {
-      const carried = { cookie: readCookie(incoming, OIDC_COOKIE), place: placeOf(host, incoming) }
+      const carried = { cookie: readCookie(incoming, OIDC_COOKIE), place: loginPlace(host, incoming) }
       const made = await provider(host).finish(query, carried)
       return { headers: { Location: `${host.baseUrl}${made.returnTo}`, 'Set-Cookie': sessionCookie(host, made) } }
     },
@@ -127,25 +125,13 @@ export const sessionOperations = [
     async run({ host, incoming, body }) {
       requireOwnPage(host, incoming, { orProgram: true })
       const { authentication } = host.core
-      const place = placeOf(host, incoming)
+      const place = loginPlace(host, incoming)
       if ('link' in body) await authentication.usePasswordLink(body.link, body.next, place)
       else await authentication.changePassword(body.username, body.password, body.next, place)
       return undefined
     },
   }),
 ]
-
-function placeOf(host: Host, incoming: IncomingMessage): LoginPlace {
-  const source = host.sourceAddress(incoming)
-  const { 'user-agent': userAgent } = incoming.headers
-  // Nobody can tell whose address it is: not this machine's own, by which only the command line comes.
-  return { source: source ?? 'unknown', ...(userAgent === undefined ? {} : { userAgent }) }
-}
-
-function sessionCookie({ clock }: Host, made: { secret: string; endsAt: Date }): string {
-  const seconds = (made.endsAt.getTime() - clock().getTime()) / 1000
-  return secretCookie(SESSION_COOKIE, made.secret, { path: '/', seconds })
-}
 
 function provider({ core }: Host) {
   const { oidc } = core.authentication
