@@ -85,7 +85,7 @@ export const headerName = field('the name of an HTTP header', (value) => {
   return name !== undefined && /^[a-z0-9-]{1,64}$/.test(name) ? name : undefined
 })
 
-/** Names of kinds, networks, and either with "!" in front; which kinds there are, protocols/acme/networks.ts knows. */
+/** Names of kinds, networks, and either with "!" in front; which kinds there are, src/http/networks.ts knows. */
 export const validationNetworks = field(
   'a list such as "public,private,10.1.0.0/16,!10.1.0.5"; kinds are public, private, loopback, link-local and others',
   (value) => {

@@ -18,7 +18,7 @@ export interface ValidationConfig {
   resolverValidates?: boolean
   http01Port: number
   tlsAlpn01Port: number
-  /** Which networks challenges may reach, in the notation of protocols/acme/networks.ts. */
+  /** Which networks challenges may reach, in the notation of src/http/networks.ts. */
   networks: string
 }
 

@@ -1,5 +1,5 @@
+import { kindOf } from '../../src/http/addressKinds.ts'
 import { parseIp } from '../../src/pki/identifier.ts'
-import { kindOf } from './addressKinds.ts'
 import { get, MAX_BODY } from './httpGet.ts'
 import type { HttpResponse } from './httpResponse.ts'
 import { quote, ValidationFailure } from './outcome.ts'

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net'
+import type { NetworkPolicy } from '../../src/http/networks.ts'
 import { formatIp, parseIp } from '../../src/pki/identifier.ts'
 import type { Deadline } from './deadline.ts'
-import type { NetworkPolicy } from './networks.ts'
 import { ValidationFailure } from './outcome.ts'
 import type { Lookup } from './resolver.ts'
 

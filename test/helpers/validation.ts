@@ -2,13 +2,13 @@ import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
-import { parseNetworkPolicy } from '../../protocols/acme/networks.ts'
 import {
   createValidator,
   type ValidationChallenge,
   type ValidationSettings,
   type Validator,
 } from '../../protocols/acme/validate.ts'
+import { parseNetworkPolicy } from '../../src/http/networks.ts'
 import { type DnsServer, type DnsServerOptions, startDnsServer } from './dnsServer.ts'
 
 export const TOKEN = 'evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { parseNetworkPolicy } from '../../protocols/acme/networks.ts'
 import { Failure } from '../../src/core/failure.ts'
+import { parseNetworkPolicy } from '../../src/http/networks.ts'
 import { parseIp } from '../../src/pki/identifier.ts'
 
 function refusal(setting: string, address: string): string {

@@ -1,4 +1,4 @@
-import { parseCidr } from '../../src/pki/identifier.ts'
+import { parseCidr } from '../pki/identifier.ts'
 
 /** What an address is for, by the IANA special-purpose registries (RFC 6890). */
 export const NETWORK_KINDS = [

@@ -1,5 +1,5 @@
-import { Failure } from '../../src/core/failure.ts'
-import { parseCidr } from '../../src/pki/identifier.ts'
+import { Failure } from '../core/failure.ts'
+import { parseCidr } from '../pki/identifier.ts'
 import { embeddedIpv4, kindOf, NETWORK_KINDS, type Network, type NetworkKind, networkContains } from './addressKinds.ts'
 
 /** Which addresses a validation may connect to. */
