@@ -23,6 +23,7 @@ import { inventory } from './0023-inventory.ts'
 import { ra } from './0024-ra.ts'
 import { upstream } from './0025-upstream.ts'
 import { parked } from './0026-parked.ts'
+import { console } from './0031-console.ts'
 import type { Migration } from './columns.ts'
 
 /** All migrations, by name; they run in the order of their names. */
@@ -52,4 +53,5 @@ export const migrations: Record<string, Migration> = {
   '0024-ra': ra,
   '0025-upstream': upstream,
   '0026-parked': parked,
+  '0031-console': console,
 }

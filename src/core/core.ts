@@ -38,6 +38,7 @@ import type { CertId, RenewalWindow } from './renewal.ts'
 import type { Origin, RequestRef, RevokeDraft, RevokeRequest, SignDraft, SignRequest } from './request.ts'
 import type { Requester } from './requester.ts'
 import type { Revision } from './revise.ts'
+import type { RevocationCodes } from './revocationCode.ts'
 import type { LinkCertificates } from './rollover.ts'
 import type { ServerKeys } from './serverKeys.ts'
 import type { ProfileRef, ServingProfile } from './servingProfile.ts'
@@ -227,6 +228,7 @@ export interface Door {
   record(db: Database, event: AccountEvent): Promise<void>
   /** What a request must be like that policy admits (RFC 9908). */
   csrWishes(profile: RaProfile, ask: CsrAttributesAsk): CsrWishes
+  revocationCodes: RevocationCodes
   serverKeys: ServerKeys
   keyPairs: KeyPairs
   enrolment: Enrolment

@@ -9,7 +9,6 @@ import { auditAccount } from './audit.ts'
 import { createAuthentication } from './authentication.ts'
 import { loadIssuer } from './authority.ts'
 import { readChain } from './authorityChain.ts'
-import { hasCapability } from './capability.ts'
 import { type Certificate, findCertificate } from './certificate.ts'
 import { askChallenge, isChallenge, redeemChallenge, tellElsewhere } from './challengeAsk.ts'
 import { createConfiguration } from './configuration.ts'
@@ -24,9 +23,7 @@ import { Failure } from './failure.ts'
 import { afterApproval, afterRetry } from './follow.ts'
 import { foresee } from './foresee.ts'
 import { createGroups } from './groups.ts'
-import { actingUser } from './held.ts'
 import { unhold } from './hold.ts'
-import { asRevoker } from './holder.ts'
 import { createIdentities } from './identities.ts'
 import type { Installation } from './installation.ts'
 import { createInventory } from './inventory.ts'
@@ -34,6 +31,7 @@ import { wouldKeepNames } from './keptNames.ts'
 import { createKeyPairs } from './keyPairs.ts'
 import { createLimits } from './limits.ts'
 import { createListing } from './lists.ts'
+import { askRevocation, mayAskRevocation, maySee, maySign, mayUpload } from './mayAsk.ts'
 import { messageKeys } from './messageKey.ts'
 import { nextCa } from './nextCa.ts'
 import { type AnswerOcsp, createOcsp } from './ocsp.ts'
@@ -49,7 +47,7 @@ import { findByCertId, renewalWindow } from './renewal.ts'
 import { requestedNames } from './requestedNames.ts'
 import type { Requester } from './requester.ts'
 import { revise } from './revise.ts'
-import { revoke } from './revoke.ts'
+import { createRevocationCodes } from './revocationCode.ts'
 import { linkCertificates } from './rollover.ts'
 import { createServerKeys } from './serverKeys.ts'
 import { servingProfile } from './servingProfile.ts'
@@ -60,7 +58,6 @@ import { createStandingApprovals } from './standingApprovals.ts'
 import { submit } from './submit.ts'
 import { successor } from './successor.ts'
 import type { CoreTables } from './tables.ts'
-import { allows, reaches } from './tokenScope.ts'
 import { upload } from './upload.ts'
 import { findKeyAuthorization } from './upstreamProof.ts'
 import { variantOf } from './variant.ts'
@@ -97,9 +94,15 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
       await maySign(it, requester, draft.profile)
       return foresee(it, requester, draft)
     },
-    revoke: async (draft, claim) => {
-      await mayAskRevocation(it, requester, draft.certificate)
-      return revoke(it, await asRevoker(db, requester, draft), draft, claim)
+    revoke: (draft, claim) => askRevocation(it, requester, draft, claim),
+    get revocationCodes() {
+      return createRevocationCodes(
+        { it, requester },
+        {
+          may: (certificate) => mayAskRevocation(it, requester, certificate),
+          revoke: (draft, claim) => askRevocation(it, requester, draft, claim),
+        },
+      )
     },
     park: async (draft, claim) => {
       await maySign(it, requester, draft.profile)
@@ -222,59 +225,6 @@ async function profileFor(it: Installation, requester: Requester, name: string, 
     throw new Failure('notFound', 'there is no such profile')
   }
   return profile
-}
-
-/** Built-in profiles are the installation's own: no door reaches them. People need create_cert. */
-async function maySign(it: Installation, requester: Requester, profile: RaProfile): Promise<void> {
-  if (profile.builtin || !profile.enabled) throw new Failure('notFound', 'there is no such profile')
-  if (requester.kind !== 'user' && requester.kind !== 'token') return
-  const { organizationId, authorityId, id: profileId } = profile
-  const user = await actingUser(it.db, requester)
-  if (!user || (!user.superuser && user.organizationId !== organizationId))
-    throw new Failure('notFound', 'there is no such profile')
-  if (!(await hasCapability(it.db, user, 'create_cert', { organizationId, authorityId, profileId }))) {
-    throw new Failure('forbidden', `you may not order certificates of the profile ${profile.name} (create_cert)`)
-  }
-}
-
-interface Seen {
-  organizationId: number
-  authorityId?: number
-  profileId?: number
-}
-
-/** People see what is of their organization, through a token what its scope reaches; what clients ask for, their protocol lets them. */
-async function maySee(it: Installation, requester: Requester, { organizationId, ...place }: Seen): Promise<boolean> {
-  if (requester.kind !== 'user' && requester.kind !== 'token') return true
-  const user = await actingUser(it.db, requester)
-  if (!user || (!user.superuser && user.organizationId !== organizationId)) return false
-  return reaches(user.scope, place)
-}
-
-/** Anyone of the organization may ask; whether it passes, waits or is refused is the rules' word. */
-async function mayAskRevocation(it: Installation, requester: Requester, id: number): Promise<void> {
-  if (requester.kind === 'system') {
-    throw new Failure(
-      'forbidden',
-      'a revocation needs a user: name a token of yours (access to the data folder is nobody’s approval)',
-    )
-  }
-  const certificate = await findCertificate(it.db, { id })
-  if (!certificate || !(await maySee(it, requester, certificate)))
-    throw new Failure('notFound', 'there is no such certificate')
-  if (!allows(requester.scope, 'revoke_cert', certificate))
-    throw new Failure('forbidden', 'this token asks for no revocation: its scope has no revoke_cert here')
-}
-
-async function mayUpload(it: Installation, requester: Requester, ref: number | string): Promise<void> {
-  if (requester.kind === 'system') return
-  const request = await readSignRequest(it.db, ref)
-  const user = await actingUser(it.db, requester)
-  const { organizationId, authorityId, profileId } = request
-  if (!user || !(await maySee(it, requester, request))) throw new Failure('notFound', 'there is no such request')
-  if (!(await hasCapability(it.db, user, 'manage', { organizationId, authorityId, profileId }))) {
-    throw new Failure('forbidden', 'uploading a certificate needs the capability manage')
-  }
 }
 
 /** The issuers above a certificate, nearest first, as DER. */

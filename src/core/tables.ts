@@ -2,6 +2,7 @@ import type { Generated } from 'kysely'
 import type { DelegationsTable, GroupsTable, StandingApprovalsTable } from './approvalTables.ts'
 import type { AskedOrdersTable } from './askedTable.ts'
 import type { ChallengesTable, ChallengeUsesTable } from './challengeTables.ts'
+import type { ConsoleTables } from './consoleTables.ts'
 import type {
   CrlHandoversTable,
   CrlPartsTable,
@@ -34,7 +35,7 @@ import type { UpstreamAccountsTable, UpstreamProofsTable, UpstreamWorkTable } fr
 import type { WebhookTables } from './webhookTables.ts'
 
 /** Columns of the core's tables. Times are epoch milliseconds, flags 0 or 1, serials and hashes lower-case hex, JSON is text. */
-export interface CoreTables extends InventoryTables, KeyPairTables, WebhookTables {
+export interface CoreTables extends ConsoleTables, InventoryTables, KeyPairTables, WebhookTables {
   settings: { name: string; value: string }
   organizations: { id: Generated<number>; uuid: string; name: string; created_at: number }
   users: UsersTable
