@@ -3,6 +3,7 @@ import type { DecisionDetail } from '../../src/core/decisionRecords.ts'
 import { Failure } from '../../src/core/failure.ts'
 import { approvalDetail, approvalDetailView, approvalLine, approvalView } from './approvalSchema.ts'
 import { Unprocessable } from './errors.ts'
+import { flag } from './fields.ts'
 import { type Call, operation, type Reply } from './operation.ts'
 import { pageFields, pageOf, pageQuery } from './page.ts'
 import { text } from './text.ts'
@@ -34,13 +35,13 @@ export const approvalOperations = [
     path: `${ALL}/user`,
     tag: TAG,
     summary: 'Lists those that wait for the caller; with history also those on which he has voted.',
-    query: pageQuery.extend({ history: z.enum(['true', 'false']).default('false') }),
+    query: pageQuery.extend({ history: flag.default(false) }),
     answer: approvals,
     async run({ door, query }) {
       const { rows, total } = await door.decisions.list({
         page: query.pageNumber,
         limit: query.itemsPerPage,
-        mine: query.history === 'true' ? 'voted' : 'open',
+        mine: query.history ? 'voted' : 'open',
       })
       return { body: { approvals: rows.map(approvalView), ...pageOf(query, total) } }
     },

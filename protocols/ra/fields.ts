@@ -11,6 +11,11 @@ export const maybeWhen = when.nullable()
 /** RFC 3339, as a moment. */
 export const moment = when.transform((given) => new Date(given))
 
+/** A switch in a query. Clients of the contract write more than true: its own server reads all of these. */
+export const flag = z
+  .enum(['true', 'false', '1', '0', 'yes', 'no', 'on', 'off'])
+  .transform((given) => ['true', '1', 'yes', 'on'].includes(given))
+
 /** 90d, 12h: as milliseconds. */
 export const lengthOfTime = durationText.transform(milliseconds)
 

@@ -3,13 +3,14 @@ import { Failure } from '../../src/core/failure.ts'
 import { caCertificateView } from './caCertificate.ts'
 import { detailOf } from './certificateDetail.ts'
 import { certificateDetail } from './certificateSchema.ts'
+import { flag } from './fields.ts'
 import { ALL, TAG } from './inventoryList.ts'
 import { operation } from './operation.ts'
 
 const ONE = `${ALL}/{uuid}` as const
 const format = z.enum(['raw', 'pkcs7'])
 const encoding = z.enum(['pem', 'der'])
-const flag = z.enum(['true', 'false']).default('false')
+const withEndCertificate = flag.default(false)
 const downloaded = z.object({ format, encoding, content: z.base64() })
 
 /** A word of the path: one that is none is another resource, which is not there. */
@@ -39,7 +40,7 @@ export const inventoryContentOperations = [
     path: `${ONE}/chain`,
     tag: TAG,
     summary: 'The certificates above, nearest first, with the certificate itself before them where asked.',
-    query: z.object({ withEndCertificate: flag }),
+    query: z.object({ withEndCertificate }),
     answer: z.object({ completeChain: z.boolean(), certificates: z.array(certificateDetail) }),
     async run(call) {
       const { door, params, query } = call
@@ -50,7 +51,7 @@ export const inventoryContentOperations = [
         const uuid = item === undefined ? undefined : uuidOf.get(item)
         return uuid === undefined ? caCertificateView(der) : detailOf(call, uuid)
       })
-      const own = query.withEndCertificate === 'true' ? [detailOf(call, params.uuid)] : []
+      const own = query.withEndCertificate ? [detailOf(call, params.uuid)] : []
       return { body: { completeChain: complete, certificates: await Promise.all([...own, ...above]) } }
     },
   }),
@@ -59,12 +60,12 @@ export const inventoryContentOperations = [
     path: `${ONE}/chain/{certificateFormat}`,
     tag: TAG,
     summary: 'Downloads the chain; several certificates go as PEM, or as pkcs7.',
-    query: z.object({ encoding: encoding.default('pem'), withEndCertificate: flag }),
+    query: z.object({ encoding: encoding.default('pem'), withEndCertificate }),
     answer: downloaded.extend({ completeChain: z.boolean() }),
     async run({ door, params, query }) {
       const format = formatOf(params.certificateFormat)
       const { encoding, withEndCertificate } = query
-      const chain = withEndCertificate === 'true' ? 'whole' : 'above'
+      const chain = withEndCertificate ? 'whole' : 'above'
       const content = await door.inventory.download(params.uuid, { format, encoding, chain })
       const { complete } = await door.inventory.chain(params.uuid)
       return { body: { completeChain: complete, format, encoding, content: content.toString('base64') } }

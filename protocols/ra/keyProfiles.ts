@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { baseAttribute, requestAttributes } from './attribute.ts'
 import { checkAttributes } from './attributeCheck.ts'
 import { asBaseAttribute } from './attributeSchema.ts'
-import { name } from './fields.ts'
+import { flag, name } from './fields.ts'
 import { tokenInstance, tokenInstanceView, tokenProfile, tokenProfileView } from './keySchema.ts'
 import { keySpecs, profileIn, specDefinition, storeIn } from './keySpec.ts'
 import { operation } from './operation.ts'
@@ -45,11 +45,11 @@ export const keyProfileOperations = [
     path: '/v1/tokenProfiles',
     tag: TAG,
     summary: 'Token profiles.',
-    query: z.object({ enabled: z.enum(['true', 'false']).optional() }),
+    query: z.object({ enabled: flag.optional() }),
     answer: z.array(tokenProfile),
     async run({ door, query }) {
       const all = await door.keyPairs.profiles()
-      const wanted = query.enabled === undefined ? all : all.filter((one) => String(one.enabled) === query.enabled)
+      const wanted = query.enabled === undefined ? all : all.filter((one) => one.enabled === query.enabled)
       return { body: wanted.map(tokenProfileView) }
     },
   }),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Door } from '../../src/core/core.ts'
+import { flag } from './fields.ts'
 import { operation } from './operation.ts'
 import { raProfile, raProfileView } from './raProfileSchema.ts'
 
@@ -23,11 +24,11 @@ export const raProfileListOperations = [
     path: ALL,
     tag: TAG,
     summary: 'Lists all RA profiles that the caller sees, by name.',
-    query: z.object({ enabled: z.enum(['true', 'false']).optional() }),
+    query: z.object({ enabled: flag.optional() }),
     answer: z.array(raProfile),
     async run({ door, query: { enabled } }) {
       const all = await door.raProfiles.list()
-      const wanted = all.filter((profile) => enabled === undefined || profile.enabled === (enabled === 'true'))
+      const wanted = all.filter((profile) => enabled === undefined || profile.enabled === enabled)
       return { body: await Promise.all(wanted.map((profile) => raProfileView(door, profile))) }
     },
   }),

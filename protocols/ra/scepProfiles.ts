@@ -5,6 +5,7 @@ import type { Host } from '../../src/protocol.ts'
 import { responseAttribute } from './attribute.ts'
 import { caCertificateView } from './caCertificate.ts'
 import { certificateEntry } from './certificateSchema.ts'
+import { flag } from './fields.ts'
 import { operation } from './operation.ts'
 import { activateOn, mainProfile, sharedOperations, simpleRaProfile, simpleView, TAG } from './protocolProfile.ts'
 import { protocolUrl } from './protocolUrl.ts'
@@ -74,7 +75,7 @@ export const scepProfileOperations = [
     path: `${ALL}/caCertificates`,
     tag: TAG,
     summary: 'Lists the CA certificates that a SCEP profile may name: with RSA keys that are here.',
-    query: z.object({ intuneEnabled: z.enum(['true', 'false']).optional() }),
+    query: z.object({ intuneEnabled: flag.optional() }),
     answer: z.array(certificateEntry),
     run: async ({ door }) => ({ body: (await messageCas(door)).map(({ der }) => caCertificateView(der)) }),
   }),

@@ -39,6 +39,10 @@ describe('downloads', () => {
     expect(chain.completeChain).toBe(true)
     const contents = chain.certificates.map((one: { certificateContent: string }) => one.certificateContent)
     expect(contents[0]).toBe(own.certificateContent)
+    // The contract's own server reads these words too, and clients that were generated for it write them.
+    for (const word of ['1', 'yes', 'on']) expect(await get(`/chain?withEndCertificate=${word}`)).toEqual(chain)
+    for (const word of ['0', 'no', 'off', 'false'])
+      expect((await get(`/chain?withEndCertificate=${word}`)).certificates).toEqual(chain.certificates.slice(1))
     const pem = pemDecode((await octets('/chain/raw?encoding=pem&withEndCertificate=true')).toString())
     expect(pem.map(({ der }) => der.toString('base64'))).toEqual(contents)
     expect(readCertificate(pem.at(-1)?.der ?? Buffer.alloc(0)).isCa).toBe(true)
@@ -48,6 +52,7 @@ describe('downloads', () => {
   it.each([
     ['a form that nobody knows', '/jks?encoding=pem', 404],
     ['an encoding that nobody knows', '/raw?encoding=base32', 400],
+    ['a switch that is neither on nor off', '/chain?withEndCertificate=perhaps', 400],
     ['a chain as one certificate', '/chain/raw?encoding=der&withEndCertificate=true', 422],
   ])('refuse %s', async (_, path, status) => {
     expect((await used.app.call('get', `${ALL}/${issued}${path}`)).status).toBe(status)
