@@ -6,6 +6,7 @@ import type { CoreTables } from './tables.ts'
 
 /** A tenant: whose users, authorities and profiles see nothing of another's. */
 export interface OrganizationView {
+  id: number
   name: string
   uuid: string
   createdAt: Date
@@ -17,7 +18,7 @@ export async function viewOrganizations({ it, requester }: AdminContext): Promis
   const rows = await withTables<CoreTables>(it.db).selectFrom('organizations').selectAll().orderBy('name').execute()
   return rows
     .filter(({ id }) => seesOrganization(actor, id))
-    .map(({ name, uuid, created_at }) => ({ name, uuid, createdAt: new Date(created_at) }))
+    .map(({ id, name, uuid, created_at }) => ({ id, name, uuid, createdAt: new Date(created_at) }))
 }
 
 /** See Admin.createOrganization. Throws Failure('conflict') when the name is taken. */
@@ -27,5 +28,5 @@ export async function newOrganization({ it, requester }: AdminContext, name: str
     requireSuperuser(await actorOf(db, requester))
     return createOrganization(db, { actor: requester, at }, name)
   })
-  return { name: made.name, uuid: made.uuid, createdAt: at }
+  return { id: made.id, name: made.name, uuid: made.uuid, createdAt: at }
 }
