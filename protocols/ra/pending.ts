@@ -31,9 +31,8 @@ export const finalizeIssue = operation({
       throw new Unprocessable([`Certificate is not in PENDING_ISSUE state. Current state: ${state}`])
     const { certificate, customAttributes } = call.body
     const der = derOf(certificate, 'certificate')
-    if (customAttributes?.length)
-      await call.door.inventory.setAttributes(record.request.uuid, asCustomAttributes(customAttributes))
-    await call.door.upload(record.request.uuid, [der])
+    const attributes = customAttributes?.length ? asCustomAttributes(customAttributes) : undefined
+    await call.door.upload(record.request.uuid, [der], attributes)
     return { body: await detailOf(call, record.request.uuid) }
   },
 })

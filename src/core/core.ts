@@ -165,8 +165,8 @@ export interface Door {
    * section 4.1.3). Undefined for any other certificate.
    */
   linkCertificates(root: Buffer): Promise<LinkCertificates | undefined>
-  /** A certificate signed elsewhere, leaf first, for a request that waits in `signing`. */
-  upload(ref: RequestRef, chain: Buffer[]): Promise<SignRequest>
+  /** A certificate signed elsewhere, leaf first, for a request that waits in `signing`; with all its custom attributes, or those that are there. */
+  upload(ref: RequestRef, chain: Buffer[], attributes?: unknown): Promise<SignRequest>
   /** What answers a challenge of RFC 8555 section 8.3 by which a CA upstream sees whose a name is; undefined for a token that is none of ours. */
   keyAuthorization(token: string): Promise<string | undefined>
   crl(ref: CrlRef): Promise<SignedCrl>

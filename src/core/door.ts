@@ -136,9 +136,9 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
     nextCa: (profile, source) => nextCa(it, profile, source),
     authorityChain: (authority) => readChain(it, authority),
     linkCertificates: (root) => linkCertificates(it, root),
-    upload: async (ref, chain) => {
+    upload: async (ref, chain, attributes) => {
       await mayUpload(it, requester, ref)
-      return upload(it, requester, ref, chain)
+      return upload(it, requester, ref, { chain, attributes })
     },
     keyAuthorization: (token) => findKeyAuthorization(db, token),
     crl: (ref) => currentCrl(it, ref),

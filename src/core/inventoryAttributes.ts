@@ -1,24 +1,33 @@
+import type { Database } from '../db/open.ts'
 import { transaction } from '../db/transaction.ts'
 import type { AdminContext } from './adminActor.ts'
 import { checkAttributes } from './attributeDefinition.ts'
 import { audit } from './audit.ts'
 import { readAttributes } from './customAttribute.ts'
+import type { Change } from './identity.ts'
 import { manageItem, subjectOfItem, writeRecord } from './inventoryItem.ts'
 import type { RequestRef } from './request.ts'
 
 /** See Inventory.setAttributes. */
 export async function setAttributes({ it, requester }: AdminContext, ref: RequestRef, given: unknown): Promise<void> {
-  const at = it.clock()
-  await transaction(it.db, async (db) => {
-    const item = await manageItem(db, requester, ref)
-    const attributes = await checkAttributes(db, item.organizationId, given)
-    await writeRecord(db, item.id, { attributes: JSON.stringify(attributes) })
-    await audit(db, requester, at, {
-      action: 'certificate.attributes',
-      organizationId: item.organizationId,
-      subject: subjectOfItem(item),
-      details: { names: attributes.map(({ name }) => name) },
-    })
+  await transaction(it.db, (db) => writeAttributes(db, { actor: requester, at: it.clock() }, ref, given))
+}
+
+/** The same in the caller's transaction. */
+export async function writeAttributes(
+  db: Database,
+  { actor, at }: Change,
+  ref: RequestRef,
+  given: unknown,
+): Promise<void> {
+  const item = await manageItem(db, actor, ref)
+  const attributes = await checkAttributes(db, item.organizationId, given)
+  await writeRecord(db, item.id, { attributes: JSON.stringify(attributes) })
+  await audit(db, actor, at, {
+    action: 'certificate.attributes',
+    organizationId: item.organizationId,
+    subject: subjectOfItem(item),
+    details: { names: attributes.map(({ name }) => name) },
   })
 }
 

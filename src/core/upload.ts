@@ -10,22 +10,31 @@ import { type Issuer, type LoadedAuthority, loadAuthority } from './authority.ts
 import { readChain } from './authorityChain.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
+import { writeAttributes } from './inventoryAttributes.ts'
 import { readSignRequest } from './records.ts'
 import type { RequestRef, SignRequest } from './request.ts'
 import { type Requester, requesterKey } from './requester.ts'
 import type { CoreTables } from './tables.ts'
 import { moveSignRequest } from './transition.ts'
 
+/** What somebody brings from an authority elsewhere. */
+export interface Uploaded {
+  /** DER, leaf first. */
+  chain: readonly Buffer[]
+  /** All custom attributes of the certificate from now on; absent: they stay as they are. */
+  attributes?: unknown
+}
+
 /**
  * Takes a certificate (DER, leaf first) that the authority elsewhere made for a request in `signing`. It must carry the
  * request's key and exactly its names, and be signed by a certificate of the authority that we know, after a rollover by the earlier one too, and be good for no longer than was approved.
- * Of two at once one is stored. Throws malformed, conflict.
+ * Of two at once one is stored, and the custom attributes that came with it, or neither. Throws malformed, conflict.
  */
 export async function upload(
   it: Installation,
   requester: Requester,
   ref: RequestRef,
-  chain: Buffer[],
+  { chain, attributes }: Uploaded,
 ): Promise<SignRequest> {
   const request = await readSignRequest(it.db, ref)
   const authority = await loadAuthority(it, request.authorityId)
@@ -51,6 +60,7 @@ export async function upload(
       set: { findings: JSON.stringify(noticedElsewhere(request, fields)), last_error: null },
     })
     await insertForeign(db, { request, issuerId: issuer.id, fields, now })
+    if (attributes !== undefined) await writeAttributes(db, { actor: requester, at: now }, request.id, attributes)
   })
   return readSignRequest(it.db, request.id)
 }

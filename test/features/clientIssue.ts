@@ -194,13 +194,13 @@ export const finalize: FeatureTopic = {
       uploads,
       refusedUpload,
     ),
-    inPart(
+    built(
       'Finalize: body',
       '`customAttributes`: optional, marked required',
-      'May be left out.',
-      'an upload that is refused has set them already.',
+      'May be left out. They are stored with the certificate, or neither is.',
       pendingIssue,
       uploads,
+      refusedUpload,
     ),
     built(
       'Finalize: path',

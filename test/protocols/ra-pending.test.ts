@@ -105,6 +105,12 @@ describe('an order under an authority elsewhere', () => {
       expect([answer.status, answer.text]).toEqual([status, expect.stringMatching(said)])
     }
     const certificate = base64(own)
+    // Neither is there without the other.
+    const rack = { certificate: base64(await signed(order, other)), customAttributes: [attribute('rack', 'B 7')] }
+    expect((await post(`${order.at}/issue/finalize`, rack)).status).toBe(400)
+    const untyped = { certificate, customAttributes: [attribute('rack', 7)] }
+    expect((await post(`${order.at}/issue/finalize`, untyped)).json).toEqual(['this is no string'])
+    expect(await detail(order.uuid)).toMatchObject({ state: 'pending_issue', customAttributes: [] })
     expect((await post(`${order.at}/issue/finalize`, { certificate }, used.app.operator)).status).toBe(403)
     expect((await post(`${order.at}/issue/finalize`, { certificate }, used.app.stranger)).status).toBe(404)
     expect(await stateOf(order.uuid)).toBe('pending_issue')
