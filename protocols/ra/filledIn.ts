@@ -6,20 +6,19 @@ import type { FilledInKind, RaTables } from './tables.ts'
 
 type Given = Partial<Record<FilledInKind, readonly RequestAttribute[] | null | undefined>>
 
-/** Stores what a client filled in, in the transaction of what it asked for. Secrets are left out: nobody reads them afterwards. */
-export function keepFilledIn(ref: string, given: Given): Claim {
+/**
+ * Stores what a client filled in, in the transaction of what it asked for. Secrets are left out: nobody reads them afterwards.
+ * `earlier` stays beside it, but for what is filled in anew.
+ */
+export function keepFilledIn(ref: string, given: Given, earlier: readonly ResponseAttribute[] = []): Claim {
   return async (db) => {
-    const rows = Object.entries(given).flatMap(([kind, attributes]) =>
-      attributes?.length
-        ? [
-            {
-              kind: kind as FilledInKind,
-              ref,
-              attributes: JSON.stringify(attributes.map((attribute) => asResponse(attribute))),
-            },
-          ]
-        : [],
-    )
+    const rows = Object.entries(given).flatMap(([kind, attributes]) => {
+      if (!attributes?.length) return []
+      const names = new Set(attributes.map(({ name }) => name))
+      const kept = earlier.filter(({ name }) => !names.has(name))
+      const all = [...kept, ...attributes.map((attribute) => asResponse(attribute))]
+      return [{ kind: kind as FilledInKind, ref, attributes: JSON.stringify(all) }]
+    })
     for (const row of rows) {
       await withTables<RaTables>(db)
         .insertInto('ra_attributes')

@@ -1,17 +1,21 @@
 import { z } from 'zod'
+import type { Claim } from '../../src/core/core.ts'
 import type { ParkDraft } from '../../src/core/park.ts'
+import type { RaProfile } from '../../src/core/profile.ts'
+import type { SignRequest } from '../../src/core/request.ts'
 import type { Name } from '../../src/pki/name.ts'
 import { parseNameText } from '../../src/pki/nameText.ts'
+import type { Host } from '../../src/protocol.ts'
 import { requestAttributes } from './attribute.ts'
-import { withTypes } from './attributeCheck.ts'
-import { issueDefinitions } from './attributeSchema.ts'
+import { checkAttributes, withTypes } from './attributeCheck.ts'
+import { issueDefinitions, VALIDITY, VARIANT } from './attributeSchema.ts'
 import { detailOf } from './certificateDetail.ts'
 import { requestFormat } from './certificateRequest.ts'
 import { certificateDetail, dataResponse } from './certificateSchema.ts'
-import { keptWith } from './customAttribute.ts'
+import { asCustomAttributes, keptWith } from './customAttribute.ts'
 import { Unprocessable } from './errors.ts'
 import { moment } from './fields.ts'
-import { keepFilledIn } from './filledIn.ts'
+import { keepFilledIn, readFilledIn } from './filledIn.ts'
 import { answerOf, originOf, refuseAlternative, wishesOf } from './issue.ts'
 import { operation } from './operation.ts'
 import { csrOf } from './orderKey.ts'
@@ -29,6 +33,7 @@ const registrationRequest = z.object({
     .max(50)
     .nullish(),
   csrAttributes: requestAttributes.nullish(),
+  /** Both are what the profile asks for: a registration has no schema of its own here. */
   attributes: requestAttributes.nullish(),
   raProfileAttributes: requestAttributes.nullish(),
   customAttributes: requestAttributes.nullish(),
@@ -54,8 +59,9 @@ export const registerCertificate = operation({
       throw new Unprocessable(['csrAttributes are not taken here: give subjectDn and subjectAltName'])
     const { extensions, authorizationSecret: secret, expiresAt } = body
     const origin = originOf(call)
+    const attributes = [...(body.attributes ?? []), ...(body.raProfileAttributes ?? [])]
     const order: ParkDraft = {
-      ...wishesOf(call, profile, body.attributes ?? []),
+      ...wishesOf(call, profile, attributes),
       ...identityOf(body),
       ...keptWith(body),
       protocol: 'ra',
@@ -72,7 +78,7 @@ export const registerCertificate = operation({
     }
     const { request } = await call.door.park(
       order,
-      keepFilledIn(origin.ref, { issue: withTypes(issueDefinitions(profile), body.attributes) }),
+      keepFilledIn(origin.ref, { issue: withTypes(issueDefinitions(profile), attributes) }),
     )
     return { body: { certificateData: '', uuid: request.uuid } }
   },
@@ -100,6 +106,7 @@ const submitRequest = z.object({
   altTokenProfileUuid: z.string().nullish(),
   authorizationSecret: z.string().nullish(),
   attributes: requestAttributes.nullish(),
+  customAttributes: requestAttributes.nullish(),
 })
 
 export const issueRequested = operation({
@@ -117,18 +124,51 @@ export const issueRequested = operation({
     if (state !== 'requested')
       throw new Unprocessable([`Certificate is not in REQUESTED state. Current state: ${state}`])
     if (call.body) refuseAlternative(call.body)
-    const { request: given, keyUuid, authorizationSecret: secret } = call.body ?? {}
+    const { request: given, keyUuid, authorizationSecret: secret, customAttributes } = call.body ?? {}
     if (!given && !keyUuid && !record.request.csr)
       throw new Unprocessable(['CSR does not available for the existing certificate: give one as request'])
     const { csr, claim } = given || keyUuid ? await csrOf(call, place.profile, call.body ?? {}) : {}
+    const keep = await filledInLater(call, place.profile, record.request)
     const { request } = await call.door.submit(
       record.request.uuid,
-      { ...(csr ? { csr } : {}), ...(secret ? { secret } : {}) },
-      claim,
+      {
+        ...(csr ? { csr } : {}),
+        ...(secret ? { secret } : {}),
+        ...(customAttributes?.length ? { attributes: asCustomAttributes(customAttributes) } : {}),
+      },
+      async (db) => {
+        await claim?.(db)
+        await keep(db)
+      },
     )
     return answerOf(call, request)
   },
 })
+
+/**
+ * Attributes that come with the order of what was stored before: they stand beside those that came then, or in their place.
+ * What the stored order was judged by is no longer chosen. Throws Unprocessable.
+ */
+async function filledInLater(
+  { host, body }: { host: Host; body: z.output<typeof submitRequest> | undefined },
+  profile: RaProfile,
+  { origin }: SignRequest,
+): Promise<Claim> {
+  const given = body?.attributes ?? []
+  if (given.length === 0 || !origin) return async () => {}
+  const fixed = given.filter(({ name }) => name === VALIDITY || name === VARIANT)
+  if (fixed.length > 0)
+    throw new Unprocessable(
+      fixed.map(({ name }) => `Attribute ${name} was fixed when the order was stored: leave it out`),
+    )
+  const definitions = issueDefinitions(profile)
+  checkAttributes(
+    definitions.map((definition) => ({ ...definition, required: false })),
+    given,
+  )
+  const { issue } = await readFilledIn(host.db, [origin.ref])
+  return keepFilledIn(origin.ref, { issue: withTypes(definitions, given) }, issue)
+}
 
 const createRequest = z.object({
   raProfileUuid: text(200),

@@ -5,6 +5,7 @@ import { keptCsr } from './csr.ts'
 import { Failure } from './failure.ts'
 import { actingUser, type Held, holdRequest, mayHandle, requireVisible } from './held.ts'
 import type { Installation } from './installation.ts'
+import { keepOrdered } from './inventoryOrdered.ts'
 import { judge } from './judge.ts'
 import type { Order } from './newRequest.ts'
 import { type Place, pass, passing } from './pass.ts'
@@ -21,6 +22,8 @@ export type SubmitDraft = Pick<
   SignDraft,
   'csr' | 'identifiers' | 'validated' | 'subject' | 'requestedSubject' | 'notBefore' | 'notAfter'
 > & {
+  /** All its custom attributes, in place of those that it was parked with. */
+  attributes?: unknown
   /** The authorization secret of a registration. */
   secret?: string
 }
@@ -51,7 +54,7 @@ export async function submit(
   const orderer = ordererOf(request, requester)
   const draft = await submitted(it, { request, row, change, orderer })
   const { order, verdict } = await judge(it, orderer, draft)
-  const place = (db: Database) => leaveDraft(db, request, order)
+  const place = (db: Database) => leaveDraft(db, request, order, change.attributes)
   if (!verdict) return refuse(it, order, claim, place)
   return passing(it, order, (db) => pass(db, it, { order, verdict, claim }, place(db)))
 }
@@ -95,7 +98,7 @@ async function submitted(it: Installation, { request, row, change, orderer }: Su
   // Who parked a renewal was tied to the certificate that it renews; whoever else submits it is not.
   const draft: SignDraft = { ...asked, ...(owner || asked.renews === undefined ? {} : { unproved: true }) }
   if (row.registration === null) {
-    const { secret: _, ...changed } = change
+    const { secret: _, attributes: _attributes, ...changed } = change
     // Proofs that came with the order were for what it asked, and for whoever asked it.
     const same = owner && !change.identifiers && !change.csr
     const { entitled: _entitled, validated: _validated, ...rest } = draft
@@ -115,7 +118,12 @@ async function vouchedFor(it: Installation, held: Held, { secret }: AskedRow): P
 }
 
 /** Brings the parked record to where the rules want it; of two submissions at once one gets Failure('conflict'). */
-function leaveDraft(db: Database, request: SignRequest, { csr, requester, admission, now }: Order): Place {
+function leaveDraft(
+  db: Database,
+  request: SignRequest,
+  { csr, requester, admission, now }: Order,
+  attributes: unknown,
+): Place {
   return async ({ status, findings, attempt, reason, details }) => {
     const { id, revision } = request
     await moveSignRequest(db, {
@@ -138,6 +146,7 @@ function leaveDraft(db: Database, request: SignRequest, { csr, requester, admiss
       },
       details: { ...details, revision },
     })
+    if (attributes !== undefined) await keepOrdered(db, { id, profile: request, kept: { attributes } })
     return readSignRequest(db, id)
   }
 }

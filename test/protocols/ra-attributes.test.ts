@@ -186,6 +186,45 @@ describe('attributes to order by', () => {
   })
 })
 
+describe('attributes of what is ordered later', () => {
+  it('come with a registration under both names, and with its order beside those', async () => {
+    const path = await place()
+    const issue = async (uuid: string, attributes: object[]) => {
+      const request = (await newCsr(['later.test'], { subject: { CN: 'later.test' } })).der.toString('base64')
+      return used.app.call('post', `${path}/certificates/${uuid}/issue`, { body: { request, attributes } })
+    }
+    const register = (body: object) =>
+      used.app.call('post', `${path}/certificates/register`, {
+        body: { subjectDn: 'CN=later.test', subjectAltName: 'DNS:later.test', ...body },
+      })
+    const [validity, cost] = [attribute('validity', 7), attribute('costCentre', 1234)]
+    expect((await register({ raProfileAttributes: [attribute('costCentre', 12)] })).json).toEqual([
+      'Attribute costCentre: is at least 1000',
+    ])
+    expect((await register({ attributes: [cost], raProfileAttributes: [cost] })).json).toEqual([
+      'Attribute costCentre comes twice',
+    ])
+    const { uuid } = (await register({ attributes: [validity], raProfileAttributes: [cost] })).json
+    expect((await issue(uuid, [validity])).json).toEqual([
+      'Attribute validity was fixed when the order was stored: leave it out',
+    ])
+    expect((await issue(uuid, [attribute('costCentre', 12)])).json).toEqual(['Attribute costCentre: is at least 1000'])
+    const pin = attribute('pin', { secret: 'hunter2' })
+    expect((await issue(uuid, [attribute('costCentre', 4321), attribute('host', 'a'), pin])).status).toBe(200)
+    const { json, text } = await used.app.call('get', `/v1/certificates/${uuid}`)
+    expect(Math.round((Date.parse(json.notAfter) - Date.parse(json.notBefore)) / day)).toBe(7)
+    expect(
+      json.issueAttributes.map(({ name, content }: { name: string; content?: object }) => [name, content]),
+    ).toEqual([
+      ['validity', [{ data: 7 }]],
+      ['costCentre', [{ data: 4321 }]],
+      ['host', [{ data: 'a' }]],
+      ['pin', undefined],
+    ])
+    expect(text).not.toContain('hunter2')
+  })
+})
+
 describe('each content type', () => {
   it.each([
     ['string', ['a'], [1, null, 'a\u0000']],

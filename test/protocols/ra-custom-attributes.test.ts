@@ -35,6 +35,24 @@ describe('custom attributes', () => {
     expect(created.json.customAttributes).toMatchObject([{ name: 'team' }])
   })
 
+  it('come with the order of what was stored before, or stay as they were; without it nothing is stored', async () => {
+    const { app } = used
+    const request = (await newCsr(['parked.test'], { subject: { CN: 'parked.test' } })).der.toString('base64')
+    const parked = async () => {
+      const body = { raProfileUuid: app.place.profile, request, customAttributes: [custom('team', 'shop')] }
+      return (await app.call('post', `${ALL}/create`, { body })).json.uuid as string
+    }
+    const issue = (uuid: string, body?: object) =>
+      app.call('post', `${app.place.path}/certificates/${uuid}/issue`, body ? { body } : {})
+    const [plain, changed] = [await parked(), await parked()]
+    expect((await issue(plain)).status).toBe(200)
+    expect((await detail(plain)).customAttributes).toMatchObject([{ name: 'team', content: [{ data: 'shop' }] }])
+    expect((await issue(changed, { customAttributes: [custom('rack', 7)] })).json).toEqual(['this is no string'])
+    expect(await detail(changed)).toMatchObject({ state: 'requested', customAttributes: [{ name: 'team' }] })
+    expect((await issue(changed, { customAttributes: [custom('rack', 'B 7')] })).status).toBe(200)
+    expect((await detail(changed)).customAttributes).toMatchObject([{ name: 'rack', content: [{ data: 'B 7' }] }])
+  })
+
   it('owner and groups come with a registration', async () => {
     const { app } = used
     const group = await app.world.core.as(asRequester(app.admin)).groups.create({ name: 'web' })
