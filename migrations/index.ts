@@ -23,6 +23,7 @@ import { inventory } from './0023-inventory.ts'
 import { ra } from './0024-ra.ts'
 import { upstream } from './0025-upstream.ts'
 import { parked } from './0026-parked.ts'
+import { notary } from './0027-notary.ts'
 import { console } from './0031-console.ts'
 import type { Migration } from './columns.ts'
 
@@ -53,5 +54,6 @@ export const migrations: Record<string, Migration> = {
   '0024-ra': ra,
   '0025-upstream': upstream,
   '0026-parked': parked,
+  '0027-notary': notary,
   '0031-console': console,
 }

@@ -13,6 +13,7 @@ const ONE = `${ALL}/{name}` as const
 const keySpec = z.enum(['P-256', 'P-384', 'P-521', 'RSA-2048', 'RSA-3072', 'RSA-4096', 'Ed25519'])
 
 const view = z.object({
+  id: z.int(),
   name: z.string(),
   uuid: z.string(),
   kind: z.string(),

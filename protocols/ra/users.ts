@@ -8,6 +8,7 @@ import { text } from './text.ts'
 const tag = 'Users'
 
 const user = z.object({
+  id: z.int(),
   name: z.string(),
   uuid: z.string(),
   organization: z.string(),

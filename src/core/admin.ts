@@ -1,4 +1,6 @@
 import type { NameConstraints } from '../pki/nameConstraints.ts'
+import type { AlertView } from './alertAdmin.ts'
+import type { AuthorityDrafts } from './authorityDraft.ts'
 import type { BlockedKeyView } from './blockedKeyAdmin.ts'
 import type { Capability } from './capability.ts'
 import type { CertificateRef } from './certificate.ts'
@@ -20,6 +22,7 @@ import type { AuditReport } from './verify.ts'
 
 /** What stands for an authority in lists and details. */
 export interface AuthorityView {
+  id: number
   name: string
   uuid: string
   kind: string
@@ -94,6 +97,7 @@ export interface NewAuthority {
 }
 
 export interface UserView {
+  id: number
   name: string
   uuid: string
   organization: string
@@ -122,14 +126,6 @@ export interface GrantDraft {
   capability: Capability
   authority?: string
   profile?: string
-}
-
-export interface AlertView {
-  id: number
-  kind: string
-  subject: string
-  detail: string
-  createdAt: Date
 }
 
 /** Which bucket of a limit; see limit.ts. */
@@ -165,7 +161,13 @@ export interface LimitView extends LimitRef {
 }
 
 /** Changes that administrators make. Each authorises: a superuser, or an administrator of the organization, or `manage` where it says so. */
-export interface Admin extends RevocationAdmin, ChallengeAdmin, RolloverAdmin, ServerKeyAdmin, UpstreamAdmin {
+export interface Admin
+  extends AuthorityDrafts,
+    RevocationAdmin,
+    ChallengeAdmin,
+    RolloverAdmin,
+    ServerKeyAdmin,
+    UpstreamAdmin {
   authorities(): Promise<AuthorityView[]>
   authority(name: string): Promise<AuthorityView & { chain: Buffer[] }>
   createAuthority(draft: NewAuthority): Promise<AuthorityView>
@@ -221,7 +223,6 @@ export interface Admin extends RevocationAdmin, ChallengeAdmin, RolloverAdmin, S
     explanationUrl?: string
   }): Promise<RenewalWindowView[]>
   removeRenewalWindow(id: number): Promise<void>
-
   profiles(): Promise<ProfileView[]>
   profile(name: string): Promise<ProfileView>
   /** Creates, or replaces all of it. Protocol options are checked by the adapters' own schemas. */

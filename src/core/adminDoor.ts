@@ -2,6 +2,7 @@ import type { Admin } from './admin.ts'
 import { type AdminContext, actorOf, requireSuperuser } from './adminActor.ts'
 import { closeAlert, openAlerts } from './alertAdmin.ts'
 import { changeAuthority, importedAuthority, manualAuthority, newAuthority } from './authorityChange.ts'
+import { authorityDrafts } from './authorityDraft.ts'
 import { listAuthorities, showAuthority } from './authorityView.ts'
 import { blockKey, unblockKey, viewBlockedKeys } from './blockedKeyAdmin.ts'
 import { addChain, listChains, removeChain } from './chainAdmin.ts'
@@ -74,6 +75,7 @@ export function createAdmin(
     credentials: (filter = {}) => viewCredentials(context, filter),
     revokeCredential: (uuid) => endCredential(context, uuid),
     exportKey: (certificate) => exportServerKey(context, certificate),
+    ...authorityDrafts(context),
     ...challengeAdmin(context),
     ...rolloverAdmin(context),
     ...upstreamAdmin(context),

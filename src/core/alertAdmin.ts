@@ -1,11 +1,18 @@
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
-import type { AlertView } from './admin.ts'
 import { type AdminContext, actorOf, administers, isSuperuser } from './adminActor.ts'
 import { audit } from './audit.ts'
 import { Failure } from './failure.ts'
 import type { CoreTables } from './tables.ts'
+
+export interface AlertView {
+  id: number
+  kind: string
+  subject: string
+  detail: string
+  createdAt: Date
+}
 
 const atMost = 1000
 

@@ -64,6 +64,7 @@ type AuthorityRow = Awaited<ReturnType<ReturnType<typeof authorityRows>['execute
 function toView({ it }: AdminContext, row: AuthorityRow, authority: LoadedAuthority): AuthorityView {
   const { name, uuid, kind, enabled, issuer } = authority
   const common = {
+    id: row.id,
     name,
     uuid,
     kind,

@@ -1,6 +1,7 @@
 import type { Generated } from 'kysely'
 import type { DelegationsTable, GroupsTable, StandingApprovalsTable } from './approvalTables.ts'
 import type { AskedOrdersTable } from './askedTable.ts'
+import type { AuthorityDraftsTable } from './authorityDraftTable.ts'
 import type { ChallengesTable, ChallengeUsesTable } from './challengeTables.ts'
 import type { ConsoleTables } from './consoleTables.ts'
 import type {
@@ -59,6 +60,7 @@ export interface CoreTables extends ConsoleTables, InventoryTables, KeyPairTable
   upstream_accounts: UpstreamAccountsTable
   upstream_work: UpstreamWorkTable
   upstream_proofs: UpstreamProofsTable
+  authority_drafts: AuthorityDraftsTable
   authority_rollovers: RolloversTable
   renewal_windows: RenewalWindowsTable
   responders: RespondersTable

@@ -59,6 +59,7 @@ async function toView(
     .orderBy('roles.name')
     .execute()
   return {
+    id: row.id,
     name: row.name,
     uuid: row.uuid,
     organization: row.organization,
