@@ -9,6 +9,8 @@ export const certificateByUuid = operation({
   summary: 'An order and what came of it.',
   answer: certificateDetail,
   async run(call) {
-    return { body: await detailOf(call, call.params.uuid) }
+    const body = await detailOf(call, call.params.uuid)
+    await call.door.inventory.opened(call.params.uuid)
+    return { body }
   },
 })

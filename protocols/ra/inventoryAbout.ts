@@ -5,7 +5,7 @@ import { asBaseAttribute } from './attributeSchema.ts'
 import { certificateEntry, validationStatus } from './certificateSchema.ts'
 import { entryView } from './certificateView.ts'
 import { csrDefinitions } from './csrAttributes.ts'
-import { certificateEvents, eventView } from './inventoryHistory.ts'
+import { certificateEvents, changes, eventView } from './inventoryHistory.ts'
 import { ALL, TAG } from './inventoryList.ts'
 import { location } from './locationSchema.ts'
 import { inLocation, locationView } from './locationView.ts'
@@ -70,7 +70,7 @@ export const inventoryAboutOperations = [
     async run({ door, params }) {
       const { item } = await door.inventory.entry(params.uuid)
       const events = await door.list.history(item.id)
-      return { body: events.map((one) => eventView(one, item)) }
+      return { body: events.filter(changes).map((one) => eventView(one, item)) }
     },
   }),
   operation({

@@ -53,6 +53,11 @@ const labels: Readonly<Record<string, CertificateEvent>> = {
   'certificate.unarchived': 'Unarchive certificate',
 }
 
+/** What has changed nothing has no word in this contract: a download, a code for a revocation, what a soft policy noticed. */
+export function changes({ action }: HistoryEvent): boolean {
+  return !/^certificate\.(?:download|revoke\.requested|policy_)/.test(action)
+}
+
 const failures = /\.(?:failed|denied|expired|canceled)$/
 
 export function eventView(event: HistoryEvent, about: { uuid: string; action: string }) {

@@ -10,6 +10,7 @@ import type { Installation } from './installation.ts'
 import { type Order, Raced } from './newRequest.ts'
 import { readSignRequest } from './records.ts'
 import type { SignRequest } from './request.ts'
+import { auditSubmitted } from './submitted.ts'
 import type { CoreTables } from './tables.ts'
 import { withdrawWaiting } from './withdrawWaiting.ts'
 
@@ -89,6 +90,7 @@ async function join(db: Database, it: Installation, order: Order, request: SignR
     subject: { kind: 'sign_request', id: request.id },
     details: { spkiHash },
   })
+  await auditSubmitted(db, order, request)
   const joined = await readSignRequest(db, request.id)
   if (number === 0 || !issuer) return { request: joined, repeat: false }
   const attempt = await storeAttempt(

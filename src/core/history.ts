@@ -28,6 +28,13 @@ export interface HistoryEvent {
 /** No order is told of at more length than this; of a longer one the newest. */
 const most = 1000
 
+/** Who looked at a certificate is told by the audit trail alone; that an order came is told by its first status. */
+const untold = [
+  'certificate.view.accessed',
+  'certificate.request_csr.submitted',
+  'certificate.request_automated.submitted',
+]
+
 // Three look-ups by one index each: an `or` over the kinds would read all events of each kind on PostgreSQL.
 const eventsOf = statement((tables: Kysely<CoreTables>, request: number, certificate: number, revoked: number) => {
   const about = (kind: string) =>
@@ -35,6 +42,7 @@ const eventsOf = statement((tables: Kysely<CoreTables>, request: number, certifi
       .selectFrom('audit_events')
       .select(['id', 'at', 'subject_kind', 'subject_id', 'action', 'status', 'actor', 'details'])
       .where('subject_kind', '=', sql.lit(kind))
+      .where('action', 'not in', sql<string>`(${sql.join(untold.map((action) => sql.lit(action)))})`)
   const revocations = tables.selectFrom('revoke_requests').select('revoke_requests.id')
   return about('sign_request')
     .where('subject_id', '=', request)
@@ -91,7 +99,7 @@ function withoutKey({ key: _, ...event }: Keyed): HistoryEvent {
 
 /** A client that is no person of ours learns what became of its order, and not who decided or said what. */
 function shownToClient(event: Keyed, own: string): HistoryEvent[] {
-  if (event.action.startsWith('vote.') || event.action.startsWith('comment.')) return []
+  if (/^(?:vote\.|comment\.|certificate\.(?:download|revoke\.requested))/.test(event.action)) return []
   const { kind } = event.actor
   const name = event.key === own || kind === 'system' ? event.actor.name : ''
   const { protocol, profile, from, outcome, serial, reason } = event.details

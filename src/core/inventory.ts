@@ -10,6 +10,7 @@ import {
   removeDefinition,
 } from './attributeDefinition.ts'
 import { findCertificate } from './certificate.ts'
+import { noteOpened } from './certificateAccess.ts'
 import { type Compliance, complianceOf } from './compliance.ts'
 import type { CustomAttribute } from './customAttribute.ts'
 import type { Installation } from './installation.ts'
@@ -74,6 +75,8 @@ export interface InventoryEntry {
  */
 export interface Inventory {
   entry(ref: RequestRef): Promise<InventoryEntry>
+  /** Its detail was opened: once an hour for each person and certificate that is audited as certificate.view.accessed. Whoever is no person with a session or password is not noted. */
+  opened(ref: RequestRef): Promise<void>
   /** Those of many that are there and may be read, in the order asked, with what lists show of them. */
   lines(refs: readonly RequestRef[]): Promise<InventoryLine[]>
   /** Replaces all custom attributes. Throws malformed with a problem for each that does not fit, tooLarge. */
@@ -99,6 +102,7 @@ export interface Inventory {
    * Throws conflict for one that is there already, malformed, tooLarge.
    */
   upload(certificate: UploadedCertificate): Promise<{ id: number; uuid: string }>
+  /** Audited as certificate.download.success. */
   download(ref: RequestRef, form: DownloadForm): Promise<Buffer>
   /** The issuers above, nearest first. */
   chain(ref: RequestRef): Promise<{ complete: boolean; issuers: ChainEntry[] }>
@@ -135,6 +139,7 @@ export function createInventory(it: Installation, requester: Requester): Invento
   const context: AdminContext = { it, requester }
   return {
     entry: (ref) => readEntry(context, ref),
+    opened: (ref) => noteOpened(context, ref),
     lines: (refs) => readLines(context, refs),
     setAttributes: (ref, attributes) => setAttributes(context, ref, attributes),
     setMetadata: (ref, metadata) => setMetadata(context, ref, metadata),

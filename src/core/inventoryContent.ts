@@ -1,7 +1,8 @@
 import { writeCertsOnly } from '../pki/certsOnly.ts'
 import { pemEncode } from '../pki/pem.ts'
 import type { AdminContext } from './adminActor.ts'
-import { findCertificate } from './certificate.ts'
+import { type Certificate, findCertificate } from './certificate.ts'
+import { noteDownloaded } from './certificateAccess.ts'
 import { Failure } from './failure.ts'
 import { findItem } from './inventoryItem.ts'
 import { chainFor } from './inventoryValidation.ts'
@@ -18,6 +19,12 @@ export interface DownloadForm {
 /** See Inventory.download. */
 export async function download(context: AdminContext, ref: RequestRef, form: DownloadForm): Promise<Buffer> {
   const { certificate, issuers } = await withChain(context, ref, form.chain !== 'none')
+  const content = written(form, certificate, issuers)
+  await noteDownloaded(context, certificate, form)
+  return content
+}
+
+function written(form: DownloadForm, certificate: Certificate, issuers: Buffer[]): Buffer {
   const ders = [...(form.chain === 'above' ? [] : [certificate.der]), ...(form.chain === 'none' ? [] : issuers)]
   if (form.format === 'pkcs7') return encoded('PKCS7', writeCertsOnly(ders), form.encoding)
   if (form.encoding === 'pem') return Buffer.from(ders.map((der) => pemEncode('CERTIFICATE', der)).join(''))

@@ -14,6 +14,7 @@ import { findRemembered, rememberedScope } from './remember.ts'
 import type { Finding, SignRequest, SignStatus } from './request.ts'
 import { requesterKey } from './requester.ts'
 import { findGranted } from './standingUse.ts'
+import { auditSubmitted } from './submitted.ts'
 import type { CoreTables } from './tables.ts'
 
 /** What the rules made of an order: how its record is to stand, and what its audit row tells. */
@@ -32,6 +33,8 @@ export type Place = (passing: Passing) => Promise<SignRequest>
 export interface Deciding {
   verdict: Verdict
   claim: Claim | undefined
+  /** It is the same order, edited. */
+  again?: boolean
 }
 
 export interface Made {
@@ -67,7 +70,7 @@ function whenRaced(error: unknown): 'raced' {
 export async function pass(
   db: Database,
   it: Installation,
-  { order, verdict, claim }: Deciding & { order: Order },
+  { order, verdict, claim, again }: Deciding & { order: Order },
   place: Place,
 ): Promise<Made> {
   await claim?.(db)
@@ -90,6 +93,7 @@ export async function pass(
       ...(remembered ? standsOn(remembered) : {}),
     },
   })
+  await auditSubmitted(db, order, placed, again)
   const request = await openSignDecision(db, order, placed, { outcome, ...(remembered ? { remembered } : {}) })
   const { spkiHash } = order.csr.publicKey
   const { issuer, settings } = authority

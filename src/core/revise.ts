@@ -181,7 +181,12 @@ async function reviseWaiting(it: Installation, edit: Edit): Promise<SignAnswer> 
   if (!verdict) return refuse(it, order, undefined)
   return passing(it, order, async (db) => {
     await voidDecision(db, request, order.now)
-    return pass(db, it, { order, verdict, claim: undefined }, nextRevision(db, { ...edit, next: kept }, order))
+    return pass(
+      db,
+      it,
+      { order, verdict, claim: undefined, again: true },
+      nextRevision(db, { ...edit, next: kept }, order),
+    )
   })
 }
 
