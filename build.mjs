@@ -1,5 +1,5 @@
 // Bundles the server and the command line into dist/. better-sqlite3 and argon2 are native and stay outside.
-import { rm } from 'node:fs/promises'
+import { cp, rm } from 'node:fs/promises'
 import { build } from 'esbuild'
 
 /** zod carries its messages in fifty languages, of which every start would read all. */
@@ -29,3 +29,5 @@ await build({
     js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
   },
 })
+// Read at run time, beside the bundle as beside the source (src/console/assets.ts).
+await cp('src/console/assets', 'dist/assets', { recursive: true })

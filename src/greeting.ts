@@ -26,6 +26,7 @@ export function greet(greeting: Greeting): string {
     '',
     `  Root certificate   ${rootFile}`,
     `  SHA-256            ${fingerprintText(root)}`,
+    `  Web console        ${baseUrl}/console`,
     `  ACME directory     ${baseUrl}/acme/default/directory`,
     `  SCEP               ${httpBaseUrl}/scep/default`,
     `  EST                ${mtlsBaseUrl}/.well-known/est`,
@@ -35,10 +36,11 @@ export function greet(greeting: Greeting): string {
   if (setupSecret !== undefined) {
     lines.push(
       '',
-      'First start. Set the administrator’s password (once, within 72 hours):',
+      'First start. Set the administrator’s password (once, within 72 hours), in a browser:',
       '',
-      '  npx countersign user set-password --setup-link-file -',
+      `  ${baseUrl}/console/setup#${setupSecret}`,
       '',
+      'or here, by  npx countersign user set-password --setup-link-file -',
       `and, when it asks for the setup link:  ${setupSecret}`,
     )
   }

@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { protocols } from '../protocols/index.ts'
 import { ConfigError, readConfig } from './config.ts'
+import { webConsole } from './console/index.ts'
 import { Failure } from './core/failure.ts'
 import { createLog } from './log.ts'
 import type { Finding, ListenerName, ValidationConfig } from './protocol.ts'
@@ -28,7 +29,7 @@ export async function run(argv: readonly string[]): Promise<void> {
   try {
     const config = readConfig({ env: process.env, argv, otherVariables: ['COUNTERSIGN_TOKEN'] })
     const log = createLog(config.logLevel)
-    const running = await startServer(config, protocols, log)
+    const running = await startServer(config, [...protocols, webConsole], log)
     process.stdout.write(running.greeting)
     const stop = (signal: NodeJS.Signals) => {
       log.info({ signal }, 'stopping')

@@ -75,9 +75,9 @@ export function checkOptions(protocols: Protocol[]) {
   }
 }
 
-/** OCSP and CRL serve authorities, not profiles; so do the proofs of names to a CA upstream. */
+/** OCSP and CRL serve authorities, not profiles; so do the proofs of names to a CA upstream. The console serves people. */
 function profileProtocols(protocols: Protocol[]): Protocol[] {
-  return protocols.filter(({ name }) => name !== 'ocsp' && name !== 'crl' && name !== 'upstream')
+  return protocols.filter(({ name }) => !['ocsp', 'crl', 'upstream', 'console'].includes(name))
 }
 
 interface Opening {

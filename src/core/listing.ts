@@ -61,6 +61,7 @@ export interface RequestDetail extends RequestRow {
   certificate: { id: number; serial: string; subject: string; names: string[]; notAfter: Date; status: string } | null
   /** Id of the certificate that is renewed. */
   renews: number | null
+  endedAt: Date | null
 }
 
 export interface CertificateRow {
@@ -114,6 +115,8 @@ export interface Listing extends Searches {
    * learn who decided. Throws notFound.
    */
   history(ref: RequestRef): Promise<HistoryEvent[]>
+  /** The number of the newest audit event after `seen` that the requester may know of, else `seen`; without `seen` where to begin. */
+  latest(seen?: number): Promise<number>
   /** One request in full. Without a kind a number means a request to sign, and a uuid either. Throws notFound. */
   request(ref: RequestRef, kind?: RequestKind): Promise<RequestDetail>
   /** The audit trail, for administrators. Throws forbidden. */

@@ -4,6 +4,7 @@ import { certificateRecord } from './certificateRecord.ts'
 import { history } from './history.ts'
 import type { Installation } from './installation.ts'
 import { usualPace } from './keyset.ts'
+import { latestEvent } from './latestEvent.ts'
 import type { Listing } from './listing.ts'
 import { requestDetail } from './requestDetail.ts'
 import type { Requester } from './requester.ts'
@@ -16,6 +17,7 @@ export function createListing(it: Installation, requester: Requester, pace = usu
     ...createSearches(it, requester),
     requests: (filter) => listRequests(it, requester, filter, pace),
     request: (ref, kind) => requestDetail(it, requester, ref, kind),
+    latest: (seen) => latestEvent(it.db, requester, seen),
     history: (ref) => history(it, requester, ref),
     audit: (filter) => listAudit(it, requester, filter, pace),
     record: (ref) => certificateRecord(it, requester, ref),
