@@ -6,13 +6,15 @@ import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { isCertReqMsg, readKeptRequest } from '../../src/pki/crmf.ts'
 import { nameText } from '../../src/pki/name.ts'
 import type { CertificateDetail } from './certificateSchema.ts'
-import { commonNameOf, entryView, keyUsageView, protocolPart, qcPart, wantedNames } from './certificateView.ts'
+import { commonNameOf, entryView, keyUsageView, qcPart, wantedNames } from './certificateView.ts'
+import { signatureView } from './csrAttributes.ts'
 import { customAttributeView } from './customAttribute.ts'
 import { derivedUuid } from './derivedUuid.ts'
 import { type FilledIn, readFilledIn } from './filledIn.ts'
 import { keyView } from './keySchema.ts'
 import { inLocation, locationView } from './locationView.ts'
 import type { Call } from './operation.ts'
+import { protocolPart } from './protocolInfo.ts'
 
 type Asking = Pick<Call, 'door' | 'host'>
 
@@ -39,6 +41,7 @@ export async function detailOf(call: Asking, uuid: string): Promise<CertificateD
     ...(key ? { key: keyView(key) } : {}),
     ...(above ? { issuerSerialNumber: readCertificate(above).serial } : {}),
     ...(issuer ? { issuerCertificateUuid: issuer.record.request.uuid } : {}),
+    ...(await protocolPart(call.door, line.record)),
     relatedCertificates: related.flatMap((other) => {
       const found = byId.get(other)
       return found ? [entryView(found)] : []
@@ -105,7 +108,6 @@ function detailView(line: InventoryLine, entry: InventoryEntry, { filledIn, key 
     issueAttributes: filledIn.issue,
     revokeAttributes: filledIn.revoke,
     relatedCertificates: [],
-    ...protocolPart(record),
     ...qcPart(facts),
     ...(statusMessage === undefined ? {} : { statusMessage }),
   }
@@ -136,7 +138,7 @@ function requestPart({ record, compliance }: InventoryLine, { filledIn, key }: A
       subjectDn: nameText(csr.subject),
       subjectAlternativeNames: wantedNames(record),
       attributes: filledIn.csr,
-      signatureAttributes: [],
+      signatureAttributes: key ? signatureView(csr.signatureAlgorithm) : [],
       altSignatureAttributes: [],
       ...(key ? { keyUuid: key.uuid } : {}),
       complianceStatus: compliance,

@@ -98,12 +98,6 @@ export function wantedNames({ request }: CertificateRecord): Record<string, stri
   return names
 }
 
-export function protocolPart({ request }: CertificateRecord): Pick<CertificateDetail, 'protocolInfo'> {
-  const { protocol } = request
-  if (protocol !== 'acme' && protocol !== 'scep' && protocol !== 'est') return {}
-  return { protocolInfo: { protocol } }
-}
-
 export function qcPart(facts: CertificateFacts | undefined): Pick<CertificateDetail, 'qcStatements'> {
   if (!facts?.qcStatements) return {}
   const { compliance, sscd, types, legislation } = facts.qcStatements

@@ -1,7 +1,7 @@
 import type { Digest } from '../../src/core/keyPairOrder.ts'
 import type { Identifier } from '../../src/pki/identifier.ts'
 import type { Name } from '../../src/pki/name.ts'
-import type { RequestAttribute } from './attribute.ts'
+import type { RequestAttribute, ResponseAttribute } from './attribute.ts'
 import { checkAttributes, firstValue } from './attributeCheck.ts'
 import type { AttributeDefinition } from './options.ts'
 import { parseSubjectAltName } from './subjectAltName.ts'
@@ -85,6 +85,17 @@ const signatureDefinitions: AttributeDefinition[] = [
     choices: ['PKCS1-v1_5'],
   },
 ]
+
+/** How a request was signed, as it would be asked for: of RSA alone there is a choice. */
+export function signatureView(algorithm: string): ResponseAttribute[] {
+  const digest = Object.entries(digests).find(([, hash]) => algorithm === `${hash}WithRSAEncryption`)?.[0]
+  if (digest === undefined) return []
+  const chosen = { [DIGEST]: digest, [SCHEME]: 'PKCS1-v1_5' }
+  return signatureDefinitions.map(({ name, label = name, contentType }) => {
+    const content = [{ reference: chosen[name], data: chosen[name] }]
+    return { name, label, type: 'data', contentType, content, version: 'v2' }
+  })
+}
 
 /** By which digest the request is to be signed, where a client says so. Throws Unprocessable. */
 export function digestOf(given: readonly RequestAttribute[]): { digest?: Digest } {

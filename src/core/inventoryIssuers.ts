@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { isSelfSigned } from '../pki/certificateFacts.ts'
-import { type CertificateFields, readCertificate } from '../pki/certificateReader.ts'
+import { type CertificateFields, fingerprint, readCertificate } from '../pki/certificateReader.ts'
 import { verifyIssuedBy } from '../pki/chain.ts'
 import { PkiError } from '../pki/error.ts'
 import { pemDecode } from '../pki/pem.ts'
@@ -88,6 +88,23 @@ export async function knownChain(
     if (isSelfSigned(top)) return { issuers, complete: true }
   }
   return { issuers, complete: false }
+}
+
+/** Certificates of authorities of ours that were ordered here have an entry as any other: each with its own. */
+export async function withItems(db: Database, organizationId: number, issuers: KnownIssuer[]): Promise<KnownIssuer[]> {
+  const nameless = issuers.filter(({ item }) => item === undefined).map(({ fields }) => fingerprint(fields.der))
+  if (nameless.length === 0) return issuers
+  const rows = await withTables<CoreTables>(db)
+    .selectFrom('certificates')
+    .select(['id', 'fingerprint'])
+    .where('fingerprint', 'in', nameless)
+    .where('organization_id', '=', organizationId)
+    .execute()
+  const items = new Map(rows.map((row) => [row.fingerprint, row.id]))
+  return issuers.map((issuer) => {
+    const item = issuer.item ?? items.get(fingerprint(issuer.fields.der))
+    return item === undefined ? issuer : { ...issuer, item }
+  })
 }
 
 async function uploaded(db: Database, organizationId: number, child: CertificateFields): Promise<KnownIssuer[]> {

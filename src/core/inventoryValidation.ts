@@ -10,7 +10,7 @@ import { loadAuthority, loadIssuer } from './authority.ts'
 import { type Certificate, findCertificate } from './certificate.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
-import { type KnownChain, knownChain } from './inventoryIssuers.ts'
+import { type KnownChain, knownChain, withItems } from './inventoryIssuers.ts'
 import { findItem, writeRecord } from './inventoryItem.ts'
 import type { RequestRef } from './request.ts'
 import { type Requester, system } from './requester.ts'
@@ -72,6 +72,11 @@ async function profileOf(db: Database, id: number): Promise<number> {
 
 /** What is above a certificate: of ours the certificate of the authority that has issued it, with its chain; of others, and of ours from upstream, what is known. */
 export async function chainFor(it: Installation, certificate: Certificate): Promise<KnownChain> {
+  const { issuers, complete } = await above(it, certificate)
+  return { issuers: await withItems(it.db, certificate.organizationId, issuers), complete }
+}
+
+async function above(it: Installation, certificate: Certificate): Promise<KnownChain> {
   if (certificate.authorityCertificateId === undefined) return knownChain(it.db, certificate)
   const issuer = await loadIssuer(it, certificate.authorityCertificateId)
   const issuers = [issuer.certificate, ...issuer.chain.map(readCertificate)]

@@ -2,6 +2,7 @@ import { createPrivateKey } from 'node:crypto'
 import type { Database } from '../db/open.ts'
 import { forUpdate, withTables } from '../db/tables.ts'
 import { keptBareCertificate } from '../pki/certificateIdentifier.ts'
+import { readKeptRequest } from '../pki/crmf.ts'
 import type { Csr } from '../pki/csr.ts'
 import { writeCsr } from '../pki/csrWriter.ts'
 import type { Identifier } from '../pki/identifier.ts'
@@ -18,6 +19,7 @@ import { generate, insertKeyPair, KEY_PAIR_SEAL, lockProfile, requireUsable } fr
 import { destroyUnused } from './keyPairDestroy.ts'
 import { type KeyPairRow, keyPairRow, keyPairRows } from './keyPairView.ts'
 import type { RaProfile } from './profile.ts'
+import { readSignRequest } from './records.ts'
 import type { CoreTables } from './tables.ts'
 
 export type Digest = 'sha256' | 'sha384' | 'sha512'
@@ -28,7 +30,7 @@ export interface KeyPairUse {
   key: string
   /** Uuid of its key profile; another one is no such key. */
   keyProfile?: string
-  /** By which the CSR is signed; with EC and Ed25519 only the one that goes with the key. */
+  /** By which the CSR is signed; with EC and Ed25519 only the one that goes with the key. Absent: for a successor that of the request before. */
   digest?: Digest
 }
 
@@ -39,18 +41,25 @@ export interface KeyPairOrder {
   claim: Claim
 }
 
+interface Named {
+  subject: Name
+  identifiers: readonly Identifier[]
+  /** Taken where none is named and the key has a choice. */
+  before?: Digest
+}
+
 /** See KeyPairs.order. */
 export async function orderByKeyPair(
   { it, requester }: AdminContext,
   profile: RaProfile,
-  { key: uuid, keyProfile, digest, ...names }: KeyPairUse & { subject: Name; identifiers: readonly Identifier[] },
+  { key: uuid, keyProfile, digest, before, ...names }: KeyPairUse & Named,
 ): Promise<KeyPairOrder> {
   const row = await keyPairRow(it.db, await actorOf(it.db, requester), uuid)
   const inPlace = row.organization_id === profile.organizationId
   if (!inPlace || (keyProfile !== undefined && keyProfile !== row.profile_uuid))
     throw new Failure('notFound', inPlace ? 'there is no such key in this key profile' : 'there is no such key')
   requireReady(row)
-  const csr = await csrBy(signerOf(it, row, digest), names)
+  const csr = await csrBy(signerOf(it, row, digestFor(row.spec as KeySpec, { digest, before })), names)
   return { csr, claim: (db) => hold(db, row.id) }
 }
 
@@ -71,7 +80,6 @@ function signerOf(it: Installation, row: KeyPairRow, digest: Digest | undefined)
   const pkcs8 = it.vault.open(row.sealed, row.uuid, KEY_PAIR_SEAL)
   const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
   pkcs8.fill(0)
-  requireDigest(row.spec as KeySpec, digest)
   return signerFor(key, digest)
 }
 
@@ -82,10 +90,25 @@ const onlyDigest = {
   Ed25519: 'sha512',
 } as const satisfies Partial<Record<KeySpec, Digest>>
 
-function requireDigest(spec: KeySpec, digest: Digest | undefined): void {
-  if (digest === undefined || !Object.hasOwn(onlyDigest, spec)) return
+interface Choice {
+  digest: Digest | undefined
+  before: Digest | undefined
+}
+
+/** Throws Failure('badAlgorithm') for one that is named and that the key cannot sign with. */
+function digestFor(spec: KeySpec, { digest, before }: Choice): Digest | undefined {
+  if (!Object.hasOwn(onlyDigest, spec)) return digest ?? before
   const only = onlyDigest[spec as keyof typeof onlyDigest]
-  if (digest !== only) throw new Failure('badAlgorithm', `a key ${spec} signs with ${only} alone`)
+  if (digest !== undefined && digest !== only)
+    throw new Failure('badAlgorithm', `a key ${spec} signs with ${only} alone`)
+  return digest
+}
+
+/** The digest of the request of a certificate, where that was made by RSA. */
+async function digestBefore(db: Database, { id }: Certificate): Promise<Digest | undefined> {
+  const { csr } = await readSignRequest(db, id)
+  const scheme = csr && readKeptRequest(csr).signatureAlgorithm
+  return (['sha256', 'sha384', 'sha512'] as const).find((digest) => scheme === `${digest}WithRSAEncryption`)
 }
 
 async function csrBy(
@@ -106,9 +129,15 @@ export async function orderSuccessor(
   context: AdminContext,
   { certificate, profile, use }: { certificate: Certificate; profile: RaProfile; use: Partial<KeyPairUse> },
 ): Promise<SuccessorKey> {
+  const before = await digestBefore(context.it.db, certificate)
   const names = { subject: subjectOf(certificate), identifiers: certificate.identifiers }
   if (use.key !== undefined) {
-    const order = await orderByKeyPair(context, profile, { ...use, key: use.key, ...names })
+    const order = await orderByKeyPair(context, profile, {
+      ...use,
+      key: use.key,
+      ...names,
+      ...(before ? { before } : {}),
+    })
     return { ...order, refused: async () => {} }
   }
   const { it, requester } = context
@@ -124,8 +153,7 @@ export async function orderSuccessor(
   const keyProfile = await loadKeyProfile(it.db, old.key_profile_id)
   requireUsable(keyProfile, spec)
   const made = await generate(it, spec)
-  requireDigest(spec, use.digest)
-  const csr = await csrBy(signerFor(made.key, use.digest), names)
+  const csr = await csrBy(signerFor(made.key, digestFor(spec, { digest: use.digest, before })), names)
   const groups = await groupUuids(it.db, old.id)
   const name = `${old.name.replace(/ [0-9a-f]{12}$/, '').slice(0, 80)} ${made.uuid.slice(-12)}`
   const described = { profile: keyProfile, name, description: old.description, enabled: true, groups }

@@ -82,12 +82,12 @@ export const certificateDetail: FeatureTopic = {
     ),
     inPart('Detail', '`certificateType`', 'X.509.', 'SSH certificates are not known here.', facts),
     built('Detail', '`issuerSerialNumber`', 'Of the CA certificate that verifies it.', facts, others),
-    inPart(
+    built(
       'Detail',
       '`issuerCertificateUuid`',
-      'Of the CA certificate in the inventory, where somebody uploaded that.',
-      'left out where the issuer is an authority here.',
+      'Of the CA certificate in the inventory: one that was certified here, or that somebody uploaded. Left out where there is none, as for roots of authorities here.',
       others,
+      'ra-detail: names its issuer where an authority here was certified here too; a root has no entry',
     ),
     built(
       'Detail',
@@ -189,10 +189,12 @@ export const certificateDetail: FeatureTopic = {
       'ra-detail: says that the request was CRMF, whose proof of possession is looked at',
     ),
     built('Detail', '`certificateRequest`: `keyUuid`', 'The key that signed it, where that is held here.', byKey),
-    missing(
+    inPart(
       'Detail',
       '`certificateRequest`: `signatureAttributes`, `altSignatureAttributes`, `altSignatureAlgorithm`, `altKeyUuid`',
-      `the lists are empty; ${hybrid}`,
+      'The digest by which a key that is held here has signed it, where that key has a choice.',
+      hybrid,
+      'ra-next: of a key that is held here is asked for by the digest that signatureAttributes name',
     ),
     built(
       'Detail',
@@ -216,11 +218,10 @@ export const certificateDetail: FeatureTopic = {
       'ra-inventory: relates a renewal to what it renews',
       'ra-inventory-change: are made and taken back by hand; a renewal stays',
     ),
-    inPart(
+    built(
       'Detail',
       '`protocolInfo`: protocol, protocolProfileUuid, additionalProtocolUuid',
-      'The protocol.',
-      'the uuids of the protocol profile and of the ACME account.',
+      'The protocol, the ACME or SCEP profile (the RA profile itself where it uses none), and the ACME account.',
       'ra-detail: names the protocol over which it was ordered',
     ),
     built(

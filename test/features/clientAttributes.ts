@@ -16,11 +16,10 @@ export const attributes: FeatureTopic = {
       'Validity and variant where the profile leaves them open, then what it asks for besides.',
       listed,
     ),
-    inPart(
+    built(
       'List issue attributes',
       'As the CA’s schema is at present',
-      'As the RA profile is at present: it holds the schema.',
-      'an authority has no schema of its own here.',
+      'As the RA profile is at present. Here it holds the schema in place of its authority: what its certificate settings leave open, and what it asks for besides.',
       'ra-attributes: are those of the profile as it is now, under the same uuids',
     ),
     built('List revoke attributes', 'What a client fills in to revoke', 'What the profile asks for.', toRevoke),

@@ -75,11 +75,10 @@ export const revoke: FeatureTopic = {
       confirmed,
     ),
     built('Confirm revoke', 'The certificate becomes REVOKED', 'With the reason that was asked for.', confirmed),
-    inPart(
+    built(
       'Confirm revoke',
       'What was carried over from the request is cleared',
-      'Nothing is carried over: the request ends, and a second confirmation is 422.',
-      'ours goes on showing the attributes to revoke by, as what was filled in last.',
+      'Nothing is carried over: the request ends with it, and a second confirmation is 422. What was filled in to revoke stays readable as `revokeAttributes`, and acts no more.',
       confirmed,
     ),
     built(
@@ -160,11 +159,10 @@ export const rekey: FeatureTopic = {
     built('Rekey: body', '`tokenProfileUuid`', 'The profile of that key.', byKey),
     missing('Rekey: body', '`altKeyUuid`', `${hybrid} Refused with 422 and that reason.`),
     missing('Rekey: body', '`altTokenProfileUuid`', `${hybrid} Refused with 422 and that reason.`),
-    inPart(
+    built(
       'Rekey: body',
       '`signatureAttributes`; without them the existing ones make the CSR',
-      'The digest, where the key has a choice.',
-      'without them the usual digest is taken, not the one of the request before.',
+      'The digest, where the key has a choice; without them that of the request before.',
       'ra-next: of a key that is held here is asked for by the digest that signatureAttributes name',
     ),
     missing('Rekey: body', '`altSignatureAttributes`', `${hybrid} Refused with 422 and that reason.`),

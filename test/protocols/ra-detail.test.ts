@@ -20,6 +20,7 @@ beforeAll(async () => {
   manager = await used.app.person('manager', { capabilities: ['manage', 'read'] })
 })
 
+const none = { issueCertificateAttributes: [], revokeCertificateAttributes: [] }
 const show = async (uuid: string): Promise<CertificateDetail> =>
   (await used.app.call('get', `/v1/certificates/${uuid}`)).json
 
@@ -214,8 +215,25 @@ describe('the detail of a certificate', () => {
     const draft = { profile: await used.app.world.profile(), protocol: 'acme', action: 'issue', csr } as const
     const names = { identifiers: csr.identifiers, validated: csr.identifiers, refusal: 'throw' } as const
     const { request } = await used.app.world.core.as(acmeAccount()).sign({ ...draft, ...names })
-    expect((await show(request.uuid)).protocolInfo).toEqual({ protocol: 'acme' })
+    const info = { protocol: 'acme', additionalProtocolUuid: 'account-1' }
+    expect((await show(request.uuid)).protocolInfo).toEqual({ ...info, protocolProfileUuid: draft.profile.uuid })
+    const body = { name: 'public', raProfileUuid: draft.profile.uuid, ...none }
+    const set = await used.app.call('post', '/v1/acmeProfiles', { body, by: used.app.admin })
+    expect((await show(request.uuid)).protocolInfo).toEqual({ ...info, protocolProfileUuid: set.json.uuid })
     expect(await show((await ordered('rest.test')).uuid)).not.toHaveProperty('protocolInfo')
+  })
+
+  it('names its issuer where an authority here was certified here too; a root has no entry', async () => {
+    const { uuid } = await ordered('issued.test')
+    const by = used.app.admin
+    const { issuerCertificateUuid, issuerDn, issuerSerialNumber } = (
+      await used.app.call('get', `/v1/certificates/${uuid}`, { by })
+    ).json
+    const issuer = (await used.app.call('get', `/v1/certificates/${issuerCertificateUuid}`, { by })).json
+    expect(issuer).toMatchObject({ subjectDn: issuerDn, serialNumber: issuerSerialNumber, trustedCa: true })
+    expect(issuer).not.toHaveProperty('issuerCertificateUuid')
+    const chain = await used.app.call('get', `/v1/certificates/${uuid}/chain`, { by })
+    expect(chain.json.certificates[0].uuid).toBe(issuerCertificateUuid)
   })
 
   it('of others names its issuer where that was uploaded too, and whether people trust it', async () => {

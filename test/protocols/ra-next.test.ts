@@ -63,10 +63,15 @@ describe('the next certificate', () => {
     const profile = { name: 'rsa', enabled: true, attributes }
     const made = await app.call('post', `/v1/tokens/${store}/tokenProfiles`, { by: app.admin, body: profile })
     const keys = `/v1/tokens/${store}/tokenProfiles/${made.json.uuid}/keys/keyPair`
+    let keysMade = 0
     const key = async (spec: string): Promise<{ keyUuid: string; tokenProfileUuid: string }> => {
       const { json } = await app.call('post', keys, {
         by: keeper,
-        body: { name: spec, attributes: [{ name: 'keySpec', content: [{ data: spec }] }], enabled: true },
+        body: {
+          name: `${spec} ${++keysMade}`,
+          attributes: [{ name: 'keySpec', content: [{ data: spec }] }],
+          enabled: true,
+        },
       })
       return { keyUuid: json.uuid, tokenProfileUuid: made.json.uuid }
     }
@@ -83,6 +88,22 @@ describe('the next certificate', () => {
       keyUuid: two.keyUuid,
       signatureAlgorithm: 'sha384WithRSAEncryption',
       subjectDn: 'CN=digest.test',
+    })
+    const asked = [{ name: 'data_sigDigest', content: [{ data: 'SHA-384' }] }]
+    expect((await detail(next.json.uuid)).certificateRequest.signatureAttributes).toMatchObject([
+      ...asked,
+      { name: 'data_rsaSigScheme', content: [{ data: 'PKCS1-v1_5' }] },
+    ])
+    // Nothing said: as the request before, by a new key and by one that is named; EC has no choice.
+    for (const use of [{}, await key('RSA-2048')]) {
+      const { json } = await post(`/${next.json.uuid}/rekey`, use, keeper)
+      const { signatureAttributes } = (await detail(json.uuid)).certificateRequest
+      expect(signatureAttributes.slice(0, 1)).toMatchObject(asked)
+    }
+    const { json } = await post(`/${next.json.uuid}/rekey`, await key('P-256'), keeper)
+    expect((await detail(json.uuid)).certificateRequest).toMatchObject({
+      signatureAlgorithm: 'ecdsa-with-SHA256',
+      signatureAttributes: [],
     })
     expect((await post(`/${uuid}/rekey`, { ...two, altKeyUuid: two.keyUuid }, keeper)).status).toBe(422)
   })
