@@ -90,7 +90,7 @@ const signatureDefinitions: AttributeDefinition[] = [
 export function signatureView(algorithm: string): ResponseAttribute[] {
   const digest = Object.entries(digests).find(([, hash]) => algorithm === `${hash}WithRSAEncryption`)?.[0]
   if (digest === undefined) return []
-  const chosen = { [DIGEST]: digest, [SCHEME]: 'PKCS1-v1_5' }
+  const chosen: Record<string, string> = { [DIGEST]: digest, [SCHEME]: 'PKCS1-v1_5' }
   return signatureDefinitions.map(({ name, label = name, contentType }) => {
     const content = [{ reference: chosen[name], data: chosen[name] }]
     return { name, label, type: 'data', contentType, content, version: 'v2' }

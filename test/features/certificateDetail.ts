@@ -135,13 +135,13 @@ export const certificateDetail: FeatureTopic = {
       kept,
     ),
     built('Detail', '`certificateContent`', 'Base64 of the DER; empty while there is none.', facts, request),
-    inPart(
+    built(
       'Detail',
       '`subjectAlternativeNames`: lists by type',
-      'By the contract’s names of the types.',
-      'x400Address and ediPartyName have no test.',
+      'By the contract’s names of the types; x400Address and ediPartyName as the hexadecimal of their DER.',
       facts,
       'pki-certificate-facts: names of all kinds, usages and qualified statements',
+      'pki-certificate-facts: names of the two kinds that nobody writes any more, as they are',
     ),
     inPart(
       'Detail',

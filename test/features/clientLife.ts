@@ -1,5 +1,5 @@
 import { everywhere, hybrid } from './clientIssue.ts'
-import { built, type FeatureTopic, inPart, missing } from './feature.ts'
+import { built, type FeatureTopic, missing } from './feature.ts'
 
 const nextCrmf = 'ra-next: is ordered by CRMF: of the same key to renew, of another to rekey'
 const revoked = 'ra-issue: revokes, case does not matter in the reason, and a second time is refused'

@@ -27,11 +27,11 @@ export const endEntities: FeatureTopic = {
       'Must be the profile of the path, where it says which.',
       refused,
     ),
-    inPart(
+    built(
       'Add end entity: body',
       '`raProfile`: its other fields',
-      'Profiles are changed where they are; what a profile has is shown there.',
-      'no test sends them with an end entity; they would be passed over.',
+      'Passed over: profiles are changed where they are; what a profile has is shown there.',
+      'ra-end-entity: come with all of a profile’s own fields, which change nothing there',
       'ra-profiles: are made below their authority, disabled and with no rule but the owner’s approval',
       'ra-profiles: say how their certificates are validated',
     ),

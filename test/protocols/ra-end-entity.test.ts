@@ -50,6 +50,26 @@ describe('end entities', () => {
     expect(all.text).not.toContain('argon2')
   })
 
+  it('come with all of a profile’s own fields, which change nothing there', async () => {
+    const { admin } = used.app
+    const shown = async () =>
+      (await used.app.call('get', `/v1/raProfiles/${used.app.place.profile}`, { by: admin })).json
+    const before = await shown()
+    const raProfile = {
+      ...before,
+      description: 'another',
+      enabled: false,
+      attributes: [],
+      customAttributes: [{ name: 'team', contentType: 'string', content: [{ data: 'shop' }] }],
+      enabledProtocols: ['ACME'],
+      legacyAuthority: true,
+      certificateValidationSettings: { enabled: true, frequency: 9, expiringThreshold: 9 },
+    }
+    await add('whole', { raProfile })
+    expect((await edit('whole', { raProfile, status: 'NEW' })).status).toBe(200)
+    expect(await shown()).toEqual(before)
+  })
+
   it('are replaced by an edit; the password stays where none is given', async () => {
     await add('edited', { email: 'old@x.test' })
     const { status, text } = await edit('edited', { status: 'NEW', subjectAltName: 'DNS:other.test' })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { certificateFacts } from '../../src/pki/certificateFacts.ts'
-import { oid, printable, seq } from '../../src/pki/der.ts'
+import { oid, printable, seq, tlv } from '../../src/pki/der.ts'
 import { PkiError } from '../../src/pki/error.ts'
 import { pemDecode } from '../../src/pki/pem.ts'
 import { decodeQcStatements } from '../../src/pki/qcStatements.ts'
@@ -118,6 +118,18 @@ describe('certificateFacts', () => {
       curve: 'P-256',
       keySize: 256,
       qcStatements: { compliance: true, sscd: true, types: ['esign', 'eseal', 'web'], legislation: ['CH'] },
+    })
+  })
+
+  test('names of the two kinds that nobody writes any more, as they are', () => {
+    // X.400: country NL (RFC 5280 appendix A.1, CountryName [APPLICATION 1]); EDI: partyName [1].
+    const x400 = tlv(0xa3, seq(tlv(0x61, printable('NL'))))
+    const edi = tlv(0xa5, tlv(0xa1, printable('Acme')))
+    const names = seq(x400, edi)
+    const { alternativeNames } = certificateFacts(certificate(simple(`subjectAltName = DER:${names.toString('hex')}`)))
+    expect(alternativeNames).toEqual({
+      x400Address: [`#${x400.toString('hex')}`],
+      ediPartyName: [`#${edi.toString('hex')}`],
     })
   })
 
