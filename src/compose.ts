@@ -15,6 +15,7 @@ import { migrate } from './db/migrate.ts'
 import { closeDatabase, type Database, openDatabase } from './db/open.ts'
 import { withTables } from './db/tables.ts'
 import { transaction } from './db/transaction.ts'
+import { discoveryReach } from './discoveryReach.ts'
 import { OIDC_CALLBACK, type OidcConfig } from './identityConfig.ts'
 import type { Log } from './log.ts'
 
@@ -39,6 +40,10 @@ export interface CompositionConfig {
   /** How people and programs log in. */
   identity?: IdentitySettings
   oidc?: OidcConfig
+  /** Which networks may be looked into for certificates, and by which name servers; absent: none is. */
+  validation?: { networks: string; resolver?: string }
+  /** The one folder below which certificates are looked for. */
+  discoveryFolder?: string
   /** What puts TXT records into the DNS, for names that are proved to an upstream CA. */
   dnsCommand?: readonly [string, ...string[]]
 }
@@ -71,6 +76,7 @@ export async function compose(
         acme: (_issuer, _signer, account) => acmeAuthority(account),
       },
       ...dnsChanger(config),
+      ...discoverer(config),
     }
     return {
       it,
@@ -88,6 +94,18 @@ function loggingIn({ identity, oidc, baseUrl }: CompositionConfig): Pick<Install
   return {
     ...(identity ? { identity } : {}),
     ...(oidc && baseUrl !== undefined ? { oidc: { ...oidc, redirectUri: `${baseUrl}${OIDC_CALLBACK}` } } : {}),
+  }
+}
+
+function discoverer({ validation, discoveryFolder }: CompositionConfig): Pick<Installation, 'discovery'> {
+  if (!validation) return {}
+  const { networks, resolver } = validation
+  return {
+    discovery: discoveryReach({
+      networks,
+      ...(resolver === undefined ? {} : { resolver }),
+      ...(discoveryFolder === undefined ? {} : { folder: discoveryFolder }),
+    }),
   }
 }
 

@@ -33,6 +33,8 @@ export interface Config {
   publication?: Publication
   /** The one folder below which locations of certificates may be. Absent: there are none of that kind. */
   locationFolder?: string
+  /** The one folder below which certificates are looked for; absent: in no file of this host. */
+  discoveryFolder?: string
   /** Puts TXT records into the DNS (compose.ts). Absent: nothing does. */
   dnsCommand?: readonly [string, ...string[]]
   /** Addresses and networks. */
@@ -74,6 +76,7 @@ const schema = z.strictObject({
   accessLog: fields.flag.prefault(true),
   crlFolder: fields.absolutePath.optional(),
   locationFolder: fields.absolutePath.optional(),
+  discoveryFolder: fields.absolutePath.optional(),
   crlCommand: fields.command.optional(),
   dnsCommand: fields.command.optional(),
   identities: identitiesSection,
@@ -106,6 +109,7 @@ const keys = {
   COUNTERSIGN_ACCESS_LOG: 'accessLog',
   COUNTERSIGN_CRL_FOLDER: 'crlFolder',
   COUNTERSIGN_LOCATION_FOLDER: 'locationFolder',
+  COUNTERSIGN_DISCOVERY_FOLDER: 'discoveryFolder',
   COUNTERSIGN_CRL_COMMAND: 'crlCommand',
   COUNTERSIGN_DNS_COMMAND: 'dnsCommand',
   COUNTERSIGN_OIDC_CLIENT_SECRET: 'oidc.clientSecret',
@@ -270,6 +274,7 @@ function toConfig(settings: z.output<typeof schema>, dataFolder: string): Config
     },
     ...publicationOf(settings),
     ...(settings.locationFolder === undefined ? {} : { locationFolder: settings.locationFolder }),
+    ...(settings.discoveryFolder === undefined ? {} : { discoveryFolder: settings.discoveryFolder }),
     ...(settings.dnsCommand === undefined ? {} : { dnsCommand: settings.dnsCommand }),
     trustedProxies,
     ...headerOf(settings),

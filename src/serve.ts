@@ -14,6 +14,7 @@ import { endLeases } from './core/resume.ts'
 import { startUpkeep } from './core/upkeep.ts'
 import { createCrlPublisher } from './crlPublisher.ts'
 import { type Database, statementCount } from './db/open.ts'
+import { discoveryUpkeep } from './discoveryReach.ts'
 import { greet } from './greeting.ts'
 import { clientCertificateReader } from './http/clientCertificate.ts'
 import { type SourceAddress, sourceAddressReader } from './http/sourceAddress.ts'
@@ -120,7 +121,7 @@ async function open(opening: Opening): Promise<string> {
   const more = [{ name: 'renew the TLS certificate', every: 60_000, run: renewTls }, ...choresOf(protocols, hostOf)]
   more.push(...publishing(opening))
   const inventory = inventoryUpkeep(it, config.locationFolder)
-  more.push(...inventory.chores, ...webhookUpkeep(it))
+  more.push(...inventory.chores, ...webhookUpkeep(it), ...discoveryUpkeep(it, closing))
   const upkeep = startUpkeep(it, { handlers: { ...handlersOf(protocols, hostOf), ...inventory.handlers }, more })
   closing.splice(closing.length - 1, 0, () => upkeep.stop())
   void warnOfSurroundings(opening)

@@ -24,6 +24,7 @@ export type AuditSubject =
   | 'delegation'
   | 'standing_approval'
   | 'location'
+  | 'discovery'
   | 'webhook'
   | 'attribute'
   | 'installation'

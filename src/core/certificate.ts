@@ -34,8 +34,8 @@ export interface Certificate {
   revokedAt?: Date
   /** RFC 5280 section 5.3.1 name. */
   revocationReason?: string
-  /** managed: ordered here. uploaded: somebody made it known here, and it vouches for nobody. */
-  source: 'managed' | 'uploaded'
+  /** managed: ordered here. uploaded: somebody made it known here; discovered: it was found somewhere. Those vouch for nobody. */
+  source: 'managed' | 'uploaded' | 'discovered'
   /** requesterKey of whoever ordered it, or made it known. */
   requesterKey: string
   renews?: number
@@ -166,7 +166,7 @@ function theOne([row, another]: CertificateRow[]): Certificate | undefined {
  */
 export async function findRenewed(db: Database, id: number | undefined): Promise<Certificate | undefined> {
   const renewed = id === undefined ? undefined : await findCertificate(db, { id })
-  if (renewed?.source === 'uploaded')
+  if (renewed && renewed.source !== 'managed')
     throw new Failure(
       'forbidden',
       'a certificate that was not issued over this installation renews nothing; order anew',

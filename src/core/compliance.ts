@@ -14,7 +14,7 @@ export interface Compliance {
 
 /**
  * What policies, rules and the lint have to say: the findings that are kept with the request, and for a certificate of ours those of the lint at the time when it was
- * made. What was uploaded came by no policy.
+ * made. What was uploaded or discovered came by no policy.
  */
 export function complianceOf(
   request: Pick<SignRequest, 'status' | 'findings' | 'wanted'>,
@@ -25,7 +25,7 @@ export function complianceOf(
   const lint = certificate?.source === 'managed' && issuer ? lintOf(request, certificate, issuer.fields) : []
   const findings = [...request.findings, ...lint]
   if (findings.length > 0) return { status: 'nok', findings }
-  const looked = request.status !== 'draft' && certificate?.source !== 'uploaded'
+  const looked = request.status !== 'draft' && (!certificate || certificate.source === 'managed')
   return { status: looked ? 'ok' : 'not_checked', findings }
 }
 

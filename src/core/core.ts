@@ -17,6 +17,7 @@ import type { CrlRef } from './crl.ts'
 import type { CsrAttributesAsk } from './csrAttributes.ts'
 import type { Decisions } from './decisionRecords.ts'
 import type { Delegations } from './delegations.ts'
+import type { Discoveries } from './discovery.ts'
 import type { Enrolment } from './enrolment.ts'
 import type { ForeseenDraft } from './foresee.ts'
 import type { Groups } from './groups.ts'
@@ -235,6 +236,7 @@ export interface Door {
   identities: Identities
   limits: Limits
   inventory: Inventory
+  discovery: Discoveries
   approvals: Approvals
   groups: Groups
   delegations: Delegations

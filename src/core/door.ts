@@ -18,6 +18,7 @@ import { currentCrl } from './crl.ts'
 import { csrWishes } from './csrAttributes.ts'
 import { createDecisions } from './decisionRecords.ts'
 import { createDelegations } from './delegations.ts'
+import { createDiscoveries } from './discovery.ts'
 import { createEnrolment } from './enrolment.ts'
 import { Failure } from './failure.ts'
 import { afterApproval, afterRetry } from './follow.ts'
@@ -172,6 +173,9 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
     },
     get inventory() {
       return createInventory(it, requester)
+    },
+    get discovery() {
+      return createDiscoveries(it, requester)
     },
     get approvals() {
       return createApprovals({

@@ -1,6 +1,7 @@
 import type { Database } from '../db/open.ts'
 import type { Log } from '../log.ts'
 import type { AuthorityMakers } from './authority.ts'
+import type { DiscoveryReach } from './discoveryReach.ts'
 import type { IdentitySettings } from './identitySettings.ts'
 import type { KeyVault } from './key.ts'
 import type { OidcSettings } from './oidcSettings.ts'
@@ -25,6 +26,8 @@ export interface Installation {
   identity?: IdentitySettings
   /** Absent: by no OpenID provider. */
   oidc?: OidcSettings
+  /** How certificates are looked for. Absent: they are not. */
+  discovery?: DiscoveryReach
   /** Puts a TXT record into the DNS and takes it out again: COUNTERSIGN_DNS_COMMAND. Resolves when that is done. Absent: it is not set. */
   changeDns?(change: { action: 'add' | 'remove'; name: string; value: string }): Promise<void>
 }

@@ -77,6 +77,7 @@ async function forget(db: Database, { id }: InventoryItem, at: Date): Promise<vo
   await tables.deleteFrom('certificates').where('id', '=', id).where('profile_id', 'is', null).execute()
   await tables.deleteFrom('certificate_groups').where('certificate_id', '=', id).execute()
   await tables.deleteFrom('certificate_locations').where('certificate_id', '=', id).execute()
+  await tables.deleteFrom('certificate_sightings').where('certificate_id', '=', id).execute()
   await tables
     .deleteFrom('certificate_relations')
     .where(({ or, eb }) => or([eb('successor_id', '=', id), eb('predecessor_id', '=', id)]))

@@ -3,6 +3,7 @@ import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { actorOf, requireCapability } from './adminActor.ts'
 import type { AuditSubject } from './audit.ts'
+import type { Certificate } from './certificate.ts'
 import { Failure } from './failure.ts'
 import type { RequestRef, SignStatus } from './request.ts'
 import type { Requester } from './requester.ts'
@@ -21,7 +22,7 @@ export interface InventoryItem {
   action: string
   renews?: number
   /** Absent: there is no certificate, or not yet. */
-  source?: 'managed' | 'uploaded'
+  source?: Certificate['source']
   /** It was issued by nobody of ours. */
   foreign: boolean
   archivedAt?: Date
@@ -81,7 +82,7 @@ function toItem(row: Awaited<ReturnType<typeof itemRows>>[number]): InventoryIte
     action: row.action,
     foreign: row.source !== null && row.issuing_profile === null,
     ...(row.renews_id === null ? {} : { renews: row.renews_id }),
-    ...(row.source === null ? {} : { source: row.source as 'managed' | 'uploaded' }),
+    ...(row.source === null ? {} : { source: row.source as Certificate['source'] }),
     ...(row.archived_at === null ? {} : { archivedAt: new Date(row.archived_at) }),
   }
 }

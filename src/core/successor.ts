@@ -32,7 +32,7 @@ export async function successor(
   const held = await holdRequest(it.db, 'sign', certificate.id, false)
   if (held.kind !== 'sign' || !(await mayRead(it, requester, held))) throw noCertificate()
   await requireIssued(it, certificate, how)
-  if (certificate.profileId === undefined || certificate.source === 'uploaded')
+  if (certificate.profileId === undefined || certificate.source !== 'managed')
     throw new Failure('unsupported', 'this certificate was not ordered here: order a new one')
   const profile = await loadProfile(it.db, certificate.profileId)
   const { csr } = held.request

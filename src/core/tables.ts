@@ -12,6 +12,7 @@ import type {
   ImportedRevocationsTable,
   RevocationEventsTable,
 } from './crlTables.ts'
+import type { DiscoveryTables } from './discoveryTables.ts'
 import type { LoginFailuresTable, SessionsTable, UserCertificatesTable, UserIdentitiesTable } from './identityTables.ts'
 import type { InventoryTables } from './inventoryTables.ts'
 import type { KeyPairTables } from './keyPairTables.ts'
@@ -36,7 +37,7 @@ import type { UpstreamAccountsTable, UpstreamProofsTable, UpstreamWorkTable } fr
 import type { WebhookTables } from './webhookTables.ts'
 
 /** Columns of the core's tables. Times are epoch milliseconds, flags 0 or 1, serials and hashes lower-case hex, JSON is text. */
-export interface CoreTables extends ConsoleTables, InventoryTables, KeyPairTables, WebhookTables {
+export interface CoreTables extends ConsoleTables, DiscoveryTables, InventoryTables, KeyPairTables, WebhookTables {
   settings: { name: string; value: string }
   organizations: { id: Generated<number>; uuid: string; name: string; created_at: number }
   users: UsersTable
