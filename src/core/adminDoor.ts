@@ -20,7 +20,7 @@ import { forgetRemembered, viewRemembered } from './rememberedAdmin.ts'
 import { listRenewalWindows, removeRenewalWindow, setRenewalWindow } from './renewalAdmin.ts'
 import type { Requester } from './requester.ts'
 import { rolloverAdmin } from './rolloverAdmin.ts'
-import { exportServerKey } from './serverKeyExport.ts'
+import { exportPfx, exportServerKey, newPfxPassword } from './serverKeyExport.ts'
 import { endToken, newToken, viewTokens } from './tokenAdmin.ts'
 import { uploadCrl } from './uploadedCrl.ts'
 import { uploadResponder } from './uploadedResponder.ts'
@@ -75,6 +75,8 @@ export function createAdmin(
     credentials: (filter = {}) => viewCredentials(context, filter),
     revokeCredential: (uuid) => endCredential(context, uuid),
     exportKey: (certificate) => exportServerKey(context, certificate),
+    exportPfx: (certificate, password) => exportPfx(context, certificate, password),
+    newPfxPassword,
     ...authorityDrafts(context),
     ...challengeAdmin(context),
     ...rolloverAdmin(context),

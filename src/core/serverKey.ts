@@ -14,7 +14,7 @@ import type { Installation } from './installation.ts'
 import type { RaProfile } from './profile.ts'
 import { findByOrigin } from './records.ts'
 import type { Origin } from './request.ts'
-import { type Requester, system } from './requester.ts'
+import type { Requester } from './requester.ts'
 import { keyText, makeKey, serverKeyKind, takesStored } from './serverKeyKind.ts'
 import type { CoreTables } from './tables.ts'
 import { uuidv7 } from './uuid.ts'
@@ -61,7 +61,7 @@ export async function serverKeySlot(it: Installation, profile: RaProfile, asked:
 }
 
 /** Origins are told apart over all profiles, and the adapter's name for somebody is one within a profile. */
-const originOf = (profileId: number, { protocol, ref }: Origin, number: number): Origin => ({
+export const originOf = (profileId: number, { protocol, ref }: Origin, number: number): Origin => ({
   protocol,
   ref: `${ref}/${profileId}/${number}`,
 })
@@ -128,48 +128,78 @@ async function make(
   requester: Requester,
   { profile, slot, request, keep }: ServerKeyDraft,
 ): Promise<Opened> {
-  const kind = serverKeyKind(profile.settings.certificate.keys, request.kind)
+  const made = await makeServerKey(it, profile, request.kind)
+  const id = await transaction(it.db, (db) => storeServerKey(db, { made, requester, profile, slot, keep }))
+  if (id !== undefined) return { id, key: made.key }
+  // The same request came twice at once: there is one key.
+  const row = await newest(it.db, profile.id, slot.asked)
+  if (row?.number !== slot.number) throw gone()
+  return open(it, row.id)
+}
+
+/** A key that is not stored yet. */
+export interface MadeKey {
+  key: KeyObject
+  uuid: string
+  kind: string
+  sealed: Buffer
+  at: Date
+}
+
+/** Makes and seals a key of a kind that the profile takes. Throws Failure: badKey, unavailable. */
+export async function makeServerKey(it: Installation, profile: RaProfile, wish: KeyRequest['kind']): Promise<MadeKey> {
+  const kind = serverKeyKind(profile.settings.certificate.keys, wish)
   const key = await makeKey(kind)
   const at = it.clock()
   const uuid = uuidv7(at)
-  const { spkiHash } = publicKeyFrom(key)
   const sealed = it.vault.seal(key.export({ format: 'der', type: 'pkcs8' }), uuid, SERVER_KEY_SEAL)
+  return { key, uuid, kind: keyText(kind), sealed, at }
+}
+
+interface Storing {
+  made: MadeKey
+  requester: Requester
+  profile: RaProfile
+  slot: ServerKeySlot
+  keep: boolean
+}
+
+/** The row of a new key, with its audit row; undefined where the slot has one. */
+export async function storeServerKey(
+  db: Database,
+  { made, requester, profile, slot, keep }: Storing,
+): Promise<number | undefined> {
+  const { key, uuid, kind, sealed, at } = made
+  const { spkiHash } = publicKeyFrom(key)
   const { id: profileId, organizationId } = profile
   const { protocol, ref } = slot.asked
-  const id = await transaction(it.db, async (db) => {
-    const row = await withTables<CoreTables>(db)
-      .insertInto('server_keys')
-      .values({
-        uuid,
-        profile_id: profileId,
-        organization_id: organizationId,
-        protocol,
-        ref,
-        number: slot.number,
-        kind: keyText(kind),
-        spki_hash: spkiHash,
-        sealed,
-        keep: keep ? 1 : 0,
-        created_at: at.getTime(),
-        forget_at: at.getTime() + UNFETCHED,
-      })
-      .onConflict((conflict) => conflict.columns(['profile_id', 'protocol', 'ref', 'number']).doNothing())
-      .returning('id')
-      .executeTakeFirst()
-    if (!row) return undefined
-    await audit(db, requester, at, {
-      action: 'server_key.made',
-      organizationId,
-      subject: { kind: 'server_key', id: row.id },
-      details: { profile: profile.name, kind: keyText(kind), spkiHash, keep },
+  const row = await withTables<CoreTables>(db)
+    .insertInto('server_keys')
+    .values({
+      uuid,
+      profile_id: profileId,
+      organization_id: organizationId,
+      protocol,
+      ref,
+      number: slot.number,
+      kind,
+      spki_hash: spkiHash,
+      sealed,
+      keep: keep ? 1 : 0,
+      created_at: at.getTime(),
+      forget_at: at.getTime() + UNFETCHED,
     })
-    return row.id
+    .onConflict((conflict) => conflict.columns(['profile_id', 'protocol', 'ref', 'number']).doNothing())
+    .returning('id')
+    .executeTakeFirst()
+  if (!row) return undefined
+  await audit(db, requester, at, {
+    action: 'server_key.made',
+    organizationId,
+    subject: { kind: 'server_key', id: row.id },
+    details: { profile: profile.name, kind, spkiHash, keep },
   })
-  if (id !== undefined) return { id, key }
-  // The same request came twice at once: there is one key.
-  const row = await newest(it.db, profileId, slot.asked)
-  if (row?.number !== slot.number) throw gone()
-  return open(it, row.id)
+  return row.id
 }
 
 async function open(it: Installation, id: number): Promise<Opened> {
@@ -232,48 +262,4 @@ export async function handOverServerKey(
     })
   })
   return key.export({ format: 'der', type: 'pkcs8' })
-}
-
-const BATCH = 100
-
-/** Forgets the keys whose time has come; one whose request is still open waits on. Answers how many are gone. */
-export async function forgetServerKeys(it: Installation): Promise<number> {
-  const at = it.clock()
-  const rows = await withTables<CoreTables>(it.db)
-    .selectFrom('server_keys')
-    .select(['id', 'profile_id', 'protocol', 'ref', 'number', 'organization_id', 'spki_hash', 'delivered_at'])
-    .where('forget_at', '<=', at.getTime())
-    .orderBy('forget_at')
-    .limit(BATCH)
-    .execute()
-  let forgotten = 0
-  for (const row of rows) {
-    const open = row.delivered_at === null && (await isOpen(it.db, row))
-    const change = open ? { forget_at: at.getTime() + 86_400_000 } : { sealed: null, forget_at: null }
-    forgotten += await transaction(it.db, async (db) => {
-      const changed = await withTables<CoreTables>(db)
-        .updateTable('server_keys')
-        .set(change)
-        .where('id', '=', row.id)
-        .where('forget_at', '<=', at.getTime())
-        .returning('id')
-        .executeTakeFirst()
-      if (!changed || open) return 0
-      await audit(db, system('upkeep'), at, {
-        action: 'server_key.forgotten',
-        organizationId: row.organization_id,
-        subject: { kind: 'server_key', id: row.id },
-        details: { spkiHash: row.spki_hash, delivered: row.delivered_at !== null },
-      })
-      return 1
-    })
-  }
-  return forgotten
-}
-
-type Asked = Origin & { profile_id: number; number: number }
-
-async function isOpen(db: Database, row: Asked): Promise<boolean> {
-  const known = await findByOrigin(db, originOf(row.profile_id, row, row.number))
-  return known !== undefined && known.request.endedAt === undefined
 }

@@ -1,9 +1,12 @@
+import { randomInt } from 'node:crypto'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
+import { writePkcs12 } from '../pki/pkcs12.ts'
 import { type AdminContext, actorOf, requireCapability, seesOrganization } from './adminActor.ts'
 import { audit } from './audit.ts'
-import { type CertificateRef, findCertificate } from './certificate.ts'
+import { type Certificate, type CertificateRef, findCertificate } from './certificate.ts'
 import { Failure } from './failure.ts'
+import { chainFor } from './inventoryValidation.ts'
 import { isHeld } from './keyPairDestroy.ts'
 import { loadProfile } from './profiles.ts'
 import { SERVER_KEY_SEAL } from './serverKey.ts'
@@ -15,10 +18,58 @@ export interface ServerKeyAdmin {
    * also where it is not kept, forbidden, unsupported.
    */
   exportKey(certificate: CertificateRef): Promise<Buffer>
+  /**
+   * As exportKey, as a PKCS #12 file with the certificate and its chain, under a password that is made here and kept nowhere; or under `password`, one that
+   * newPfxPassword made. Throws as exportKey; malformed for any other password.
+   */
+  exportPfx(certificate: CertificateRef, password?: string): Promise<Pfx>
+  /** A password for exportPfx, where a person sees it before he downloads. */
+  newPfxPassword(): string
+}
+
+export interface Pfx {
+  /** RFC 7292: AES-256-CBC under PBKDF2, the MAC with SHA-256. */
+  pkcs12: Buffer
+  password: string
 }
 
 /** See Admin.exportKey. */
-export async function exportServerKey({ it, requester }: AdminContext, ref: CertificateRef): Promise<Buffer> {
+export async function exportServerKey(context: AdminContext, ref: CertificateRef): Promise<Buffer> {
+  return (await take(context, ref, 'pkcs8')).key
+}
+
+/** No letters or digits that look alike. */
+const ALPHABET = 'abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789'
+const LENGTH = 24
+
+/** See Admin.newPfxPassword: 138 bits. */
+export function newPfxPassword(): string {
+  return Array.from({ length: LENGTH }, () => ALPHABET[randomInt(ALPHABET.length)]).join('')
+}
+
+/** See Admin.exportPfx. */
+export async function exportPfx(context: AdminContext, ref: CertificateRef, given?: string): Promise<Pfx> {
+  if (given !== undefined && (given.length !== LENGTH || ![...given].every((sign) => ALPHABET.includes(sign))))
+    throw new Failure('malformed', 'this is no password that was made here: let a new one be made')
+  const password = given ?? newPfxPassword()
+  const { key, certificate } = await take(context, ref, 'pfx')
+  const { issuers } = await chainFor(context.it, certificate)
+  const pkcs12 = await writePkcs12({
+    certificates: [certificate.der, ...issuers.map(({ fields }) => fields.der)],
+    pkcs8: key,
+    password,
+    name: certificate.identifiers[0]?.value ?? certificate.subject,
+  })
+  key.fill(0)
+  return { pkcs12, password }
+}
+
+/** The trail says so before it leaves. */
+async function take(
+  { it, requester }: AdminContext,
+  ref: CertificateRef,
+  form: 'pkcs8' | 'pfx',
+): Promise<{ key: Buffer; certificate: Certificate }> {
   const at = it.clock()
   const certificate = await findCertificate(it.db, ref)
   const profile = certificate?.profileId === undefined ? undefined : await loadProfile(it.db, certificate.profileId)
@@ -62,9 +113,16 @@ export async function exportServerKey({ it, requester }: AdminContext, ref: Cert
       action: 'server_key.exported',
       organizationId,
       subject: { kind: 'server_key', id: kept.id },
-      details: { certificate: certificate.id, serial: certificate.serial, spkiHash },
+      details: { certificate: certificate.id, serial: certificate.serial, spkiHash, form },
     })
-    return { uuid: kept.uuid, sealed: kept.sealed }
+    if (form === 'pfx')
+      await audit(db, requester, at, {
+        action: 'certificate.download_pfx.success',
+        organizationId,
+        subject: { kind: 'certificate', id: certificate.id },
+        details: { serial: certificate.serial },
+      })
+    return { uuid: kept.uuid, sealed: kept.sealed, certificate }
   })
-  return it.vault.open(row.sealed, row.uuid, SERVER_KEY_SEAL)
+  return { key: it.vault.open(row.sealed, row.uuid, SERVER_KEY_SEAL), certificate: row.certificate }
 }

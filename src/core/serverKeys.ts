@@ -13,6 +13,7 @@ import {
   type ServerKeySlot,
   serverKeySlot,
 } from './serverKey.ts'
+import { orderServerKey, type ServerKeyOrder, type ServerKeyWishes } from './serverKeyOrder.ts'
 
 /** Private keys that the server makes for its clients (RFC 7030 section 4.4): sealed at once, handed over with the certificate, then forgotten or kept. */
 export interface ServerKeys {
@@ -20,6 +21,11 @@ export interface ServerKeys {
   slot(profile: RaProfile, asked: Origin): Promise<ServerKeySlot>
   /** The key, made where it is not there yet, in a request for `sign`. Throws as that, badKey, badCsr, unavailable. */
   prepare(draft: ServerKeyDraft): Promise<ServerKey>
+  /**
+   * A new key of which a person wants a certificate with these names, kept here for who may export it (Admin.exportPfx): its request, the origin and the claim for `sign`.
+   * Throws as prepare.
+   */
+  order(profile: RaProfile, wishes: ServerKeyWishes): Promise<ServerKeyOrder>
   /** The private key (PKCS #8, DER), once it is certified and on its way. Throws conflict. */
   handOver(key: ServerKey, how: HandOver): Promise<Buffer>
   /** The secret key of this profile by which a client wants its private key encrypted; undefined where there is none by this identifier. */
@@ -37,6 +43,10 @@ export function createServerKeys(
     prepare: async (draft) => {
       await may(draft.profile)
       return prepareServerKey(it, requester, draft)
+    },
+    order: async (profile, wishes) => {
+      await may(profile)
+      return orderServerKey(it, requester, profile, wishes)
     },
     handOver: (key, how) => handOverServerKey(it, requester, key, how),
     kek: (profile, identifier) => findKek(it, profile, identifier),

@@ -184,6 +184,16 @@ export interface PassphraseMac {
   iterations: number
 }
 
+/** HMAC with SHA-256 of a PKCS #12 file that is written, under a passphrase in its UTF-16 form (RFC 7292 section 5.6). */
+export function passphraseMac(
+  bmp: Buffer,
+  { salt, iterations }: Pick<PassphraseMac, 'salt' | 'iterations'>,
+  content: Buffer,
+): Buffer {
+  const key = deriveKey({ hash: 'sha256', salt, count: iterations, bmp }, 3, 32)
+  return createHmac('sha256', key).update(content).digest()
+}
+
 /** The form of the passphrase under which the MAC fits (RFC 7292 section 4). Throws PkiError: `badSignature` when none does, `unsupported`. */
 export function formThatFits(forms: readonly Passphrase[], mac: PassphraseMac, content: Buffer): Passphrase {
   const hash = HASHES[mac.hashOid]
