@@ -45,10 +45,19 @@ export function createSearches(it: Installation, requester: Requester, reach: Re
     },
     async searchRequests({ kind, ...search }) {
       const { ids, ...rest } = await searchIds(it, requester, kind, { search, reach })
-      const rows = kind === 'sign' ? await signRequests(it, ids, reach) : await revokeRequests(it, ids, reach)
-      return { ...rest, ...pageOf(search), rows }
+      return { ...rest, ...pageOf(search), rows: await requestRows(it, kind, ids, reach) }
     },
   }
+}
+
+/** Requests of which it is known that the reader may see them, the newest first. */
+export function requestRows(
+  it: Installation,
+  kind: 'sign' | 'revoke',
+  ids: number[],
+  reach: Reach = usualReach,
+): Promise<FoundRequest[]> {
+  return kind === 'sign' ? signRequests(it, ids, reach) : revokeRequests(it, ids, reach)
 }
 
 const pageOf = ({ page, size }: Search) => ({ page, size })
