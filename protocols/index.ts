@@ -1,5 +1,6 @@
 import type { Protocol } from '../src/protocol.ts'
 import { acme } from './acme/index.ts'
+import { alpacon } from './alpacon/index.ts'
 import { crl } from './crl/index.ts'
 import { est } from './est/index.ts'
 import { ocsp } from './ocsp/index.ts'
@@ -8,4 +9,4 @@ import { scep } from './scep/index.ts'
 import { upstream } from './upstream/index.ts'
 
 /** The wire contracts that the server speaks. */
-export const protocols: Protocol[] = [acme, ocsp, crl, scep, est, ra, upstream]
+export const protocols: Protocol[] = [acme, ocsp, crl, scep, est, ra, alpacon, upstream]

@@ -104,6 +104,7 @@ function common({ kind, request }: Held, names: Names) {
     lastError: request.lastError ?? null,
     createdAt: request.createdAt,
     expiresAt: request.expiresAt ?? null,
+    endedAt: request.endedAt ?? null,
     findings: request.findings,
   }
 }

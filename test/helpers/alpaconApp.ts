@@ -1,0 +1,216 @@
+import { randomBytes } from 'node:crypto'
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
+import { afterAll, beforeAll, expect } from 'vitest'
+import { alpacon } from '../../protocols/alpacon/index.ts'
+import { type Capability, grantCapability } from '../../src/core/capability.ts'
+import { createOrganization, createUser, type User } from '../../src/core/identity.ts'
+import { enqueueJob } from '../../src/core/jobs.ts'
+import { createSetupLink, useSetupLink } from '../../src/core/login.ts'
+import { system } from '../../src/core/requester.ts'
+import { createToken } from '../../src/core/token.ts'
+import type { TokenScope } from '../../src/core/tokenScope.ts'
+import type { Database } from '../../src/db/open.ts'
+import { transaction } from '../../src/db/transaction.ts'
+import { pemEncode } from '../../src/pki/pem.ts'
+import type { ClientCertificate, Host } from '../../src/protocol.ts'
+import { databases } from './databases.ts'
+import { expectDecided } from './decided.ts'
+import { createWorld, newCsr, type World } from './world.ts'
+
+export const BASE = '/api/cert'
+export const PASSWORD = 'a password of some length'
+
+/** The Alpacon adapter over a whole core, without listeners. Every answer is held against the forms of the contract. */
+export interface AlpaconApp {
+  world: World
+  host: Host
+  /** Superuser. */
+  admin: Person
+  /** Of the organization `default`: may create_cert, revoke_cert and read, no more. */
+  operator: Person
+  /** May approve and read; the rules of `default` name him. */
+  approver: Person
+  /** Administrator of another organization. */
+  stranger: Person
+  person(name: string, more?: PersonDraft): Promise<Person>
+  call(method: string, path: string, sent?: Sent): Promise<Called>
+  /** What the mTLS listener saw. */
+  show(certificate: ClientCertificate | undefined): void
+}
+
+interface PersonDraft {
+  capabilities?: Capability[]
+  admin?: boolean
+  superuser?: boolean
+  organization?: string
+  scope?: TokenScope
+}
+
+export interface Person extends User {
+  token: string
+}
+
+export interface Sent {
+  /** Null: nobody. Absent: the operator. */
+  by?: Person | string | null
+  body?: unknown
+  headers?: Record<string, string>
+  /** Sent as it is. */
+  raw?: Buffer | string
+}
+
+export interface Called {
+  status: number
+  headers: Headers
+  text: string
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of many shapes
+  json: any
+}
+
+export const waits = [{ name: 'a person looks', require: [{ users: ['approver'] }] }]
+
+async function createAlpaconApp(db: Database): Promise<AlpaconApp> {
+  const world = await createWorld(db)
+  const { it, core } = world
+  let certificate: ClientCertificate | undefined
+  const host: Host = {
+    core,
+    db,
+    enqueue: (trx, kind, ref, options) =>
+      enqueueJob(trx, { kind, ref, runAt: options?.runAt ?? it.clock(), at: it.clock() }),
+    baseUrl: 'https://ra.test',
+    mtlsBaseUrl: 'https://mtls.ra.test',
+    httpBaseUrl: it.httpBaseUrl,
+    clock: it.clock,
+    log: it.log,
+    validation: { http01Port: 80, tlsAlpn01Port: 443, networks: '' },
+    secret: randomBytes(32),
+    sourceAddress: () => '192.0.2.7',
+    clientCertificate: () => certificate,
+    accounts: () => undefined,
+  }
+  const rules = { issue: waits, renew: waits, rekey: waits, revoke: waits, export: waits }
+  const { organizationId } = await world.save('default', { rules, protocols: { alpacon: {} } })
+  const change = () => ({ actor: system('test'), at: world.time.now })
+  const person: AlpaconApp['person'] = async (name, { capabilities = [], organization, scope, ...flags } = {}) => {
+    const home =
+      organization === undefined
+        ? organizationId
+        : (await transaction(db, (db) => createOrganization(db, change(), organization))).id
+    return transaction(db, async (db) => {
+      const user = await createUser(db, change(), { name, organizationId: home, ...flags })
+      for (const capability of capabilities)
+        await grantCapability(db, change(), { capability, to: { userId: user.id }, organizationId: home })
+      const draft = { userId: user.id, name: 'test', ...(scope ? { scope } : {}) }
+      return { ...user, token: (await createToken(db, change(), draft)).text }
+    })
+  }
+  const routes = alpacon.routes(host)
+  const operator = await person('operator', { capabilities: ['create_cert', 'revoke_cert', 'read'] })
+  const call: AlpaconApp['call'] = async (method, path, { by = operator, body, headers = {}, raw } = {}) => {
+    const sent = raw ?? (body === undefined ? undefined : JSON.stringify(body))
+    const token = typeof by === 'string' ? by : by?.token
+    const all: Record<string, string> = {
+      ...(token === undefined ? {} : { authorization: `token="${token}"` }),
+      ...(sent === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    }
+    const incoming = new IncomingMessage(new Socket())
+    incoming.method = method
+    incoming.url = `/alpacon${path}`
+    Object.assign(incoming.headers, all)
+    if (sent !== undefined) incoming.push(Buffer.from(sent))
+    incoming.push(null)
+    const bindings = { incoming, outgoing: new ServerResponse(incoming) }
+    const response = await routes.request(`https://ra.test/alpacon${path}`, { method, headers: all }, bindings)
+    const text = await response.text()
+    const called = { status: response.status, headers: response.headers, text, json: text && JSON.parse(text) }
+    holdAgainstContract(called)
+    return called
+  }
+  return {
+    world,
+    host,
+    admin: await person('root', { superuser: true }),
+    operator,
+    approver: await person('approver', { capabilities: ['approve', 'read'] }),
+    stranger: await person('stranger', { admin: true, organization: 'elsewhere' }),
+    person,
+    call,
+    show: (shown) => {
+      certificate = shown
+    },
+  }
+}
+
+/** Whatever has a body is JSON, and a refusal is `{"detail": …}` or a list of sentences for each field. */
+function holdAgainstContract({ status, headers, text, json }: Called): void {
+  expect(headers.get('content-type'), text).toBe(text === '' ? null : 'application/json')
+  if (status < 400) return
+  const { detail, ...fields } = json
+  if (detail !== undefined) expect([typeof detail, fields], text).toEqual(['string', {}])
+  else {
+    expect(Object.keys(fields).length, text).toBeGreaterThan(0)
+    for (const sentences of Object.values(fields)) {
+      expect(sentences, text).not.toEqual([])
+      expect(sentences, text).toEqual((sentences as unknown[]).map(String))
+    }
+  }
+}
+
+/** One app for all tests of a file, on SQLite: the core's own tests loop over both databases. */
+export function useAlpaconApp(): { readonly app: AlpaconApp } {
+  let app: AlpaconApp | undefined
+  let close = async () => {}
+  beforeAll(async () => {
+    const [sqlite] = databases
+    if (!sqlite) throw new Error('there is no database to test with')
+    const opened = await sqlite.open()
+    close = opened.close
+    app = await createAlpaconApp(opened.db)
+  })
+  afterAll(async () => {
+    if (app) await expectDecided(app.world.it.db)
+    await close()
+  })
+  return {
+    get app() {
+      if (!app) throw new Error('the app is there only inside a test')
+      return app
+    },
+  }
+}
+
+/** A password for somebody who has none. */
+export async function givePassword({ world: { it } }: AlpaconApp, { id }: Person): Promise<void> {
+  const { secret } = await transaction(it.db, (db) =>
+    createSetupLink(db, { actor: system('test'), at: it.clock() }, id),
+  )
+  await useSetupLink(it.db, secret, PASSWORD, it.clock())
+}
+
+/** A CSR as the client makes it: RSA, with its organization, names as ordered. */
+export async function csrText(names: string[], subject: Record<string, string> = {}): Promise<string> {
+  const csr = await newCsr(names, { subject: { O: 'default', CN: names[0] ?? '', ...subject } })
+  return pemEncode('CERTIFICATE REQUEST', csr.der)
+}
+
+/** An order as `csr create` makes it, which waits for approval; answers its id. */
+export async function ordered({ call }: AlpaconApp, names: string[], by?: Person): Promise<string> {
+  const sent = by ? { by } : {}
+  const made = await call('POST', `${BASE}/sign-requests/`, {
+    ...sent,
+    body: { domain_list: names, ip_list: [], valid_days: 365 },
+  })
+  await call('PATCH', made.json.submit_url, { ...sent, body: { csr_text: await csrText(names) } })
+  return made.json.id
+}
+
+/** An order that was approved; answers its id, which is its certificate's too. */
+export async function issued(app: AlpaconApp, names: string[]): Promise<string> {
+  const id = await ordered(app, names)
+  const answer = await app.call('POST', `${BASE}/sign-requests/${id}/approve/`, { by: app.approver, body: {} })
+  expect(answer.json.status).toBe('signed')
+  return id
+}
