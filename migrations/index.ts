@@ -24,6 +24,7 @@ import { ra } from './0024-ra.ts'
 import { upstream } from './0025-upstream.ts'
 import { parked } from './0026-parked.ts'
 import { notary } from './0027-notary.ts'
+import { fastpki } from './0028-fastpki.ts'
 import { discovery } from './0030-discovery.ts'
 import { console } from './0031-console.ts'
 import type { Migration } from './columns.ts'
@@ -56,6 +57,7 @@ export const migrations: Record<string, Migration> = {
   '0025-upstream': upstream,
   '0026-parked': parked,
   '0027-notary': notary,
+  '0028-fastpki': fastpki,
   '0030-discovery': discovery,
   '0031-console': console,
 }

@@ -1,0 +1,101 @@
+import { randomBytes } from 'node:crypto'
+import { z } from 'zod'
+import type { AuthorityView } from '../../src/core/admin.ts'
+import { Failure } from '../../src/core/failure.ts'
+import { withTables } from '../../src/db/tables.ts'
+import { transaction } from '../../src/db/transaction.ts'
+import { nameText } from '../../src/pki/name.ts'
+import { findAuthority, type SeenAuthority, seenAuthorities } from './authorityView.ts'
+import { id, integer, text } from './fields.ts'
+import { newProfile } from './newProfile.ts'
+import type { Call } from './operation.ts'
+import { keySizes } from './options.ts'
+import { slugOf } from './slug.ts'
+import { readSubject } from './subjectName.ts'
+import type { FastpkiTables } from './tables.ts'
+
+const DAY = 86_400_000
+
+/** CACreate. */
+export const newAuthority = z.object({
+  name: text(200).min(1),
+  description: text(500).nullish(),
+  subject_dn: text(1000).min(1),
+  key_size: integer(1, 1_000_000).nullish(),
+  valid_days: integer(1, 36_500).nullish(),
+  parent_ca_id: id.nullish(),
+  path_length: integer(0, 10).nullish(),
+  allow_leaf_certs: z.boolean().nullish(),
+  crl_base_url: z.string().nullish(),
+})
+
+type Create = Call<string, unknown, z.output<typeof newAuthority>>
+
+/** Throws Failure: malformed where the organization has one of that name, forbidden, and what the parent's authority throws. Answers its id. */
+export async function createAuthority(call: Create): Promise<number> {
+  const { door, body } = call
+  const subject = nameText(readSubject(body.subject_dn))
+  const parent = body.parent_ca_id ? await findAuthority(call, body.parent_ca_id) : undefined
+  const { organization } = await door.identities.me()
+  const all = await seenAuthorities(call)
+  if (all.some(({ name, view }) => name === body.name && view.organization === organization))
+    throw new Failure('malformed', `A CA of the name ${body.name} is there already`)
+  const made = await door.admin.createAuthority({
+    name: freeSlug(body.name, all),
+    key: keyOf(body.key_size ?? 4096),
+    subject,
+    validity: (body.valid_days ?? 3650) * DAY,
+    ...(parent ? { parent: parent.view.name } : {}),
+    ...(body.path_length == null ? {} : { pathLength: body.path_length }),
+  })
+  await keep(call, made, parent)
+  if (body.allow_leaf_certs ?? true) await newProfile(call, made)
+  return made.id
+}
+
+function keyOf(size: number): 'RSA-2048' | 'RSA-3072' | 'RSA-4096' {
+  const known = keySizes.find((one) => one === size)
+  if (known) return `RSA-${known}`
+  throw new Failure('badKey', `key_size: RSA keys of ${keySizes.join(', ')} bits are made here`)
+}
+
+/** Names are unique over the installation: a name of another organization, which nobody here sees, must not get in the way. */
+function freeSlug(name: string, all: readonly SeenAuthority[]): string {
+  const slug = slugOf(name)
+  const taken = all.some(({ view }) => view.name === slug)
+  return taken || slug !== name ? `${slug}-${randomBytes(3).toString('hex')}` : slug
+}
+
+/** With a child below it an authority made here signs no more leaves, as the contract has it. */
+async function keep(
+  { host, door, body, requester }: Create,
+  made: AuthorityView,
+  parent?: SeenAuthority,
+): Promise<void> {
+  const now = host.clock().getTime()
+  const organizations = await door.admin.organizations()
+  const organizationId = organizations.find(({ name }) => name === made.organization)?.id
+  await transaction(host.db, async (db) => {
+    const tables = withTables<FastpkiTables>(db)
+    await tables
+      .insertInto('fastpki_authorities')
+      .values({
+        authority_id: made.id,
+        organization_id: organizationId ?? 0,
+        name: body.name,
+        description: body.description ?? null,
+        allow_leaf_certs: (body.allow_leaf_certs ?? true) ? 1 : 0,
+        created_by: requester.people[0] ?? null,
+        created_at: now,
+        updated_at: now,
+        deleted_at: null,
+      })
+      .execute()
+    if (parent)
+      await tables
+        .updateTable('fastpki_authorities')
+        .set({ allow_leaf_certs: 0, updated_at: now })
+        .where('authority_id', '=', parent.view.id)
+        .execute()
+  })
+}

@@ -1,0 +1,34 @@
+import type { Certificate } from '../../src/core/certificate.ts'
+import type { CertificateRecord } from '../../src/core/certificateRecord.ts'
+import { Failure } from '../../src/core/failure.ts'
+import type { Call } from './operation.ts'
+
+/** An order over an RA profile, or its certificate. Throws Failure('notFound') alike for none and for one that the caller may not read. */
+export async function findRecord({ door }: Pick<Call, 'door'>, id: number): Promise<CertificateRecord> {
+  const record = await door.list.record(id).catch((error: unknown) => {
+    throw error instanceof Failure && error.code === 'notFound' ? noCertificate() : error
+  })
+  if (!record.profile) throw noCertificate()
+  return record
+}
+
+/** The same, with its certificate. Throws Failure('conflict') while there is none. */
+export async function findIssued(
+  call: Pick<Call, 'door'>,
+  id: number,
+): Promise<CertificateRecord & { certificate: Certificate }> {
+  const { certificate, ...record } = await findRecord(call, id)
+  if (!certificate) throw new Failure('conflict', `There is no certificate yet: its order is ${record.request.status}`)
+  return { ...record, certificate }
+}
+
+/** Whether the caller is who ordered it, over whatever contract: the creator. */
+export function ordered({ requester }: Pick<Call, 'requester'>, { request }: CertificateRecord): boolean {
+  const [own] = requester.people
+  const { kind, people } = request.requester
+  return own !== undefined && people[0] === own && (kind === 'user' || kind === 'token')
+}
+
+function noCertificate(): Failure {
+  return new Failure('notFound', 'Certificate not found')
+}

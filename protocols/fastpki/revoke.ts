@@ -1,0 +1,56 @@
+import { z } from 'zod'
+import { Failure } from '../../src/core/failure.ts'
+import { withTables } from '../../src/db/tables.ts'
+import { certificate, showCertificate } from './certificateView.ts'
+import { text } from './fields.ts'
+import { type Call, operation } from './operation.ts'
+import { findIssued, ordered } from './record.ts'
+import { reasonIn } from './revocationReason.ts'
+import type { FastpkiTables } from './tables.ts'
+
+const revokeRequest = z.object({ reason: text(1000).nullish() })
+
+export const revokeCertificate = operation({
+  method: 'post',
+  path: '/certificates/{id}/revoke',
+  tag: 'certificates',
+  summary: 'Asks for a revocation. 202 while somebody has to decide: the certificate is valid until then.',
+  body: revokeRequest,
+  bodyOptional: true,
+  answer: certificate,
+  async run(call) {
+    const record = await findIssued(call, call.params.id)
+    if (record.certificate.status === 'revoked') throw new Failure('alreadyRevoked', 'Certificate is already revoked')
+    if (record.revocation) throw new Failure('conflict', 'A revocation of this certificate waits already')
+    const given = call.body?.reason?.trim() ?? ''
+    const reason = reasonIn(given)
+    const asked = await call.door.revoke(
+      {
+        protocol: 'fastpki',
+        certificate: record.certificate.id,
+        grounds: ordered(call, record) ? 'account' : 'user',
+        ...(reason ? { reason } : {}),
+        ...(given === '' ? {} : { comment: given }),
+      },
+      keep(call, record.certificate.id, given),
+    )
+    if (asked.status === 'denied')
+      throw new Failure('forbidden', `The certificate was not revoked: ${asked.reason ?? 'the rules say no'}`)
+    const now = await findIssued(call, record.certificate.id)
+    return {
+      status: now.certificate.status === 'revoked' ? 200 : 202,
+      body: showCertificate(now, call.host.clock()),
+    }
+  },
+})
+
+/** The text as it came: the reason in the CRL is only a name. */
+function keep({ host }: Pick<Call, 'host'>, certificate: number, reason: string) {
+  return async (db: Parameters<typeof withTables>[0]): Promise<void> => {
+    if (reason === '') return
+    await withTables<FastpkiTables>(db)
+      .insertInto('fastpki_revocations')
+      .values({ certificate_id: certificate, reason, created_at: host.clock().getTime() })
+      .execute()
+  }
+}

@@ -1,0 +1,298 @@
+import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { readCertificate } from '../../src/pki/certificateReader.ts'
+import { pemDecode, pemEncode } from '../../src/pki/pem.ts'
+import { doorOf, server, useFastpkiApp } from '../helpers/fastpkiApp.ts'
+import { newCsr } from '../helpers/world.ts'
+
+const used = useFastpkiApp()
+
+const fieldsOf = (pem: string) => readCertificate(pemDecode(pem)[0]?.der ?? Buffer.alloc(0))
+const isPair = (key: string, certificate: string) =>
+  createPublicKey(createPrivateKey(key))
+    .export({ type: 'spki', format: 'der' })
+    .equals(new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' }))
+
+describe('a certificate with a key made here', () => {
+  it('comes with its key, its subject and its common name as SAN', async () => {
+    const { app } = used
+    const { status, json } = await app.call('post', `/certificates/?ca_id=${app.ca}`, {
+      body: server('api.example.com', { key_size: 3072, valid_days: 365, include_private_key: true }),
+    })
+    expect(status).toBe(201)
+    expect(json).toMatchObject({
+      common_name: 'api.example.com',
+      subject_dn: 'CN=api.example.com,O=Acme Corp,C=US',
+      certificate_type: 'server',
+      key_size: 3072,
+      valid_days: 365,
+      status: 'valid',
+      issuer_id: app.ca,
+      created_by_user_id: app.operator.id,
+    })
+    expect(isPair(json.private_key, json.certificate)).toBe(true)
+    const { identifiers, serial, extendedKeyUsage } = fieldsOf(json.certificate)
+    expect({ identifiers, serial }).toEqual({
+      identifiers: [{ type: 'dns', value: 'api.example.com' }],
+      serial: json.serial_number,
+    })
+    expect(extendedKeyUsage).toEqual(['1.3.6.1.5.5.7.3.1'])
+  })
+
+  it('has by default a key of 2048 bits and the validity of the profile, or what its options say', async () => {
+    const { app } = used
+    const usual = await app.call('post', `/certificates/?ca_id=${app.ca}`, { body: server('usual.test') })
+    expect(usual.json).toMatchObject({ key_size: 2048, valid_days: 90 })
+    await app.save('shop', { options: { keySize: 4096, validDays: 30 } })
+    const other = await app.call('post', `/certificates/?ca_id=${app.ca}`, { body: server('other.test') })
+    await app.save('shop')
+    expect(other.json).toMatchObject({ key_size: 4096, valid_days: 30 })
+  })
+
+  it('takes the names that are asked, and the common name only where no DNS name is', async () => {
+    const { app } = used
+    const named = await app.call('post', `/certificates/?ca_id=${app.ca}`, {
+      body: server('a.test', { san_dns_names: ['b.test', 'C.test'], san_ip_addresses: ['10.0.0.42', '2001:DB8::1'] }),
+    })
+    expect(fieldsOf(named.json.certificate).identifiers).toEqual([
+      { type: 'dns', value: 'b.test' },
+      { type: 'dns', value: 'c.test' },
+      { type: 'ip', value: '10.0.0.42' },
+      { type: 'ip', value: '2001:db8::1' },
+    ])
+    const address = await app.call('post', `/certificates/?ca_id=${app.ca}`, {
+      body: server('d.test', { san_ip_addresses: ['10.0.0.43'] }),
+    })
+    expect(fieldsOf(address.json.certificate).identifiers.map(({ value }) => value)).toEqual(['d.test', '10.0.0.43'])
+  })
+
+  it('of a client has an e-mail address as SAN where its common name is one, and none where it is not', async () => {
+    const { app } = used
+    const sent = (name: string) => ({ body: server(name, { certificate_type: 'client' }) })
+    const mail = await app.call('post', `/certificates/?ca_id=${app.ca}`, sent('alice@acme.test'))
+    expect(fieldsOf(mail.json.certificate).identifiers).toEqual([{ type: 'email', value: 'alice@acme.test' }])
+    const alice = await app.call('post', `/certificates/?ca_id=${app.ca}`, sent('alice'))
+    expect(alice.json).toMatchObject({ certificate_type: 'client', common_name: 'alice' })
+    expect(fieldsOf(alice.json.certificate)).toMatchObject({ identifiers: [], extendedKeyUsage: ['1.3.6.1.5.5.7.3.2'] })
+  })
+
+  it('of both purposes has names of all kinds', async () => {
+    const { app } = used
+    const more = { certificate_type: 'dual_purpose', san_email_addresses: ['a@b.test'], san_ip_addresses: ['10.0.0.1'] }
+    const { json } = await app.call('post', `/certificates/?ca_id=${app.ca}`, { body: server('dual.test', more) })
+    expect(
+      fieldsOf(json.certificate)
+        .identifiers.map(({ type }) => type)
+        .sort(),
+    ).toEqual(['dns', 'email', 'ip'])
+  })
+
+  it('without include_private_key comes without its key, which nobody gets later either', async () => {
+    const { app } = used
+    const body = server('keyless.test', { include_private_key: false })
+    const { status, json } = await app.call('post', `/certificates/?ca_id=${app.ca}`, { body })
+    expect({ status, key: json.private_key }).toEqual({ status: 201, key: null })
+    expect((await app.call('get', `/certificates/${json.id}/private-key`, { by: app.admin })).status).toBe(404)
+  })
+
+  it('is the same one, with the same key, for the same Idempotency-Key', async () => {
+    const { app } = used
+    const sent = { body: server('again.test'), headers: { 'idempotency-key': 'k1' } }
+    const once = await app.call('post', `/certificates/?ca_id=${app.ca}`, sent)
+    const twice = await app.call('post', `/certificates/?ca_id=${app.ca}`, sent)
+    expect(twice.json).toEqual(once.json)
+    const other = await app.call('post', `/certificates/?ca_id=${app.ca}`, { body: server('again.test') })
+    expect(other.json.id).not.toBe(once.json.id)
+  })
+})
+
+describe('an order with a key made here is refused', () => {
+  it.each([
+    ['an e-mail SAN of a server', server('a.test', { san_email_addresses: ['a@b.test'] }), 400],
+    ['a DNS SAN of a client', server('a', { certificate_type: 'client', san_dns_names: ['a.test'] }), 400],
+    ['an IP SAN of a client', server('a', { certificate_type: 'client', san_ip_addresses: ['10.0.0.1'] }), 400],
+    ['a DNS SAN that is none', server('a.test', { san_dns_names: ['not a name'] }), 400],
+    ['an IP SAN that is none', server('a.test', { san_ip_addresses: ['10.0.0.256'] }), 400],
+    ['an e-mail SAN that is none', server('a', { certificate_type: 'client', san_email_addresses: ['a'] }), 400],
+    ['a key of 1024 bits', server('a.test', { key_size: 1024 }), 400],
+    ['a key of 2049 bits', server('a.test', { key_size: 2049 }), 400],
+    ['a type that the profile does not issue', server('a.test', { certificate_type: 'ca' }), 400],
+    ['a type that is none', server('a.test', { certificate_type: 'mail' }), 422],
+    ['a subject that is none', server('a.test', { subject_dn: 'api' }), 400],
+    [
+      'a subject with an attribute that the contract does not know',
+      server('a.test', { subject_dn: 'CN=a,UID=7' }),
+      400,
+    ],
+    ['an empty subject', server('a.test', { subject_dn: ' ' }), 400],
+    ['no common name', { ...server('a.test'), common_name: undefined }, 422],
+    ['a common name that is empty', { ...server('a.test'), common_name: '' }, 422],
+    ['NUL in the common name', { ...server('a.test'), common_name: 'a\0' }, 422],
+    ['no subject', { ...server('a.test'), subject_dn: undefined }, 422],
+    ['no type', { ...server('a.test'), certificate_type: undefined }, 422],
+    ['a validity of no day', server('a.test', { valid_days: 0 }), 422],
+    ['a list for a name', server('a.test', { common_name: ['a'] }), 422],
+  ])('%s', async (_, body, status) => {
+    const { app } = used
+    expect((await app.call('post', `/certificates/?ca_id=${app.ca}`, { body })).status).toBe(status)
+  })
+
+  it('longer than the profile allows: 403 with the reason, stored as denied', async () => {
+    const { app } = used
+    const body = server('long.test', { valid_days: 366 })
+    const { status, json } = await app.call('post', `/certificates/?ca_id=${app.ca}`, { body })
+    expect({ status, detail: json.detail }).toEqual({ status: 403, detail: expect.stringContaining('365') })
+  })
+
+  it('without a CA, with one that is not there, or a word', async () => {
+    const { app } = used
+    const body = server('a.test')
+    const asked = (query: string, by = app.operator) => app.call('post', `/certificates/${query}`, { body, by })
+    expect((await asked('')).json.detail).toMatchObject([{ type: 'missing', loc: ['query', 'ca_id'] }])
+    expect((await asked('?ca_id=one')).status).toBe(422)
+    expect((await asked('?ca_id=99999')).status).toBe(404)
+    const foreign = await asked(`?ca_id=${app.ca}`, app.stranger)
+    expect(foreign).toMatchObject({ status: 404, json: { detail: 'CA not found' } })
+  })
+
+  it('of a CA without an RA profile that serves this contract', async () => {
+    const { app } = used
+    const root = (await doorOf(app, app.admin).admin.authorities()).find(({ name }) => name === 'root')
+    const { status, json } = await app.call('post', `/certificates/?ca_id=${root?.id}`, { body: server('a.test') })
+    expect({ status, detail: json.detail }).toEqual({
+      status: 400,
+      detail: expect.stringContaining('does not allow issuing leaf certificates'),
+    })
+  })
+
+  it('from who lacks create_cert', async () => {
+    const { app } = used
+    const reader = await app.person('reader', { capabilities: ['read'] })
+    const { status, json } = await app.call('post', `/certificates/?ca_id=${app.ca}`, {
+      body: server('a.test'),
+      by: reader,
+    })
+    expect({ status, detail: json.detail }).toEqual({ status: 403, detail: expect.stringContaining('create_cert') })
+  })
+})
+
+describe('sign-csr', () => {
+  const csrOf = async (names: string[], common = names[0] ?? 'x') => {
+    const { der } = await newCsr(names, { subject: { CN: common, O: 'Acme Corp' } })
+    return pemEncode('CERTIFICATE REQUEST', der)
+  }
+
+  it('takes subject, names and key from the CSR, by the id of the CA or its name', async () => {
+    const { app } = used
+    const csr = await csrOf(['one.test', 'two.test'])
+    for (const ca of [{ ca_id: app.ca }, { ca_name: 'issuing' }]) {
+      const { status, json } = await app.call('post', '/certificates/sign-csr', {
+        body: { csr, certificate_type: 'server', ...ca },
+      })
+      expect({ status, private_key: 'private_key' in json }).toEqual({ status: 201, private_key: false })
+      expect(json.subject_dn).toContain('CN=one.test')
+      expect(json.subject_dn).toContain('O=Acme Corp')
+      expect(fieldsOf(json.certificate).identifiers.map(({ value }) => value)).toEqual(['one.test', 'two.test'])
+    }
+  })
+
+  it('takes what is given in place of the CSR’s, and the common name where there are no names', async () => {
+    const { app } = used
+    const csr = await csrOf(['one.test'])
+    const given = await app.call('post', '/certificates/sign-csr', {
+      body: {
+        ...{ csr, ca_id: app.ca, certificate_type: 'server', valid_days: 7 },
+        ...{ common_name: 'three.test', subject_dn: 'CN=x.test,O=Other', san_dns_names: ['three.test'] },
+      },
+    })
+    expect(given.json).toMatchObject({ subject_dn: 'CN=three.test,O=Other', valid_days: 7 })
+    expect(fieldsOf(given.json.certificate).identifiers).toEqual([{ type: 'dns', value: 'three.test' }])
+    const bare = await app.call('post', '/certificates/sign-csr', {
+      body: { csr: await csrOf([], 'bare.test'), ca_id: app.ca, certificate_type: 'server' },
+    })
+    expect(fieldsOf(bare.json.certificate).identifiers).toEqual([{ type: 'dns', value: 'bare.test' }])
+  })
+
+  it.each([
+    ['neither id nor name of a CA', {}, 400],
+    ['a name that no CA has', { ca_name: 'nowhere' }, 404],
+    ['text that is no CSR', { csr: 'x', ca_name: 'issuing' }, 400],
+    [
+      'PEM that is no CSR',
+      { csr: pemEncode('CERTIFICATE REQUEST', Buffer.from('3000', 'hex')), ca_name: 'issuing' },
+      400,
+    ],
+    ['a certificate for a CSR', { csr: pemEncode('CERTIFICATE', Buffer.from('3000', 'hex')), ca_name: 'issuing' }, 400],
+    ['no type', { ca_name: 'issuing', certificate_type: undefined }, 422],
+    ['a client with DNS names', { ca_name: 'issuing', certificate_type: 'client' }, 400],
+    ['an e-mail SAN of a server', { ca_name: 'issuing', san_email_addresses: ['a@b.test'] }, 400],
+  ])('refuses %s', async (_, change, status) => {
+    const { app } = used
+    const body = { csr: await csrOf(['one.test']), certificate_type: 'server', ...change }
+    expect((await app.call('post', '/certificates/sign-csr', { body })).status).toBe(status)
+  })
+
+  it('refuses a CSR whose signature is not its key’s', async () => {
+    const { app } = used
+    const { der } = await newCsr(['one.test'])
+    const forged = Buffer.from(der)
+    forged.writeUInt8(forged.readUInt8(forged.length - 1) ^ 1, forged.length - 1)
+    const body = { csr: pemEncode('CERTIFICATE REQUEST', forged), certificate_type: 'server', ca_id: app.ca }
+    const { status, json } = await app.call('post', '/certificates/sign-csr', { body })
+    expect({ status, detail: json.detail }).toEqual({ status: 400, detail: expect.stringContaining('Invalid CSR') })
+  })
+
+  it('finds the name of another organization’s CA for a superuser alone', async () => {
+    const { app } = used
+    const body = { csr: await csrOf(['one.test']), certificate_type: 'server', ca_name: 'issuing' }
+    expect((await app.call('post', '/certificates/sign-csr', { body, by: app.stranger })).status).toBe(404)
+    const far = await app.person('far', { superuser: true, organization: 'elsewhere' })
+    expect((await app.call('post', '/certificates/sign-csr', { body, by: far })).status).toBe(201)
+  })
+})
+
+describe('certificates', () => {
+  it('are listed, of one CA or all, and each is there by its id', async () => {
+    const { app } = used
+    const { json: made } = await app.call('post', `/certificates/?ca_id=${app.ca}`, { body: server('listed.test') })
+    const { private_key: _, ...shown } = made
+    for (const query of ['', `?ca_id=${app.ca}`]) {
+      const { json } = await app.call('get', `/certificates/${query}`)
+      expect(json[0]).toEqual(shown)
+    }
+    expect((await app.call('get', `/certificates/${made.id}`)).json).toEqual(shown)
+    const second = await app.call('get', '/certificates/?skip=1&limit=1')
+    expect(second.json).toHaveLength(1)
+    expect(second.json[0].id).toBeLessThan(made.id)
+  })
+
+  it('of another organization are not there, but for a superuser', async () => {
+    const { app } = used
+    const { json } = await app.call('post', `/certificates/?ca_id=${app.ca}`, { body: server('ours.test') })
+    const far = await app.person('distant', { superuser: true, organization: 'elsewhere' })
+    expect((await app.call('get', '/certificates/', { by: app.stranger })).json).toEqual([])
+    expect((await app.call('get', '/certificates/', { by: far })).json[0].id).toBe(json.id)
+    for (const path of ['', '/private-key'])
+      expect((await app.call('get', `/certificates/${json.id}${path}`, { by: app.stranger })).status).toBe(404)
+    expect((await app.call('get', `/certificates/?ca_id=${app.ca}`, { by: app.stranger })).status).toBe(404)
+  })
+
+  it.each(['0', '-1', '99999999', '999999999999999999999'])('number %s is not there', async (id) => {
+    expect((await used.app.call('get', `/certificates/${id}`)).status).toBe(404)
+  })
+
+  it('that the installation has for itself are nobody’s here', async () => {
+    const { app } = used
+    const { rows } = await doorOf(app, app.admin).list.certificates({ authority: 'root' })
+    expect(rows.length).toBeGreaterThan(0)
+    expect((await app.call('get', `/certificates/${rows[0]?.id}`, { by: app.admin })).status).toBe(404)
+  })
+
+  it('past their end are expired', async () => {
+    const { app } = used
+    const body = server('short.test', { valid_days: 1 })
+    const { json } = await app.call('post', `/certificates/?ca_id=${app.ca}`, { body })
+    app.world.time.pass(2 * 86_400_000)
+    expect((await app.call('get', `/certificates/${json.id}`)).json.status).toBe('expired')
+  })
+})
