@@ -1,0 +1,81 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { Failure } from '../../src/core/failure.ts'
+import type { RaProfile } from '../../src/core/profile.ts'
+import type { SignRequest } from '../../src/core/request.ts'
+import { type Csr, parseCsr, readKeptCsr, withoutChallenge } from '../../src/pki/csr.ts'
+import { PkiError } from '../../src/pki/error.ts'
+import { pemDecode, pemEncode } from '../../src/pki/pem.ts'
+import type { Call } from './operation.ts'
+import { profileFor } from './profileChoice.ts'
+import { insertRow, nextRound, numberRow, originOf } from './requestRow.ts'
+import type { Current } from './requestState.ts'
+
+/** The one request in a text. Throws Failure('malformed' | 'badCsr') in the contract's words. */
+function readCsr(text: string): Csr {
+  const [block, another] = decoded(text)
+  if (!block || another) throw new Failure('malformed', 'invalid request: could not decode PEM block')
+  if (block.label !== 'CERTIFICATE REQUEST' && block.label !== 'NEW CERTIFICATE REQUEST')
+    throw new Failure('malformed', "invalid request: expected PEM block type 'CERTIFICATE REQUEST'")
+  try {
+    return parseCsr(block.der)
+  } catch (error) {
+    if (!(error instanceof PkiError)) throw error
+    if (error.kind === 'malformed')
+      throw new Failure('malformed', `invalid request: could not parse CSR: ${error.message}`, { cause: error })
+    throw new Failure('badCsr', error.message, { cause: error })
+  }
+}
+
+function decoded(text: string) {
+  try {
+    return pemDecode(text)
+  } catch (error) {
+    if (!(error instanceof PkiError)) throw error
+    throw new Failure('malformed', `invalid request: could not decode PEM block: ${error.message}`, { cause: error })
+  }
+}
+
+function orderOf(call: Pick<Call, 'door'>, profile: RaProfile, csr: Csr) {
+  const identifiers = call.door.requestedNames(profile, csr)
+  return { profile, protocol: 'notary', action: 'issue', csr, identifiers, refusal: 'store' } as const
+}
+
+/** A new certificate request, as an order of whoever calls. Answers its number. */
+export async function order(call: Call<{ csr: string }>): Promise<number> {
+  const { host, door, body } = call
+  const csr = readCsr(body.csr)
+  const profile = await profileFor(call)
+  const ref = randomUUID()
+  const row = {
+    ref,
+    organization_id: profile.organizationId,
+    live_hash: createHash('sha256').update(csr.der).digest('hex'),
+    csr: csr.challengePassword === undefined ? body.csr : pemEncode('CERTIFICATE REQUEST', withoutChallenge(csr).der),
+    created_at: host.clock().getTime(),
+  }
+  const origin = originOf({ ref, round: 0 })
+  const { request } = await door.sign({ ...orderOf(call, profile, csr), origin }, (db) => insertRow(db, row))
+  await numberRow(host.db, ref, request.id)
+  return request.id
+}
+
+/**
+ * The same once more, over that profile: whoever asked first asks, so that whoever calls may decide on it. What waits is withdrawn before.
+ * Throws what Door.sign throws, and then nothing has changed.
+ */
+export async function orderAgain(
+  { host, door }: Pick<Call, 'host' | 'door'>,
+  { row, request }: Current,
+  profile: RaProfile,
+  why: string,
+): Promise<SignRequest> {
+  if (!request.csr) throw new Failure('conflict', 'this order has no certificate request')
+  const asker = host.core.as(request.requester)
+  const draft = orderOf({ door: asker }, profile, readKeptCsr(request.csr))
+  await asker.simulate(draft)
+  if (request.status === 'requested' || request.status === 'signing')
+    await door.approvals.cancel('sign', request.id, why)
+  const origin = originOf({ ref: row.ref, round: row.round + 1 })
+  const made = await asker.sign({ ...draft, origin }, (db) => nextRound(db, row))
+  return made.request
+}
