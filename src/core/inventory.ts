@@ -38,6 +38,7 @@ import { associate, dissociate, entriesOf, type LocationEntry, readEntries } fro
 import { readSignRequest } from './records.ts'
 import type { RequestRef } from './request.ts'
 import type { Requester } from './requester.ts'
+import { isKept } from './serverKeyExport.ts'
 import type { CoreTables } from './tables.ts'
 import { setValidation, showValidation, type ValidationSettings } from './validationSettings.ts'
 
@@ -61,6 +62,8 @@ export interface InventoryEntry {
   trustedCa?: boolean
   /** Its private key was made by the server, and is kept. */
   privateKey: boolean
+  /** The server made its private key for export (Admin.exportPfx), and has it still. */
+  exportable: boolean
   compliance: Compliance
   /** Absent: it was never validated. */
   validation?: KeptValidation
@@ -200,6 +203,7 @@ async function readEntry({ it, requester }: AdminContext, ref: RequestRef): Prom
     metadata: kept ? JSON.parse(kept.metadata) : [],
     ...(isCa ? { trustedCa: item.foreign ? kept?.trusted_ca === 1 : true } : {}),
     privateKey: certificate !== undefined && (await isHeld(it.db, certificate)),
+    exportable: certificate !== undefined && (await isKept(it.db, certificate)),
     compliance: complianceOf(request, certificate, chain),
     ...(validation ? { validation } : {}),
     locations,

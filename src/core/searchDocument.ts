@@ -233,7 +233,7 @@ function ending({ created_at, ended_at, expires_at }: Pick<OrderRow, 'created_at
 }
 
 /** Of a subject as RFC 4514 text. One that does not read back has none. */
-function commonNamesOf(subject: string): string[] {
+export function commonNamesOf(subject: string): string[] {
   try {
     const name = parseNameText(subject)
     return name.flat().flatMap(({ type, value }) => (type === 'CN' ? [value] : []))

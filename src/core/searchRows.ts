@@ -1,12 +1,16 @@
 import { readApart } from '../db/apart.ts'
 import { withTables } from '../db/tables.ts'
+import { readTbs } from '../pki/certificateReader.ts'
+import { children, readTlv } from '../pki/der.ts'
+import { PkiError } from '../pki/error.ts'
 import type { Identifier } from '../pki/identifier.ts'
-import { nameText } from '../pki/name.ts'
+import { decodeName, nameText } from '../pki/name.ts'
 import type { Installation } from './installation.ts'
 import type { CertificateRow, RequestRow } from './listing.ts'
 import type { WantedCertificate } from './request.ts'
 import type { Requester } from './requester.ts'
 import { type Found, type Search, searchIds, usualReach } from './search.ts'
+import { commonNamesOf } from './searchDocument.ts'
 import type { Reach } from './searchPlan.ts'
 import type { AllTables } from './searchTables.ts'
 
@@ -14,6 +18,11 @@ import type { AllTables } from './searchTables.ts'
 export interface FoundCertificate extends CertificateRow {
   /** SHA-256 of the DER, lower-case hex. */
   fingerprint: string
+  commonName: string | null
+  /** RFC 4514 text of the issuer's name; empty where it does not read. */
+  issuer: string
+  /** Whole days until it ends, below 0 afterwards. */
+  daysLeft: number
   /** P-256, RSA-2048 and so on. */
   keyAlgorithm: string
   source: string
@@ -26,6 +35,17 @@ export interface FoundRequest extends RequestRow {
   /** issue, renew, rekey; revoke. */
   action: string
   authority: string
+  /** local, manual, acme: how the authority signs. */
+  authorityKind: string
+  /** The authority's owner, who decides where no rule names others. */
+  administrator: string | null
+  commonName: string | null
+  /** Milliseconds for which the certificate was asked; null for a revocation. */
+  validity: number | null
+  /** RFC 5280 reason name of a revocation. */
+  code: string | null
+  /** What is to be revoked. */
+  certificate: { id: number; serial: string } | null
   endedAt: Date | null
   /** Milliseconds from the order to its end. */
   duration: number | null
@@ -75,7 +95,7 @@ async function certificates(
     .leftJoin('ra_profiles', 'ra_profiles.id', 'certificates.profile_id')
     .select(['certificates.id', 'sign_requests.uuid', 'sign_requests.protocol', 'sign_requests.requester'])
     .select(['serial', 'subject', 'identifiers', 'certificates.status', 'not_before', 'not_after', 'revoked_at'])
-    .select(['revocation_reason', 'fingerprint', 'key_algorithm', 'source', 'certificates.created_at'])
+    .select(['revocation_reason', 'fingerprint', 'key_algorithm', 'source', 'certificates.created_at', 'der'])
     .select(['authorities.name as authority', 'ra_profiles.name as profile'])
     .where('certificates.id', 'in', ids)
     .orderBy('certificates.id', 'desc')
@@ -85,6 +105,10 @@ async function certificates(
     uuid: row.uuid,
     serial: row.serial,
     fingerprint: row.fingerprint,
+    commonName: commonNamesOf(row.subject)[0] ?? null,
+    // A reading thread gives plain octets.
+    issuer: issuerOf(Buffer.from(row.der)),
+    daysLeft: Math.floor((row.not_after - now) / 86_400_000),
     subject: row.subject,
     names: valuesOf(JSON.parse(row.identifiers)),
     profile: row.profile,
@@ -116,6 +140,8 @@ const shown = [
   'asked.ended_at',
   'ra_profiles.name as profile',
   'authorities.name as authority',
+  'authorities.kind as authority_kind',
+  'users.name as administrator',
 ] as const
 
 async function signRequests({ db }: Installation, ids: number[], { within }: Reach): Promise<FoundRequest[]> {
@@ -123,13 +149,23 @@ async function signRequests({ db }: Installation, ids: number[], { within }: Rea
   const query = withTables<AllTables>(db)
     .selectFrom('sign_requests as asked')
     .innerJoin('authorities', 'authorities.id', 'asked.authority_id')
+    .leftJoin('users', 'users.id', 'authorities.owner_id')
     .leftJoin('ra_profiles', 'ra_profiles.id', 'asked.profile_id')
     .select([...shown, 'asked.action', 'asked.wanted'])
     .where('asked.id', 'in', ids)
     .orderBy('asked.id', 'desc')
   return (await readApart(db, query, within)).map((row) => {
-    const { subject, identifiers }: WantedCertificate = JSON.parse(row.wanted)
-    return { ...common(row), kind: 'sign', action: row.action, names: namesOr(nameText(subject), identifiers) }
+    const { subject, identifiers, validity, notBefore, notAfter }: WantedCertificate = JSON.parse(row.wanted)
+    return {
+      ...common(row),
+      kind: 'sign',
+      action: row.action,
+      names: namesOr(nameText(subject), identifiers),
+      commonName: subject.flat().find(({ type }) => type === 'CN')?.value ?? null,
+      validity: notAfter === undefined ? validity : notAfter - (notBefore ?? row.created_at),
+      code: null,
+      certificate: null,
+    }
   })
 }
 
@@ -138,14 +174,26 @@ async function revokeRequests({ db }: Installation, ids: number[], { within }: R
   const query = withTables<AllTables>(db)
     .selectFrom('revoke_requests as asked')
     .innerJoin('authorities', 'authorities.id', 'asked.authority_id')
+    .leftJoin('users', 'users.id', 'authorities.owner_id')
     .leftJoin('ra_profiles', 'ra_profiles.id', 'asked.profile_id')
     .leftJoin('certificates', 'certificates.id', 'asked.certificate_id')
-    .select([...shown, 'certificates.subject', 'certificates.identifiers'])
+    .select([...shown, 'asked.code', 'certificates.subject', 'certificates.identifiers'])
+    .select(['certificates.id as certificate_id', 'certificates.serial'])
     .where('asked.id', 'in', ids)
     .orderBy('asked.id', 'desc')
   return (await readApart(db, query, within)).map((row) => {
     const names = namesOr(row.subject ?? '', JSON.parse(row.identifiers ?? '[]'))
-    return { ...common(row), kind: 'revoke', action: 'revoke', names }
+    const { certificate_id: id, serial } = row
+    return {
+      ...common(row),
+      kind: 'revoke',
+      action: 'revoke',
+      names,
+      commonName: commonNamesOf(row.subject ?? '')[0] ?? null,
+      validity: null,
+      code: row.code,
+      certificate: id === null || serial === null ? null : { id, serial },
+    }
   })
 }
 
@@ -163,6 +211,8 @@ interface Asked {
   ended_at: number | null
   profile: string | null
   authority: string
+  authority_kind: string
+  administrator: string | null
 }
 
 function common(row: Asked) {
@@ -173,6 +223,8 @@ function common(row: Asked) {
     protocol: row.protocol,
     profile: row.profile ?? '',
     authority: row.authority,
+    authorityKind: row.authority_kind,
+    administrator: row.administrator,
     requester: nameOfRequester(row.requester),
     source: row.source_address,
     reason: row.reason,
@@ -192,4 +244,15 @@ const nameOfRequester = (json: string): string => (JSON.parse(json) as Requester
 function namesOr(subject: string, identifiers: readonly Identifier[]): string[] {
   if (identifiers.length > 0) return valuesOf(identifiers)
   return subject === '' ? [] : [subject]
+}
+
+/** Only the head of the certificate is read. */
+function issuerOf(der: Buffer): string {
+  try {
+    const [tbs] = children(readTlv(der), 3)
+    return tbs ? nameText(decodeName(readTbs(tbs).issuer)) : ''
+  } catch (error) {
+    if (error instanceof PkiError) return ''
+    throw error
+  }
 }

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto'
+import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import { writePkcs12 } from '../pki/pkcs12.ts'
@@ -125,4 +126,20 @@ async function take(
     return { uuid: kept.uuid, sealed: kept.sealed, certificate }
   })
   return { key: it.vault.open(row.sealed, row.uuid, SERVER_KEY_SEAL), certificate: row.certificate }
+}
+
+/** Whether there is a key of a certificate that may be exported. */
+export async function isKept(
+  db: Database,
+  { spkiHash, organizationId }: Pick<Certificate, 'spkiHash' | 'organizationId'>,
+): Promise<boolean> {
+  const row = await withTables<CoreTables>(db)
+    .selectFrom('server_keys')
+    .select('id')
+    .where('spki_hash', '=', spkiHash)
+    .where('organization_id', '=', organizationId)
+    .where('keep', '=', 1)
+    .where('sealed', 'is not', null)
+    .executeTakeFirst()
+  return row !== undefined
 }
