@@ -41,7 +41,7 @@ export type RequestAttribute = z.output<typeof requestAttribute>
 /** So many attributes in one place; more are nobody's honest order. */
 export const requestAttributes = z.array(requestAttribute).max(100)
 
-/** An attribute as answers show it; the content of secrets is left out. */
+/** An attribute as answers show it; the content of secrets is left out, and what a credential holds. An item of v3 names its type. */
 export const responseAttribute = z
   .object({
     uuid: z.string().optional(),
@@ -63,11 +63,16 @@ export const baseAttribute = z
     description: z.string(),
     version: z.int(),
     type: z.string(),
-    contentType: z.string(),
+    /** Of 3, whose form of an attribute it has. */
+    schemaVersion: z.string().optional(),
+    /** A group has none, and neither a content before it is asked for by its callback. */
+    contentType: z.string().optional(),
     content: z.array(z.object({ reference: z.string().optional(), data: z.unknown() })).optional(),
     properties: z.object({
       label: z.string(),
       visible: z.boolean(),
+      group: z.string().optional(),
+      resource: z.string().optional(),
       required: z.boolean(),
       readOnly: z.boolean(),
       list: z.boolean(),
@@ -78,6 +83,21 @@ export const baseAttribute = z
     constraints: z
       .array(z.object({ type: z.string(), description: z.string(), errorMessage: z.string(), data: z.unknown() }))
       .optional(),
+    attributeCallback: z
+      .object({
+        callbackContext: z.string(),
+        callbackMethod: z.string(),
+        mappings: z.array(
+          z.object({
+            from: z.string(),
+            attributeType: z.string(),
+            attributeContentType: z.string(),
+            to: z.string(),
+            targets: z.array(z.string()),
+          }),
+        ),
+      })
+      .optional(),
   })
   .meta({ id: 'BaseAttribute' })
 export type BaseAttribute = z.output<typeof baseAttribute>
@@ -85,6 +105,7 @@ export type BaseAttribute = z.output<typeof baseAttribute>
 export function asResponse(attribute: RequestAttribute, label = attribute.name): ResponseAttribute {
   const contentType = attribute.contentType ?? 'string'
   const content = contentType === 'secret' ? undefined : attribute.content
+  const shown = (data: unknown) => (contentType === 'credential' ? withoutHeld(data) : data)
   return {
     ...(attribute.uuid ? { uuid: attribute.uuid } : {}),
     name: attribute.name,
@@ -92,8 +113,24 @@ export function asResponse(attribute: RequestAttribute, label = attribute.name):
     type: 'data',
     contentType,
     ...(content
-      ? { content: content.map(({ reference, data }) => ({ ...(reference ? { reference } : {}), data })) }
+      ? {
+          content: content.map(({ reference, data }) => ({
+            ...(reference ? { reference } : {}),
+            data: shown(data),
+            ...itemType(attribute.version, contentType),
+          })),
+        }
       : {}),
     version: attribute.version,
   }
+}
+
+/** Items of v3 say their type themselves. */
+export function itemType(version: string | undefined, contentType: string): { contentType?: string } {
+  return version === 'v3' ? { contentType } : {}
+}
+
+function withoutHeld(credential: unknown): unknown {
+  const { uuid, name, kind } = credential as Record<string, unknown>
+  return { uuid, name, ...(kind === undefined ? {} : { kind }) }
 }

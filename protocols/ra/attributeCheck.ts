@@ -1,16 +1,24 @@
+import { isDeepStrictEqual } from 'node:util'
 import { RE2JS } from '@bufbuild/re2'
+import { z } from 'zod'
 import type { RequestAttribute } from './attribute.ts'
+import { askedOf } from './attributeDepends.ts'
 import { Unprocessable } from './errors.ts'
 import type { AttributeDefinition } from './options.ts'
 
 type Datum = unknown
 
-/** One sentence for each thing in which attributes are not what a schema asks for; none: they are good. Pure. */
+/**
+ * One sentence for each thing in which attributes are not what a schema asks for; none: they are good. Pure.
+ * `part`: others were given before, so that none is missing.
+ */
 export function attributeProblems(
   definitions: readonly AttributeDefinition[],
   given: readonly RequestAttribute[],
+  { part = false } = {},
 ): string[] {
-  const known = new Map(definitions.map((definition) => [definition.name, definition]))
+  const asked = askedOf(definitions, given)
+  const known = new Map(asked.map((definition) => [definition.name, definition]))
   const seen = new Set<string>()
   const problems: string[] = []
   for (const attribute of given) {
@@ -20,27 +28,47 @@ export function attributeProblems(
     else problems.push(...problemsOf(definition, attribute))
     seen.add(attribute.name)
   }
-  for (const { name, required } of definitions)
-    if (required && !seen.has(name)) problems.push(`Attribute ${name} is required`)
+  if (part) return problems
+  for (const { name, required, default: value } of asked)
+    if (required && value === undefined && !seen.has(name)) problems.push(`Attribute ${name} is required`)
   return problems
 }
 
 /** Throws Unprocessable with what attributeProblems finds. */
-export function checkAttributes(definitions: readonly AttributeDefinition[], given: readonly RequestAttribute[]): void {
-  const problems = attributeProblems(definitions, given)
+export function checkAttributes(
+  definitions: readonly AttributeDefinition[],
+  given: readonly RequestAttribute[],
+  how?: { part: boolean },
+): void {
+  const problems = attributeProblems(definitions, given, how)
   if (problems.length > 0) throw new Unprocessable(problems)
 }
 
-/** The same with the types that their definitions say, whether or not a client names them: by these secrets are told from the rest. */
+/**
+ * The same with the types that their definitions say, whether or not a client names them: by these secrets are told from the rest.
+ * What has a default and is not among them follows, unless they are only a part.
+ */
 export function withTypes(
   definitions: readonly AttributeDefinition[],
   given: readonly RequestAttribute[] | null | undefined,
+  { part = false } = {},
 ): RequestAttribute[] {
-  const types = new Map(definitions.map(({ name, contentType }) => [name, contentType]))
-  return (given ?? []).map((attribute) => {
+  const asked = askedOf(definitions, given ?? [])
+  const types = new Map(asked.map(({ name, contentType }) => [name, contentType]))
+  const typed = (given ?? []).map((attribute) => {
     const contentType = types.get(attribute.name) ?? attribute.contentType
     return contentType ? { ...attribute, contentType } : attribute
   })
+  if (part) return typed
+  const names = new Set(typed.map(({ name }) => name))
+  return [
+    ...typed,
+    ...asked.flatMap(({ type, name, contentType, default: data }): RequestAttribute[] =>
+      data === undefined || type === 'info' || names.has(name)
+        ? []
+        : [{ name, contentType, content: [{ data }], version: 'v2' }],
+    ),
+  ]
 }
 
 /** The one value of an attribute. */
@@ -49,21 +77,26 @@ export function firstValue(given: readonly RequestAttribute[], name: string): Da
 }
 
 function problemsOf(definition: AttributeDefinition, { content, contentType }: RequestAttribute): string[] {
-  const { name, required, multiSelect } = definition
+  const { type, name, required, multiSelect, readOnly } = definition
   const say = (what: string) => `Attribute ${name}: ${what}`
+  if (type === 'info') return [say('is only read: leave it out')]
   if (contentType && contentType !== definition.contentType)
     return [say(`content type is ${definition.contentType}, not ${contentType}`)]
   const data = (content ?? []).map((item) => item.data)
   if (data.length === 0) return required ? [say('a value is required')] : []
   if (data.length > 1 && !multiSelect) return [say('takes one value')]
+  if (readOnly && !data.every((datum) => isDeepStrictEqual(datum, definition.default)))
+    return [say('is fixed: leave it out')]
   return data.flatMap((datum) => valueProblems(definition, datum)).map(say)
 }
 
 function valueProblems(definition: AttributeDefinition, datum: Datum): string[] {
-  const { contentType, choices, constraints } = definition
+  const { contentType, choices, constraints, extensible, dependsOn, choicesBy } = definition
   const wrong = forms[contentType](datum)
   if (wrong !== undefined) return [wrong]
-  if (choices && !choices.some((choice) => choice === datum)) return [`is one of ${choices.join(', ')}`]
+  if (choicesBy && !choices) return [`cannot be chosen before ${dependsOn} is answered`]
+  if (choices && !extensible && !choices.some((choice) => choice === datum))
+    return [choices.length > 0 ? `is one of ${choices.join(', ')}` : `has nothing to choose with this ${dependsOn}`]
   return constraints.flatMap((constraint) => {
     const broken = constraintProblem(constraint, datum)
     return broken === undefined ? [] : [constraint.errorMessage ?? broken]
@@ -128,6 +161,14 @@ const forms: Record<AttributeDefinition['contentType'], Form> = {
     isObject(datum) && isText(datum.content) === undefined && isText(datum.fileName) === undefined
       ? undefined
       : 'is a file: content in base64, fileName, mimeType',
+  credential: (datum) =>
+    isObject(datum) && isText(datum.uuid) === undefined && isText(datum.name) === undefined
+      ? undefined
+      : 'is a credential: uuid, name, kind',
+  object: (datum) =>
+    isObject(datum) && JSON.stringify(datum).length <= 65_536 ? undefined : 'is an object of at most 64 KiB',
+  resource: (datum) =>
+    isObject(datum) && z.guid().safeParse(datum.uuid).success ? undefined : 'is a resource: uuid, name',
   codeblock: (datum) =>
     isObject(datum) && isText(datum.language) === undefined && isText(datum.code) === undefined
       ? undefined

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { RaProfile } from '../../src/core/profile.ts'
-import type { BaseAttribute } from './attribute.ts'
+import { type BaseAttribute, itemType } from './attribute.ts'
 import { type AttributeDefinition, type RaOptions, raOptions } from './options.ts'
 
 const DAY = 86_400_000
@@ -62,26 +62,38 @@ export function optionsOf(profile: RaProfile): RaOptions {
 }
 
 /** As the contract writes a schema's entry. */
-export function asBaseAttribute(profile: Pick<RaProfile, 'uuid'>, definition: AttributeDefinition): BaseAttribute {
-  const { name, label, description, contentType, required, choices, multiSelect, constraints } = definition
+export function asBaseAttribute(
+  profile: Pick<RaProfile, 'uuid'>,
+  definition: AttributeDefinition,
+  others: readonly AttributeDefinition[] = [],
+): BaseAttribute {
+  const { type = 'data', name, label, description, contentType, required, multiSelect, constraints } = definition
+  const { choices, choicesBy, extensible = false, visible = true, readOnly = false, group, resource } = definition
+  const list = (choices ?? choicesBy) !== undefined
+  const isGroup = type === 'group'
+  // Resources are of the third version of attributes alone.
+  const third = contentType === 'resource'
   return {
     uuid: attributeUuid(profile, name),
     name,
     description,
-    version: 2,
-    type: 'data',
-    contentType,
-    ...(choices ? { content: choices.map((data) => ({ reference: String(data), data })) } : {}),
+    version: third ? 3 : 2,
+    ...(third ? { schemaVersion: 'v3' } : {}),
+    type,
+    ...(isGroup ? {} : { contentType, ...contentOf(definition) }),
     properties: {
       label: label ?? name,
-      visible: true,
+      visible,
+      ...(group === undefined ? {} : { group }),
+      ...(resource === undefined ? {} : { resource }),
       required,
-      readOnly: false,
-      list: choices !== undefined,
+      readOnly: readOnly || type === 'info',
+      list,
       multiSelect,
       protectionLevel: contentType === 'secret' ? 'encrypted' : 'none',
-      extensibleList: false,
+      extensibleList: extensible,
     },
+    ...callbackOf(definition, others),
     ...(constraints.length > 0
       ? {
           constraints: constraints.map(({ type, data, errorMessage }) => ({
@@ -93,6 +105,41 @@ export function asBaseAttribute(profile: Pick<RaProfile, 'uuid'>, definition: At
         }
       : {}),
   }
+}
+
+/** What may be chosen; where nothing is, what holds unless something else is answered. */
+function contentOf({ contentType, choices, default: data }: AttributeDefinition): Pick<BaseAttribute, 'content'> {
+  if (choices) return { content: choiceItems(choices, contentType) }
+  return data === undefined ? {} : { content: choiceItems([data], contentType) }
+}
+
+export function choiceItems(
+  choices: readonly unknown[],
+  contentType: string,
+): { reference?: string; data: unknown; contentType?: string }[] {
+  const version = contentType === 'resource' ? 'v3' : 'v2'
+  return choices.map((data) => ({
+    ...(typeof data === 'object' ? {} : { reference: String(data) }),
+    data,
+    ...itemType(version, contentType),
+  }))
+}
+
+/** How a client asks what an answer makes of this question. */
+function callbackOf(
+  { dependsOn, choicesBy, questionsBy }: AttributeDefinition,
+  others: readonly AttributeDefinition[],
+): Pick<BaseAttribute, 'attributeCallback'> {
+  const before = others.find(({ name }) => name === dependsOn)
+  if (!before || (choicesBy ?? questionsBy) === undefined) return {}
+  const mapping = {
+    from: before.name,
+    attributeType: 'data',
+    attributeContentType: before.contentType,
+    to: before.name,
+    targets: ['body'],
+  }
+  return { attributeCallback: { callbackContext: 'raProfiles', callbackMethod: 'POST', mappings: [mapping] } }
 }
 
 /** The same for the same profile and name for ever: a UUID of version 8 (RFC 9562 section 5.8) over both. */

@@ -20,7 +20,8 @@ function listing(
     answer: z.array(baseAttribute),
     async run(call) {
       const { profile } = await placeOf(call)
-      return { body: definitions(profile).map((definition) => asBaseAttribute(profile, definition)) }
+      const all = definitions(profile)
+      return { body: all.map((definition) => asBaseAttribute(profile, definition, all)) }
     },
   })
 }

@@ -1,6 +1,6 @@
 import type { CustomAttribute } from '../../src/core/customAttribute.ts'
 import type { KeptWithOrder } from '../../src/core/inventoryOrdered.ts'
-import type { RequestAttribute, ResponseAttribute } from './attribute.ts'
+import { itemType, type RequestAttribute, type ResponseAttribute } from './attribute.ts'
 import { Unprocessable } from './errors.ts'
 
 /** Custom attributes as the core keeps them. Throws Unprocessable for one that does not say its type. */
@@ -44,7 +44,11 @@ export function customAttributeView(attribute: CustomAttribute, type: 'custom' |
     label: label ?? name,
     type,
     contentType,
-    content: content.map(({ reference, data }) => ({ ...(reference === undefined ? {} : { reference }), data })),
+    content: content.map(({ reference, data }) => ({
+      ...(reference === undefined ? {} : { reference }),
+      data,
+      ...itemType(version, contentType),
+    })),
     version: version ?? 'v2',
   }
 }

@@ -6,6 +6,7 @@ import type { Identifier } from '../../src/pki/identifier.ts'
 import { type Name, nameProblems, parseNameText } from '../../src/pki/name.ts'
 import type { RequestAttribute } from './attribute.ts'
 import { attributeProblems, firstValue } from './attributeCheck.ts'
+import { everyQuestion } from './attributeDepends.ts'
 import { issueDefinitions, VARIANT } from './attributeSchema.ts'
 import { Unprocessable } from './errors.ts'
 import type { AttributeDefinition } from './options.ts'
@@ -89,7 +90,9 @@ export function attributesOf(
   profile: RaProfile,
   { extensionData }: Pick<EndEntityDraft, 'extensionData'>,
 ): RequestAttribute[] {
-  const definitions = new Map(issueDefinitions(profile).map((definition) => [definition.name, definition]))
+  const definitions = new Map(
+    everyQuestion(issueDefinitions(profile)).map((definition) => [definition.name, definition]),
+  )
   const attributes = new Map<string, RequestAttribute>()
   for (const { name, value } of extensionData) {
     const definition = definitions.get(name)

@@ -7,6 +7,7 @@ import { attributeOperations, availableOperations } from './attributes.ts'
 import { authorityOperations } from './authorities.ts'
 import { authorityInstanceOperations } from './authorityInstances.ts'
 import { blockedKeyOperations } from './blockedKeys.ts'
+import { attributeCallback } from './callback.ts'
 import { certificateByUuid } from './certificates.ts'
 import { cmpProfileOperations } from './cmpProfiles.ts'
 import { configurationOperations } from './configuration.ts'
@@ -99,6 +100,7 @@ export const operations: readonly Operation[] = [
   legacyIssue,
   legacyRevoke,
   ...legacyLookups,
+  attributeCallback,
   ...raProfileListOperations,
   ...raProfileOperations,
   ...raProfileProtocolOperations,

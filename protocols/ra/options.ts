@@ -26,29 +26,82 @@ const constraint = z.discriminatedUnion('type', [
   }),
 ])
 
-/** What a profile asks of whoever orders over REST, beside the CSR. */
-export const attributeDefinition = z.strictObject({
-  name: z.string().regex(/^[A-Za-z][A-Za-z0-9_.-]{0,62}$/, 'letters, digits, dots, dashes and underscores'),
+const name = z.string().regex(/^[A-Za-z][A-Za-z0-9_.-]{0,62}$/, 'letters, digits, dots, dashes and underscores')
+const choices = z.array(z.union([text(500), z.number(), z.boolean()])).max(200)
+
+/** A question, whatever was answered before. */
+const question = z.strictObject({
+  /** data: answered; info: only read; group: brings further questions. */
+  type: z.enum(['data', 'info', 'group']).optional(),
+  name,
   label: text(100).optional(),
   description: text(500).default(''),
-  contentType: z.enum(contentTypes).exclude(['credential', 'resource', 'object']),
+  /** Under which heading a form shows it. */
+  group: text(100).optional(),
+  /** False: for programs, and not for forms. */
+  visible: z.boolean().optional(),
+  contentType: z.enum(contentTypes),
   required: z.boolean().default(false),
   /** One of these, or several with multiSelect. */
-  choices: z
-    .array(z.union([text(500), z.number(), z.boolean()]))
-    .max(200)
-    .optional(),
+  choices: choices.optional(),
+  /** Beside the choices anything else of the type. */
+  extensible: z.boolean().optional(),
   multiSelect: z.boolean().default(false),
+  /** What holds where nothing is answered; of `info` what is to be read. */
+  default: z.unknown().optional(),
+  /** Nothing but the default is an answer. */
+  readOnly: z.boolean().optional(),
+  /** Of contentType resource: of what. */
+  resource: z
+    .enum(['certificates', 'raProfiles', 'authorities', 'groups', 'users', 'locations', 'keys', 'tokenProfiles'])
+    .optional(),
   constraints: z.array(constraint).max(10).default([]),
 })
+
+/** What a profile asks of whoever orders over REST, beside the CSR. */
+export const attributeDefinition = question.extend({
+  contentType: z.enum(contentTypes).default('string'),
+  /** The question before, on whose answer it depends what may be chosen, or asked, here. */
+  dependsOn: name.optional(),
+  /** What may be chosen, by that answer. */
+  choicesBy: z.record(text(500), choices).optional(),
+  /** Of a group: what is asked besides, by that answer. */
+  questionsBy: z.record(text(500), z.array(question).max(20)).optional(),
+})
 export type AttributeDefinition = z.output<typeof attributeDefinition>
+
+/** Definitions that go together. */
+const definitions = z
+  .array(attributeDefinition)
+  .max(50)
+  .default([])
+  .superRefine((all, context) => {
+    for (const [index, definition] of all.entries()) {
+      const message = definitionProblem(definition, all.slice(0, index))
+      if (message !== undefined) context.addIssue({ code: 'custom', path: [index], message })
+    }
+  })
+
+function definitionProblem(
+  { type, name, dependsOn, choicesBy, questionsBy, readOnly, default: value }: AttributeDefinition,
+  before: readonly AttributeDefinition[],
+): string | undefined {
+  if (before.some((other) => other.name === name)) return `the name ${name} is there already`
+  if (dependsOn !== undefined && !before.some((other) => other.name === dependsOn && (other.type ?? 'data') === 'data'))
+    return `dependsOn names a question before this one, which ${dependsOn} is not`
+  if ((choicesBy ?? questionsBy) !== undefined && dependsOn === undefined)
+    return 'choicesBy and questionsBy need dependsOn: the question on whose answer they depend'
+  if ((type === 'group') !== (questionsBy !== undefined)) return 'questionsBy belongs to the type group, and that to it'
+  if ((type === 'info' || readOnly) && value === undefined) return 'what is only read needs a default, which is shown'
+  return undefined
+}
 
 /** REST's settings on an RA profile: docs/protocols/rest.md. */
 export const raOptions = z
   .strictObject({
     description: text(500).default(''),
-    issueAttributes: z.array(attributeDefinition).max(50).default([]),
-    revokeAttributes: z.array(attributeDefinition).max(50).default([]),
+    issueAttributes: definitions,
+    revokeAttributes: definitions,
   })
   .prefault({})
 export type RaOptions = z.output<typeof raOptions>

@@ -82,4 +82,13 @@ export const raProfileListOperations = [
     status: 204,
     run: ({ door, body }) => each(body, enabling(door, false)),
   }),
+  operation({
+    method: 'post',
+    path: `${ALL}/compliance`,
+    tag: TAG,
+    summary: 'Nothing has to be started: findings are shown as they are at the time of each read.',
+    body: uuids,
+    status: 204,
+    run: ({ door, body }) => each(body, (uuid) => door.raProfiles.find(uuid)),
+  }),
 ]

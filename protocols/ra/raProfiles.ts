@@ -140,7 +140,7 @@ export const raProfileOperations = [
       async run(call) {
         const { profile } = await placeOf(call)
         const definitions = what === 'issue' ? issueDefinitions(profile) : revokeDefinitions(profile)
-        return { body: definitions.map((definition) => asBaseAttribute(profile, definition)) }
+        return { body: definitions.map((definition) => asBaseAttribute(profile, definition, definitions)) }
       },
     }),
   ),

@@ -162,12 +162,12 @@ async function filledInLater(
       fixed.map(({ name }) => `Attribute ${name} was fixed when the order was stored: leave it out`),
     )
   const definitions = issueDefinitions(profile)
-  checkAttributes(
-    definitions.map((definition) => ({ ...definition, required: false })),
-    given,
-  )
   const { issue } = await readFilledIn(host.db, [origin.ref])
-  return keepFilledIn(origin.ref, { issue: withTypes(definitions, given) }, issue)
+  const names = new Set(given.map(({ name }) => name))
+  const earlier = requestAttributes.parse(issue.filter(({ name, content }) => content && !names.has(name)))
+  checkAttributes(definitions, [...earlier, ...given], { part: true })
+  const typed = withTypes(definitions, [...earlier, ...given], { part: true })
+  return keepFilledIn(origin.ref, { issue: typed.slice(earlier.length) }, issue)
 }
 
 const createRequest = z.object({

@@ -1,4 +1,4 @@
-import { built, type FeatureTopic, inPart, missing } from './feature.ts'
+import { built, type FeatureTopic } from './feature.ts'
 
 const listed = 'ra-attributes: are listed with their types, labels, choices and constraints'
 const wrong = 'ra-attributes: that do not fit are 422 with a sentence for each: %s'
@@ -6,6 +6,11 @@ const fit = 'ra-attributes: that fit are 200 without a body'
 const toRevoke = 'ra-attributes: are listed, validated, and asked of who revokes'
 const types = 'ra-attributes: takes %s as the contract writes it, and nothing else'
 const shown = 'ra-attributes: choose what the profile leaves open, and are shown with the order, but no secret'
+
+const listedRich = 'ra-attributes: are listed with what they show, what holds, and how to ask what depends on them'
+const refusedRich = 'ra-attributes: refuse %s'
+const keptRich =
+  'ra-attributes: are kept with the order, defaults too, items of v3 with their type; of a credential only which'
 
 export const attributes: FeatureTopic = {
   title: 'Attributes of an RA profile',
@@ -66,12 +71,12 @@ export const requestAttribute: FeatureTopic = {
       wrong,
       'ra-attributes: must be one of the contract',
     ),
-    inPart(
+    built(
       'RequestAttribute',
       '`content`: items of a form for each content type',
-      'string, text, integer, boolean, float, date, time, datetime, secret, file, codeblock.',
-      'credential, object and resource can be asked for by no profile.',
+      'All fourteen. What a credential or a resource names is not looked up; of a credential only uuid, name and kind are kept.',
       types,
+      keptRich,
     ),
     built(
       'RequestAttribute',
@@ -108,16 +113,33 @@ export const attributeSchema: FeatureTopic = {
       listed,
       'ra-attributes: are those of the profile as it is now, under the same uuids',
     ),
-    inPart('BaseAttribute', '`type`', '`data`.', 'info and group are not made.', listed),
-    built('BaseAttribute', '`contentType`', 'One of eleven that a profile may ask for.', listed, types),
-    inPart('BaseAttribute', '`content`: what may be chosen, or a default', 'The choices.', 'a default.', listed, wrong),
-    inPart(
+    built(
       'BaseAttribute',
-      '`properties`: label, visible, group, required, readOnly, list, multiSelect, protectionLevel, resource, extensibleList',
-      'label, required, list, multiSelect and protectionLevel say what holds; visible, readOnly and extensibleList are always the same.',
-      'group and resource.',
+      '`type`',
+      '`data` is answered, `info` read, `group` brings further questions.',
+      listed,
+      listedRich,
+      refusedRich,
+    ),
+    built('BaseAttribute', '`contentType`', 'All fourteen; a group has none.', listed, types, listedRich),
+    built(
+      'BaseAttribute',
+      '`content`: what may be chosen, or a default',
+      'The choices, or else the default, which holds where nothing is answered.',
       listed,
       wrong,
+      listedRich,
+      keptRich,
+    ),
+    built(
+      'BaseAttribute',
+      '`properties`: label, visible, group, required, readOnly, list, multiSelect, protectionLevel, resource, extensibleList',
+      'As the profile says; what is only read takes no other answer, and an extensible list others than its choices.',
+      listed,
+      wrong,
+      listedRich,
+      refusedRich,
+      keptRich,
     ),
     built(
       'BaseAttribute',
@@ -126,10 +148,14 @@ export const attributeSchema: FeatureTopic = {
       listed,
       wrong,
     ),
-    missing(
+    built(
       'BaseAttribute',
       '`attributeCallback`: what one answer makes of another question',
-      'nothing that is asked depends on another answer.',
+      'POST `/v1/raProfiles/{uuid}/callback` answers the choices, or for a group its questions; an order is held against the same.',
+      listedRich,
+      'ra-attributes: say by their callback what an answer makes of another question',
+      refusedRich,
+      keptRich,
     ),
   ],
 }

@@ -24,6 +24,11 @@ const served =
   (protocol: 'acme' | 'scep' | 'est'): NonNullable<Row['sample']> =>
   async ({ profile }) => ({ params: { raProfileUuid: (await profile({ protocols: { [protocol]: {} } })).profile } })
 
+const depending = [
+  { name: 'site', choices: ['north'] },
+  { name: 'room', dependsOn: 'site', choicesBy: { north: ['N1'] } },
+]
+
 export const profileRows: Rows = {
   [`GET ${ALL}`]: { needs: 'member', list: true, ofProfile: true, sample: ({ open }) => ({ shows: open.profile }) },
   [`GET ${ALL}/{raProfileUuid}`]: { needs: 'member', ofProfile: true },
@@ -31,6 +36,21 @@ export const profileRows: Rows = {
   [`DELETE ${ALL}`]: { needs: 'manage', ofProfile: true, sample: several },
   [`PATCH ${ALL}/enable`]: { needs: 'manage', ofProfile: true, sample: several },
   [`PATCH ${ALL}/disable`]: { needs: 'manage', ofProfile: true, sample: several },
+  [`POST ${ALL}/compliance`]: {
+    needs: 'member',
+    ofProfile: true,
+    reads: true,
+    sample: ({ open }) => ({ body: [open.profile] }),
+  },
+  [`POST ${ALL}/{raProfileUuid}/callback`]: {
+    needs: 'member',
+    ofProfile: true,
+    reads: true,
+    sample: async ({ profile }) => ({
+      params: { raProfileUuid: (await profile({ protocols: { ra: { issueAttributes: depending } } })).profile },
+      body: { name: 'room', body: { site: 'north' } },
+    }),
+  },
   [`GET ${UNDER}`]: {
     needs: 'member',
     list: true,
