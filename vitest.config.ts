@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
 const project = (name: string, extra: Record<string, unknown> = {}) => ({
-  test: { name, include: [`test/${name}/**/*.test.ts`], ...extra },
+  test: { name, include: [`test/${name}/**/*.test.{ts,tsx}`], ...extra },
 })
 
 /** Each file in a process of its own, one after the other: programs of others have ports and folders that are not ours to choose. */

@@ -55,7 +55,8 @@ export function consoleRoutes(host: Host): Hono<{ Bindings: NodeBindings }> {
     '/console/live',
     liveUpdates(host, (incoming) => signedIn(host, incoming)),
   )
-  for (const route of pages) app[route.method](`/console${route.path}`, (c) => run(host, c as ConsoleContext, route))
+  for (const route of pages)
+    app[route.method](`/console${route.path}`.replace(/\/$/, ''), (c) => run(host, c as ConsoleContext, route))
   app.all('*', async (c) => {
     await visitOf(host, c as ConsoleContext)
     throw new Failure('notFound', 'there is no such page')

@@ -220,6 +220,6 @@ export function useRaApp(): { readonly app: RaApp } {
 }
 
 /** The door of a person, for what a test prepares. */
-export function doorOf(app: RaApp, person: Person) {
+export function doorOf(app: Pick<RaApp, 'world'>, person: Person) {
   return app.world.core.as(asRequester(person))
 }
