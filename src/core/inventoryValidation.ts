@@ -97,14 +97,16 @@ interface Keeping {
 /** Writes down what was found; the trail tells of what has changed. */
 export async function keep(db: Database, { certificate, validation }: Looked, keeping: Keeping): Promise<void> {
   const { id, organizationId } = certificate
+  const foreign = certificate.profileId === undefined
   const before = await withTables<CoreTables>(db)
     .selectFrom('inventory_records')
     .select(['validation_status', 'validation', 'archived_at'])
     .where('id', '=', id)
     .executeTakeFirst()
   const told = before?.validation ? (JSON.parse(before.validation) as Stored).told === true : false
-  const tells =
-    keeping.alerts && !told && validation.status === 'expiring' && !before?.archived_at && !(await isRenewed(db, id))
+  // Who vouches for one of others is often not known here; that it ends matters all the same.
+  const nears = foreign ? validation.checks.certificate_validity.status : validation.status
+  const tells = keeping.alerts && !told && nears === 'expiring' && !before?.archived_at && !(await isRenewed(db, id))
   const stored: Stored = { ...validation, ...(told || tells ? { told: true } : {}) }
   await writeRecord(db, id, {
     validation_status: validation.status,
