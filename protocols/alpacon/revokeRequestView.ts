@@ -3,7 +3,7 @@ import { type RevocationReason, reasonCodes } from '../../src/pki/reason.ts'
 import { authoritiesOf } from './authorityView.ts'
 import type { Call } from './operation.ts'
 import { revokeStatus } from './requestStatus.ts'
-import { asUnread, ifThere, voterOf } from './signRequestView.ts'
+import { asUnread, ifThere, nameIn, voterOf } from './signRequestView.ts'
 import { personView } from './userView.ts'
 
 type Reading = Pick<Call, 'door'>
@@ -38,7 +38,7 @@ async function rowOf({ door }: Reading, detail: RequestDetail, authorities: Awai
     id: uuid,
     certificate: known?.uuid ?? '',
     authority,
-    common_name: certificate?.names[0] ?? certificate?.subject ?? '',
+    common_name: certificate?.names[0] ?? nameIn(certificate?.subject ?? ''),
     serial_number: certificate?.serial ?? '',
     reason: reasonCodes[(code ?? 'unspecified') as RevocationReason] ?? 0,
     status: revokeStatus(detail.status),

@@ -1,9 +1,11 @@
 import { Failure } from '../../src/core/failure.ts'
 import type { RequestDetail } from '../../src/core/listing.ts'
+import { parseNameText } from '../../src/pki/name.ts'
 import { pemEncode } from '../../src/pki/pem.ts'
 import { authoritiesOf } from './authorityView.ts'
 import { crtText } from './certificateView.ts'
 import { DAY } from './days.ts'
+import { commonNameOf } from './names.ts'
 import type { Call } from './operation.ts'
 import { signStatus } from './requestStatus.ts'
 import { personView } from './userView.ts'
@@ -47,7 +49,7 @@ function rowOf(detail: RequestDetail, authorities: Awaited<ReturnType<typeof aut
     id: uuid,
     organization,
     authority,
-    common_name: domains[0] ?? addresses[0] ?? wanted?.subject ?? '',
+    common_name: domains[0] ?? addresses[0] ?? nameIn(wanted?.subject ?? ''),
     domain_list: domains,
     ip_list: addresses,
     other_names: [...of('email'), ...of('uri')],
@@ -60,6 +62,11 @@ function rowOf(detail: RequestDetail, authorities: Awaited<ReturnType<typeof aut
     error_message: detail.reason ?? detail.lastError ?? '',
     submit_url: submitUrl(uuid),
   }
+}
+
+/** The common name of a subject; all of it where there is none. */
+export function nameIn(subject: string): string {
+  return (subject === '' ? undefined : commonNameOf(parseNameText(subject))) ?? subject
 }
 
 function validDays({ wanted, createdAt }: RequestDetail): number {
