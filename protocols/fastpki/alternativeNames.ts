@@ -81,3 +81,23 @@ export function defaultNames(type: CertificateType, commonName: string, asked: r
       : []
   return []
 }
+
+/** Programs that look at names alone must find the common name among them. Throws Failure('rejectedIdentifier'). */
+export function requireCommonName(
+  type: CertificateType,
+  commonName: string | undefined,
+  names: readonly Identifier[],
+): void {
+  if (commonName === undefined || (type !== 'server' && type !== 'dual_purpose')) return
+  const wanted = ipText(commonName) ?? commonName.toLowerCase()
+  if (names.some(({ value }) => value.toLowerCase() === wanted)) return
+  throw new Failure(
+    'rejectedIdentifier',
+    `The common name ${commonName} of a ${type} certificate must stand among its SANs: add it to san_dns_names or san_ip_addresses`,
+  )
+}
+
+function ipText(value: string): string | undefined {
+  const address = parseIp(value)
+  return address && formatIp(address)
+}

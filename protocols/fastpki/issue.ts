@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { defaultNames, namesOf, refuseByType, sanFields } from './alternativeNames.ts'
+import { defaultNames, namesOf, refuseByType, requireCommonName, sanFields } from './alternativeNames.ts'
 import { findAuthority } from './authorityView.ts'
 import { certificateType, profileForType } from './certificateType.ts'
 import { certificate } from './certificateView.ts'
@@ -43,6 +43,8 @@ async function order(call: Create): Promise<Reply> {
   const { certificate_type: type, include_private_key } = body
   const asked = namesOf(body)
   refuseByType(type, asked)
+  const identifiers = [...defaultNames(type, body.common_name, asked), ...asked]
+  requireCommonName(type, commonNameOf(subject), identifiers)
   const found = await orderProfile(call, await findAuthority(call, query.ca_id))
   const profile = profileForType(door, found.profile, type)
   const size = keySizeOf(profile, found.options, body.key_size)
@@ -60,7 +62,7 @@ async function order(call: Create): Promise<Reply> {
     action: 'issue',
     origin: slot.origin,
     csr: key.csr,
-    identifiers: [...defaultNames(type, body.common_name, asked), ...asked],
+    identifiers,
     subject,
     ...endOf(call, body.valid_days, found.options.validDays),
     editable: true,

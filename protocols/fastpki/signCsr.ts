@@ -5,7 +5,7 @@ import { PkiError } from '../../src/pki/error.ts'
 import type { Identifier } from '../../src/pki/identifier.ts'
 import type { Name } from '../../src/pki/name.ts'
 import { pemDecode } from '../../src/pki/pem.ts'
-import { defaultNames, givesNames, namesOf, refuseByType, sanFields } from './alternativeNames.ts'
+import { defaultNames, givesNames, namesOf, refuseByType, requireCommonName, sanFields } from './alternativeNames.ts'
 import { authorityNamed, findAuthority, type SeenAuthority } from './authorityView.ts'
 import { certificateType, profileForType } from './certificateType.ts'
 import { certificate } from './certificateView.ts'
@@ -45,6 +45,8 @@ export const signCsr = operation({
     const subject = subjectOf(csr, body)
     const asked = givesNames(body) ? namesOf(body) : csr.identifiers
     refuseByType(type, asked)
+    const identifiers = withDefaults(type, subject, asked)
+    requireCommonName(type, commonNameOf(subject), identifiers)
     const found = await orderProfile(call, named)
     const { request } = await door.sign({
       profile: profileForType(door, found.profile, type),
@@ -52,7 +54,7 @@ export const signCsr = operation({
       action: 'issue',
       origin: { protocol: 'fastpki', ref: orderRef(call) },
       csr,
-      identifiers: withDefaults(type, subject, asked),
+      identifiers,
       subject,
       requestedSubject: subject,
       ...endOf(call, body.valid_days, found.options.validDays),

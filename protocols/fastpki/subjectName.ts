@@ -1,6 +1,6 @@
 import { Failure } from '../../src/core/failure.ts'
 import { PkiError } from '../../src/pki/error.ts'
-import { type Name, parseNameText } from '../../src/pki/name.ts'
+import { type Name, nameProblems, parseNameText } from '../../src/pki/name.ts'
 
 const known = new Set(['CN', 'O', 'OU', 'C', 'ST', 'L'])
 
@@ -14,6 +14,8 @@ export function readSubject(given: string): Name {
   if (other) throw new Failure('malformed', `subject_dn: ${other.type} is none of ${[...known].join(', ')}`)
   const empty = name.flat().find(({ value }) => value.trim() === '')
   if (empty) throw new Failure('malformed', `subject_dn: ${empty.type} is empty`)
+  const [problem] = nameProblems(name)
+  if (problem !== undefined) throw new Failure('malformed', `subject_dn: ${problem}`)
   return name
 }
 

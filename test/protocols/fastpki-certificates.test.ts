@@ -52,7 +52,7 @@ describe('a certificate with a key made here', () => {
   it('takes the names that are asked, and the common name only where no DNS name is', async () => {
     const { app } = used
     const named = await app.call('post', `/certificates/?ca_id=${app.ca}`, {
-      body: server('a.test', { san_dns_names: ['b.test', 'C.test'], san_ip_addresses: ['10.0.0.42', '2001:DB8::1'] }),
+      body: server('b.test', { san_dns_names: ['b.test', 'C.test'], san_ip_addresses: ['10.0.0.42', '2001:DB8::1'] }),
     })
     expect(fieldsOf(named.json.certificate).identifiers).toEqual([
       { type: 'dns', value: 'b.test' },
@@ -114,6 +114,9 @@ describe('an order with a key made here is refused', () => {
     ['a DNS SAN that is none', server('a.test', { san_dns_names: ['not a name'] }), 400],
     ['an IP SAN that is none', server('a.test', { san_ip_addresses: ['10.0.0.256'] }), 400],
     ['an e-mail SAN that is none', server('a', { certificate_type: 'client', san_email_addresses: ['a'] }), 400],
+    ['a common name that is not among the SANs', server('a.test', { san_dns_names: ['b.test'] }), 400],
+    ['a common name of a server that can be no SAN', server('My server'), 400],
+    ['a country of three letters', server('a.test', { subject_dn: 'CN=a.test,C=USA' }), 400],
     ['a key of 1024 bits', server('a.test', { key_size: 1024 }), 400],
     ['a key of 2049 bits', server('a.test', { key_size: 2049 }), 400],
     ['a type that the profile does not issue', server('a.test', { certificate_type: 'ca' }), 400],
