@@ -149,6 +149,7 @@ async function store(db: Database, batch: Batch): Promise<void> {
       unreadable: eb('unreadable', '+', count('unreadable')),
       lease_owner: null,
       lease_until: null,
+      turn_at: at.getTime(),
     }))
     .where('id', '=', row.id)
     .where('run', '=', row.run)
