@@ -45,6 +45,8 @@ const labels: Readonly<Record<string, CertificateEvent>> = {
   'certificate.validated': 'Update Validation Status',
   'certificate.uploaded': 'Upload Certificate',
   'certificate.imported': 'Upload Certificate',
+  'certificate.discovered': 'Certificate Discovered',
+  'certificate.sighted': 'Certificate Discovered',
   'certificate.located': 'Update Location',
   'certificate.unlocated': 'Update Location',
   'certificate.pushed': 'Update Location',

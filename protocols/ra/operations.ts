@@ -13,6 +13,7 @@ import { cmpProfileOperations } from './cmpProfiles.ts'
 import { configurationOperations } from './configuration.ts'
 import { customAttributeOperations } from './customAttributes.ts'
 import { delegationOperations } from './delegations.ts'
+import { discoveryOperations } from './discoveries.ts'
 import { endEntityOperations } from './endEntities.ts'
 import { enrolmentOperations } from './enrolment.ts'
 import { enumOperations } from './enums.ts'
@@ -116,6 +117,7 @@ export const operations: readonly Operation[] = [
   ...blockedKeyOperations,
   ...configurationOperations,
   ...delegationOperations,
+  ...discoveryOperations,
   ...groupOperations,
   ...limitOperations,
   ...profileOperations,

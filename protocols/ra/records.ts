@@ -26,6 +26,7 @@ const subjectKinds = [
   'delegation',
   'standing_approval',
   'location',
+  'discovery',
   'webhook',
   'attribute',
   'installation',

@@ -4,6 +4,7 @@ import { administrationRows } from './administration.ts'
 import { approvalProfileRows } from './approvalProfiles.ts'
 import { authorityRows } from './authorities.ts'
 import { decisionRows } from './decisions.ts'
+import { discoveryRows } from './discovery.ts'
 import { enrolmentRows } from './enrolment.ts'
 import { identityRows } from './identities.ts'
 import { inventoryRows } from './inventory.ts'
@@ -26,6 +27,7 @@ export const rows: Rows = {
   ...protocolProfileRows,
   ...approvalProfileRows,
   ...placeRows,
+  ...discoveryRows,
   ...administrationRows,
   ...keystoreRows,
 }
