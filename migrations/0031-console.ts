@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { Columns } from './columns.ts'
 import { createTable } from './table.ts'
 
@@ -48,4 +48,7 @@ export async function console(db: Kysely<unknown>, columns: Columns): Promise<vo
     primaryKey: ['organization_id', 'day', 'authority_id', 'profile_id', 'protocol', 'status'],
     indexes: [['day']],
   })
+  // Few of many: what waits for people, and what nobody has closed.
+  await sql`create index decisions_waiting on decisions (id) where outcome = 'waiting'`.execute(db)
+  await sql`create index alerts_open on alerts (organization_id, id) where closed_at is null`.execute(db)
 }

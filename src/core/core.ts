@@ -31,6 +31,7 @@ import type { MessageKeySource, MessageKeys } from './messageKey.ts'
 import type { NextCa } from './nextCa.ts'
 import type { AnswerOcsp } from './ocsp.ts'
 import type { OptionSets } from './optionSets.ts'
+import type { Overview } from './overview.ts'
 import type { ParkDraft } from './park.ts'
 import type { RaProfile } from './profile.ts'
 import type { RaProfiles } from './raProfiles.ts'
@@ -229,6 +230,8 @@ export interface Door {
   record(db: Database, event: AccountEvent): Promise<void>
   /** What a request must be like that policy admits (RFC 9908). */
   csrWishes(profile: RaProfile, ask: CsrAttributesAsk): CsrWishes
+  /** What somebody sees first: what waits for him, what ends soon, what was issued and failed, how the authorities are. Throws forbidden for who is no user. */
+  overview(): Promise<Overview>
   revocationCodes: RevocationCodes
   serverKeys: ServerKeys
   keyPairs: KeyPairs

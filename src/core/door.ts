@@ -37,6 +37,7 @@ import { messageKeys } from './messageKey.ts'
 import { nextCa } from './nextCa.ts'
 import { type AnswerOcsp, createOcsp } from './ocsp.ts'
 import { createOptionSets } from './optionSets.ts'
+import { overview } from './overview.ts'
 import { park } from './park.ts'
 import type { RaProfile } from './profile.ts'
 import { loadProfile } from './profiles.ts'
@@ -96,6 +97,7 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
       return foresee(it, requester, draft)
     },
     revoke: (draft, claim) => askRevocation(it, requester, draft, claim),
+    overview: () => overview({ it, requester }),
     get revocationCodes() {
       return createRevocationCodes(
         { it, requester },

@@ -14,6 +14,7 @@ import { watchLifetimes } from './lapse.ts'
 import { pruneLimits } from './limit.ts'
 import { pruneLoginFailures } from './loginGuard.ts'
 import { renewMessageKeys } from './messageKeyUpkeep.ts'
+import { followOrders } from './orderCounts.ts'
 import { renewResponders } from './responder.ts'
 import { resumeSigning } from './resume.ts'
 import { newestRollover } from './rollover.ts'
@@ -47,6 +48,7 @@ export function startUpkeep(
     { name: 'jobs', every: 200, run: () => runDueJobs({ db, node, clock, log, handlers: options.handlers }) },
     { name: 'audit chain', every: 500, run: () => sealAll(it) },
     { name: 'what lists are searched by', every: 1_000, run: () => followSearch(db, Number.POSITIVE_INFINITY) },
+    { name: 'count orders', every: 2_000, run: () => followOrders(db, Number.POSITIVE_INFINITY) },
     { name: 'resume signing', every: 1_000, run: () => resumeSigning(it) },
     { name: 'upstream CAs', every: 500, run: () => runUpstream(it) },
     { name: 'expire requests', every: 5_000, run: () => expireWaiting(db, clock()) },
