@@ -1,4 +1,5 @@
 import type { Route } from '../page.ts'
+import { certificatePages } from './certificates.ts'
 import { accountPages } from './account.tsx'
 import { overviewPages } from './overview.tsx'
 import { peoplePages } from './people.tsx'
@@ -7,7 +8,7 @@ import { tokenPages } from './tokens.tsx'
 import { userPages } from './user.tsx'
 
 /** Every page and action of the console for those who have signed in. */
-export const pages: readonly Route[] = [
+export const pages: readonly Route[] = [...certificatePages, 
   ...overviewPages,
   ...requestListPages,
   ...accountPages,

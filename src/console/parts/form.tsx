@@ -62,11 +62,13 @@ interface FieldProps {
   rows?: number
   /** Text of a machine: names, PEM, expressions. */
   code?: boolean
+  /** Of a text area: a file that is dropped onto it is its text. */
+  drop?: boolean
 }
 
 /** A labelled field; with `rows` a text area. */
 export function Field(props: FieldProps) {
-  const { name, label, hint, rows, code, value, ...rest } = props
+  const { name, label, hint, rows, code, value, drop, ...rest } = props
   const id = `field-${name}`
   const common = {
     id,
@@ -74,6 +76,7 @@ export function Field(props: FieldProps) {
     class: code ? 'code' : undefined,
     spellcheck: code ? false : undefined,
     'aria-describedby': hint ? `${id}-hint` : undefined,
+    'data-drop': drop ? '' : undefined,
     ...rest,
   }
   return (

@@ -1,0 +1,220 @@
+/** @jsxImportSource hono/jsx */
+import type { FoundCertificate } from '../../core/searchRows.ts'
+import { certificateFacts } from '../../pki/certificateFacts.ts'
+import { calledBy, cut } from '../certificateName.ts'
+import { page, type Visit } from '../page.ts'
+import { Badge } from '../parts/badge.tsx'
+import { Days } from '../parts/days.tsx'
+import { Select } from '../parts/form.tsx'
+import { Head } from '../parts/panel.tsx'
+import { type Column, Table } from '../parts/table.tsx'
+import { Moment, Text, Texts } from '../parts/text.tsx'
+import { csvPage } from './certificateCsv.ts'
+import { findPage, sources, statuses, type Wanted, wantedOf } from './certificateSearch.ts'
+
+const SIZE = 50
+const path = '/console/certificates'
+
+/** How a certificate was made: by an authority here, by a CA upstream, elsewhere. */
+const providers: Readonly<Record<string, string>> = {
+  local: 'own authority',
+  acme: 'ACME upstream',
+  manual: 'signed elsewhere',
+}
+
+interface Names {
+  providers: ReadonlyMap<string, string>
+  profiles: string[]
+}
+
+async function namesOf({ door }: Visit): Promise<Names> {
+  const [authorities, profiles] = await Promise.all([door.admin.authorities(), door.raProfiles.list()])
+  return {
+    providers: new Map(authorities.map(({ name, kind }) => [name, providers[kind] ?? kind])),
+    profiles: profiles.map(({ name }) => name),
+  }
+}
+
+/** Of certificates of others the list knows no issuer: the certificate does. */
+async function foreignIssuers({ door }: Visit, rows: readonly FoundCertificate[]): Promise<Map<number, string>> {
+  const foreign = rows.filter(({ authority }) => authority.startsWith('@')).map(({ id }) => id)
+  if (foreign.length === 0) return new Map()
+  const lines = await door.inventory.lines(foreign)
+  return new Map(
+    lines.flatMap(({ record: { request, certificate } }): [number, string][] => {
+      if (!certificate) return []
+      const { issuer, issuerCommonName } = certificateFacts(certificate.der)
+      return [[request.id, issuerCommonName ?? issuer]]
+    }),
+  )
+}
+
+function columns(now: Date, names: Names, issuers: ReadonlyMap<number, string>): Column<FoundCertificate>[] {
+  return [
+    {
+      head: 'Name',
+      names: true,
+      cell: (row) => {
+        const called = calledBy(row)
+        const others = row.names.filter((name) => name !== called)
+        return (
+          <>
+            <a href={`${path}/${row.uuid}`}>{cut(called)}</a>
+            {others.length > 0 && (
+              <div class="under">
+                <Texts values={others} />
+              </div>
+            )}
+          </>
+        )
+      },
+    },
+    { head: 'Status', cell: ({ status }) => <Badge status={status} /> },
+    {
+      head: 'Valid',
+      cell: ({ notBefore, notAfter, status }) => (
+        <>
+          <Days at={notAfter} now={now} quiet={status === 'revoked'} />
+          <div class="under">
+            <Moment at={notBefore} only="date" /> – <Moment at={notAfter} only="date" />
+          </div>
+        </>
+      ),
+    },
+    {
+      head: 'Issuer',
+      cell: ({ id, authority }) => (
+        <>
+          <Text value={issuers.get(id) ?? (authority.startsWith('@') ? 'somebody else' : authority)} most={60} />
+          <div class="under">{names.providers.get(authority) ?? 'not issued here'}</div>
+        </>
+      ),
+    },
+    { head: 'Source', cell: ({ source }) => source },
+    { head: 'Profile', cell: ({ profile }) => (profile === null ? '' : <Text value={profile} most={60} />) },
+    { head: 'Key', cell: ({ keyAlgorithm }) => <Text value={keyAlgorithm} most={40} /> },
+  ]
+}
+
+function Filters({ wanted, names }: { wanted: Wanted; names: Names }) {
+  const any = { value: '', label: 'Any' }
+  const listed = (values: Iterable<string>) => [any, ...[...values].map((value) => ({ value, label: cut(value, 40) }))]
+  const status = { issued: 'Active', expired: 'Expired', hold: 'On hold', revoked: 'Revoked' } as Record<string, string>
+  return (
+    <form class="filters" data-instant>
+      <div class="field grow">
+        <label for="filter-search">Name, subject, serial or fingerprint</label>
+        <input id="filter-search" name="search" type="search" value={wanted.search} maxlength={200} />
+      </div>
+      <Select
+        name="status"
+        label="Status"
+        value={wanted.status}
+        choices={[any, ...statuses.map((value) => ({ value, label: status[value] ?? value }))]}
+      />
+      <Select name="source" label="Source" value={wanted.source} choices={listed(sources)} />
+      <Select name="authority" label="Authority" value={wanted.authority} choices={listed(names.providers.keys())} />
+      <Select name="profile" label="Profile" value={wanted.profile} choices={listed(names.profiles)} />
+      <Select
+        name="expiring"
+        label="Expires within"
+        value={wanted.expiring === undefined ? '' : String(wanted.expiring)}
+        choices={[any, ...[7, 30, 60, 90].map((days) => ({ value: String(days), label: `${days} days` }))]}
+      />
+      <div class="field check">
+        <label>
+          <input type="checkbox" name="archived" checked={wanted.archived} /> Archived too
+        </label>
+      </div>
+      <button type="submit">Filter</button>
+    </form>
+  )
+}
+
+function addressOf(query: URLSearchParams, changes: Record<string, string | undefined>, at = path): string {
+  const next = new URLSearchParams([...query].filter(([, value]) => value !== ''))
+  for (const [name, value] of Object.entries(changes)) value === undefined ? next.delete(name) : next.set(name, value)
+  const text = next.toString()
+  return text === '' ? at : `${at}?${text}`
+}
+
+function Pages({ query, page, last, total }: { query: URLSearchParams; page: number; last: number; total: string }) {
+  return (
+    <nav class="pager" aria-label="Pages">
+      <span class="quiet">{total}</span>
+      {page > 1 && <a href={addressOf(query, { page: undefined })}>First page</a>}
+      {page > 2 && (
+        <a href={addressOf(query, { page: String(page - 1) })} rel="prev">
+          Previous page
+        </a>
+      )}
+      {page < last && (
+        <a href={addressOf(query, { page: String(page + 1) })} rel="next">
+          Next page
+        </a>
+      )}
+      {last > 1 && (
+        <span class="quiet">
+          page {page} of {last}
+        </span>
+      )}
+    </nav>
+  )
+}
+
+async function list(visit: Visit) {
+  const { query, host } = visit
+  const wanted = wantedOf(query)
+  const asked = Number(query.get('page'))
+  const number = Number.isSafeInteger(asked) && asked > 0 && asked < 1e6 ? asked : 1
+  const names = await namesOf(visit)
+  const { rows, total, atLeast } = await findPage(visit, wanted, number, SIZE)
+  const issuers = await foreignIssuers(visit, rows)
+  const narrowed = Object.keys(wanted).length > 1 || wanted.archived
+  const count = `${atLeast ? 'More than ' : ''}${total.toLocaleString('en-GB')} certificate${total === 1 ? '' : 's'}`
+  const body = (
+    <>
+      <Head title="Certificates" about="What was issued here, uploaded, or found by discovery.">
+        <a class="button primary" href="/console/new">
+          New certificate
+        </a>
+        <a class="button" href={`${path}/upload`}>
+          Upload
+        </a>
+        <a class="button" href={addressOf(query, { page: undefined }, `${path}.csv`)}>
+          Export as CSV
+        </a>
+      </Head>
+      <Filters wanted={wanted} names={names} />
+      <div id="list" data-live>
+        <Table
+          caption="Certificates"
+          columns={columns(host.clock(), names, issuers)}
+          rows={rows}
+          empty={narrowed ? <NoneLikeThat /> : <NoneAtAll />}
+        />
+        {total > 0 && <Pages query={query} page={number} last={Math.ceil(total / SIZE)} total={count} />}
+      </div>
+    </>
+  )
+  return { title: 'Certificates', section: 'certificates' as const, body, wide: true }
+}
+
+function NoneLikeThat() {
+  return (
+    <>
+      No certificate is like that. <a href={path}>Show all</a>.
+    </>
+  )
+}
+
+function NoneAtAll() {
+  return (
+    <>
+      There is no certificate yet. <a href="/console/new">Ask for one</a>, <a href={`${path}/upload`}>upload one</a>, or
+      let discovery find those on your servers.
+    </>
+  )
+}
+
+export const certificateListPages = [page('/certificates', list), page('/certificates.csv', csvPage)]

@@ -1,0 +1,17 @@
+import type { Route } from '../page.ts'
+import { certificateDetailPages } from './certificateDetail.tsx'
+import { certificateDownloadPages } from './certificateDownload.tsx'
+import { certificateEditPages } from './certificateEdit.tsx'
+import { certificateListPages } from './certificateList.tsx'
+import { certificateRevokePages } from './certificateRevoke.tsx'
+import { certificateUploadPages } from './certificateUpload.tsx'
+
+/** All about certificates. Fixed paths come before those with a uuid in their place. */
+export const certificatePages: readonly Route[] = [
+  ...certificateListPages,
+  ...certificateUploadPages,
+  ...certificateDetailPages,
+  ...certificateDownloadPages,
+  ...certificateEditPages,
+  ...certificateRevokePages,
+]
