@@ -1,10 +1,11 @@
+import { commandTable } from './alpaconCommands.ts'
 import { certificateDetail } from './certificateDetail.ts'
 import { attributeSchema, attributes, requestAttribute } from './clientAttributes.ts'
 import { cancel, finalize, issue, issueRequested } from './clientIssue.ts'
 import { rekey, renew, revoke } from './clientLife.ts'
 import { endEntities, legacyCertificates } from './endEntities.ts'
 import type { FeatureTopic } from './feature.ts'
-import { approvingRevocations, approvingSigns, commandTable, retryAndCancel } from './requestActions.ts'
+import { approvingRevocations, approvingSigns, retryAndCancel } from './requestActions.ts'
 import { requestCreation, requestLists, requestStatuses } from './requestLists.ts'
 
 interface FeatureDocument {
@@ -16,7 +17,7 @@ interface FeatureDocument {
 export const documents: readonly FeatureDocument[] = [
   {
     name: 'Document 000: requests',
-    from: 'Alpacon’s Private SSL: requests to sign and to revoke, which an administrator approves; a web page and the command line `alpacon`. What stands behind both is here, over REST and by our own command line; the page and the address for `alpacon` are not yet.',
+    from: 'Alpacon’s Private SSL: requests to sign and to revoke, which an administrator approves; a web page and the command line `alpacon`. What stands behind both is here, over REST and by our own command line; `alpacon` itself talks to [/alpacon](protocols/alpacon.md), where its calls are tested by a client of ours; the page is not here yet.',
     topics: [
       requestLists,
       requestCreation,

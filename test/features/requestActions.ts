@@ -1,4 +1,5 @@
-import { built, type Feature, type FeatureTopic, inPart } from './feature.ts'
+import { alpaconRevoke, alpaconSign } from './alpaconCommands.ts'
+import { built, type FeatureTopic, inPart } from './feature.ts'
 
 const page = 'the web page.'
 const decided = 'ra-requests: are shown with who may decide, and signed once approved'
@@ -68,15 +69,27 @@ export const approvingSigns: FeatureTopic = {
       'approval-hand: in signing the next attempt runs now, and that is no move',
       givenUp,
     ),
-    inPart('Approving: sign requests', '`csr approve`', '`countersign request approve`.', '`alpacon`.', cliTwo),
-    inPart(
+    built(
+      'Approving: sign requests',
+      '`csr approve`',
+      '`alpacon csr approve`, and `countersign request approve`.',
+      alpaconSign.approve,
+      cliTwo,
+    ),
+    built(
       'Approving: sign requests',
       '`csr deny`',
-      '`countersign request deny --reason`.',
-      '`alpacon`, which gives no reason.',
+      '`alpacon csr deny`, for which a fixed reason is stored; `countersign request deny --reason`.',
+      alpaconSign.deny,
       cliDenied,
     ),
-    inPart('Approving: sign requests', '`csr delete`', '`countersign request cancel`.', '`alpacon`.', cliMoves),
+    built(
+      'Approving: sign requests',
+      '`csr delete`',
+      '`alpacon csr delete`, and `countersign request cancel`.',
+      alpaconSign.delete,
+      cliMoves,
+    ),
   ],
 }
 
@@ -131,26 +144,26 @@ export const approvingRevocations: FeatureTopic = {
       underWay,
       'approval-hand: a revocation fails and is tried again',
     ),
-    inPart(
+    built(
       'Approving: revoke requests',
       '`revoke approve`',
-      '`countersign request approve r1`.',
-      '`alpacon`.',
+      '`alpacon revoke approve`, and `countersign request approve r1`.',
+      alpaconRevoke.approve,
       cliRevoke,
     ),
-    inPart(
+    built(
       'Approving: revoke requests',
       '`revoke deny`',
-      '`countersign request deny r1`, and over REST.',
-      '`alpacon`; our own command is tested with orders only.',
+      '`alpacon revoke deny`; `countersign request deny r1`, which is tested with orders; over REST.',
+      alpaconRevoke.deny,
       asWas,
       cliDenied,
     ),
-    inPart(
+    built(
       'Approving: revoke requests',
       '`revoke cancel`',
-      '`countersign request cancel r1`, by a person.',
-      '`alpacon`.',
+      '`alpacon revoke cancel`, and `countersign request cancel r1`, by a person.',
+      alpaconRevoke.cancel,
       'cli-keep: keep a revocation from the local operator',
     ),
   ],
@@ -177,18 +190,18 @@ export const retryAndCancel: FeatureTopic = {
       underWay,
       'approval-hand: retry not when it is %s',
     ),
-    inPart(
+    built(
       'Retrying failed requests',
       '`csr retry`',
-      '`countersign request retry`.',
-      '`alpacon`; our own command is tested where it is refused.',
+      '`alpacon csr retry`; `countersign request retry`, which is tested where it is refused.',
+      alpaconSign.retry,
       cliDenied,
     ),
-    inPart(
+    built(
       'Retrying failed requests',
       '`revoke retry`',
-      'Over REST.',
-      '`alpacon`; our own command is not tested.',
+      '`alpacon revoke retry`, and over REST.',
+      alpaconRevoke.retry,
       underWay,
     ),
     inPart(
@@ -208,49 +221,18 @@ export const retryAndCancel: FeatureTopic = {
       'approval-hand: not by others',
       'approval-hand: cancel not when it is %s',
     ),
-    inPart('Canceling requests', '`csr delete`', '`countersign request cancel`.', '`alpacon`.', cliMoves),
-    inPart(
+    built(
+      'Canceling requests',
+      '`csr delete`',
+      '`alpacon csr delete`, and `countersign request cancel`.',
+      alpaconSign.delete,
+      cliMoves,
+    ),
+    built(
       'Canceling requests',
       '`revoke cancel`',
-      '`countersign request cancel r1`.',
-      '`alpacon`.',
-      'cli-keep: keep a revocation from the local operator',
-    ),
-  ],
-}
-
-const command = (says: string, here: string, ...tests: [string, ...string[]]): Feature =>
-  inPart('CLI commands', says, here, '`alpacon`, whose contract is not served yet.', ...tests)
-
-/** Each is served to our own command line, over another contract. */
-export const commandTable: FeatureTopic = {
-  title: 'The table of commands',
-  features: [
-    command(
-      '`csr ls`: all sign requests',
-      '`request ls --sign`.',
-      'cli-keep: hold both kinds, the newest first, page by page',
-    ),
-    command('`csr describe`: one in full', '`request show`.', 'cli-people: are shown with all that an approver needs'),
-    command('`csr create`: a new one', 'Over REST.', 'ra-issue: waits where the rules ask a person, and says so'),
-    command('`csr approve`', '`request approve`.', cliTwo),
-    command('`csr deny`', '`request deny`.', cliDenied),
-    command('`csr retry`: a failed one', 'Over REST; `request retry` is tested where it is refused.', givenUp),
-    command('`csr delete`: a pending one is canceled', '`request cancel`.', cliMoves),
-    command(
-      '`csr download-crt`: the certificate that was issued',
-      '`certificate download`, as PEM or DER, with its chain if wanted.',
-      'cli-people: are downloaded as PEM, DER and chain',
-    ),
-    command('`revoke ls`: all revoke requests', '`request ls --revoke`.', cliRevoke),
-    command('`revoke describe`: one in full', '`request show r1`.', cliRevoke),
-    command('`revoke create`: a new one', '`certificate revoke`.', cliRevoke),
-    command('`revoke approve`', '`request approve r1`.', cliRevoke),
-    command('`revoke deny`', 'Over REST.', asWas),
-    command('`revoke retry`: a failed one', 'Over REST.', underWay),
-    command(
-      '`revoke cancel`: a pending one',
-      '`request cancel r1`.',
+      '`alpacon revoke cancel`, and `countersign request cancel r1`.',
+      alpaconRevoke.cancel,
       'cli-keep: keep a revocation from the local operator',
     ),
   ],

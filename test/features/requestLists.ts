@@ -1,4 +1,5 @@
-import { built, type FeatureTopic, inPart, missing } from './feature.ts'
+import { alpaconRevoke, alpaconSign } from './alpaconCommands.ts'
+import { built, type FeatureTopic, inPart } from './feature.ts'
 
 const list = 'lists: requests come newest first, with names, profile, requester and source'
 const signShown =
@@ -173,31 +174,34 @@ export const requestStatuses: FeatureTopic = {
 export const requestCreation: FeatureTopic = {
   title: 'Making requests',
   features: [
-    inPart(
+    built(
       'Creating a sign request',
       'Orders are made by the command line only',
-      'Here they come over ACME, SCEP, EST and REST.',
-      'our command line makes no order, and `alpacon` has no address to talk to yet.',
+      'By `alpacon csr create`; and over ACME, SCEP, EST and REST.',
+      alpaconSign.create,
+      alpaconSign.approve,
       'ra-issue: waits where the rules ask a person, and says so',
-    ),
-    missing(
-      'Creating a sign request',
-      '`csr create`: an interactive editor for what the certificate shall be',
-      'neither `alpacon csr create` nor an editor of ours.',
     ),
     inPart(
       'Creating a sign request',
+      '`csr create`: an interactive editor for what the certificate shall be',
+      'The questions are asked by the program `alpacon` itself; what it then sends is served.',
+      'an editor of ours.',
+      alpaconSign.create,
+    ),
+    built(
+      'Creating a sign request',
       '`csr ls`: lists all orders',
-      '`countersign request ls --sign`.',
-      '`alpacon csr ls`.',
+      '`alpacon csr ls`, and `countersign request ls --sign`.',
+      alpaconSign.ls,
       cliBoth,
       'cli-people: are listed page by page',
     ),
-    inPart(
+    built(
       'Creating a sign request',
       '`csr describe`: one order',
-      '`countersign request show`.',
-      '`alpacon csr describe`.',
+      '`alpacon csr describe`, and `countersign request show`.',
+      alpaconSign.create,
       cliShown,
     ),
     inPart(
@@ -215,11 +219,12 @@ export const requestCreation: FeatureTopic = {
       page,
       revokeShown,
     ),
-    inPart(
+    built(
       'Creating a revoke request',
       '`revoke create` with the certificate and the code of a reason',
-      '`countersign certificate revoke ID --reason NAME`: reasons by their names.',
-      '`alpacon revoke create`; codes as numbers.',
+      '`alpacon revoke create`, with the numbers of the table; `countersign certificate revoke ID --reason NAME`, with names.',
+      'alpacon-revoke: takes the code %i, which the CRL has',
+      alpaconRevoke.approve,
       'cli-people: under a rule of review are revoked by somebody else than who asks',
     ),
     ...[

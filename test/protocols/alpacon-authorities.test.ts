@@ -1,8 +1,9 @@
 import { X509Certificate } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { asRequester } from '../../src/core/identity.ts'
 import { readCrl } from '../../src/pki/crlReader.ts'
 import { pemDecode } from '../../src/pki/pem.ts'
-import { BASE, csrText, issued, type Person, useAlpaconApp } from '../helpers/alpaconApp.ts'
+import { BASE, csrText, issued, useAlpaconApp } from '../helpers/alpaconApp.ts'
 
 const used = useAlpaconApp()
 const ALL = `${BASE}/authorities/`
@@ -72,7 +73,7 @@ describe('authorities', () => {
   it('have a CRL in all its parts', async () => {
     const { app } = used
     const id = await idOf('root')
-    const door = app.world.core.as(person(app.admin))
+    const door = app.world.core.as(asRequester(app.admin))
     await door.admin.changeAuthority('root', { settings: { crlShards: 3 } })
     const { crl_text } = (await app.call('GET', `${ALL}${id}/crl/`)).json
     expect(pemDecode(crl_text)).toHaveLength(3)
@@ -223,7 +224,3 @@ describe('certificates', () => {
     expect(old.json).toMatchObject({ status: 'expired', can_revoke: false })
   })
 })
-
-function person(user: Person) {
-  return { kind: 'user', ref: user.uuid, name: user.name, people: [user.id] } as const
-}

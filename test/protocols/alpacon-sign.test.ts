@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { expireWaiting } from '../../src/core/expire.ts'
+import { asRequester } from '../../src/core/identity.ts'
 import { BASE, csrText, issued, ordered, useAlpaconApp, waits } from '../helpers/alpaconApp.ts'
 import { manualAuthority } from '../helpers/manualAuthority.ts'
 import { audited } from '../helpers/people.ts'
@@ -30,7 +30,7 @@ describe('csr create', () => {
     const csr_text = await csrText(['a.test', 'b.test'])
     const sent = await app.call('PATCH', made.json.submit_url, { body: { csr_text } })
     expect(sent.json).toMatchObject({ id: made.json.id, status: 'requested', csr_text })
-    expect((await app.world.core.as(asked(app.operator)).list.request(made.json.id)).status).toBe('requested')
+    expect((await app.world.core.as(asRequester(app.operator)).list.request(made.json.id)).status).toBe('requested')
   })
 
   it('takes the CSR with the order, and its names where the order gives none', async () => {
@@ -60,11 +60,11 @@ describe('csr create', () => {
     const { app } = used
     await app.world.save('taker', { protocols: { alpacon: { takesOrders: true } }, rules: { issue: waits } })
     const made = await app.call('POST', ALL, { body: { domain_list: ['t.test'] } })
-    const { profile } = await app.world.core.as(asked(app.operator)).list.request(made.json.id)
+    const { profile } = await app.world.core.as(asRequester(app.operator)).list.request(made.json.id)
     expect(profile).toBe('taker')
     await app.world.save('taker', { protocols: {} })
     const named = await app.call('POST', ALL, { body: { domain_list: ['t.test'], authority: 'issuing' } })
-    expect((await app.world.core.as(asked(app.operator)).list.request(named.json.id)).profile).toBe('default')
+    expect((await app.world.core.as(asRequester(app.operator)).list.request(named.json.id)).profile).toBe('default')
     const none = await app.call('POST', ALL, { body: { domain_list: ['t.test'], authority: 'root' } })
     expect([none.status, Object.keys(none.json)]).toEqual([400, ['authority']])
   })
@@ -244,76 +244,10 @@ describe('approve, deny, retry, delete', () => {
     for (const status of ['signing', 'processing'])
       expect((await app.call('GET', `${ALL}?status=${status}`)).json).toMatchObject({ count: 1, results: [{ id }] })
     expect((await app.call('POST', `${ALL}${id}/retry/`, { body: {} })).json.status).toBe('signing')
-    await app.world.core.as(asked(app.admin)).approvals.markFailed('sign', id, 'no answer from the CA')
+    await app.world.core.as(asRequester(app.admin)).approvals.markFailed('sign', id, 'no answer from the CA')
     const failed = await app.call('GET', `${ALL}${id}/`)
     expect(failed.json).toMatchObject({ status: 'failed', error_message: 'no answer from the CA' })
     expect((await app.call('POST', `${ALL}${id}/retry/`, { by: app.stranger, body: {} })).status).toBe(404)
     expect((await app.call('POST', `${ALL}${id}/retry/`, { body: {} })).json.status).toBe('signing')
   })
 })
-
-describe('csr ls and describe', () => {
-  it('list by page and status, the newest first, with what the columns show', async () => {
-    const { app } = used
-    const id = await ordered(app, ['listed.test'])
-    const all = await app.call('GET', `${ALL}?page=1&page_size=2&status=`)
-    expect(all.json).toMatchObject({ current: 1, next: 2, results: [{ id, common_name: 'listed.test' }, {}] })
-    expect(all.json.count).toBeGreaterThan(2)
-    expect(all.json.last).toBe(Math.ceil(all.json.count / 2))
-    const last = await app.call('GET', `${ALL}?page=${all.json.last}&page_size=2`)
-    expect(last.json.next).toBe(0)
-    for (const status of ['requested', 'signed', 'issued', 'denied', 'canceled']) {
-      const { results } = (await app.call('GET', `${ALL}?status=${status}`)).json
-      expect(new Set(results.map((one: { status: string }) => one.status))).toEqual(
-        new Set([status === 'issued' ? 'signed' : status]),
-      )
-    }
-    expect((await app.call('GET', `${ALL}?status=failed`)).json).toMatchObject({ count: 0, last: 1, results: [] })
-  })
-
-  it('show an order on which nobody decided in time as denied', async () => {
-    const { app } = used
-    const id = await ordered(app, ['late.test'])
-    await expireWaiting(app.world.it.db, new Date(app.world.time.now.getTime() + 8 * 86_400_000))
-    expect((await app.call('GET', `${ALL}${id}/`)).json).toMatchObject({ status: 'denied', denied_by: null })
-    const { results } = (await app.call('GET', `${ALL}?status=denied&page_size=1`)).json
-    expect(results).toMatchObject([{ id, status: 'denied' }])
-  })
-
-  it('know no other status', async () => {
-    const refused = await used.app.call('GET', `${ALL}?status=lost`)
-    expect([refused.status, Object.keys(refused.json)]).toEqual([400, ['status']])
-  })
-
-  it.each(['page=0', 'page=x', 'page=-1', 'page=100000000000', 'page=9999', 'page=1.5'])(
-    'have no page %s',
-    async (query) => {
-      const refused = await used.app.call('GET', `${ALL}?${query}`)
-      expect([refused.status, refused.json]).toEqual([404, { detail: 'Invalid page.' }])
-    },
-  )
-
-  it('take what is no size for the usual one', async () => {
-    const { results } = (await used.app.call('GET', `${ALL}?page_size=many`)).json
-    expect(results.length).toBeGreaterThan(2)
-    expect((await used.app.call('GET', `${ALL}?page_size=100000`)).status).toBe(200)
-  })
-
-  it('show another organization nothing, and no id of it', async () => {
-    const { app } = used
-    const id = await ordered(app, ['ours.test'])
-    expect((await app.call('GET', ALL, { by: app.stranger })).json).toMatchObject({ count: 0, results: [] })
-    for (const [method, path] of [
-      ['GET', ''],
-      ['DELETE', ''],
-      ['POST', 'approve/'],
-      ['POST', 'deny/'],
-      ['POST', 'retry/'],
-    ] as const)
-      expect((await app.call(method, `${ALL}${id}/${path}`, { by: app.stranger, body: {} })).status).toBe(404)
-  })
-})
-
-function asked(user: { id: number; uuid: string; name: string }) {
-  return { kind: 'user', ref: user.uuid, name: user.name, people: [user.id] } as const
-}
