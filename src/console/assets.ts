@@ -17,7 +17,7 @@ const script = 'text/javascript; charset=utf-8'
 /** Beside this file, and beside the bundle. */
 const own = (name: string) => readFileSync(new URL(`./assets/${name}`, import.meta.url))
 const htmx = () => readFileSync(createRequire(import.meta.url).resolve('htmx.org/dist/htmx.min.js'))
-const sheets = ['base.css', 'frame.css', 'parts.css', 'pages.css']
+const sheets = ['base.css', 'frame.css', 'parts.css', 'requests.css', 'pages.css']
 
 function asset(name: string, type: string, body: Buffer): Asset {
   const hash = createHash('sha256').update(body).digest('hex').slice(0, 16)

@@ -1,16 +1,35 @@
 import type { Route } from '../page.ts'
-import { certificatePages } from './certificates.ts'
 import { accountPages } from './account.tsx'
+import { authorityPages } from './authority.tsx'
+import { authorityListPages } from './authorityList.tsx'
+import { certificatePages } from './certificates.ts'
 import { overviewPages } from './overview.tsx'
 import { peoplePages } from './people.tsx'
+import { profilePages } from './profile.tsx'
+import { profileEditPages } from './profileEdit.tsx'
+import { profileListPages } from './profileList.tsx'
+import { profileTryPages } from './profileTry.tsx'
+import { requestActionPages } from './requestActions.tsx'
+import { requestBulkPages } from './requestBulk.tsx'
+import { requestDetailPages } from './requestDetail.tsx'
 import { requestListPages } from './requestList.tsx'
 import { tokenPages } from './tokens.tsx'
 import { userPages } from './user.tsx'
 
 /** Every page and action of the console for those who have signed in. */
-export const pages: readonly Route[] = [...certificatePages, 
+export const pages: readonly Route[] = [
+  ...certificatePages,
   ...overviewPages,
   ...requestListPages,
+  ...requestBulkPages,
+  ...requestDetailPages,
+  ...requestActionPages,
+  ...authorityListPages,
+  ...authorityPages,
+  ...profileListPages,
+  ...profilePages,
+  ...profileTryPages,
+  ...profileEditPages,
   ...accountPages,
   ...tokenPages,
   ...peoplePages,

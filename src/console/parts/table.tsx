@@ -73,7 +73,7 @@ function cell<Row>({ head, cell, right, names }: Column<Row>, row: Row) {
 }
 
 /** Facts in two columns: what, and its value. Rows without a value are left out. */
-export function Facts({ rows }: { rows: readonly (readonly [string, Child] | undefined | false)[] }) {
+export function Facts({ rows }: { rows: readonly (readonly [string, Child] | undefined | false | null | '')[] }) {
   return (
     <dl class="facts">
       {rows.map(
