@@ -42,6 +42,7 @@ import type { Requester } from './requester.ts'
 import type { Revision } from './revise.ts'
 import type { RevocationCodes } from './revocationCode.ts'
 import type { LinkCertificates } from './rollover.ts'
+import type { SavedViews } from './savedViews.ts'
 import type { ServerKeys } from './serverKeys.ts'
 import type { ProfileRef, ServingProfile } from './servingProfile.ts'
 import type { Shown, SignInPlace } from './signIn.ts'
@@ -232,6 +233,7 @@ export interface Door {
   csrWishes(profile: RaProfile, ask: CsrAttributesAsk): CsrWishes
   /** What somebody sees first: what waits for him, what ends soon, what was issued and failed, how the authorities are. Throws forbidden for who is no user. */
   overview(): Promise<Overview>
+  views: SavedViews
   revocationCodes: RevocationCodes
   serverKeys: ServerKeys
   keyPairs: KeyPairs

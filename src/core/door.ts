@@ -51,6 +51,7 @@ import type { Requester } from './requester.ts'
 import { revise } from './revise.ts'
 import { createRevocationCodes } from './revocationCode.ts'
 import { linkCertificates } from './rollover.ts'
+import { createSavedViews } from './savedViews.ts'
 import { createServerKeys } from './serverKeys.ts'
 import { servingProfile } from './servingProfile.ts'
 import { sign } from './sign.ts'
@@ -98,6 +99,9 @@ function openDoor(it: Installation, requester: Requester, { checkProtocols, ocsp
     },
     revoke: (draft, claim) => askRevocation(it, requester, draft, claim),
     overview: () => overview({ it, requester }),
+    get views() {
+      return createSavedViews({ it, requester })
+    },
     get revocationCodes() {
       return createRevocationCodes(
         { it, requester },
