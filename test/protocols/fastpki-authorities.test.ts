@@ -217,7 +217,7 @@ describe('audit-logs', () => {
     }
     const [created] = (await get(`?action=cert_create&user_id=${app.operator.id}&limit=1`)).json
     expect(created).toMatchObject({ username: 'operator', resource_id: json.id, resource_type: 'certificate' })
-    expect((await get('?action=ca_create')).json.length).toBeGreaterThan(2)
+    expect((await get('?action=ca_create')).json.length).toBeGreaterThanOrEqual(2)
     expect((await get(`?since=${encodeURIComponent('2999-01-01T00:00:00Z')}`)).json).toEqual([])
     expect((await get('?until=2001-01-01T00:00:00')).json).toEqual([])
     expect((await get('?user_id=999999')).json).toEqual([])
