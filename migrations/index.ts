@@ -27,6 +27,7 @@ import { notary } from './0027-notary.ts'
 import { fastpki } from './0028-fastpki.ts'
 import { discovery } from './0030-discovery.ts'
 import { console } from './0031-console.ts'
+import { tokenDescent } from './0032-token-descent.ts'
 import type { Migration } from './columns.ts'
 
 /** All migrations, by name; they run in the order of their names. */
@@ -60,4 +61,5 @@ export const migrations: Record<string, Migration> = {
   '0028-fastpki': fastpki,
   '0030-discovery': discovery,
   '0031-console': console,
+  '0032-token-descent': tokenDescent,
 }

@@ -158,6 +158,14 @@ async function arrived(db: Database, entry: Entry, { certificate, at }: Arrival)
   })
 }
 
+/** For whoever reads the location: a trouble of files names paths of this server, which are for its log alone. */
+function troubleOf(error: unknown): string {
+  if (!(error instanceof Error)) return storable(String(error)).slice(0, 500)
+  if ('syscall' in error && 'path' in error && 'code' in error)
+    return `the folder cannot be written (${String(error.code)}); the log of the server says more`
+  return storable(error.message).slice(0, 500)
+}
+
 /** Whether to try again. */
 async function notePushTrouble(
   it: Installation,
@@ -166,7 +174,8 @@ async function notePushTrouble(
   error: unknown,
 ): Promise<boolean> {
   const at = it.clock()
-  const detail = storable(error instanceof Error ? error.message : String(error)).slice(0, 500)
+  const detail = troubleOf(error)
+  it.log.warn({ err: error, location: entry.uuid }, 'a certificate could not be put into its location')
   const issued = await withTables<CoreTables>(it.db)
     .selectFrom('certificates')
     .select('created_at')

@@ -9,9 +9,13 @@ import { addRole, addRoleMember, findRole, removeRoleMember, rolesOf } from './r
 import type { CoreTables } from './tables.ts'
 import { uuidv7 } from './uuid.ts'
 
+function isStorable(subject: string): boolean {
+  return !/[\p{Cc}\p{Cs}]/u.test(subject)
+}
+
 /** The enabled user whom a subject of the provider was linked to; undefined when there is none. */
 export async function findBySubject(db: Database, issuer: string, subject: string): Promise<User | undefined> {
-  if (/\p{Cc}/u.test(subject)) return undefined
+  if (!isStorable(subject)) return undefined
   const row = await withTables<CoreTables>(db)
     .selectFrom('user_identities')
     .innerJoin('users', 'users.id', 'user_identities.user_id')
@@ -34,6 +38,8 @@ export async function userAtLogin(
   claims: JWTPayload & { sub: string },
   at: Date,
 ): Promise<User> {
+  // No database keeps these, and nobody is called so: a name in a log or a table would be read as another.
+  if (!isStorable(claims.sub)) throw new Failure('forbidden', 'the provider tells a subject that nobody can have')
   const change = { actor: system('openid'), at }
   const user = (await findBySubject(db, settings.issuer, claims.sub)) ?? (await provision(db, settings, claims, change))
   await followRoles(db, settings, { claims, user, change })

@@ -138,6 +138,8 @@ interface TokensTable {
   scope: string | null
   /** Written at most once a minute. */
   used_at: Generated<number | null>
+  /** Id of the token that it was made with; null: made by its user's session or password, or before this was kept. */
+  made_with: Generated<number | null>
 }
 
 interface CredentialsTable {

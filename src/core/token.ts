@@ -1,5 +1,5 @@
 import type { Database } from '../db/open.ts'
-import { withTables } from '../db/tables.ts'
+import { forUpdate, withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import { audit } from './audit.ts'
 import { Failure } from './failure.ts'
@@ -23,15 +23,19 @@ export interface Token {
 const prefix = 'cs_'
 const minute = 60_000
 
-/** Makes an API token of a user. Its text (`cs_` and 43 characters of base64url) is shown here and never again. */
+/**
+ * Makes an API token of a user. Its text (`cs_` and 43 characters of base64url) is shown here and never again.
+ * `madeWith`: uuid of the token by which it is asked for; once that is revoked nothing is made with it (Failure('forbidden')).
+ */
 export async function createToken(
   db: Database,
   { actor, at }: Change,
-  token: { userId: number; name: string; expiresAt?: Date; scope?: TokenScope },
+  token: { userId: number; name: string; expiresAt?: Date; scope?: TokenScope; madeWith?: string },
 ): Promise<{ id: number; uuid: string; text: string }> {
   const user = await findUser(db, token.userId)
   if (!user) throw new Failure('notFound', 'there is no such user')
   const scope = token.scope && checkedScope(token.scope)
+  const madeWith = token.madeWith === undefined ? null : await heldToken(db, token.madeWith)
   const text = `${prefix}${newSecret()}`
   const row = await withTables<CoreTables>(db)
     .insertInto('tokens')
@@ -44,6 +48,7 @@ export async function createToken(
       expires_at: token.expiresAt?.getTime() ?? null,
       revoked_at: null,
       scope: scope ? JSON.stringify(scope) : null,
+      made_with: madeWith,
     })
     .returning(['id', 'uuid'])
     .executeTakeFirstOrThrow()
@@ -54,6 +59,14 @@ export async function createToken(
     details: { user: user.name, name: token.name, ...(scope ? { scope } : {}) },
   })
   return { ...row, text }
+}
+
+/** Its row is locked: whoever revokes it waits, and then finds what was made with it. */
+async function heldToken(db: Database, uuid: string): Promise<number> {
+  const query = withTables<CoreTables>(db).selectFrom('tokens').select(['id', 'revoked_at']).where('uuid', '=', uuid)
+  const row = await forUpdate(db, query).executeTakeFirst()
+  if (!row || row.revoked_at !== null) throw new Failure('forbidden', 'this token is revoked')
+  return row.id
 }
 
 /** Whether a text looks like a token of ours, good or not. */
@@ -94,23 +107,48 @@ async function markUsed(db: Database, id: number, now: number): Promise<void> {
   )
 }
 
-/** Throws Failure('notFound') for a token that is not there or revoked already. */
-export async function revokeToken(db: Database, { actor, at }: Change, uuid: string): Promise<void> {
-  const tables = withTables<CoreTables>(db)
-  const row = await tables
+/** Those that were made with it go with it, and so on. Throws Failure('notFound') for a token that is not there or revoked already. */
+export async function revokeToken(db: Database, change: Change, uuid: string): Promise<void> {
+  const row = await markRevoked(db, change).where('uuid', '=', uuid).executeTakeFirst()
+  if (!row) throw new Failure('notFound', 'there is no such token')
+  await told(db, change, row)
+  await revokeMadeWith(db, change, [row.id])
+}
+
+/** Every token of a user. */
+export async function revokeTokensOf(db: Database, change: Change, userId: number): Promise<void> {
+  for (const row of await markRevoked(db, change).where('user_id', '=', userId).execute()) await told(db, change, row)
+}
+
+async function revokeMadeWith(db: Database, change: Change, ids: readonly number[]): Promise<void> {
+  const rows = await markRevoked(db, change).where('made_with', 'in', ids).execute()
+  if (rows.length === 0) return
+  for (const row of rows) await told(db, change, row)
+  await revokeMadeWith(
+    db,
+    change,
+    rows.map(({ id }) => id),
+  )
+}
+
+function markRevoked(db: Database, { at }: Change) {
+  return withTables<CoreTables>(db)
     .updateTable('tokens')
     .set({ revoked_at: at.getTime() })
-    .where('uuid', '=', uuid)
     .where('revoked_at', 'is', null)
-    .returning(['id', 'user_id', 'name'])
-    .executeTakeFirst()
-  const user = row && (await findUser(db, row.user_id))
-  if (!row || !user) throw new Failure('notFound', 'there is no such token')
+    .returning(['id', 'user_id', 'name', 'made_with'])
+}
+
+type Revoked = Awaited<ReturnType<ReturnType<typeof markRevoked>['execute']>>[number]
+
+async function told(db: Database, { actor, at }: Change, { id, user_id, name, made_with }: Revoked): Promise<void> {
+  const user = await findUser(db, user_id)
+  if (!user) throw new Failure('internal', 'a token has no user')
   await audit(db, actor, at, {
     action: 'token.revoked',
     organizationId: user.organizationId,
-    subject: { kind: 'token', id: row.id },
-    details: { user: user.name, name: row.name },
+    subject: { kind: 'token', id },
+    details: { user: user.name, name, ...(made_with === null ? {} : { madeWith: made_with }) },
   })
 }
 

@@ -35,7 +35,13 @@ export async function newToken(
     return createToken(
       db,
       { actor: requester, at },
-      { userId: user.id, name: draft.name, ...(expiresAt ? { expiresAt } : {}), ...(scope ? { scope } : {}) },
+      {
+        userId: user.id,
+        name: draft.name,
+        ...(expiresAt ? { expiresAt } : {}),
+        ...(scope ? { scope } : {}),
+        ...(requester.kind === 'token' ? { madeWith: requester.ref } : {}),
+      },
     )
   })
   const rows = await tokenRows(it.db).where('tokens.id', '=', made.id).execute()
@@ -99,7 +105,7 @@ export async function viewTokens({ it, requester }: AdminContext, user?: string)
   )
 }
 
-/** See Admin.revokeToken. Its user, or an administrator over him. Throws Failure('notFound') also for what the actor does not see. */
+/** See Admin.revokeToken: with all that were made with it. Its user, or an administrator over him. Throws Failure('notFound') also for what the actor does not see. */
 export async function endToken({ it, requester }: AdminContext, uuid: string): Promise<void> {
   await transaction(it.db, async (db) => {
     const actor = await actorOf(db, requester)

@@ -12,7 +12,7 @@ import { aboutUser, tellOfOperator } from './operatorAlert.ts'
 import { type Role, removeRoleMember } from './role.ts'
 import { endSessionsOf } from './session.ts'
 import type { CoreTables } from './tables.ts'
-import { revokeToken } from './token.ts'
+import { revokeTokensOf } from './token.ts'
 import { administeredUser, viewUser } from './userView.ts'
 
 /** See Admin.createUser. Needs an administrator of the organization; a superuser is made by superusers only. */
@@ -83,7 +83,7 @@ export async function removedUser({ it, requester }: AdminContext, name: string)
     if (user.id === actor.user?.id) throw new Failure('conflict', 'nobody removes himself: ask another administrator')
     const tables = withTables<CoreTables>(db)
     await endSessionsOf(db, change, user, 'removed')
-    for (const { uuid } of await usableTokens(db, user)) await revokeToken(db, change, uuid)
+    await revokeTokensOf(db, change, user.id)
     for (const role of await rolesOf(db, user)) await removeRoleMember(db, change, { role, userId: user.id })
     const to = { userId: user.id }
     for (const capability of await capabilitiesOf(db, user))
@@ -97,11 +97,6 @@ export async function removedUser({ it, requester }: AdminContext, name: string)
       .execute()
     await auditUser(db, change, { user, action: 'user.removed' })
   })
-}
-
-async function usableTokens(db: Database, { id }: User): Promise<{ uuid: string }[]> {
-  const query = withTables<CoreTables>(db).selectFrom('tokens').select('uuid').where('user_id', '=', id)
-  return query.where('revoked_at', 'is', null).execute()
 }
 
 async function rolesOf(db: Database, { id, organizationId }: User): Promise<Role[]> {

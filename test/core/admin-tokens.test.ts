@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { asRequester } from '../../src/core/identity.ts'
 import { system } from '../../src/core/requester.ts'
+import { verifyAudit } from '../../src/core/verify.ts'
 import { databases } from '../helpers/databases.ts'
 import { createPeople, failure, type People } from '../helpers/people.ts'
 import { createWorld, type World } from '../helpers/world.ts'
@@ -45,6 +46,38 @@ describe.each(databases)('tokens, administered, on $name', ({ open }) => {
     if (!requester) throw new Error('no requester')
     const { view } = await world.core.as(requester).admin.createToken({ user: 'alice', name: 'from it' })
     expect(view.expiresAt).toEqual(soon)
+  })
+  test('those that are made with one end with it, and so on; others stay', async () => {
+    const soon = new Date(world.it.clock().getTime() + 3_600_000)
+    const bearer = async (text: string) => {
+      const requester = await world.core.authentication.token(text)
+      if (!requester) throw new Error('no requester')
+      return world.core.as(requester)
+    }
+    const first = await people.as(people.alice).admin.createToken({ user: 'alice', name: 'first', expiresAt: soon })
+    const beside = await people.as(people.alice).admin.createToken({ user: 'alice', name: 'beside' })
+    const door = await bearer(first.text)
+    const second = await door.admin.createToken({ user: 'alice', name: 'second' })
+    const third = await (await bearer(second.text)).admin.createToken({ user: 'alice', name: 'third' })
+    await people.as(people.alice).admin.revokeToken(first.view.uuid)
+    for (const { text } of [first, second, third]) expect(await world.core.authentication.token(text)).toBeUndefined()
+    expect(await world.core.authentication.token(beside.text)).toBeDefined()
+    // Whoever has passed the door with it before makes none any more.
+    await expect(door.admin.createToken({ user: 'alice', name: 'late' })).rejects.toMatchObject(failure('forbidden'))
+    await expect(people.as(people.alice).admin.revokeToken(third.view.uuid)).rejects.toMatchObject(failure('notFound'))
+    const { problems } = await verifyAudit(world.it.db, world.it.auditSecret)
+    expect(problems).toEqual([])
+  })
+  test('one that is made with another at the instant of its end ends too, or is not made', async () => {
+    const first = await people.as(people.alice).admin.createToken({ user: 'alice', name: 'raced' })
+    const requester = await world.core.authentication.token(first.text)
+    if (!requester) throw new Error('no requester')
+    const [made] = await Promise.allSettled([
+      world.core.as(requester).admin.createToken({ user: 'alice', name: 'raced too' }),
+      people.as(people.alice).admin.revokeToken(first.view.uuid),
+    ])
+    const text = made.status === 'fulfilled' ? made.value.text : ''
+    expect(await world.core.authentication.token(text)).toBeUndefined()
   })
   test('an end in the past is malformed', async () => {
     await expect(

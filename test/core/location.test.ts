@@ -182,6 +182,16 @@ describe.each(databases)('locations, on $name', ({ open }) => {
     expect(JSON.stringify(alerts)).toContain('could not be put into the location meta')
   })
 
+  test('what the system says of a folder names a path of this server, which who reads the location does not see', async () => {
+    const { uuid } = await order('gone.test')
+    const { uuid: location } = await folder('gone')
+    await of().associate(uuid, { location, entry: 'site' })
+    await upkeep(join(root, 'unmounted'))
+    const lastError = 'the folder cannot be written (ENOENT); the log of the server says more'
+    expect(await entry(uuid)).toMatchObject({ status: 'queued', lastError })
+    await of().dissociate(uuid, location)
+  })
+
   test('a folder that is a link, or a file that is none, is not written to', async () => {
     const outside = mkdtempSync(join(tmpdir(), 'countersign-outside-'))
     mkdirSync(join(root, 'default'), { recursive: true })
