@@ -26,8 +26,19 @@ export function administeredAccounts(host: Host): ProtocolAccounts {
   }
 }
 
+/** Accounts say who asks, and how to reach him: nothing for everybody. */
+async function managed(door: Door): Promise<ProfileRecord[]> {
+  const all = await door.raProfiles.list()
+  const asked = await Promise.allSettled(all.map(({ uuid }) => door.raProfiles.requireManage(uuid)))
+  return asked.flatMap((answer) => {
+    if (answer.status === 'fulfilled') return [answer.value]
+    if (answer.reason instanceof Failure && answer.reason.code === 'forbidden') return []
+    throw answer.reason
+  })
+}
+
 async function list(host: Host, door: Door): Promise<ProtocolAccount[]> {
-  const profiles = new Map((await door.raProfiles.list()).map((profile) => [profile.id, profile]))
+  const profiles = new Map((await managed(door)).map((profile) => [profile.id, profile]))
   if (profiles.size === 0) return []
   const rows = await withTables<AcmeTables>(host.db)
     .selectFrom('acme_accounts')
@@ -70,12 +81,12 @@ function view(account: Account, profile: ProfileRecord, orders: number): Protoco
   }
 }
 
-/** Throws Failure('notFound') alike for none and for one of a profile that the door does not see. */
+/** Throws Failure: notFound alike for none and for one of a profile that the door does not see; forbidden without `manage` on that. */
 async function found(host: Host, door: Door, uuid: string): Promise<{ account: Account; profile: ProfileRecord }> {
   const account = await findAccount(host.db, uuid)
   const profile = account && (await door.raProfiles.list()).find(({ id }) => id === account.profileId)
   if (!account || !profile) throw new Failure('notFound', 'there is no such ACME account')
-  return { account, profile }
+  return { account, profile: await door.raProfiles.requireManage(profile.uuid) }
 }
 
 async function counted({ db, core, clock }: Host, account: Account): Promise<Record<OrderState['status'], number>> {
@@ -112,7 +123,6 @@ const moves = {
 /** What is so already stays so. Throws Failure: notFound, forbidden, conflict for an account that has ended. */
 async function changed(host: Host, door: Door, uuid: string, change: AccountChange): Promise<void> {
   const { account, profile } = await found(host, door, uuid)
-  await door.raProfiles.requireManage(profile.uuid)
   const { from, to } = moves[change]
   if (account.status === to) return
   await transaction(host.db, async (db) => {

@@ -22,6 +22,7 @@ export const legacyRevoke = operation({
     const place = await v1Place(call)
     const { certificateSN, issuerDN, reason } = call.body
     const { id: certificate } = await find(place, readSerial(certificateSN), readIssuer(issuerDN))
+    await place.door.inventory.refuseArchived(certificate)
     const request = await place.door.revoke({
       protocol: 'ra',
       certificate,
@@ -68,10 +69,12 @@ function readIssuer(given: string): Name {
   }
 }
 
-/** One of that profile, under that issuer. Throws Failure('notFound'), alike for one of another profile. */
+/** One of that profile, under that issuer. Throws Failure('notFound'), alike for one of another profile and one that the caller may not read. */
 async function find({ door, profile }: EndEntityPlace, serial: string, issuer: Name): Promise<Certificate> {
   const found = await door.findCertificate({ serial, authority: profile.authorityId })
-  if (!found || found.profileId !== profile.id || !sameName(readCertificate(found.der).issuer, issuer))
+  const named = found?.profileId === profile.id && sameName(readCertificate(found.der).issuer, issuer)
+  const [line] = found && named ? await door.inventory.lines([found.id]) : []
+  if (!found || !line)
     throw new Failure('notFound', `the profile ${profile.name} has no certificate of this serial number and issuer`)
   return found
 }

@@ -95,8 +95,9 @@ export const enrolmentRows: Rows = {
     },
   },
   [`POST ${V1}/certificate/revoke`]: {
-    needs: 'member',
+    needs: 'sees',
     ofProfile: true,
+    record: true,
     async sample(scene) {
       const { serialNumber, issuerDn } = await scene.call('get', `/v1/certificates/${await scene.order()}`)
       return {
