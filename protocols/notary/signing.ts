@@ -3,7 +3,7 @@ import type { SignRequest } from '../../src/core/request.ts'
 import { signingAuthority } from './authorityState.ts'
 import type { Call } from './operation.ts'
 import { orderAgain } from './ordering.ts'
-import { profileFor } from './profileChoice.ts'
+import { profileFor, profileOf } from './profileChoice.ts'
 import type { Current } from './requestState.ts'
 
 /**
@@ -14,37 +14,51 @@ export async function signWith(call: Call, current: Current, authorityId: number
   if (current.status !== 'Outstanding')
     throw new Failure('unsupported', `this certificate request is ${current.status}: only an Outstanding one is signed`)
   const authority = await signingAuthority(call, authorityId)
+  const { door } = call
+  const { id, status, authorityId: present, profileId } = current.request
+  const same = present === authority.id
+  if (same && status === 'signing') return afterwards(status)
+  const retried = same && status === 'failed' ? await retry(door, id) : undefined
+  if (retried !== undefined) return afterwards(retried)
   refuseOwn(call, current)
-  if (current.request.authorityId === authority.id) return decide(call, current.request)
-  const profile = await profileFor(call, authority)
-  const request = await orderAgain(call, current, profile, `to be signed by ${authority.name}`)
-  return decide(call, request)
+  if (same && status === 'requested') return afterwards(await approve(door, id))
+  const profile = same ? await profileOf(call, profileId) : await profileFor(call, authority)
+  return decide(door, await orderAgain(call, current, profile, `to be signed by ${authority.name}`))
 }
 
 /** Before anything moves: the core would refuse the vote only afterwards. */
 function refuseOwn({ caller }: Call, { request }: Current): void {
-  if (request.status === 'requested' && request.requester.people.includes(caller.user.id))
-    throw new Failure(
-      'forbidden',
-      'you have made this request yourself, and whoever asked never decides: have another certificate manager sign it',
-    )
+  if (!request.requester.people.includes(caller.user.id)) return
+  throw new Failure(
+    'forbidden',
+    'you have made this request yourself, and whoever asked never decides: have another certificate manager sign it',
+  )
 }
 
-async function decide({ door }: Call, request: SignRequest): Promise<string> {
-  const { id, status } = request
+/** Undefined for what was never approved, and so is ordered anew. */
+async function retry(door: Call['door'], id: number): Promise<string | undefined> {
+  try {
+    return (await door.approvals.retry('sign', id)).status
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'conflict') return undefined
+    throw error
+  }
+}
+
+/** On an order that was made just now. */
+async function decide(door: Call['door'], { id, status, reason }: SignRequest): Promise<string> {
   switch (status) {
     case 'requested':
       return afterwards(await approve(door, id))
-    case 'failed':
-      return afterwards((await door.approvals.retry('sign', id)).status)
     case 'draft':
     case 'signing':
     case 'signed':
+    case 'failed':
       return afterwards(status)
     case 'denied':
     case 'expired':
     case 'canceled':
-      throw new Failure('unsupported', `the certificate request was rejected: ${request.reason ?? status}`)
+      throw new Failure('unsupported', `the certificate request was rejected: ${reason ?? status}`)
   }
 }
 
