@@ -2,6 +2,7 @@ import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { reasonIn } from '../../protocols/fastpki/revocationReason.ts'
 import type { FastpkiTables } from '../../protocols/fastpki/tables.ts'
+import { forgetServerKeys } from '../../src/core/serverKeyForget.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { doorOf, everything, type FastpkiApp, server, useFastpkiApp } from '../helpers/fastpkiApp.ts'
 
@@ -172,6 +173,26 @@ describe('an order that waits', () => {
     expect(rows.map(({ action }) => action)).toEqual(
       expect.arrayContaining(['server_key.made', 'server_key.delivered', 'server_key.exported']),
     )
+  })
+
+  it('has its key kept while its certificate is good, and forgotten where there is none', async () => {
+    const { app } = used
+    const decider = await app.person('late-decider', { capabilities: ['approve', 'read'] })
+    const issue = [{ name: 'a person looks', require: [{ users: ['late-decider'] }] }]
+    await app.save('shop', { rules: { ...everything, issue } })
+    const asked = { body: server('late.test', { valid_days: 200 }) }
+    const kept = await app.call('post', `/certificates/?ca_id=${app.ca}`, asked)
+    const refused = await app.call('post', `/certificates/?ca_id=${app.ca}`, asked)
+    const door = doorOf(app, decider)
+    for (const [{ json }, verdict] of [[kept, 'approve'] as const, [refused, 'deny'] as const]) {
+      const { hash } = await door.approvals.review('sign', json.id)
+      await door.approvals.vote('sign', json.id, { verdict, hash, reason: 'no' })
+    }
+    await app.save('shop')
+    app.world.time.pass(91 * 86_400_000)
+    expect(await forgetServerKeys(app.world.it)).toBeGreaterThanOrEqual(1)
+    const exported = await app.call('get', `/certificates/${kept.json.id}/private-key`, { by: app.admin })
+    expect(exported).toMatchObject({ status: 200, json: { private_key: expect.stringContaining('PRIVATE KEY') } })
   })
 
   it('that the rules deny is 403 with their reason', async () => {
