@@ -27,6 +27,11 @@ const nouns: Record<string, Noun> = {
     load: () => import('./commands/standingApproval.ts'),
   },
   delegation: { about: 'votes given for somebody else', load: () => import('./commands/delegation.ts') },
+  discover: { about: 'look for certificates, once', load: () => import('./commands/discover.ts') },
+  discovery: {
+    about: 'where certificates are looked for again and again',
+    load: () => import('./commands/discovery.ts'),
+  },
   certificate: { about: 'what was issued', load: () => import('./commands/certificate.ts') },
   user: { about: 'people, roles and capabilities', load: () => import('./commands/user.ts') },
   group: { about: 'people whom rules name together', load: () => import('./commands/group.ts') },

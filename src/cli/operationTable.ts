@@ -8,6 +8,7 @@ import * as challenge from './operations/challenge.ts'
 import * as cmc from './operations/cmc.ts'
 import * as configuration from './operations/configuration.ts'
 import * as delegation from './operations/delegation.ts'
+import * as discovery from './operations/discovery.ts'
 import * as doctor from './operations/doctor.ts'
 import * as eab from './operations/eab.ts'
 import * as exportKey from './operations/exportKey.ts'
@@ -34,6 +35,7 @@ const nouns: Record<string, Operation>[] = [
   cmc,
   configuration,
   delegation,
+  discovery,
   doctor,
   limit,
   eab,
