@@ -16,6 +16,7 @@ export class Form {
     if (typeof value !== 'string') return undefined
     const text = value.trim()
     if (text.length > limit) throw new Failure('malformed', `${name}: at most ${limit} characters`)
+    if (text.includes('\0')) throw new Failure('malformed', `${name}: the character U+0000 is in it, which no text has`)
     return text === '' ? undefined : text
   }
 

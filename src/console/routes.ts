@@ -66,6 +66,8 @@ export function consoleRoutes(host: Host): Hono<{ Bindings: NodeBindings }> {
 
 async function run(host: Host, c: ConsoleContext, route: Route): Promise<Response> {
   const { incoming } = c.env
+  if (incoming.url?.includes('%00'))
+    throw new Failure('malformed', 'the address holds the character U+0000, which no text has')
   if (route.method === 'post') requireOwnPage(host, incoming, { orProgram: false })
   const visit = await visitOf(host, c)
   if (route.method === 'get') return answer(c, visit, await route.run(visit))
