@@ -98,7 +98,9 @@ export const accountOperations = [
     body: fields({ role_id: roleId }),
     status: 201,
     async run(call) {
-      const { id, name } = await account(call)
+      const { id, name, superuser } = await account(call)
+      if (superuser && call.body.role_id !== ADMINISTRATOR)
+        throw new Failure('forbidden', `${name} is a superuser, who is lowered by the command line only`)
       if (id === call.caller.user.id && call.body.role_id !== ADMINISTRATOR)
         throw new Failure('malformed', 'nobody lowers himself: ask another administrator')
       await giveRole(call, name, call.body.role_id)

@@ -72,10 +72,18 @@ export async function orderAgain(
   if (!request.csr) throw new Failure('conflict', 'this order has no certificate request')
   const asker = host.core.as(request.requester)
   const draft = orderOf({ door: asker }, profile, readKeptCsr(request.csr))
-  await asker.simulate(draft)
+  await asker.simulate(draft).catch(asNoAsker)
   if (request.status === 'requested' || request.status === 'signing')
     await door.approvals.cancel('sign', request.id, why)
   const origin = originOf({ ref: row.ref, round: row.round + 1 })
   const made = await asker.sign({ ...draft, origin }, (db) => nextRound(db, row))
+  if (made.repeat) throw new Failure('conflict', 'somebody else has ordered it anew meanwhile: look at it again')
   return made.request
+}
+
+/** Whoever asked first has lost the right to, or is gone. */
+function asNoAsker(error: unknown): never {
+  if (!(error instanceof Failure) || (error.code !== 'forbidden' && error.code !== 'notFound')) throw error
+  const detail = 'whoever made this request may order no certificates there: have it made anew'
+  throw new Failure('unsupported', detail, { cause: error })
 }

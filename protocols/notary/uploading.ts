@@ -26,10 +26,16 @@ export async function takeChain(call: Call, current: Current, text: string): Pro
     return
   }
   const { id } = await door.inventory.upload({ der: leaf.der })
-  const pem = ders.map((der) => pemEncode('CERTIFICATE', der)).join('')
-  await keepUploaded(host.db, row, { uploaded: id, chain: pem })
-  if (request.status === 'requested' || request.status === 'signing')
-    await door.approvals.cancel('sign', request.id, 'signed elsewhere')
+  try {
+    if (request.status === 'requested' || request.status === 'signing')
+      await door.approvals.cancel('sign', request.id, 'signed elsewhere')
+    const pem = ders.map((der) => pemEncode('CERTIFICATE', der)).join('')
+    await keepUploaded(host.db, row, { uploaded: id, chain: pem })
+  } catch (error) {
+    // Somebody has signed it here meanwhile: what was uploaded belongs to nothing.
+    await door.inventory.remove([id])
+    throw error
+  }
 }
 
 /** The leaf first, each signed by the next one. */

@@ -132,6 +132,7 @@ describe('accounts', () => {
     expect((await put(id, 3, by)).status).toBe(400)
     const root = await it.app.result('GET', `${ACCOUNTS}/me`, { by: it.app.admin })
     expect((await put(root.id, 3, by)).status).toBe(403)
+    expect((await put(root.id, 3)).status).toBe(403)
     expect((await put(id, 'x')).status).toBe(400)
   })
 
