@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import type { AuthorityView } from '../../src/core/admin.ts'
 import type { Door, SignedCrl } from '../../src/core/core.ts'
@@ -151,7 +152,7 @@ function changeIn(
   { owner, default_valid_days: usual, max_valid_days: most, ...rest }: Given,
 ): AuthorityChange {
   const fixed = Object.entries(rest).filter(
-    ([field, value]) => Object.hasOwn(shown, field) && !same(value, shown[field as keyof Detail]),
+    ([field, value]) => Object.hasOwn(shown, field) && !isDeepStrictEqual(value, shown[field as keyof Detail]),
   )
   if (fixed.length > 0)
     throw new Invalid(
@@ -165,5 +166,3 @@ function changeIn(
     ...(longest === shown.max_valid_days ? {} : { max_valid_days: longest }),
   }
 }
-
-const same = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other)

@@ -34,6 +34,9 @@ export async function createAuthority(
 ): Promise<{ authority: AuthorityView; problem?: string }> {
   const name = slugOf(draft.name)
   requireDays(draft)
+  // Saving one that is there would replace it.
+  if ((await door.admin.profiles()).some((profile) => profile.name === name))
+    throw new Failure('conflict', `there is a profile ${name} already: choose another name`)
   const { owner, organization } = draft
   const authority = await door.admin.createAuthority({
     name,

@@ -48,7 +48,9 @@ export function authorityView(
   profiles: readonly ProfileView[],
 ) {
   const certificate = chain[0] && readCertificate(chain[0])
-  const days = daysOf(profileOf(profiles, name)?.settings)
+  const profile = profileOf(profiles, name)
+  // Nothing can be ordered where there is none.
+  const days = profile ? daysOf(profile.settings) : { default: 0, max: 0 }
   return {
     id: uuid,
     name,

@@ -44,6 +44,8 @@ describe('authorities', () => {
       status: 'active',
       storage: 'local',
     })
+    const without = await app.call('GET', `${ALL}${await idOf('root')}/`)
+    expect(without.json).toMatchObject({ default_valid_days: 0, max_valid_days: 0 })
     const [issuing, root] = pemDecode(shown.json.crt_text).map(({ der }) => new X509Certificate(der))
     expect(root && issuing?.checkIssued(root)).toBe(true)
     const { crl_text, updated_at } = (await app.call('GET', `${ALL}${id}/crl/`)).json
@@ -113,6 +115,16 @@ describe('authority create', () => {
     expect((await app.call('POST', ALL, { by: app.admin, body: { ...DRAFT, name: 'taken' } })).status).toBe(409)
   })
 
+  it('leaves a profile of that name as it is, and makes nothing', async () => {
+    const { app } = used
+    const refused = await app.call('POST', ALL, { by: app.admin, body: { ...DRAFT, name: 'Default' } })
+    expect([refused.status, refused.json.detail]).toEqual([409, expect.stringContaining('profile default')])
+    expect(await idOf('default')).toBeUndefined()
+    expect(await app.world.core.as(asRequester(app.admin)).admin.profile('default')).toMatchObject({
+      authority: 'issuing',
+    })
+  })
+
   it('is for who has create_ca', async () => {
     const { app } = used
     expect((await app.call('POST', ALL, { body: DRAFT })).status).toBe(403)
@@ -157,6 +169,9 @@ describe('authority update and delete', () => {
     const { app } = used
     const same = await app.call('PATCH', `${ALL}${id}/`, { by: app.admin, body: shown })
     expect(same.json).toEqual(shown)
+    // The client sorts what it shows.
+    const sorted = { ...shown, agent: Object.fromEntries(Object.entries(shown.agent).sort().reverse()) }
+    expect((await app.call('PATCH', `${ALL}${id}/`, { by: app.admin, body: sorted })).json).toEqual(shown)
     const body = { ...shown, owner: { ...shown.owner, id: 'root' }, default_valid_days: 30, max_valid_days: 60 }
     const changed = await app.call('PATCH', `${ALL}${id}/`, { by: app.admin, body })
     expect(changed.json).toMatchObject({ owner: { id: 'root' }, default_valid_days: 30, max_valid_days: 60 })
