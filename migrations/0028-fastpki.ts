@@ -55,13 +55,4 @@ export async function fastpki(db: Kysely<unknown>, columns: Columns): Promise<vo
     primaryKey: ['authority_id'],
     indexes: [['organization_id', 'name']],
   })
-  await createTable(db, columns, 'fastpki_revocations', {
-    columns: {
-      id: 'id',
-      certificate_id: 'int!',
-      reason: 'text!',
-      created_at: 'int!',
-    },
-    indexes: [['certificate_id']],
-  })
 }

@@ -1,12 +1,11 @@
 import { z } from 'zod'
 import { Failure } from '../../src/core/failure.ts'
-import { withTables } from '../../src/db/tables.ts'
+import type { RevokeRequest } from '../../src/core/request.ts'
 import { certificate, showCertificate } from './certificateView.ts'
 import { text } from './fields.ts'
 import { type Call, operation } from './operation.ts'
 import { findIssued, ordered } from './record.ts'
 import { reasonIn } from './revocationReason.ts'
-import type { FastpkiTables } from './tables.ts'
 
 const revokeRequest = z.object({ reason: text(1000).nullish() })
 
@@ -24,16 +23,13 @@ export const revokeCertificate = operation({
     if (record.revocation) throw new Failure('conflict', 'A revocation of this certificate waits already')
     const given = call.body?.reason?.trim() ?? ''
     const reason = reasonIn(given)
-    const asked = await call.door.revoke(
-      {
-        protocol: 'fastpki',
-        certificate: record.certificate.id,
-        grounds: ordered(call, record) ? 'account' : 'user',
-        ...(reason ? { reason } : {}),
-        ...(given === '' ? {} : { comment: given }),
-      },
-      keep(call, record.certificate.id, given),
-    )
+    const asked = await call.door.revoke({
+      protocol: 'fastpki',
+      certificate: record.certificate.id,
+      grounds: ordered(call, record) ? 'account' : 'user',
+      ...(reason ? { reason } : {}),
+    })
+    await keepWords(call, asked, given)
     if (asked.status === 'denied')
       throw new Failure('forbidden', `The certificate was not revoked: ${asked.reason ?? 'the rules say no'}`)
     const now = await findIssued(call, record.certificate.id)
@@ -44,13 +40,11 @@ export const revokeCertificate = operation({
   },
 })
 
-/** The text as it came: the reason in the CRL is only a name. */
-function keep({ host }: Pick<Call, 'host'>, certificate: number, reason: string) {
-  return async (db: Parameters<typeof withTables>[0]): Promise<void> => {
-    if (reason === '') return
-    await withTables<FastpkiTables>(db)
-      .insertInto('fastpki_revocations')
-      .values({ certificate_id: certificate, reason, created_at: host.clock().getTime() })
-      .execute()
-  }
+/** The text as it came, for who decides and who reads later: the reason in the CRL is only a name. */
+async function keepWords({ door }: Pick<Call, 'door'>, { uuid }: RevokeRequest, words: string): Promise<void> {
+  if (words === '') return
+  await door.approvals.comment('revoke', uuid, words).catch((error: unknown) => {
+    // A token may ask for a revocation and say nothing besides.
+    if (!(error instanceof Failure) || error.code !== 'forbidden') throw error
+  })
 }

@@ -8,7 +8,6 @@ export interface FastpkiTables {
   fastpki_emails: EmailsTable
   fastpki_organizations: OrganizationsTable
   fastpki_authorities: AuthoritiesTable
-  fastpki_revocations: RevocationsTable
 }
 
 /** All tokens that came of one log-in. */
@@ -64,12 +63,4 @@ interface AuthoritiesTable {
   created_at: number
   updated_at: number
   deleted_at: number | null
-}
-
-/** Why somebody asked for a revocation, in his words. */
-interface RevocationsTable {
-  id: Generated<number>
-  certificate_id: number
-  reason: string
-  created_at: number
 }

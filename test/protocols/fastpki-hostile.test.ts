@@ -58,7 +58,7 @@ test('random queries to every operation that reads one', async () => {
     const names = fieldsOf(operation.query)
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...names), fc.string(), async (name, value) => {
-        const query = `?${encodeURIComponent(name)}=${encodeURIComponent(value.toWellFormed())}`
+        const query = `?${encodeURIComponent(name)}=${encodeURIComponent(value)}`
         const { status, text } = await send(operation, { query, ...(operation.body ? { body: server('a.test') } : {}) })
         expect([status < 500, text]).toEqual([true, text])
       }),

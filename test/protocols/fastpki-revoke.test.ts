@@ -1,9 +1,7 @@
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { reasonIn } from '../../protocols/fastpki/revocationReason.ts'
-import type { FastpkiTables } from '../../protocols/fastpki/tables.ts'
 import { forgetServerKeys } from '../../src/core/serverKeyForget.ts'
-import { withTables } from '../../src/db/tables.ts'
 import { doorOf, everything, type FastpkiApp, server, useFastpkiApp } from '../helpers/fastpkiApp.ts'
 
 const used = useFastpkiApp()
@@ -30,8 +28,10 @@ describe('revoke', () => {
     })
     const certificate = await doorOf(app, app.admin).findCertificate({ id })
     expect(certificate?.revocationReason).toBe('keyCompromise')
-    const kept = await withTables<FastpkiTables>(app.host.db).selectFrom('fastpki_revocations').selectAll().execute()
-    expect(kept).toMatchObject([{ certificate_id: id, reason: 'Key compromise' }])
+    const door = doorOf(app, app.admin)
+    const { rows } = await door.list.requests({ kind: 'revoke' })
+    const { comments } = await door.approvals.review('revoke', rows[0]?.uuid ?? '')
+    expect(comments).toMatchObject([{ user: 'operator', text: 'Key compromise' }])
   })
 
   it('takes no body, no reason, and words that mean none', async () => {
@@ -74,7 +74,8 @@ describe('revoke', () => {
     const door = doorOf(app, approver)
     const { rows } = await door.list.requests({ kind: 'revoke', status: 'requested' })
     const uuid = rows[0]?.uuid ?? ''
-    const { hash } = await door.approvals.review('revoke', uuid)
+    const { hash, comments } = await door.approvals.review('revoke', uuid)
+    expect(comments).toMatchObject([{ text: 'stolen' }])
     await door.approvals.vote('revoke', uuid, { verdict: 'approve', hash })
     await app.save('shop')
     expect((await app.call('get', `/certificates/${id}`)).json.status).toBe('revoked')
