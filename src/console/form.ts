@@ -53,10 +53,11 @@ export class Form {
     return Buffer.from(await value.arrayBuffer())
   }
 
-  /** The first value of each name, as it came: to fill a form in again. */
+  /** The first value of each name: to fill a form in again. Without the controls that HTML cannot have. */
   values(): Record<string, string> {
     const values: Record<string, string> = {}
-    for (const [name, value] of this.#data) if (typeof value === 'string') values[name] ??= value
+    for (const [name, value] of this.#data)
+      if (typeof value === 'string') values[name] ??= value.replace(/(?![\t\n\r])\p{Cc}/gu, '')
     return values
   }
 }

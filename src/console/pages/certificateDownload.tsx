@@ -55,6 +55,12 @@ async function pfxPassword(visit: Visit): Promise<Shown> {
   const view = await certificateIn(visit)
   if (!view.exportable)
     throw new Failure('unsupported', 'the private key of this certificate is not kept here: there is no PFX of it')
+  const { profile } = view.record
+  if (profile && (await visit.door.raProfiles.find(profile.uuid)).rules.export.length > 0)
+    throw new Failure(
+      'unsupported',
+      `the profile ${profile.name} has rules for exports, so that no key of it is downloaded`,
+    )
   const password = visit.door.admin.newPfxPassword()
   const back = `/console/certificates/${view.certificate.uuid}`
   const body = (

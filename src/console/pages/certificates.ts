@@ -5,6 +5,7 @@ import { certificateEditPages } from './certificateEdit.tsx'
 import { certificateListPages } from './certificateList.tsx'
 import { certificateRevokePages } from './certificateRevoke.tsx'
 import { certificateUploadPages } from './certificateUpload.tsx'
+import { newRequestPages } from './newRequest.tsx'
 
 /** All about certificates. Fixed paths come before those with a uuid in their place. */
 export const certificatePages: readonly Route[] = [
@@ -14,4 +15,5 @@ export const certificatePages: readonly Route[] = [
   ...certificateDownloadPages,
   ...certificateEditPages,
   ...certificateRevokePages,
+  ...newRequestPages,
 ]
