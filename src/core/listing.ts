@@ -3,6 +3,7 @@ import type { NameConstraints } from '../pki/nameConstraints.ts'
 import type { RequestKind } from './approval.ts'
 import type { AuditFilter, AuditRow } from './auditList.ts'
 import type { CertificateRecord } from './certificateRecord.ts'
+import type { CsvDraft } from './exportRows.ts'
 import type { HistoryEvent } from './history.ts'
 import type { Finding, RequestRef } from './request.ts'
 import type { RequesterKind } from './requester.ts'
@@ -117,6 +118,11 @@ export interface Listing extends Searches {
   history(ref: RequestRef): Promise<HistoryEvent[]>
   /** The number of the newest audit event after `seen` that the requester may know of, else `seen`; without `seen` where to begin. */
   latest(seen?: number): Promise<number>
+  /**
+   * A list as the text of a CSV file (RFC 4180, UTF-8), a heading first, then the newest rows first, in parts of up to 500 lines: all that a search finds, of which it
+   * goes on from id to id. Throws as a search before the first part; malformed for regular expressions.
+   */
+  csv(draft: CsvDraft): Promise<AsyncIterable<string>>
   /** One request in full. Without a kind a number means a request to sign, and a uuid either. Throws notFound. */
   request(ref: RequestRef, kind?: RequestKind): Promise<RequestDetail>
   /** The audit trail, for administrators. Throws forbidden. */

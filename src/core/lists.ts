@@ -1,6 +1,7 @@
 import { listAudit } from './auditList.ts'
 import { listCertificates } from './certificateList.ts'
 import { certificateRecord } from './certificateRecord.ts'
+import { exportCsv } from './exportRows.ts'
 import { history } from './history.ts'
 import type { Installation } from './installation.ts'
 import { usualPace } from './keyset.ts'
@@ -19,6 +20,7 @@ export function createListing(it: Installation, requester: Requester, pace = usu
     request: (ref, kind) => requestDetail(it, requester, ref, kind),
     latest: (seen) => latestEvent(it.db, requester, seen),
     history: (ref) => history(it, requester, ref),
+    csv: (draft) => exportCsv(it, requester, draft),
     audit: (filter) => listAudit(it, requester, filter, pace),
     record: (ref) => certificateRecord(it, requester, ref),
     certificates: (filter) => listCertificates(it, requester, filter, pace),

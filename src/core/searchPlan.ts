@@ -119,7 +119,8 @@ export async function candidates(task: Task, extra: RawBuilder<unknown> = sql``)
   }
 }
 
-function residue({ db, conditions, admitted, now }: Task): RawBuilder<boolean>[] {
+/** The conditions of a search on its rows, but for regular expressions. */
+export function residue({ db, conditions, admitted, now }: Task): RawBuilder<boolean>[] {
   const parts = conditions.flatMap((condition) => ofCondition(db, condition) ?? [])
   if (admitted.everything) return parts
   return [any(admitted.groups.map((group) => ofGroup(db, group, now))), ...parts]

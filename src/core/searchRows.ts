@@ -61,7 +61,7 @@ export function createSearches(it: Installation, requester: Requester, reach: Re
   return {
     async searchCertificates(search) {
       const { ids, ...rest } = await searchIds(it, requester, 'certificate', { search, reach })
-      return { ...rest, ...pageOf(search), rows: await certificates(it, ids, reach) }
+      return { ...rest, ...pageOf(search), rows: await certificateRows(it, ids, reach) }
     },
     async searchRequests({ kind, ...search }) {
       const { ids, ...rest } = await searchIds(it, requester, kind, { search, reach })
@@ -82,10 +82,11 @@ export function requestRows(
 
 const pageOf = ({ page, size }: Search) => ({ page, size })
 
-async function certificates(
+/** As requestRows. */
+export async function certificateRows(
   { db, clock }: Installation,
   ids: number[],
-  { within }: Reach,
+  { within }: Reach = usualReach,
 ): Promise<FoundCertificate[]> {
   if (ids.length === 0) return []
   const query = withTables<AllTables>(db)
