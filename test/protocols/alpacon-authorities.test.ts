@@ -127,7 +127,7 @@ describe('authority create', () => {
 
   it('is for who has create_ca', async () => {
     const { app } = used
-    expect((await app.call('POST', ALL, { body: DRAFT })).status).toBe(403)
+    expect((await app.call('POST', ALL, { body: { ...DRAFT, name: 'mine' } })).status).toBe(403)
   })
 
   it.each([

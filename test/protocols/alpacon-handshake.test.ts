@@ -1,8 +1,9 @@
 import { beforeAll, describe, expect, it } from 'vitest'
+import { asRequester } from '../../src/core/identity.ts'
 import { system } from '../../src/core/requester.ts'
 import { revokeToken } from '../../src/core/token.ts'
 import { transaction } from '../../src/db/transaction.ts'
-import { BASE, givePassword, PASSWORD, useAlpaconApp } from '../helpers/alpaconApp.ts'
+import { BASE, givePassword, issued, PASSWORD, useAlpaconApp, waits } from '../helpers/alpaconApp.ts'
 
 const used = useAlpaconApp()
 
@@ -138,6 +139,32 @@ describe('the handshake', () => {
       results: [{ id: 'countersign' }],
     })
     expect((await app.call('GET', '/api/servers/servers/?name=other')).json).toMatchObject({ count: 0, results: [] })
+  })
+})
+
+describe('a client certificate', () => {
+  it('speaks for the user to whom it is bound, where no header says who calls', async () => {
+    const { app } = used
+    const { it: installation, core } = app.world
+    installation.identity = { sessionIdle: 3_600_000, sessionLength: 3_600_000, loginAuthorities: ['issuing'] }
+    const draft = { settings: { certificate: { type: 'client' } }, rules: { issue: waits } }
+    await app.world.save('laptops', { ...draft, protocols: { alpacon: { takesOrders: true } } })
+    const id = await issued(app, ['laptop.test'])
+    await app.world.save('laptops', { ...draft, protocols: {} })
+    const door = core.as(asRequester(app.operator))
+    const certificate = await door.findCertificate({ uuid: id })
+    if (!certificate) throw new Error('not issued')
+    app.show({ der: certificate.der, chain: [], by: 'tls' })
+    expect((await app.call('GET', '/api/status/', { by: null })).status).toBe(401)
+    await door.identities.bind('operator', { kind: 'certificate', fingerprint: certificate.fingerprint })
+    expect((await app.call('GET', '/api/iam/users/-', { by: null })).json.username).toBe('operator')
+    expect((await app.call('GET', '/api/iam/users/-', { by: app.approver })).json.username).toBe('approver')
+    expect((await app.call('GET', '/api/iam/users/-', { by: 'cs_wrong' })).status).toBe(401)
+    const body = { domain_list: ['browser.test'] }
+    const foreign = { by: null, body, headers: { 'sec-fetch-site': 'cross-site' } }
+    expect((await app.call('POST', `${BASE}/sign-requests/`, foreign)).status).toBe(403)
+    expect((await app.call('POST', `${BASE}/sign-requests/`, { by: null, body })).status).toBe(201)
+    app.show(undefined)
   })
 })
 
