@@ -1,0 +1,202 @@
+/** @jsxImportSource hono/jsx */
+import { generateKeyPairSync } from 'node:crypto'
+import { Failure } from '../../core/failure.ts'
+import type { ProfileRecord } from '../../core/raProfiles.ts'
+import type { Action } from '../../core/rule.ts'
+import type { Simulation } from '../../core/simulate.ts'
+import { parseCsr } from '../../pki/csr.ts'
+import { writeCsr } from '../../pki/csrWriter.ts'
+import { parseNameText } from '../../pki/nameText.ts'
+import { signerFor } from '../../pki/signer.ts'
+import { parseNames } from '../names.ts'
+import { action, page, type Shown, type Visit } from '../page.ts'
+import { Badge } from '../parts/badge.tsx'
+import { Check, Field, PostForm, Select } from '../parts/form.tsx'
+import { Note, Panel } from '../parts/panel.tsx'
+import { Facts } from '../parts/table.tsx'
+import { Moment, Text, Texts } from '../parts/text.tsx'
+import { actionName, protocolName } from '../parts/words.ts'
+import { reading } from '../pasted.ts'
+import { findProfile, ProfileHead, ProfileTrouble, profilePath } from './profile.tsx'
+
+const actions = ['issue', 'renew', 'rekey'] as const
+const kinds = ['user', 'token', 'acme-account', 'client-certificate', 'challenge', 'credential', 'key-holder'] as const
+
+/** The rule tester: what would become of an order, of which nothing is stored. */
+async function tryPage(visit: Visit, more: { made?: Simulation; failure?: Failure } = {}): Promise<Shown> {
+  const profile = await findProfile(visit)
+  const body = (
+    <>
+      <ProfileHead visit={visit} profile={profile} here={`${profilePath(profile.name)}/try`} />
+      <p class="quiet">
+        Which rule would decide, who would be asked, and what the certificate would be. Nothing is stored.
+      </p>
+      <ProfileTrouble failure={more.failure} />
+      <div class="columns">
+        <TryForm visit={visit} profile={profile} />
+        {more.made && <SimulationPanel made={more.made} />}
+      </div>
+    </>
+  )
+  return { title: `Try the rules of ${profile.name}`, section: 'profiles', body }
+}
+
+function TryForm({ visit, profile }: { visit: Visit; profile: ProfileRecord }) {
+  const values = visit.form.values()
+  return (
+    <Panel title="The order">
+      <PostForm visit={visit} to={`${profilePath(profile.name)}/try`}>
+        <Select
+          name="action"
+          label="What"
+          required
+          value={values.action}
+          choices={actions.map((value) => ({ value, label: actionName(value) }))}
+        />
+        <Select
+          name="protocol"
+          label="Over"
+          required
+          value={values.protocol}
+          choices={Object.keys(profile.protocols).map((value) => ({ value, label: protocolName(value) }))}
+        />
+        <Field
+          name="names"
+          label="Names"
+          rows={3}
+          code
+          value={values.names}
+          hint="DNS names, IP addresses, e-mail addresses or URIs, between blanks or lines."
+        />
+        <Field
+          name="subject"
+          label="Subject"
+          value={values.subject}
+          code
+          hint="CN=www.example.org,O=Example"
+          maxlength={1000}
+        />
+        <Select
+          name="kind"
+          label="Asked by"
+          value={values.kind}
+          choices={[
+            { value: '', label: 'you' },
+            ...kinds.map((value) => ({ value, label: `a ${value.replace('-', ' ')}` })),
+          ]}
+        />
+        <Field name="asker" label="Called" value={values.asker} maxlength={200} />
+        <Check
+          name="validated"
+          label="The protocol has proved all the names"
+          checked={values.validated !== undefined}
+        />
+        <Check
+          name="entitled"
+          label="With a challenge or credential made for these names"
+          checked={values.entitled !== undefined}
+        />
+        <button type="submit" class="primary">
+          Try
+        </button>
+      </PostForm>
+    </Panel>
+  )
+}
+
+/** What would become of an order. */
+export function SimulationPanel({ made }: { made: Simulation }) {
+  const { certificate, decision, refused, findings } = made
+  return (
+    <Panel title="What would become of it">
+      {refused.map(({ policy, detail }) => (
+        <Note tone="bad">
+          Policy <code>{policy}</code> refuses: <Text value={detail} most={400} />
+        </Note>
+      ))}
+      {decision && (
+        <Note tone={decision.outcome === 'auto' ? 'good' : decision.outcome === 'deny' ? 'bad' : 'warn'}>
+          <DecisionText decision={decision} />
+        </Note>
+      )}
+      {findings.map(({ by, check, detail }) => (
+        <Note tone="warn">
+          <Badge status="warn" label={`${by}: ${check}`} /> <Text value={detail} most={400} />
+        </Note>
+      ))}
+      {certificate && (
+        <Facts
+          rows={[
+            ['Subject', <Text value={certificate.subject || 'none'} />],
+            [
+              'Names',
+              <Texts values={certificate.identifiers.map(({ type, value }) => `${type}:${value}`)} most={10} />,
+            ],
+            ['Kind', certificate.type],
+            ['From', <Moment at={certificate.notBefore} />],
+            ['Until', <Moment at={certificate.notAfter} />],
+            ['Key usage', certificate.keyUsage.join(', ')],
+            ['Extended key usage', certificate.extendedKeyUsage.join(', ')],
+          ]}
+        />
+      )}
+    </Panel>
+  )
+}
+
+function DecisionText({ decision }: { decision: NonNullable<Simulation['decision']> }) {
+  const rule = decision.rule === '' ? 'No rule fits' : `The rule “${decision.rule}”`
+  if (decision.outcome === 'auto')
+    return <Text value={`${rule} lets it pass: the certificate is issued at once.`} most={300} />
+  if (decision.outcome === 'deny') return <Text value={`${rule} denies it: ${decision.message ?? ''}`} most={600} />
+  return (
+    <>
+      <p>
+        <Text value={`${rule}: people are asked.`} most={300} />
+      </p>
+      <ol>
+        {decision.steps.map(({ quorum, mayApprove }) => (
+          <li>
+            {quorum} of <Texts values={mayApprove} most={8} />
+            {mayApprove.length < quorum && (
+              <strong> There are not enough people: it would wait until it expires.</strong>
+            )}
+          </li>
+        ))}
+      </ol>
+    </>
+  )
+}
+
+async function tryIt(visit: Visit): Promise<Shown> {
+  const { door, form } = visit
+  const profile = await findProfile(visit)
+  const { profile: serving } = await door.serving({ uuid: profile.uuid })
+  const identifiers = parseNames(form.text('names', 10_000) ?? '')
+  const subject = form.text('subject', 1000)
+  if (identifiers.length === 0 && subject === undefined) throw new Failure('malformed', 'say a name or a subject')
+  const name = subject === undefined ? [] : reading('malformed', () => parseNameText(subject))
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const csr = parseCsr(await writeCsr({ subject: name, identifiers }, signerFor(privateKey)))
+  const wanted = actions.find((one) => one === form.raw('action', 10)) ?? 'issue'
+  const kind = kinds.find((one) => one === form.raw('kind', 30))
+  const made = await door.simulate(
+    {
+      profile: serving,
+      protocol: form.text('protocol', 30) ?? 'ra',
+      action: wanted satisfies Action,
+      csr,
+      identifiers,
+      ...(form.checked('validated') ? { validated: identifiers } : {}),
+      entitled: form.checked('entitled'),
+      refusal: 'throw',
+    },
+    kind === undefined ? undefined : { kind, name: form.text('asker', 200) ?? '' },
+  )
+  return tryPage(visit, { made })
+}
+
+export const profileTryPages = [
+  page('/profiles/:name/try', (visit) => tryPage(visit)),
+  action('/profiles/:name/try', tryIt, { again: (visit, failure) => tryPage(visit, { failure }) }),
+]
