@@ -4,6 +4,8 @@ import { attributeSchema, attributes, requestAttribute } from './clientAttribute
 import { cancel, finalize, issue, issueRequested } from './clientIssue.ts'
 import { rekey, renew, revoke } from './clientLife.ts'
 import { endEntities, legacyCertificates } from './endEntities.ts'
+import { fastpkiIssue, fastpkiNames, fastpkiSignCsr } from './fastpkiIssue.ts'
+import { fastpkiKeep } from './fastpkiKeep.ts'
 import type { FeatureTopic } from './feature.ts'
 import { approvingRevocations, approvingSigns, retryAndCancel } from './requestActions.ts'
 import { requestCreation, requestLists, requestStatuses } from './requestLists.ts'
@@ -46,5 +48,10 @@ export const documents: readonly FeatureDocument[] = [
       endEntities,
       legacyCertificates,
     ],
+  },
+  {
+    name: 'Document 004: certificates',
+    from: 'FastPKI: how certificates are issued, signed, listed, viewed and revoked over its REST API. [FastPKI](protocols/fastpki.md) says how it is here, and what differs. Every command of the document also runs against the real server, in test/interop.',
+    topics: [fastpkiIssue, fastpkiNames, fastpkiSignCsr, fastpkiKeep],
   },
 ]

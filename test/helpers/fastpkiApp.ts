@@ -68,6 +68,7 @@ export interface Called {
   status: number
   headers: Headers
   text: string
+  octets: Buffer
   // biome-ignore lint/suspicious/noExplicitAny: tests look into answers whose shape the schema has been held against
   json: any
 }
@@ -164,12 +165,14 @@ export async function createFastpkiApp(db: Database): Promise<FastpkiApp> {
         { method: incoming.method, headers: all },
         bindings,
       )
-      const text = await response.text()
+      const octets = Buffer.from(await response.arrayBuffer())
+      const text = octets.toString('utf8')
       const isJson = response.headers.get('content-type')?.startsWith('application/json') && text !== ''
       const called = {
         status: response.status,
         headers: response.headers,
         text,
+        octets,
         json: isJson ? JSON.parse(text) : undefined,
       }
       if (!path.startsWith('//')) holdAgainstSchema(method, path, called)
