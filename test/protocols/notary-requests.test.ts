@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { pemDecode, pemEncode } from '../../src/pki/pem.ts'
 import { doorOf, REQUESTS, useNotaryApp } from '../helpers/notaryApp.ts'
+import { csrOf, device } from '../helpers/scepClient.ts'
 
 const it = useNotaryApp()
 
@@ -88,6 +89,20 @@ describe('certificate requests', () => {
     expect(refused).toMatchObject({ status: 400, json: { error: 'given csr already recorded' } })
     await it.app.result('DELETE', one(id), { by: it.app.manager })
     expect((await it.app.call('POST', REQUESTS, sent)).status).toBe(201)
+  })
+
+  test('a challenge password in a CSR is a secret: nobody is shown it, and the rest of the order works', async () => {
+    const der = csrOf(device('challenge', 'P-256'), { dns: ['challenge.test'], challenge: 'hush-hush' })
+    expect(der.includes('hush-hush')).toBe(true)
+    const body = { csr: pemEncode('CERTIFICATE REQUEST', der) }
+    const { id } = await it.app.result('POST', REQUESTS, { by: it.app.requestor, body })
+    const { csr } = await show(id)
+    expect(pemDecode(csr)[0]?.der.includes('hush-hush')).toBe(false)
+    expect((await sign(id)).status).toBe(202)
+    expect((await it.app.call('DELETE', one(id, '/certificate'), { by: it.app.manager })).status).toBe(200)
+    expect((await sign(id)).status).toBe(202)
+    expect((await show(id)).status).toBe('Active')
+    expect((await it.app.call('POST', REQUESTS, { by: it.app.requestor, body })).status).toBe(400)
   })
 
   test('what policy refuses is Rejected, with the reason', async () => {
