@@ -8,7 +8,8 @@ import { writeCsr } from '../pki/csrWriter.ts'
 import type { Identifier } from '../pki/identifier.ts'
 import { decodeName, encodeName, type Name } from '../pki/name.ts'
 import { type Signer, signerFor } from '../pki/signer.ts'
-import { type AdminContext, actorOf } from './adminActor.ts'
+import { type Actor, type AdminContext, actorOf } from './adminActor.ts'
+import { hasCapability } from './capability.ts'
 import type { Certificate } from './certificate.ts'
 import type { Claim } from './core.ts'
 import { asBadCsr, parsePkcs10 } from './csr.ts'
@@ -54,13 +55,34 @@ export async function orderByKeyPair(
   profile: RaProfile,
   { key: uuid, keyProfile, digest, before, ...names }: KeyPairUse & Named,
 ): Promise<KeyPairOrder> {
-  const row = await keyPairRow(it.db, await actorOf(it.db, requester), uuid)
+  const actor = await actorOf(it.db, requester)
+  const row = await keyPairRow(it.db, actor, uuid)
   const inPlace = row.organization_id === profile.organizationId
   if (!inPlace || (keyProfile !== undefined && keyProfile !== row.profile_uuid))
     throw new Failure('notFound', inPlace ? 'there is no such key in this key profile' : 'there is no such key')
+  await requireUser(it.db, actor, row)
   requireReady(row)
   const csr = await csrBy(signerOf(it, row, digestFor(row.spec as KeySpec, { digest, before })), names)
   return { csr, claim: (db) => hold(db, row.id) }
+}
+
+/** By a key sign its owner, who made it, the members of its groups, and who manages keys. Throws Failure('forbidden'). */
+async function requireUser(db: Database, actor: Actor, { id, name, owner_id, organization_id }: KeyPairRow) {
+  const { user } = actor
+  if (!user || user.id === owner_id) return
+  const member = await withTables<CoreTables>(db)
+    .selectFrom('key_pair_groups')
+    .innerJoin('groups', 'groups.uuid', 'key_pair_groups.group_uuid')
+    .innerJoin('group_members', 'group_members.group_id', 'groups.id')
+    .select('group_members.user_id')
+    .where('key_pair_id', '=', id)
+    .where('group_members.user_id', '=', user.id)
+    .executeTakeFirst()
+  if (member || (await hasCapability(db, user, 'manage', { organizationId: organization_id }))) return
+  throw new Failure(
+    'forbidden',
+    `the key ${name} is for its owner, its groups and who manages keys: make one of your own, or have one made for a group of yours`,
+  )
 }
 
 function requireReady(row: Pick<KeyPairRow, 'name' | 'enabled' | 'destroyed_at'> & { profile_enabled: number }): void {

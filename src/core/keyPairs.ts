@@ -29,7 +29,7 @@ import type { RaProfile } from './profile.ts'
 
 /**
  * The keystore of an organization: private keys that are made here, sealed at once, sign certificate requests and never leave. Every user of the organization
- * sees their names and public parts; `manage` makes and destroys them, create_cert of an RA profile orders by them, administrators write the key profiles.
+ * sees their names and public parts; `manage` makes and destroys them, create_cert of an RA profile orders by those that one owns, that are of a group of one's, or that one manages, administrators write the key profiles.
  * All throw Failure: forbidden, and notFound alike for what is not there and what is another organization's.
  */
 export interface KeyPairs {

@@ -6,10 +6,11 @@ import { audit } from './audit.ts'
 import { eligibleUsers } from './eligible.ts'
 import { Failure } from './failure.ts'
 import type { ActingUser } from './identity.ts'
+import type { RaProfile } from './profile.ts'
 import { findProfileRow } from './profileAdmin.ts'
 import { loadProfile } from './profiles.ts'
 import type { ApprovalStep } from './rule.ts'
-import { checkedStanding, type StandingApprovalDraft } from './standingDraft.ts'
+import { checkedStanding, rulesAsking, type StandingApprovalDraft } from './standingDraft.ts'
 import { approversOf, lackingVotes } from './standingUse.ts'
 import { type StandingApprovalView, standingRows, standingView, viewStanding } from './standingView.ts'
 import type { CoreTables } from './tables.ts'
@@ -55,6 +56,7 @@ async function create({ it, requester }: AdminContext, draft: StandingApprovalDr
     const profile = await loadProfile(db, row.id)
     const { organizationId, authorityId, id: profileId } = profile
     const user = requirePerson(actor, { organizationId, authorityId, profileId })
+    await requireNamed(db, user, profile, draft)
     const asked = await checkedStanding(db, draft, { profile, maker: user, at })
     const { rule, requesterUser } = asked
     const step = await stepFor(db, user, { steps: rule.require, approvers: [], home: profile })
@@ -103,6 +105,18 @@ function requirePerson({ user }: Actor, home: Home): ActingUser {
   if (!allows(user.scope, 'approve', home))
     throw new Failure('forbidden', 'this token does not approve: its scope has no approve here')
   return user
+}
+
+/** Who is named by no rule that asks people learns nothing of them. Throws Failure('forbidden'). */
+async function requireNamed(
+  db: Database,
+  user: ActingUser,
+  profile: RaProfile,
+  { action }: Pick<StandingApprovalDraft, 'action'>,
+): Promise<void> {
+  for (const { require } of rulesAsking(profile, action))
+    for (const step of require) if ((await eligibleUsers(db, step, profile)).some(({ id }) => id === user.id)) return
+  throw new Failure('forbidden', 'you are not among those whom the rules of this profile ask')
 }
 
 interface Approving {

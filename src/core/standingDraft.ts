@@ -85,8 +85,17 @@ async function userNamed(db: Database, { organizationId }: RaProfile, name: stri
   return user
 }
 
-function ruleNamed({ name, rules }: RaProfile, { action, rule: wanted }: StandingApprovalDraft): RequireRule {
+/** The rules of a profile that ask people about an action, and the one that holds where none decides. */
+export function rulesAsking(
+  { rules }: Pick<RaProfile, 'rules'>,
+  action: StandingApprovalDraft['action'],
+): RequireRule[] {
   if (!['issue', 'renew', 'rekey'].includes(action)) throw malformed('the actions are issue, renew and rekey')
+  const asking = rules[action].filter((rule): rule is RequireRule => 'require' in rule)
+  return 'require' in defaultRule ? [...asking, defaultRule] : asking
+}
+
+function ruleNamed({ name, rules }: RaProfile, { action, rule: wanted }: StandingApprovalDraft): RequireRule {
   const asking = rules[action].filter((rule): rule is RequireRule => 'require' in rule)
   if (wanted === 'default' && 'require' in defaultRule && !asking.some((rule) => rule.name === wanted))
     return defaultRule

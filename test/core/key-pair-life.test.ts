@@ -26,6 +26,7 @@ describe.each(databases)('the life of a key pair with its certificates on $name'
   let close: () => Promise<void>
   let chief: Door
   let owner: Door
+  let shop: string
   let profile: RaProfile
   let allowed: KeyProfile
   let number = 0
@@ -45,6 +46,8 @@ describe.each(databases)('the life of a key pair with its certificates on $name'
       })
     chief = await person('chief', [], true)
     owner = await person('owner', ['create_cert', 'revoke_cert', 'read'])
+    shop = (await chief.groups.create({ name: 'shop' })).uuid
+    await chief.groups.addMember({ uuid: shop }, 'owner')
     profile = await world.save('keys', { rules: auto })
     const [store] = await chief.keyPairs.keystores()
     allowed = await chief.keyPairs.createProfile(store?.uuid ?? '', { name: 'web', specs: ['P-256'], enabled: true })
@@ -54,7 +57,8 @@ describe.each(databases)('the life of a key pair with its certificates on $name'
     await close()
   })
 
-  const create = (): Promise<KeyPair> => chief.keyPairs.create({ profile: allowed.uuid, name: `key ${++number}` })
+  const create = (): Promise<KeyPair> =>
+    chief.keyPairs.create({ profile: allowed.uuid, name: `key ${++number}`, groups: [shop] })
 
   async function order(key: KeyPair, at = profile) {
     const names = { subject: nameOf({ CN: 'a.test' }), identifiers: [{ type: 'dns', value: 'a.test' }] as const }

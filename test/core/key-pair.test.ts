@@ -27,6 +27,8 @@ describe.each(databases)('key pairs of the keystore on $name', ({ open }) => {
   let keeper: Door
   let orderer: Door
   let stranger: Door
+  let beside: Door
+  let shop: string
   let profile: RaProfile
   let allowed: KeyProfile
   let number = 0
@@ -50,6 +52,9 @@ describe.each(databases)('key pairs of the keystore on $name', ({ open }) => {
     keeper = await person('keeper', ['manage', 'create_cert'])
     orderer = await person('orderer', ['create_cert', 'revoke_cert', 'read'])
     stranger = await person('stranger', [], { admin: true, home: other.id })
+    shop = (await chief.groups.create({ name: 'shop' })).uuid
+    await chief.groups.addMember({ uuid: shop }, 'orderer')
+    beside = await person('beside', ['create_cert', 'read'])
     profile = await world.save('keys', { rules: auto })
     const [store] = await chief.keyPairs.keystores()
     allowed = await chief.keyPairs.createProfile(store?.uuid ?? '', {
@@ -61,7 +66,7 @@ describe.each(databases)('key pairs of the keystore on $name', ({ open }) => {
   afterAll(() => close())
 
   const create = (more: Partial<Parameters<Door['keyPairs']['create']>[0]> = {}): Promise<KeyPair> =>
-    keeper.keyPairs.create({ profile: allowed.uuid, name: `key ${++number}`, ...more })
+    keeper.keyPairs.create({ profile: allowed.uuid, name: `key ${++number}`, groups: [shop], ...more })
 
   const row = ({ uuid }: Pick<KeyPair, 'uuid'>) =>
     withTables<CoreTables>(world.it.db)
@@ -149,6 +154,19 @@ describe.each(databases)('key pairs of the keystore on $name', ({ open }) => {
     const two = await orderer.keyPairs.page({ page: 2, rows: 2 })
     expect(two.rows.map(({ uuid }) => uuid)).toEqual(all.rows.slice(2, 4).map(({ uuid }) => uuid))
     expect(two.total).toBe(all.rows.length)
+  })
+
+  it('sign for their owner, their groups and who manages keys, and not for all who may order', async () => {
+    const key = await create({ groups: [] })
+    for (const door of [orderer, beside])
+      await expect(order(key, 'own.test', { door })).rejects.toMatchObject({ code: 'forbidden' })
+    expect((await order(key, 'own.test', { door: keeper })).status).toBe('signed')
+    const shared = await create()
+    await expect(order(shared, 'shop.test', { door: beside })).rejects.toMatchObject({ code: 'forbidden' })
+    expect((await order(shared, 'shop.test')).status).toBe('signed')
+    await chief.groups.removeMember({ uuid: shop }, 'orderer')
+    await expect(order(shared, 'shop.test')).rejects.toMatchObject({ code: 'forbidden' })
+    await chief.groups.addMember({ uuid: shop }, 'orderer')
   })
 
   it('order certificates for whoever may order, by CSRs that they sign', async () => {

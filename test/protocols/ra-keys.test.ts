@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
+import { asRequester } from '../../src/core/identity.ts'
 import { certificateFacts } from '../../src/pki/certificateFacts.ts'
 import { auto, type Person, type Place, useRaApp, waits } from '../helpers/raApp.ts'
 import { newCsr } from '../helpers/world.ts'
@@ -13,6 +14,7 @@ const names = (host: string) => [
 describe('keys that the server holds', () => {
   const rest = useRaApp()
   let keeper: Person
+  let shop: string
   let store: string
   let profile: string
   let keys: string
@@ -21,6 +23,9 @@ describe('keys that the server holds', () => {
   beforeAll(async () => {
     const { app } = rest
     keeper = await app.person('keeper', { capabilities: ['manage', 'create_cert'] })
+    const { groups } = app.world.core.as(asRequester(app.admin))
+    shop = (await groups.create({ name: 'shop' })).uuid
+    await groups.addMember({ uuid: shop }, 'operator')
     store = (await app.call('get', '/v1/tokens')).json[0].uuid
     const made = await app.call('post', `/v1/tokens/${store}/tokenProfiles`, {
       by: app.admin,
@@ -37,7 +42,14 @@ describe('keys that the server holds', () => {
   })
 
   async function key(more: object = {}) {
-    const body = { name: `key ${++number}`, description: 'x', attributes: [], enabled: true, ...more }
+    const body = {
+      name: `key ${++number}`,
+      description: 'x',
+      attributes: [],
+      enabled: true,
+      groupUuids: [shop],
+      ...more,
+    }
     const made = await rest.app.call('post', keys, { by: keeper, body })
     expect([made.status, made.text]).toEqual([201, made.text])
     return made.json
@@ -170,6 +182,16 @@ describe('keys that the server holds', () => {
     expect((await app.call('patch', `/v1/keys/${uuid}/disable`, { by: keeper })).status).toBe(204)
     expect((await issue(uuid)).status).toBe(422)
     expect((await app.call('patch', `/v1/keys/${uuid}/enable`, { by: keeper })).status).toBe(204)
+    expect((await issue(uuid)).status).toBe(200)
+  })
+
+  it('signs for its owner, its groups and who manages keys alone', async () => {
+    const { app } = rest
+    const beside = await app.person('beside', { capabilities: ['create_cert', 'read'] })
+    const { uuid } = await key()
+    const body = { attributes: [], keyUuid: uuid, tokenProfileUuid: profile, csrAttributes: names('a.test') }
+    const refused = await app.call('post', `${app.place.path}/certificates`, { body, by: beside })
+    expect([refused.status, refused.json.code]).toEqual([403, 'ACCESS_DENIED'])
     expect((await issue(uuid)).status).toBe(200)
   })
 
