@@ -2,8 +2,8 @@ import type { IncomingMessage } from 'node:http'
 import { Failure } from '../../src/core/failure.ts'
 import type { Requester } from '../../src/core/requester.ts'
 import { readAuthorization } from '../../src/http/authorization.ts'
-import { readCookie, requireOwnPage } from '../../src/http/cookie.ts'
-import { SESSION_COOKIE } from '../../src/http/session.ts'
+import { requireOwnPage } from '../../src/http/cookie.ts'
+import { readSession } from '../../src/http/session.ts'
 import type { Host } from '../../src/protocol.ts'
 
 /**
@@ -26,7 +26,7 @@ async function byBearer({ core }: Host, incoming: IncomingMessage): Promise<Requ
 }
 
 async function bySession(host: Host, incoming: IncomingMessage): Promise<Requester | undefined> {
-  const secret = readCookie(incoming, SESSION_COOKIE)
+  const secret = readSession(incoming)
   const known = secret === undefined ? undefined : await host.core.authentication.session(secret)
   if (known) requireOwnPage(host, incoming, { orProgram: false })
   return known

@@ -52,7 +52,7 @@ export function openApiDocument(operations: readonly Operation[], url: string): 
     components: {
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer' },
-        session: { type: 'apiKey', in: 'cookie', name: 'session-id' },
+        session: { type: 'apiKey', in: 'cookie', name: '__Host-session-id' },
       },
       schemas: schemas.all,
       responses: {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { Failure } from '../../src/core/failure.ts'
 import { readCookie, requireOwnPage, secretCookie } from '../../src/http/cookie.ts'
-import { loginPlace, noSessionCookie, SESSION_COOKIE, sessionCookie } from '../../src/http/session.ts'
+import { loginPlace, noSessionCookie, readSession, sessionCookie } from '../../src/http/session.ts'
 import type { Host } from '../../src/protocol.ts'
 import { when } from './fields.ts'
 import { operation } from './operation.ts'
@@ -33,7 +33,7 @@ export const sessionOperations = [
     method: 'post',
     path: '/v1/countersign/sessions',
     tag,
-    summary: 'Logs in by name and password: the session is in the cookie session-id.',
+    summary: 'Logs in by name and password: the session is in the cookie __Host-session-id.',
     open: true,
     body: z.strictObject({ username: text(200), password: secret }),
     status: 201,
@@ -53,7 +53,7 @@ export const sessionOperations = [
     summary: 'Logs out.',
     status: 204,
     async run({ host, incoming }) {
-      const shown = readCookie(incoming, SESSION_COOKIE)
+      const shown = readSession(incoming)
       if (shown !== undefined) await host.core.authentication.logout(shown)
       return { headers: { 'Set-Cookie': noSessionCookie() } }
     },

@@ -1,10 +1,20 @@
 import type { IncomingMessage } from 'node:http'
 import type { OpenedSession } from '../core/session.ts'
 import type { Host } from '../protocol.ts'
-import { secretCookie } from './cookie.ts'
+import { readCookie, secretCookie } from './cookie.ts'
 
-/** The name that clients of the REST contract know; the console has the same session. */
-export const SESSION_COOKIE = 'session-id'
+/** By its prefix browsers take it from this very host alone, over TLS: no neighbour of the domain sets one. The console has the same session. */
+export const SESSION_COOKIE = '__Host-session-id'
+/** The name in the REST contract. */
+const CONTRACT_COOKIE = 'session-id'
+
+/** What a request shows as its session. By the contract's name only a program does: a browser could have it from elsewhere. */
+export function readSession(incoming: IncomingMessage): string | undefined {
+  const { 'sec-fetch-site': site, 'sec-fetch-mode': mode } = incoming.headers
+  const own = readCookie(incoming, SESSION_COOKIE)
+  if (own !== undefined || site !== undefined || mode !== undefined) return own
+  return readCookie(incoming, CONTRACT_COOKIE)
+}
 
 /** Set-Cookie for a session that was opened just now. */
 export function sessionCookie({ clock }: Host, made: Pick<OpenedSession, 'secret' | 'endsAt'>): string {

@@ -60,7 +60,7 @@ export async function createConsoleApp(db: Database): Promise<ConsoleApp> {
     const incoming = new IncomingMessage(new Socket())
     incoming.method = method
     incoming.url = path
-    const cookie = by === null ? undefined : `session-id=${(await session(by)).secret}`
+    const cookie = by === null ? undefined : `__Host-session-id=${(await session(by)).secret}`
     const given = {
       ...(cookie === undefined ? {} : { cookie }),
       ...(request ? { origin, 'content-type': request.headers.get('content-type') ?? '' } : {}),

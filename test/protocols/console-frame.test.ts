@@ -130,7 +130,7 @@ describe('signing in', () => {
     const set = await app.post('/console/setup', fields, { by: null })
     expect([set.status, set.location]).toEqual([303, '/console'])
     const [cookie = ''] = set.headers.getSetCookie()
-    expect(cookie).toMatch(/^session-id=[\w-]{43}; Path=\/; Max-Age=\d+; Secure; HttpOnly; SameSite=Lax$/)
+    expect(cookie).toMatch(/^__Host-session-id=[\w-]{43}; Path=\/; Max-Age=\d+; Secure; HttpOnly; SameSite=Lax$/)
     expect((await app.post('/console/setup', fields, { by: null })).status).toBe(401)
 
     const earlier = cookie.split(';')[0] ?? ''

@@ -25,17 +25,17 @@ describe('identities over REST', () => {
   async function cookie(): Promise<string> {
     const { status, headers } = await app.call('post', '/v1/countersign/sessions', { by: null, body: login })
     expect(status).toBe(201)
-    return /^(session-id=[\w-]{43});/.exec(headers.get('set-cookie') ?? '')?.[1] ?? ''
+    return /^(__Host-session-id=[\w-]{43});/.exec(headers.get('set-cookie') ?? '')?.[1] ?? ''
   }
   const own = { origin: 'https://ra.test' }
 
   test('a session is in a cookie that scripts and other sites do not get', async () => {
     const { headers, json, text } = await app.call('post', '/v1/countersign/sessions', { by: null, body: login })
     expect(headers.get('set-cookie')).toMatch(
-      /^session-id=[\w-]{43}; Path=\/; Max-Age=43200; Secure; HttpOnly; SameSite=Lax$/,
+      /^__Host-session-id=[\w-]{43}; Path=\/; Max-Age=43200; Secure; HttpOnly; SameSite=Lax$/,
     )
     expect(json.user).toBe('operator')
-    expect(text).not.toContain(/session-id=([\w-]{43})/.exec(headers.get('set-cookie') ?? '')?.[1])
+    expect(text).not.toContain(/__Host-session-id=([\w-]{43})/.exec(headers.get('set-cookie') ?? '')?.[1])
   })
   test('it says who calls, until he logs out', async () => {
     const session = await cookie()
@@ -45,9 +45,20 @@ describe('identities over REST', () => {
     const gone = await app.call('delete', '/v1/countersign/sessions/current', out)
     expect([gone.status, gone.headers.get('set-cookie')]).toEqual([
       204,
-      expect.stringMatching(/^session-id=; .*Max-Age=0/),
+      expect.stringMatching(/^__Host-session-id=; .*Max-Age=0/),
     ])
     expect((await me()).status).toBe(401)
+  })
+  test('programs may show it by the name in the contract, browsers may not', async () => {
+    const contract = (await cookie()).replace('__Host-', '')
+    const me = (headers: Record<string, string>) =>
+      app.call('get', '/v1/auth/profile', { by: null, headers: { cookie: contract, ...headers } })
+    expect((await me({})).json).toMatchObject({ username: 'operator' })
+    // What a neighbour of the domain has set, a browser would send like this.
+    expect((await me({ 'sec-fetch-site': 'same-origin' })).status).toBe(401)
+    expect((await me({ 'sec-fetch-mode': 'navigate' })).status).toBe(401)
+    const both = `session-id=${'a'.repeat(43)}; ${await cookie()}`
+    expect((await me({ cookie: both })).json).toMatchObject({ username: 'operator' })
   })
   test('what changes something comes from our own pages', async () => {
     const session = await cookie()
