@@ -116,9 +116,21 @@ async function runBatch(it: Installation, reach: DiscoveryReach, row: Row): Prom
   const places = together(placesFrom(targets, row.position, BATCH))
   const organization = await homeOf(it.db, row.organization_id)
   const looked = await lookAt(reach, places, organization)
-  if (reach.stopped) return
+  if (reach.stopped) return letGo(it, row)
   const read = await takeIn(it, { organizationId: row.organization_id, requester: actor }, looked)
   await transaction(it.db, (db) => store(db, { row, step: places.length, places: read, node: it.node, at: it.clock() }))
+}
+
+/** Whoever comes next goes on at once. */
+async function letGo({ db, node }: Installation, { id }: Row): Promise<void> {
+  await transaction(db, async (db) => {
+    await withTables<CoreTables>(db)
+      .updateTable('discoveries')
+      .set({ lease_owner: null, lease_until: null })
+      .where('id', '=', id)
+      .where('lease_owner', '=', node)
+      .execute()
+  })
 }
 
 interface Batch {

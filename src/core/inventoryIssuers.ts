@@ -115,6 +115,8 @@ async function uploaded(db: Database, organizationId: number, child: Certificate
     .where('ca_subject', '=', createHash('sha256').update(child.issuerDer).digest('hex'))
     .where('certificates.organization_id', '=', organizationId)
     .orderBy('trusted_ca', 'desc')
+    // What somebody has uploaded before what strangers show: they may show many of one name.
+    .orderBy('certificates.source', 'desc')
     .orderBy('certificates.id', 'desc')
     .limit(MOST_CANDIDATES)
     .execute()

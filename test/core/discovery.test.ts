@@ -110,7 +110,7 @@ describe.each(databases)('discoveries, on $name', ({ open }) => {
     expect(await of().sightings(id)).toMatchObject([{ firstSeenAt: begun, lastSeenAt: kept.world.time.now }])
     await opened.pop()?.close()
     const second = await ca.issue()
-    const again = await tlsPlaceAt(port, second.pem)
+    const again = await tlsPlace({ cert: second.pem, key: second.pem }, () => {}, port)
     opened.push(again)
     kept.world.time.pass(day)
     await run()
@@ -267,21 +267,20 @@ describe.each(databases)('discoveries, on $name', ({ open }) => {
     expect(again?.id).not.toBe(found?.id)
   })
 
+  test('what strangers show hides no CA that somebody has uploaded', async () => {
+    const own = await foreignCa(kept.world.time.now, { name: 'Common CA' })
+    const { id: caId } = await kept.of().upload({ der: own.fields.der })
+    const { id } = await kept.of().upload({ der: (await own.issue()).der })
+    for (let serial = 1; serial <= 20; serial++) {
+      const more = { serial: `0f${serial.toString(16).padStart(2, '0')}` }
+      const other = await foreignCa(kept.world.time.now, { name: 'Common CA', more })
+      await of().take({ place: `file:${serial}`, certificates: [other.fields.der] })
+    }
+    expect(await kept.of().chain(id)).toMatchObject({ complete: true, issuers: [{ item: caId }] })
+  })
+
   test('the chain of the audit trail holds after all of this', async () => {
     const { problems } = await verifyAudit(kept.world.it.db, kept.world.it.auditSecret)
     expect(problems).toEqual([])
   })
 })
-
-/** A server where another one was. */
-async function tlsPlaceAt(port: number, pem: string): Promise<TlsPlace> {
-  const { createServer } = await import('node:tls')
-  const server = createServer({ cert: pem, key: pem }, (socket) => socket.on('error', () => {}))
-  server.on('tlsClientError', () => {})
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
-  return {
-    port,
-    text: `127.0.0.1:${port}`,
-    close: () => new Promise((resolve) => server.close(() => resolve())),
-  }
-}

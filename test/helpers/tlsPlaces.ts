@@ -10,14 +10,14 @@ export interface TlsPlace {
   close(): Promise<void>
 }
 
-/** One that shows `cert` (PEM, leaf first), and then says nothing more unless `serve` does. */
-export function tlsPlace(options: TlsOptions, serve: (socket: Socket) => void = () => {}): Promise<TlsPlace> {
+/** One that shows `cert` (PEM, leaf first), and then says nothing more unless `serve` does; on any port unless one is named. */
+export function tlsPlace(options: TlsOptions, serve: (socket: Socket) => void = () => {}, port = 0): Promise<TlsPlace> {
   const server = createTlsServer(options, (socket) => {
     socket.on('error', () => {})
     serve(socket)
   })
   server.on('tlsClientError', () => {})
-  return listening(server)
+  return listening(server, port)
 }
 
 /** One that does what it likes with a connection. */
@@ -30,13 +30,13 @@ export function rawPlace(serve: (socket: Socket) => void): Promise<TlsPlace> {
   )
 }
 
-async function listening(server: Server): Promise<TlsPlace> {
+async function listening(server: Server, wanted = 0): Promise<TlsPlace> {
   const open = new Set<Socket>()
   server.on('connection', (socket) => {
     open.add(socket)
     socket.on('close', () => open.delete(socket))
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(wanted, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   return {
