@@ -35,6 +35,12 @@
     document.getElementById('field-password')?.focus()
   }
 
+  // What cannot be taken back is asked for once more.
+  document.addEventListener('click', (event) => {
+    const button = event.target.closest('button[data-ask]')
+    if (button && !confirm(button.dataset.ask)) event.preventDefault()
+  })
+
   // Filters apply when a choice is made.
   document.addEventListener('change', (event) => {
     if (event.target.matches('form[data-instant] select')) event.target.form.requestSubmit()

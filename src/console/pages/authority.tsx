@@ -218,6 +218,7 @@ function SettingsPanel({ visit, authority }: { visit: Visit; authority: Authorit
         label={enabled ? 'Disable the authority' : 'Enable the authority'}
         kind={enabled ? 'danger' : 'primary'}
         fields={{ enabled: String(!enabled) }}
+        {...(enabled ? { ask: `Nothing is issued under ${name} while it is disabled. Disable it?` } : {})}
       />
     </Panel>
   )

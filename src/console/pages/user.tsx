@@ -84,7 +84,13 @@ function StandingPanel({ visit, user }: Part) {
         {visit.user.superuser &&
           change(user.superuser ? 'No superuser any more' : 'Make superuser', 'superuser', !user.superuser)}
         <PostButton visit={visit} to={`${to}/sessions`} label="End all sessions" />
-        <PostButton visit={visit} to={`${to}/remove`} label="Remove for good" kind="danger" />
+        <PostButton
+          visit={visit}
+          to={`${to}/remove`}
+          label="Remove for good"
+          kind="danger"
+          ask={`Remove ${user.name} for good?`}
+        />
       </div>
     </Panel>
   )

@@ -150,7 +150,13 @@ async function webhookPage(visit: Visit): Promise<Shown> {
           label={webhook.enabled ? 'Disable' : 'Enable'}
           fields={{ enabled: String(!webhook.enabled) }}
         />
-        <PostButton visit={visit} to={`${path}/remove`} label="Remove" kind="danger" />
+        <PostButton
+          visit={visit}
+          to={`${path}/remove`}
+          label="Remove"
+          kind="danger"
+          ask="Remove the webhook with its messages?"
+        />
       </Head>
       <Facts
         rows={[

@@ -29,14 +29,16 @@ export function PostButton(props: {
   label: string
   kind?: 'primary' | 'danger' | 'plain'
   fields?: Record<string, string>
+  /** What a browser with scripts asks before it posts. */
+  ask?: string
 }) {
-  const { visit, to, label, kind = 'plain', fields = {} } = props
+  const { visit, to, label, kind = 'plain', fields = {}, ask } = props
   return (
     <PostForm visit={visit} to={to} class="inline">
       {Object.entries(fields).map(([name, value]) => (
         <input type="hidden" name={name} value={value} />
       ))}
-      <button type="submit" class={kind}>
+      <button type="submit" class={kind} data-ask={ask}>
         {label}
       </button>
     </PostForm>
