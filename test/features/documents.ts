@@ -7,6 +7,7 @@ import { endEntities, legacyCertificates } from './endEntities.ts'
 import { fastpkiIssue, fastpkiNames, fastpkiSignCsr } from './fastpkiIssue.ts'
 import { fastpkiKeep } from './fastpkiKeep.ts'
 import type { FeatureTopic } from './feature.ts'
+import { notaryCertificates, notaryRequests } from './notaryRequests.ts'
 import { approvingRevocations, approvingSigns, retryAndCancel } from './requestActions.ts'
 import { requestCreation, requestLists, requestStatuses } from './requestLists.ts'
 
@@ -29,6 +30,11 @@ export const documents: readonly FeatureDocument[] = [
       retryAndCancel,
       commandTable,
     ],
+  },
+  {
+    name: 'Document 001: certificate requests',
+    from: 'Canonical Notary: the certificate requests of its API. [Notary](protocols/notary.md) says how they are here, and what differs. Every operation of the document also runs by curl against the real server, in test/interop, where openssl checks the certificate and its revocation.',
+    topics: [notaryRequests, notaryCertificates],
   },
   {
     name: 'Document 002: client operations',
