@@ -17,11 +17,21 @@ const narrowing = [
 const most = 200
 
 /** What the address asks for, as conditions of a search of requests; `search` goes through the names. */
-export function filtersOf(query: URLSearchParams, searched: 'names' | 'subject' = 'names'): Filter[] {
+export function filtersOf(
+  query: URLSearchParams,
+  {
+    searched = 'names',
+    statuses,
+  }: { searched?: 'names' | 'subject'; statuses?: (given: string) => string[] | undefined } = {},
+): Filter[] {
   const given = (name: string) => query.get(name)?.trim().slice(0, most) ?? ''
   const found: Filter[] = narrowing
     .filter(({ name }) => given(name) !== '')
-    .map(({ name, field, condition }) => ({ field, condition, value: given(name) }))
+    .map(({ name, field, condition }) => ({
+      field,
+      condition,
+      value: (name === 'status' ? statuses?.(given(name)) : undefined) ?? given(name),
+    }))
   const search = given('search')
   return search === '' ? found : [...found, { field: searched, condition: 'contains', value: search }]
 }
@@ -32,13 +42,13 @@ const choices = (values: readonly string[], label: (value: string) => string = (
   ...values.map((value) => ({ value, label: label(value) })),
 ]
 
-const statuses = {
+export const requestStatuses = {
   sign: ['draft', 'requested', 'signing', 'signed', 'denied', 'canceled', 'expired', 'failed'],
   revoke: ['requested', 'revoking', 'revoked', 'denied', 'canceled', 'expired', 'failed'],
 } as const satisfies Record<RequestKind, readonly string[]>
 
 /** The form above a list of requests or orders. */
-export async function requestFilters({ query, door }: Visit, kind: RequestKind) {
+export async function requestFilters({ query, door }: Visit, statuses: readonly string[]) {
   const value = (name: string) => query.get(name) ?? undefined
   const [profiles, authorities] = await Promise.all([door.admin.profiles(), door.admin.authorities()])
   const protocols = new Set(profiles.flatMap((profile) => Object.keys(profile.protocols)))
@@ -47,7 +57,7 @@ export async function requestFilters({ query, door }: Visit, kind: RequestKind) 
   return (
     <form class="filters" data-instant>
       <Field name="search" label="Name contains" value={value('search')} type="search" maxlength={most} />
-      <Select name="status" label="Status" value={value('status')} choices={choices(statuses[kind], word)} />
+      <Select name="status" label="Status" value={value('status')} choices={choices(statuses, word)} />
       <Select name="profile" label="RA profile" value={value('profile')} choices={choices(names)} />
       <Select
         name="authority"

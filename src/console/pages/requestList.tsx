@@ -10,7 +10,7 @@ import { type Column, Table } from '../parts/table.tsx'
 import { Ago, Text, Texts } from '../parts/text.tsx'
 import { lifetime, protocolName, reasons } from '../parts/words.ts'
 import { BulkForm, tick } from './requestBulk.tsx'
-import { filtersOf, requestFilters } from './requestFilters.tsx'
+import { filtersOf, requestFilters, requestStatuses } from './requestFilters.tsx'
 
 const size = 50
 
@@ -151,7 +151,7 @@ async function all(visit: Visit, kind: RequestKind) {
   const searched = (query.get('search') ?? '').trim() !== ''
   // Certificates without alternative names are known by their subject alone.
   if (found.total === 0 && searched)
-    found = await door.list.searchRequests({ ...asked, where: filtersOf(query, 'subject') })
+    found = await door.list.searchRequests({ ...asked, where: filtersOf(query, { searched: 'subject' }) })
   const empty =
     filtersOf(query).length > 0 ? (
       <>
@@ -169,7 +169,7 @@ async function all(visit: Visit, kind: RequestKind) {
     )
   return (
     <>
-      {await requestFilters(visit, kind)}
+      {await requestFilters(visit, requestStatuses[kind])}
       <div id="list" data-live>
         <Table caption={titles[kind]} columns={columns[kind](visit.host.clock())} rows={found.rows} empty={empty} />
         <Numbered path={`/console/requests/${kind}`} query={query} found={found} />
