@@ -1,28 +1,21 @@
 import { sql } from 'kysely'
+import { TookTooLong } from '../db/apart.ts'
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { type Actor, type AdminContext, actorOf, isSuperuser, seesOrganization } from './adminActor.ts'
-import { Failure } from './failure.ts'
+import { type Counted, type Expiring, expiring } from './expiring.ts'
 import type { LifetimeView } from './lifetime.ts'
 import { viewLifetimes } from './lifetimeView.ts'
 import { type DailyOrders, dailyOrders, followOrders } from './orderCounts.ts'
 import { readerOf } from './requestReader.ts'
-import { searchIds, usualReach } from './search.ts'
 import { type FoundRequest, requestRows } from './searchRows.ts'
 import type { CoreTables } from './tables.ts'
 import { waitingFor } from './waitingFor.ts'
 
-const DAY = 86_400_000
 const MOST_WAITING = 100
 const SHOWN = 10
 const MOST_ALERTS = 1_000
 const PERIOD = 30
-
-/** A number, or with `atLeast` one below which it does not lie. */
-export interface Counted {
-  count: number
-  atLeast: boolean
-}
 
 export interface AuthorityHealth {
   uuid: string
@@ -39,8 +32,8 @@ export interface AuthorityHealth {
 export interface Overview {
   /** Requests on which he may vote now, and the newest ten of them. */
   waiting: Counted & { newest: FoundRequest[] }
-  /** Certificates that end within so many days, each with those before; null while lists are being made. */
-  expiring: Record<30 | 60 | 90, Counted> | null
+  /** Certificates that end within so many days, each with those before; null while lists are being made, and where counting took too long. */
+  expiring: Expiring | null
   /** Of the last 30 days, today among them; a day and protocol without any is left out. A second or two behind. */
   orders: DailyOrders[]
   authorities: AuthorityHealth[]
@@ -78,20 +71,10 @@ async function waitingOf({ it }: AdminContext, { user }: Actor): Promise<Overvie
 }
 
 async function expiringOf({ it, requester }: AdminContext): Promise<Overview['expiring']> {
-  const within = async (days: number): Promise<Counted> => {
-    const where = [
-      { field: 'status', condition: 'equals', value: 'issued' },
-      { field: 'notAfter', condition: 'inNext', value: days * DAY },
-    ] as const
-    const search = { where, page: 1, size: 1 }
-    const { total, atLeast } = await searchIds(it, requester, 'certificate', { search, reach: usualReach })
-    return { count: total, atLeast }
-  }
   try {
-    const [month, two, three] = await Promise.all([within(30), within(60), within(90)])
-    return { 30: month, 60: two, 90: three }
+    return (await expiring(it, requester)) ?? null
   } catch (error) {
-    if (error instanceof Failure && error.code === 'unavailable') return null
+    if (error instanceof TookTooLong) return null
     throw error
   }
 }
