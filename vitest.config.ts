@@ -33,6 +33,7 @@ export default defineConfig({
       { extends: true, ...project('flows', { exclude: processes }) },
       { extends: true, ...project('system', { include: processes }) },
       { extends: true, ...project('interop', { ...alone, testTimeout: 300_000 }) },
+      { extends: true, ...project('browser', { ...alone, testTimeout: 120_000 }) },
     ],
   },
 })
