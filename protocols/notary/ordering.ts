@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { Failure } from '../../src/core/failure.ts'
 import type { RaProfile } from '../../src/core/profile.ts'
 import type { SignRequest } from '../../src/core/request.ts'
+import type { Simulation } from '../../src/core/simulate.ts'
 import { type Csr, parseCsr, readKeptCsr, withoutChallenge } from '../../src/pki/csr.ts'
 import { PkiError } from '../../src/pki/error.ts'
 import { pemDecode, pemEncode } from '../../src/pki/pem.ts'
@@ -72,13 +73,23 @@ export async function orderAgain(
   if (!request.csr) throw new Failure('conflict', 'this order has no certificate request')
   const asker = host.core.as(request.requester)
   const draft = orderOf({ door: asker }, profile, readKeptCsr(request.csr))
-  await asker.simulate(draft).catch(asNoAsker)
+  refuseRefused(await asker.simulate(draft).catch(asNoAsker), profile)
   if (request.status === 'requested' || request.status === 'signing')
     await door.approvals.cancel('sign', request.id, why)
   const origin = originOf({ ref: row.ref, round: row.round + 1 })
   const made = await asker.sign({ ...draft, origin }, (db) => nextRound(db, row))
   if (made.repeat) throw new Failure('conflict', 'somebody else has ordered it anew meanwhile: look at it again')
+  // The order is that of whoever asked first; this says who has made it anew.
+  await door.approvals.comment('sign', made.request.id, `ordered anew over Notary: ${why}`)
   return made.request
+}
+
+/** What would only be denied stays where it is. Throws Failure('unsupported') with the reason. */
+function refuseRefused({ refused, decision }: Simulation, { name }: RaProfile): void {
+  const [first] = refused
+  const why = first?.detail ?? (decision?.outcome === 'deny' ? (decision.message ?? 'a rule denies it') : undefined)
+  if (why !== undefined)
+    throw new Failure('unsupported', `the RA profile ${name} does not certify this request: ${why}`)
 }
 
 /** Whoever asked first has lost the right to, or is gone. */

@@ -1,4 +1,4 @@
-import type { Selectable } from 'kysely'
+import { type Selectable, sql } from 'kysely'
 import { Failure } from '../../src/core/failure.ts'
 import type { Origin } from '../../src/core/request.ts'
 import type { Database } from '../../src/db/open.ts'
@@ -28,7 +28,7 @@ export async function findRow(db: Database, organizationId: number, number: numb
 export async function listRows(db: Database, most: number, organizationId?: number): Promise<RequestRow[]> {
   let query = withTables<NotaryTables>(db).selectFrom('notary_requests').selectAll().where('live_hash', 'is not', null)
   if (organizationId !== undefined) query = query.where('organization_id', '=', organizationId)
-  return query.orderBy('created_at', 'desc').orderBy('number', 'desc').limit(most).execute()
+  return query.orderBy('created_at', 'desc').orderBy('number', 'desc').limit(sql.lit(most)).execute()
 }
 
 type NewRow = Pick<RequestRow, 'ref' | 'organization_id' | 'live_hash' | 'csr' | 'created_at'>

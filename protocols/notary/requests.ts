@@ -57,6 +57,7 @@ export const requestOperations = [
       const { row, request } = await named(call)
       if (request.status === 'requested' || request.status === 'signing')
         await call.door.approvals.cancel('sign', request.id, 'deleted over Notary')
+      await call.door.approvals.comment('sign', request.id, 'deleted over Notary')
       await deleteRow(call.host.db, row)
       return {}
     },

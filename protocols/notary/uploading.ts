@@ -33,7 +33,7 @@ export async function takeChain(call: Call, current: Current, text: string): Pro
     await keepUploaded(host.db, row, { uploaded: id, chain: pem })
   } catch (error) {
     // Somebody has signed it here meanwhile: what was uploaded belongs to nothing.
-    await door.inventory.remove([id])
+    if ((await door.findCertificate({ id }))?.source === 'uploaded') await door.inventory.remove([id])
     throw error
   }
 }

@@ -11,6 +11,7 @@ import { transaction } from '../../src/db/transaction.ts'
 import { pemEncode } from '../../src/pki/pem.ts'
 import type { Host } from '../../src/protocol.ts'
 import { databases } from './databases.ts'
+import { expectDecided } from './decided.ts'
 import { createWorld, newCsr, type World } from './world.ts'
 
 export const PASSWORD = 'Correct-Horse-7'
@@ -171,7 +172,10 @@ export function useNotaryApp(): { readonly app: NotaryApp } {
     close = opened.close
     app = await createNotaryApp(opened.db)
   })
-  afterAll(() => close())
+  afterAll(async () => {
+    if (app) await expectDecided(app.world.it.db)
+    await close()
+  })
   return {
     get app() {
       if (!app) throw new Error('the app is there only inside a test')

@@ -54,6 +54,18 @@ describe('logging in', () => {
     expect(await text(EMAIL)).toContain('The email or password is incorrect')
   })
 
+  test('too many wrong passwords are 429, with the time to wait, and then the right one too', async () => {
+    const email = 'guessed@notary.test'
+    await it.app.account(email, 3)
+    const guess = (password: string) => it.app.call('POST', '/login', { body: { email, password } })
+    for (let tries = 0; tries < 10; tries++) expect((await guess('Wrong-Horse-7')).status).toBe(401)
+    const refused = await guess(PASSWORD)
+    expect(refused).toMatchObject({ status: 429, json: { error: 'Too Many Requests' } })
+    expect(refused.headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
+    it.app.world.time.pass(3_700_000)
+    expect((await guess(PASSWORD)).status).toBe(200)
+  })
+
   test('no JSON is refused', async () => {
     expect(await it.app.call('POST', '/login', { raw: 'email=x' })).toMatchObject({
       status: 400,
