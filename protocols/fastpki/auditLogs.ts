@@ -66,32 +66,46 @@ export const auditOperations = [
   }),
 ]
 
-async function eventsOf(call: Call<never, z.output<typeof query>>, wanted: number): Promise<z.output<typeof entry>[]> {
+type Asked = z.output<typeof query>
+type Entry = z.output<typeof entry>
+
+/** Pages of the trail that one call looks through: 20 000 events at least. */
+const PAGES = 100
+
+async function eventsOf(call: Call<never, Asked>, wanted: number): Promise<Entry[]> {
   const { door, query } = call
   const ids = new Map((await door.admin.users()).map(({ id, name }) => [name, id]))
-  const filter = filterOf(query, ids)
-  if (!filter) return []
-  const found: z.output<typeof entry>[] = []
-  for (let after: number | undefined; found.length < wanted; ) {
+  const filter = filterOf(query)
+  const found: Entry[] = []
+  let after: number | undefined
+  for (let pages = 0; found.length < wanted && pages < PAGES; pages++) {
     const page = await door.list.audit({ ...filter, limit: 200, ...(after === undefined ? {} : { after }) })
-    found.push(...page.rows.map((row) => entryOf(row, ids)).filter((one) => fits(one, query)))
+    const entries = await withOrderers(
+      call,
+      page.rows.map((row) => entryOf(row, ids)),
+    )
+    found.push(...entries.filter((one) => fits(one, query)))
     if (page.next === undefined) break
     after = page.next
   }
   return found.slice(0, wanted)
 }
 
-/** Undefined: nothing can be there. */
-function filterOf(
-  { action, user_id, since, until }: z.output<typeof query>,
-  ids: ReadonlyMap<string, number>,
-): AuditFilter | undefined {
-  const actor = user_id === undefined ? undefined : [...ids].find(([, id]) => id === user_id)?.[0]
-  if (user_id !== undefined && actor === undefined) return undefined
+/** A certificate is made by the server: the contract means who ordered it. */
+async function withOrderers({ door }: Pick<Call, 'door'>, entries: Entry[]): Promise<Entry[]> {
+  const made = entries.flatMap(({ action, resource_id: id }) => (action === 'cert_create' && id !== null ? [id] : []))
+  const lines = await door.inventory.lines(made)
+  const orderers = new Map(lines.map(({ record }) => [record.request.id, record.request.requester]))
+  return entries.map((one) => {
+    const orderer = one.action === 'cert_create' ? orderers.get(one.resource_id ?? 0) : undefined
+    return orderer ? { ...one, username: orderer.name, user_id: orderer.people[0] ?? null } : one
+  })
+}
+
+function filterOf({ action, since, until }: Asked): AuditFilter {
   const own = action !== undefined && Object.hasOwn(actions, action) ? actions[action as keyof typeof actions] : action
   return {
     ...(own === undefined ? {} : { action: own }),
-    ...(actor === undefined ? {} : { actor }),
     ...(since === undefined ? {} : { since: momentOf(since) }),
     ...(until === undefined ? {} : { until: momentOf(until) }),
   }
@@ -104,16 +118,17 @@ function momentOf(given: string): Date {
   return at
 }
 
-function fits(one: z.output<typeof entry>, asked: z.output<typeof query>): boolean {
-  const { action, resource_type: type, resource_id: id } = asked
+function fits(one: Entry, asked: Asked): boolean {
+  const { action, user_id: user, resource_type: type, resource_id: id } = asked
   return (
     (action === undefined || one.action === action || actions[action as keyof typeof actions] === undefined) &&
+    (user === undefined || one.user_id === user) &&
     (type === undefined || one.resource_type === type) &&
     (id === undefined || one.resource_id === id)
   )
 }
 
-function entryOf(row: AuditRow, ids: ReadonlyMap<string, number>): z.output<typeof entry> {
+function entryOf(row: AuditRow, ids: ReadonlyMap<string, number>): Entry {
   const { actor, subject, details } = row
   const word = words.get(row.action) ?? row.action
   return {

@@ -40,14 +40,16 @@ export async function createAuthority(call: Create): Promise<number> {
   const all = await seenAuthorities(call)
   if (all.some(({ name, view }) => name === body.name && view.organization === organization))
     throw new Failure('malformed', `A CA of the name ${body.name} is there already`)
-  const made = await door.admin.createAuthority({
-    name: freeSlug(body.name, all),
-    key: keyOf(body.key_size ?? 4096),
-    subject,
-    validity: (body.valid_days ?? 3650) * DAY,
-    ...(parent ? { parent: parent.view.name } : {}),
-    ...(body.path_length == null ? {} : { pathLength: body.path_length }),
-  })
+  const made = await underFreeName(body.name, all, (name) =>
+    door.admin.createAuthority({
+      name,
+      key: keyOf(body.key_size ?? 4096),
+      subject,
+      validity: (body.valid_days ?? 3650) * DAY,
+      ...(parent ? { parent: parent.view.name } : {}),
+      ...(body.path_length == null ? {} : { pathLength: body.path_length }),
+    }),
+  )
   await keep(call, made, parent)
   if (body.allow_leaf_certs ?? true) await newProfile(call, made)
   return made.id
@@ -59,11 +61,21 @@ function keyOf(size: number): 'RSA-2048' | 'RSA-3072' | 'RSA-4096' {
   throw new Failure('badKey', `key_size: RSA keys of ${keySizes.join(', ')} bits are made here`)
 }
 
-/** Names are unique over the installation: a name of another organization, which nobody here sees, must not get in the way. */
-function freeSlug(name: string, all: readonly SeenAuthority[]): string {
+/** Names are unique over the installation: one of another organization, which nobody here sees, must not get in the way. */
+async function underFreeName<T>(
+  name: string,
+  seen: readonly SeenAuthority[],
+  make: (slug: string) => Promise<T>,
+): Promise<T> {
   const slug = slugOf(name)
-  const taken = all.some(({ view }) => view.name === slug)
-  return taken || slug !== name ? `${slug}-${randomBytes(3).toString('hex')}` : slug
+  const another = `${slug}-${randomBytes(3).toString('hex')}`
+  if (slug !== name || seen.some(({ view }) => view.name === slug)) return make(another)
+  try {
+    return await make(slug)
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'conflict') return make(another)
+    throw error
+  }
 }
 
 /** With a child below it an authority made here signs no more leaves, as the contract has it. */

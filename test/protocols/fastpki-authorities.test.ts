@@ -90,6 +90,8 @@ describe('authorities', () => {
     for (const path of ['/chain', '/children', '/private-key'])
       expect((await app.call('get', `/cas/${theirs.id}${path}`)).status).toBe(404)
     expect((await app.call('get', `/export/ca/${theirs.id}/certificate`)).status).toBe(404)
+    // A name that stands in URLs as it is, and is taken where he does not look.
+    expect((await made(app, 'issuing', {}, app.stranger)).name).toBe('issuing')
     const again = await app.call('post', '/cas/', { body: draft('Shared Name'), by: app.admin })
     expect(again).toMatchObject({ status: 400, json: { detail: expect.stringContaining('there already') } })
   })
@@ -223,8 +225,8 @@ describe('audit-logs', () => {
     expect((await get('?user_id=999999')).json).toEqual([])
     expect((await get('?skip=1&limit=2')).json).toEqual((await get('?limit=3')).json.slice(1))
     expect((await get('', app.operator)).status).toBe(403)
-    const theirs = await get('?limit=1000', app.stranger)
-    expect(theirs.json.some(({ resource_id }: { resource_id: number }) => resource_id === json.id)).toBe(false)
+    const theirs = await get('?resource_type=certificate&limit=1000', app.stranger)
+    expect(theirs.json).toEqual([])
   })
 
   it.each(['?limit=1001', '?since=yesterday', '?user_id=x', '?resource_type=mail'])('refuse %s', async (query) => {

@@ -2,7 +2,7 @@ import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { pemDecode } from '../../src/pki/pem.ts'
-import { doorOf, server, useFastpkiApp } from '../helpers/fastpkiApp.ts'
+import { doorOf, server, settings, useFastpkiApp } from '../helpers/fastpkiApp.ts'
 
 const used = useFastpkiApp()
 
@@ -84,6 +84,19 @@ describe('a certificate with a key made here', () => {
         .identifiers.map(({ type }) => type)
         .sort(),
     ).toEqual(['dns', 'email', 'ip'])
+  })
+
+  it('of a CA is issued where an administrator has given the profile a variant of that type', async () => {
+    const { app } = used
+    const authority = { description: 'below', type: 'ca', pathLength: 0 }
+    const root = (await doorOf(app, app.admin).admin.authorities()).find(({ name }) => name === 'root')?.id ?? 0
+    const variants = { ...settings.variants, authority }
+    await app.save('below-root', { authority: root, settings: { ...settings, variants } })
+    const body = server('Acme Sub CA', { certificate_type: 'ca' })
+    const { status, json } = await app.call('post', `/certificates/?ca_id=${root}`, { body })
+    await app.save('below-root', { authority: root, settings, protocols: { fastpki: undefined } })
+    expect({ status, type: json.certificate_type }).toEqual({ status: 201, type: 'ca' })
+    expect(fieldsOf(json.certificate)).toMatchObject({ isCa: true, pathLength: 0 })
   })
 
   it('without include_private_key comes without its key, which nobody gets later either', async () => {
@@ -212,7 +225,7 @@ describe('certificates', () => {
     const { app } = used
     const { rows } = await doorOf(app, app.admin).list.certificates({ authority: 'root' })
     expect(rows.length).toBeGreaterThan(0)
-    expect((await app.call('get', `/certificates/${rows[0]?.id}`, { by: app.admin })).status).toBe(404)
+    expect((await app.call('get', `/certificates/${rows.at(-1)?.id}`, { by: app.admin })).status).toBe(404)
   })
 
   it('past their end are expired', async () => {

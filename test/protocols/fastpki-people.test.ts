@@ -61,6 +61,7 @@ describe('users', () => {
   it.each([
     ['a short password', { password: 'short-one' }, 'password'],
     ['no password', { password: undefined }, 'password'],
+    ['a password of twelve marks on one letter', { password: `e${'\u0301'.repeat(11)}`.normalize('NFD') }, 'password'],
     ['an address that is none', { email: 'nowhere' }, 'email'],
     ['a role that is none', { role: 'king' }, 'role'],
   ])('with %s are refused, and no answer tells a password', async (_, change, field) => {
@@ -75,7 +76,10 @@ describe('users', () => {
   it('are made by nobody without a log-in: the installation has its administrator', async () => {
     const { app } = used
     expect((await app.call('post', '/users/', { body: draft('first'), by: null })).status).toBe(401)
-    expect((await app.call('post', '/users/', { body: draft('first'), by: app.operator })).status).toBe(403)
+    for (const email of ['carol@acme.test', 'unknown@acme.test'])
+      expect((await app.call('post', '/users/', { body: draft('first', { email }), by: app.operator })).status).toBe(
+        403,
+      )
     expect(
       (
         await app.call('post', '/users/', {

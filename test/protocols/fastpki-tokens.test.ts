@@ -1,5 +1,6 @@
 import { decodeJwt, SignJWT } from 'jose'
 import { describe, expect, it } from 'vitest'
+import { fastpki } from '../../protocols/fastpki/index.ts'
 import type { FastpkiTables } from '../../protocols/fastpki/tables.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { doorOf, type FastpkiApp, PASSWORD, type Person, useFastpkiApp } from '../helpers/fastpkiApp.ts'
@@ -154,6 +155,28 @@ describe.each(['sqlite', 'postgres'] as const)('tokens on %s', (dialect) => {
     expect(JSON.stringify([families, tokens])).not.toContain(json.refresh_token)
     for (const { session } of families)
       expect(await app.host.core.authentication.session(session.toString())).toBeUndefined()
+  })
+})
+
+describe('tokens that have ended', () => {
+  const used = useFastpkiApp()
+
+  it('are forgotten, with what was counted, and those that are good stay', async () => {
+    const { app } = used
+    const tables = withTables<FastpkiTables>(app.host.db)
+    const count = async () => [
+      (await tables.selectFrom('fastpki_token_families').selectAll().execute()).length,
+      (await tables.selectFrom('fastpki_refresh_tokens').selectAll().execute()).length,
+      (await tables.selectFrom('fastpki_sign_ins').selectAll().execute()).length,
+    ]
+    const { json: first } = await login(app, app.operator)
+    await refresh(app, first.refresh_token)
+    app.world.time.pass(12 * 3_600_000)
+    await login(app, app.operator)
+    expect(await count()).toEqual([2, 3, 2])
+    app.world.time.pass(13 * 3_600_000)
+    for (const { run } of fastpki.chores?.(app.host) ?? []) await run()
+    expect(await count()).toEqual([1, 1, 0])
   })
 })
 
