@@ -107,7 +107,8 @@ function readSubject({ form }: Visit, profile: RaProfile): Name {
   return name
 }
 
-function wishOf(kind: string): KeyWish {
+/** What was chosen of kindsOf. */
+export function wishOf(kind: string): KeyWish {
   if (kind.startsWith('RSA-')) return { algorithm: 'RSA', size: Number(kind.slice(4)) }
   if (kind === 'Ed25519') return { algorithm: 'Ed25519' }
   return { algorithm: 'EC', curve: kind as Extract<KeyWish, { algorithm: 'EC' }>['curve'] }
@@ -133,7 +134,8 @@ export async function simulated(visit: Visit, order: Order): Promise<SignDraft> 
   return { ...askedBy(visit, order, order.csr ?? (await thrownAway(order))), refusal: 'throw' }
 }
 
-async function thrownAway({ subject, names, kind }: Order): Promise<Csr> {
+/** A request whose key nobody keeps: what is simulated needs no more. */
+export async function thrownAway({ subject, names, kind }: Pick<Order, 'subject' | 'names' | 'kind'>): Promise<Csr> {
   const { privateKey } =
     kind?.algorithm === 'RSA'
       ? await generate('rsa', { modulusLength: kind.size })

@@ -29,3 +29,7 @@ export function selfSigned(name: string): string {
   const args = ['req', '-x509', '-days', '30', ...key, ...subject]
   return execFileSync('openssl', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
 }
+
+/** The uuid of the order that a form has led to. */
+export const orderOf = (location: string | null): string =>
+  /^\/console\/new\/done\/([0-9a-f-]{36})$/.exec(location ?? '')?.[1] ?? ''

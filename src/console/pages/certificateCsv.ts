@@ -1,7 +1,6 @@
 import type { FoundCertificate } from '../../core/searchRows.ts'
-import { calledBy, commonNameOf, fileResponse } from '../certificateName.ts'
+import { calledBy, fileResponse } from '../certificateName.ts'
 import type { Visit } from '../page.ts'
-import { daysUntil } from '../parts/days.tsx'
 import { findPage, type Wanted, wantedOf } from './certificateSearch.ts'
 
 const heads = [
@@ -24,18 +23,18 @@ const heads = [
   'id',
 ]
 
-function cellsOf(row: FoundCertificate, now: Date): string[] {
+function cellsOf(row: FoundCertificate): string[] {
   return [
     calledBy(row),
-    commonNameOf(row.subject) ?? '',
+    row.commonName ?? '',
     row.names.join(' '),
-    row.authority.startsWith('@') ? '' : row.authority,
+    row.issuer,
     row.status === 'issued' ? 'active' : row.status,
     row.source,
     row.profile ?? '',
     row.notBefore.toISOString(),
     row.notAfter.toISOString(),
-    String(daysUntil(row.notAfter, now)),
+    String(row.daysLeft),
     row.keyAlgorithm,
     row.serial,
     row.fingerprint,
@@ -104,7 +103,7 @@ export async function csvPage(visit: Visit): Promise<Response> {
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
       const rows = next.done ? [] : next.value
-      const lines = [...(begun ? [] : [heads]), ...rows.map((row) => cellsOf(row, now))].map(csvLine)
+      const lines = [...(begun ? [] : [heads]), ...rows.map((row) => cellsOf(row))].map(csvLine)
       begun = true
       controller.enqueue(new TextEncoder().encode(lines.join('')))
       if (next.done) return controller.close()

@@ -1,7 +1,6 @@
 /** @jsxImportSource hono/jsx */
 import type { FoundCertificate } from '../../core/searchRows.ts'
-import { certificateFacts } from '../../pki/certificateFacts.ts'
-import { calledBy, cut } from '../certificateName.ts'
+import { calledBy, commonNameOf, cut } from '../certificateName.ts'
 import { page, type Visit } from '../page.ts'
 import { Badge } from '../parts/badge.tsx'
 import { Days } from '../parts/days.tsx'
@@ -10,6 +9,7 @@ import { Head } from '../parts/panel.tsx'
 import { type Column, Table } from '../parts/table.tsx'
 import { Moment, Text, Texts } from '../parts/text.tsx'
 import { csvPage } from './certificateCsv.ts'
+import { Views } from './certificateSaved.tsx'
 import { findPage, sources, statuses, type Wanted, wantedOf } from './certificateSearch.ts'
 
 const SIZE = 50
@@ -35,21 +35,12 @@ async function namesOf({ door }: Visit): Promise<Names> {
   }
 }
 
-/** Of certificates of others the list knows no issuer: the certificate does. */
-async function foreignIssuers({ door }: Visit, rows: readonly FoundCertificate[]): Promise<Map<number, string>> {
-  const foreign = rows.filter(({ authority }) => authority.startsWith('@')).map(({ id }) => id)
-  if (foreign.length === 0) return new Map()
-  const lines = await door.inventory.lines(foreign)
-  return new Map(
-    lines.flatMap(({ record: { request, certificate } }): [number, string][] => {
-      if (!certificate) return []
-      const { issuer, issuerCommonName } = certificateFacts(certificate.der)
-      return [[request.id, issuerCommonName ?? issuer]]
-    }),
-  )
+function providerOf({ providers }: Names, authority: string) {
+  const provider = providers.get(authority)
+  return provider === undefined ? 'not issued here' : `${cut(authority, 40)}, ${provider}`
 }
 
-function columns(now: Date, names: Names, issuers: ReadonlyMap<number, string>): Column<FoundCertificate>[] {
+function columns(now: Date, names: Names): Column<FoundCertificate>[] {
   return [
     {
       head: 'Name',
@@ -83,10 +74,10 @@ function columns(now: Date, names: Names, issuers: ReadonlyMap<number, string>):
     },
     {
       head: 'Issuer',
-      cell: ({ id, authority }) => (
+      cell: ({ issuer, authority }) => (
         <>
-          <Text value={issuers.get(id) ?? (authority.startsWith('@') ? 'somebody else' : authority)} most={60} />
-          <div class="under">{names.providers.get(authority) ?? 'not issued here'}</div>
+          <Text value={commonNameOf(issuer) || issuer || 'unreadable'} most={60} />
+          <div class="under">{providerOf(names, authority)}</div>
         </>
       ),
     },
@@ -167,9 +158,8 @@ async function list(visit: Visit) {
   const wanted = wantedOf(query)
   const asked = Number(query.get('page'))
   const number = Number.isSafeInteger(asked) && asked > 0 && asked < 1e6 ? asked : 1
-  const names = await namesOf(visit)
+  const [names, views] = await Promise.all([namesOf(visit), visit.door.views.list('certificate')])
   const { rows, total, atLeast } = await findPage(visit, wanted, number, SIZE)
-  const issuers = await foreignIssuers(visit, rows)
   const narrowed = Object.keys(wanted).length > 1 || wanted.archived
   const count = `${atLeast ? 'More than ' : ''}${total.toLocaleString('en-GB')} certificate${total === 1 ? '' : 's'}`
   const body = (
@@ -186,10 +176,11 @@ async function list(visit: Visit) {
         </a>
       </Head>
       <Filters wanted={wanted} names={names} />
+      <Views visit={visit} views={views} wanted={wanted} />
       <div id="list" data-live>
         <Table
           caption="Certificates"
-          columns={columns(host.clock(), names, issuers)}
+          columns={columns(host.clock(), names)}
           rows={rows}
           empty={narrowed ? <NoneLikeThat /> : <NoneAtAll />}
         />

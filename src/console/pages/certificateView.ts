@@ -44,7 +44,7 @@ export async function readCertificateView(visit: Visit, uuid: string): Promise<C
     name: calledBy({ ...certificate, names }),
     status: ended ? 'expired' : certificate.status,
     keyPair,
-    exportable: entry.privateKey && keyPair === undefined,
+    exportable: entry.exportable,
   }
 }
 

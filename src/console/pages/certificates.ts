@@ -3,7 +3,9 @@ import { certificateDetailPages } from './certificateDetail.tsx'
 import { certificateDownloadPages } from './certificateDownload.tsx'
 import { certificateEditPages } from './certificateEdit.tsx'
 import { certificateListPages } from './certificateList.tsx'
+import { certificateRenewPages } from './certificateRenew.tsx'
 import { certificateRevokePages } from './certificateRevoke.tsx'
+import { certificateSavedPages } from './certificateSaved.tsx'
 import { certificateUploadPages } from './certificateUpload.tsx'
 import { newRequestPages } from './newRequest.tsx'
 
@@ -15,5 +17,7 @@ export const certificatePages: readonly Route[] = [
   ...certificateDownloadPages,
   ...certificateEditPages,
   ...certificateRevokePages,
+  ...certificateRenewPages,
+  ...certificateSavedPages,
   ...newRequestPages,
 ]

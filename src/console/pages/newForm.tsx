@@ -39,7 +39,7 @@ export function OrderForm({ visit, profile, way, asked, values, once }: FormProp
       <Names profile={profile} way={way} values={values} />
       <Subject profile={profile} way={way} values={values} />
       {way !== 'csr' && <KeyKind profile={profile} way={way} values={values} />}
-      {way === 'browser' && <MakeKey values={values} />}
+      {way === 'browser' && <BrowserKey values={values} />}
       <Variant profile={profile} values={values} />
       <Validity profile={profile} values={values} />
       {asked.length > 0 && (
@@ -124,7 +124,7 @@ function Subject({ profile, way, values }: Part) {
   )
 }
 
-function KeyKind({ profile, way, values }: Part) {
+export function KeyKind({ profile, way, values }: Part) {
   const kinds = kindsOf(profile, way)
   if (kinds.length === 0)
     return <p class="note warn">The browser makes no kind of key that this profile takes: choose another way.</p>
@@ -141,7 +141,7 @@ function KeyKind({ profile, way, values }: Part) {
 }
 
 /** keys.js fills the request in, and offers the private key as a file. */
-function MakeKey({ values }: Values) {
+export function BrowserKey({ values }: Values) {
   return (
     <>
       <noscript>

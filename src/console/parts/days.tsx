@@ -3,7 +3,7 @@
 const DAY = 86_400_000
 
 /** Whole days until then, a certificate's end that is written in seconds: negative where it is past. */
-export function daysUntil(at: Date, now: Date): number {
+function daysUntil(at: Date, now: Date): number {
   return Math.floor((Math.floor(at.getTime() / 1000) * 1000 - now.getTime()) / DAY)
 }
 
