@@ -32,15 +32,15 @@ const BATCH = 500
 export async function countedDecisions(
   { db, clock }: Installation,
   requester: Requester,
-  { page, limit, mine, kind }: DecisionFilter,
+  { page, limit, mine }: DecisionFilter,
 ): Promise<DecisionPage> {
   const reader = await readerOf(db, requester)
   const user = await actingUser(db, requester)
   const look = mine
-    ? looking(decisionRows(db, kind), reader, wanting(db, { user, requester, voted: mine === 'voted', at: clock() }))
+    ? looking(decisionRows(db), reader, wanting(db, { user, requester, voted: mine === 'voted', at: clock() }))
     : reader.sees === 'all'
-      ? looking(decisionIds(db, kind))
-      : looking(readableRows(db, kind), reader)
+      ? looking(decisionIds(db))
+      : looking(readableRows(db), reader)
   const [first, found]: [number, number[]] = [(page - 1) * limit, []]
   let total = 0
   let below: number | undefined = Number.MAX_SAFE_INTEGER

@@ -5,7 +5,7 @@ import { countedDecisions, decisionsOf } from './decisionList.ts'
 import type { Installation } from './installation.ts'
 import type { Requester } from './requester.ts'
 import type { Action } from './rule.ts'
-import { type FoundRequest, requestRows } from './searchRows.ts'
+import { type WaitingPage, waitingRequests } from './waitingRequests.ts'
 
 /** A question to people: one revision of a request, and where their decision on it stands. */
 export interface DecisionRecord {
@@ -22,8 +22,6 @@ export interface DecisionRecord {
   /** `expired` also as soon as it is too late, whoever has noted it; `canceled` also where the request was edited. */
   status: 'waiting' | 'approved' | 'denied' | 'expired' | 'canceled'
   rule: string
-  /** What a vote on it must name. */
-  hash: string
   /** The approval plan that the rule is, in the version by which it asks. */
   plan?: { uuid: string; name: string; version: number }
   createdAt: Date
@@ -38,6 +36,8 @@ export interface Named {
 }
 
 export interface DecisionDetail extends DecisionRecord {
+  /** What a vote on it must name. */
+  hash: string
   /** Index of the step that waits, or waited last. */
   step: number
   steps: {
@@ -69,12 +69,6 @@ export interface DecisionFilter {
   limit: number
   /** Those that the requester could decide now; `voted`: and those on which he has voted. */
   mine?: 'open' | 'voted'
-  kind?: RequestKind
-}
-
-/** A request that waits for whoever looks, as lists show it, with what his vote must name. */
-export interface WaitingRequest extends FoundRequest {
-  hash: string
 }
 
 /** What people were and are asked, for whoever may read the requests. Questions that nobody was asked, since a rule or an earlier approval decided, are none. */
@@ -82,11 +76,7 @@ export interface Decisions {
   /** The newest first. */
   list(filter: DecisionFilter): Promise<DecisionPage>
   /** The requests of a kind that the requester could decide now, the newest first. */
-  waiting(filter: {
-    kind: RequestKind
-    page: number
-    limit: number
-  }): Promise<{ rows: WaitingRequest[]; total: number }>
+  waiting(filter: { kind: RequestKind; page: number; limit: number }): Promise<WaitingPage>
   /** Those about an order, its certificate, and the revocation of that. Throws Failure('notFound'). */
   about(certificate: string): Promise<DecisionRecord[]>
   /** Throws Failure('notFound') alike for none and for one that the requester may not read. */
@@ -100,17 +90,6 @@ export function createDecisions(it: Installation, requester: Requester): Decisio
     about: (certificate) => decisionsOf(it, requester, certificate),
     find: (uuid) => decisionDetail(it, requester, uuid),
   }
-}
-
-async function waitingRequests(
-  it: Installation,
-  requester: Requester,
-  filter: { kind: RequestKind; page: number; limit: number },
-): Promise<{ rows: WaitingRequest[]; total: number }> {
-  const { rows, total } = await countedDecisions(it, requester, { ...filter, mine: 'open' })
-  const hashes = new Map(rows.map(({ request, hash }) => [request.id, hash]))
-  const found = await requestRows(it, filter.kind, [...hashes.keys()])
-  return { rows: found.map((row) => ({ ...row, hash: hashes.get(row.id) ?? '' })), total }
 }
 
 /** The name of a decision: its id and what shows that nobody made it up, as a UUID of version 8 (RFC 9562 section 5.8). It is no secret. */

@@ -1,7 +1,6 @@
 import { sql } from 'kysely'
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
-import type { RequestKind } from './approval.ts'
 import { planNameOf } from './approvalPlanUse.ts'
 import type { DecisionOutcome } from './decision.ts'
 import { type DecisionRecord, decisionUuid } from './decisionRecords.ts'
@@ -11,22 +10,21 @@ import { type Attended, stepsNow } from './stepNow.ts'
 import type { CoreTables } from './tables.ts'
 
 /** In the words of the partial index decisions_asked. What an earlier approval let pass was asked of nobody. */
-function asked(db: Database, kind: RequestKind | undefined) {
+function asked(db: Database) {
   return withTables<CoreTables>(db)
     .selectFrom('decisions')
-    .$if(kind !== undefined, (query) => query.where(`decisions.${kind ?? 'sign'}_request_id`, 'is not', null))
     .where(sql<boolean>`decisions.steps <> '[]'`)
     .where('decisions.outcome', 'not in', ['auto', 'remembered', 'granted'])
 }
 
 /** Questions to people, by their ids alone. */
-export function decisionIds(db: Database, kind?: RequestKind) {
-  return asked(db, kind).select('decisions.id')
+export function decisionIds(db: Database) {
+  return asked(db).select('decisions.id')
 }
 
 /** With what says who may read the request. */
-export function readableRows(db: Database, kind?: RequestKind) {
-  return asked(db, kind)
+export function readableRows(db: Database) {
+  return asked(db)
     .leftJoin('sign_requests as signing', 'signing.id', 'decisions.sign_request_id')
     .leftJoin('revoke_requests as revoking', 'revoking.id', 'decisions.revoke_request_id')
     .select(['decisions.id', 'decisions.sign_request_id'])
@@ -43,8 +41,8 @@ export function readableRows(db: Database, kind?: RequestKind) {
 export type ReadableRow = Awaited<ReturnType<ReturnType<typeof readableRows>['execute']>>[number]
 
 /** With all that the request says of itself. */
-export function decisionRows(db: Database, kind?: RequestKind) {
-  return readableRows(db, kind)
+export function decisionRows(db: Database) {
+  return readableRows(db)
     .leftJoin('sign_requests as issued', 'issued.id', 'revoking.certificate_id')
     .select([
       'decisions.revision',
@@ -129,7 +127,6 @@ export async function toRecords(db: Database, rows: DecisionRow[], at: Date): Pr
         ...(profile ? { profile } : {}),
         status,
         rule: row.rule,
-        hash: row.hash,
         ...(plan ? { plan } : {}),
         createdAt: new Date(row.created_at),
         ...(row.expires_at === null ? {} : { expiresAt: new Date(row.expires_at) }),

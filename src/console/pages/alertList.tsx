@@ -7,6 +7,7 @@ import { Head } from '../parts/panel.tsx'
 import { type Column, Table } from '../parts/table.tsx'
 import { Ago, Text } from '../parts/text.tsx'
 import { moveOn } from '../told.ts'
+import { authorityPath } from './authorityWords.ts'
 
 /** What kinds of alerts say, in a few words. */
 const kinds: Readonly<Record<string, string>> = {
@@ -148,7 +149,7 @@ async function addressOf({ door }: Visit, kind: string, id: number): Promise<str
       return `/console/certificates/${(await door.list.record(id)).request.uuid}`
     case 'authority': {
       const found = (await door.admin.authorities()).find((authority) => authority.id === id)
-      if (found) return `/console/authorities/${found.uuid}`
+      if (found) return authorityPath(found.name)
       break
     }
     case 'profile': {

@@ -7,6 +7,7 @@ import { Code, Head, Note, Panel } from '../parts/panel.tsx'
 import { Facts } from '../parts/table.tsx'
 import { Moment, Text, Texts } from '../parts/text.tsx'
 import { actionName, lifetime, protocolName, requesterKinds } from '../parts/words.ts'
+import { authorityPath } from './authorityWords.ts'
 import { whyNotAgain } from './orderAgain.ts'
 import { OrderBadge, Took } from './orderList.tsx'
 import { orderStatus, orderType } from './orderWords.ts'
@@ -53,7 +54,7 @@ async function show(visit: Visit): Promise<Shown> {
               ['Requested by', <Requester detail={detail} />],
               ['Protocol', protocolName(detail.protocol)],
               detail.source !== null && ['Address', <span class="mono">{detail.source}</span>],
-              ['Authority', <a href={`/console/authorities/${record.authority.uuid}`}>{record.authority.name}</a>],
+              ['Authority', <a href={authorityPath(record.authority.name)}>{record.authority.name}</a>],
               ['Ordered', <Moment at={detail.createdAt} />],
               detail.endedAt && ['Ended', <Moment at={detail.endedAt} />],
               ['Duration', <Took row={detail} now={now} />],

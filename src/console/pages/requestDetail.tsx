@@ -7,6 +7,7 @@ import { Head, Note, Panel } from '../parts/panel.tsx'
 import { Facts } from '../parts/table.tsx'
 import { Ago, Moment, Text, Texts } from '../parts/text.tsx'
 import { actionName, protocolName, reasons, requesterKinds } from '../parts/words.ts'
+import { authorityPath } from './authorityWords.ts'
 import { ComparisonTable } from './comparisonTable.tsx'
 import { DecisionPanel } from './requestDecision.tsx'
 import { DeedPanel } from './requestDeeds.tsx'
@@ -121,7 +122,7 @@ function Asked({ facts }: { facts: RequestFacts }) {
           ) : (
             <a href={`/console/profiles/${encodeURIComponent(detail.profile)}`}>{detail.profile}</a>
           )}
-          , authority <a href={`/console/authorities/${authority.uuid}`}>{authority.name}</a>
+          , authority <a href={authorityPath(authority.name)}>{authority.name}</a>
         </span>
       }
     >

@@ -1,7 +1,7 @@
 /** @jsxImportSource hono/jsx */
 import type { RequestKind } from '../../core/approval.ts'
-import type { WaitingRequest } from '../../core/decisionRecords.ts'
 import type { FoundRequest } from '../../core/searchRows.ts'
+import type { WaitingRequest } from '../../core/waitingRequests.ts'
 import { page, type Shown, type Visit } from '../page.ts'
 import { Badge } from '../parts/badge.tsx'
 import { Numbered, pageNumber } from '../parts/numbered.tsx'
@@ -123,7 +123,7 @@ async function list(visit: Visit, kind: RequestKind): Promise<Shown> {
 /** What waits for whoever looks, with a tick for each. */
 async function waiting(visit: Visit, kind: RequestKind) {
   const page = pageNumber(visit.query)
-  const { rows, total } = await visit.door.decisions.waiting({ kind, page, limit: size })
+  const { rows, ...found } = await visit.door.decisions.waiting({ kind, page, limit: size })
   const table = (
     <div id="list" data-live>
       <Table<WaitingRequest>
@@ -133,7 +133,7 @@ async function waiting(visit: Visit, kind: RequestKind) {
         pick={(row) => tick(row)}
         empty="Nothing waits for you. What others may decide is under All."
       />
-      <Numbered path={`/console/requests/${kind}`} query={visit.query} found={{ page, size, total }} />
+      <Numbered path={`/console/requests/${kind}`} query={visit.query} found={{ page, size, ...found }} />
     </div>
   )
   if (rows.length === 0) return table
