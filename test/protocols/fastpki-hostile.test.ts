@@ -3,7 +3,9 @@ import { describe, expect, it, test } from 'vitest'
 import { z } from 'zod'
 import type { Operation } from '../../protocols/fastpki/operation.ts'
 import { operations } from '../../protocols/fastpki/operations.ts'
-import { server, useFastpkiApp } from '../helpers/fastpkiApp.ts'
+import { pemEncode } from '../../src/pki/pem.ts'
+import { operationOf, server, useFastpkiApp } from '../helpers/fastpkiApp.ts'
+import { newCsr } from '../helpers/world.ts'
 
 /** Bodies, queries and paths that nobody honest sends: every operation refuses them in the form of the contract. */
 
@@ -52,6 +54,56 @@ test('random JSON to every operation that takes a body is no error of the server
     )
   }
 }, 120_000)
+
+test('what would pass but for one field is no error of the server, by who may everything', async () => {
+  const { app } = used
+  const csr = pemEncode('CERTIFICATE REQUEST', (await newCsr(['a.test'], { subject: { CN: 'a.test' } })).der)
+  const { json: target } = await app.call('post', '/users/', { body: person('target'), by: app.admin })
+  let made = 0
+  const right: [string, string, () => Record<string, unknown>][] = [
+    ['post', '/users/', () => person(`made${++made}`)],
+    ['patch', `/users/${target.id}`, () => ({ email: 'target@b.test', role: 'user', is_active: true })],
+    ['post', '/organizations/', () => ({ name: `Made ${++made}`, description: 'x' })],
+    ['put', `/organizations/${app.admin.organizationId}`, () => ({ description: 'x' })],
+    ['post', '/cas/', () => ({ name: `Made ${++made}`, subject_dn: 'CN=Made', key_size: 2048, path_length: 0 })],
+    ['post', `/certificates/?ca_id=${app.ca}`, () => server('a.test')],
+    ['post', '/certificates/sign-csr', () => ({ csr, ca_id: app.ca, certificate_type: 'server' })],
+  ]
+  for (const [method, path, body] of right) {
+    const operation = operationOf(method as 'post', path.replace(/\d+$/, '1'))
+    const odd = fc.oneof(
+      fc.string(),
+      fc.string({ unit: 'binary' }),
+      fc.integer(),
+      fc.double(),
+      fc.constantFrom(
+        '',
+        ' ',
+        '\0',
+        '\u{202e}x',
+        'CN=',
+        'CN=x+O=y',
+        'x'.repeat(300),
+        [],
+        {},
+        null,
+        true,
+        [null],
+        ['*'],
+      ),
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...fieldsOf(operation?.body)), odd, async (field, value) => {
+        const sent = { body: { ...body(), [field]: value }, by: app.admin }
+        const { status, text } = await app.call(method as 'post', path, sent)
+        expect([status < 500, text]).toEqual([true, text])
+      }),
+      { numRuns: 40 },
+    )
+  }
+}, 240_000)
+
+const person = (username: string) => ({ username, email: `${username}@a.test`, password: 'a long enough password' })
 
 test('random queries to every operation that reads one', async () => {
   for (const operation of operations.filter(({ query }) => query)) {
