@@ -18,6 +18,7 @@ import { transaction } from './db/transaction.ts'
 import { discoveryReach } from './discoveryReach.ts'
 import { OIDC_CALLBACK, type OidcConfig } from './identityConfig.ts'
 import type { Log } from './log.ts'
+import { upstreamReach } from './upstreamReach.ts'
 
 /** What the process runs on, from its configuration. */
 export interface Composition {
@@ -42,6 +43,8 @@ export interface CompositionConfig {
   oidc?: OidcConfig
   /** Which networks may be looked into for certificates, and by which name servers; absent: none is. */
   validation?: { networks: string; resolver?: string }
+  /** Where upstream CAs may be; absent: where `validation` may look. */
+  upstreamNetworks?: string
   /** The one folder below which certificates are looked for. */
   discoveryFolder?: string
   /** What puts TXT records into the DNS, for names that are proved to an upstream CA. */
@@ -60,6 +63,7 @@ export async function compose(
     await migrate(db)
     const secret = await keyEncryptionKey(db, config)
     await proveSecret(db, secret)
+    const reach = upstreamReach(config.upstreamNetworks ?? config.validation?.networks ?? '')
     const it: Installation = {
       db,
       vault: createKeyVault(secretFrom(secret, 'key vault')),
@@ -73,7 +77,7 @@ export async function compose(
       makers: {
         local: localAuthority,
         manual: manualAuthority,
-        acme: (_issuer, _signer, account) => acmeAuthority(account),
+        acme: (_issuer, _signer, account) => acmeAuthority(account, reach),
       },
       ...dnsChanger(config),
       ...discoverer(config),

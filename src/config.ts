@@ -35,6 +35,8 @@ export interface Config {
   locationFolder?: string
   /** The one folder below which certificates are looked for; absent: in no file of this host. */
   discoveryFolder?: string
+  /** Where upstream CAs may be, in the notation of http/networks.ts; absent: where validation may reach. */
+  upstreamNetworks?: string
   /** Puts TXT records into the DNS (compose.ts). Absent: nothing does. */
   dnsCommand?: readonly [string, ...string[]]
   /** Addresses and networks. */
@@ -77,6 +79,7 @@ const schema = z.strictObject({
   crlFolder: fields.absolutePath.optional(),
   locationFolder: fields.absolutePath.optional(),
   discoveryFolder: fields.absolutePath.optional(),
+  upstreamNetworks: fields.validationNetworks.optional(),
   crlCommand: fields.command.optional(),
   dnsCommand: fields.command.optional(),
   identities: identitiesSection,
@@ -110,6 +113,7 @@ const keys = {
   COUNTERSIGN_CRL_FOLDER: 'crlFolder',
   COUNTERSIGN_LOCATION_FOLDER: 'locationFolder',
   COUNTERSIGN_DISCOVERY_FOLDER: 'discoveryFolder',
+  COUNTERSIGN_UPSTREAM_NETWORKS: 'upstreamNetworks',
   COUNTERSIGN_CRL_COMMAND: 'crlCommand',
   COUNTERSIGN_DNS_COMMAND: 'dnsCommand',
   COUNTERSIGN_OIDC_CLIENT_SECRET: 'oidc.clientSecret',
@@ -242,40 +246,26 @@ function complaints(issue: z.core.$ZodIssue, origins: Map<string, string>, file:
   return [`${origins.get(path) ?? `${path} in ${file}`}: ${message}`]
 }
 
+/** Those of the settings that are there. */
+function given<S, K extends keyof S>(settings: S, names: readonly K[]): { [N in K]?: NonNullable<S[N]> } {
+  const there = names.filter((name) => settings[name] !== undefined).map((name) => [name, settings[name]])
+  return Object.fromEntries(there) as { [N in K]?: NonNullable<S[N]> }
+}
+
 function toConfig(settings: z.output<typeof schema>, dataFolder: string): Config {
-  const { databaseUrl, keySecret, listen, httpsPort, mtlsPort, httpPort, validation, trustedProxies } = settings
-  const { baseUrl, mtlsBaseUrl, httpBaseUrl } = settings
-  const baseUrls = {
-    ...(baseUrl === undefined ? {} : { baseUrl }),
-    ...(mtlsBaseUrl === undefined ? {} : { mtlsBaseUrl }),
-    ...(httpBaseUrl === undefined ? {} : { httpBaseUrl }),
-  }
+  const { listen, httpsPort, mtlsPort, httpPort, validation, trustedProxies } = settings
+  const baseUrls = given(settings, ['baseUrl', 'mtlsBaseUrl', 'httpBaseUrl'])
   // Nobody else can ask then, unless a proxy lets others in.
   const alone = isLoopback(listen) && trustedProxies.length === 0 && Object.values(baseUrls).every(isLoopbackUrl)
-  const {
-    resolver,
-    resolverValidates,
-    http01Port,
-    tlsAlpn01Port,
-    networks = alone ? 'public,private,loopback' : 'public,private',
-  } = validation
+  const { resolver, networks = alone ? 'public,private,loopback' : 'public,private', ...ports } = validation
   return {
     dataFolder,
-    ...(databaseUrl === undefined ? {} : { databaseUrl }),
-    ...(keySecret === undefined ? {} : { keySecret }),
+    ...given(settings, ['databaseUrl', 'keySecret']),
     listen: { address: listen, httpsPort, mtlsPort, httpPort },
     baseUrls,
-    validation: {
-      ...(resolver === undefined ? {} : { resolver }),
-      resolverValidates,
-      http01Port,
-      tlsAlpn01Port,
-      networks,
-    },
+    validation: { ...(resolver === undefined ? {} : { resolver }), ...ports, networks },
     ...publicationOf(settings),
-    ...(settings.locationFolder === undefined ? {} : { locationFolder: settings.locationFolder }),
-    ...(settings.discoveryFolder === undefined ? {} : { discoveryFolder: settings.discoveryFolder }),
-    ...(settings.dnsCommand === undefined ? {} : { dnsCommand: settings.dnsCommand }),
+    ...given(settings, ['locationFolder', 'discoveryFolder', 'upstreamNetworks', 'dnsCommand']),
     trustedProxies,
     ...headerOf(settings),
     ...identityConfig(settings),

@@ -4,18 +4,19 @@ import type { Registration, Upstream, UpstreamAccount } from '../core/upstreamCa
 import { PkiError } from '../pki/error.ts'
 import { pemDecode } from '../pki/pem.ts'
 import type { Directory } from './acmeDirectory.ts'
+import type { AcmeReach } from './acmeHttp.ts'
 import { bindAccount, jwkOf, thumbprint } from './acmeJws.ts'
 import { readAuthorization, readOrder } from './acmeOrder.ts'
 import { isProblem } from './acmeProblem.ts'
 import { openSession, type Session } from './acmeSession.ts'
 
 /** An authority whose certificates another CA signs, over RFC 8555, once they are approved here. */
-export function acmeAuthority(account: UpstreamAccount | undefined): Authority {
-  return account ? { upstream: upstreamOf(account) } : {}
+export function acmeAuthority(account: UpstreamAccount | undefined, reach?: AcmeReach): Authority {
+  return account ? { upstream: upstreamOf(account, reach) } : {}
 }
 
-function upstreamOf({ directory, caPem, key, url: account }: UpstreamAccount): Upstream {
-  const ca = caPem === undefined ? {} : { caPem }
+function upstreamOf({ directory, caPem, key, url: account }: UpstreamAccount, reach?: AcmeReach): Upstream {
+  const ca = { ...(caPem === undefined ? {} : { caPem }), ...(reach ? { reach } : {}) }
   const session = openSession({ directory, key, ...ca, ...(account === undefined ? {} : { account }) })
   const jwk = jwkOf(key)
   const at = async (url: string, what: string) => {

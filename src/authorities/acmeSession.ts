@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { Failure } from '../core/failure.ts'
 import { type Directory, directoryUrl, readDirectory } from './acmeDirectory.ts'
-import { type Answered, ask } from './acmeHttp.ts'
+import { type AcmeReach, type Answered, ask } from './acmeHttp.ts'
 import { jwkOf, signJws } from './acmeJws.ts'
 import { readProblem, refusalOf } from './acmeProblem.ts'
 
@@ -12,6 +12,8 @@ export interface SessionOptions {
   key: KeyObject
   /** Account URL; absent: requests name the key itself. */
   account?: string
+  /** Absent: the CA may be anywhere. */
+  reach?: AcmeReach
 }
 
 /** Signed requests to one CA under one account. */
@@ -29,14 +31,14 @@ const kept = 600_000
 const mostNonces = 20
 const nonceTries = 4
 
-export function openSession({ directory: from, caPem, key, account }: SessionOptions): Session {
-  const ca = caPem === undefined ? {} : { ca: caPem }
+export function openSession({ directory: from, caPem, key, account, reach }: SessionOptions): Session {
+  const how = { ...(caPem === undefined ? {} : { ca: caPem }), ...(reach ? { reach } : {}) }
   const nonces: string[] = []
   let known: { directory: Directory; until: number } | undefined
 
   const freshDirectory = async () => {
     const url = directoryUrl(from)
-    const answer = await ask({ method: 'GET', url, ...ca })
+    const answer = await ask({ method: 'GET', url, ...how })
     if (answer.status !== 200) throw refusalOf(answer, problemOf(answer), url.host)
     const directory = readDirectory(jsonOf(answer), url)
     known = { directory, until: Date.now() + kept }
@@ -53,7 +55,7 @@ export function openSession({ directory: from, caPem, key, account }: SessionOpt
     const spare = nonces.pop()
     if (spare !== undefined) return spare
     const { newNonce: url } = await directory()
-    const answer = await ask({ method: 'HEAD', url, ...ca })
+    const answer = await ask({ method: 'HEAD', url, ...how })
     keepNonce(answer)
     const nonce = nonces.pop()
     if (nonce === undefined) throw new Failure('unavailable', `the upstream CA at ${url.host} gives no nonce`)
@@ -64,7 +66,7 @@ export function openSession({ directory: from, caPem, key, account }: SessionOpt
     for (let tries = 1; ; tries++) {
       const who = account === undefined ? { jwk: jwkOf(key) } : { kid: account }
       const body = signJws(key, { ...who, nonce: await nextNonce(), url: url.href }, payload)
-      const answer = await ask({ method: 'POST', url, body, ...ca })
+      const answer = await ask({ method: 'POST', url, body, ...how })
       keepNonce(answer)
       if (answer.status >= 200 && answer.status < 300) return answer
       const problem = problemOf(answer)

@@ -1,0 +1,32 @@
+import { type LookupAddress, lookup } from 'node:dns'
+import { isIP } from 'node:net'
+import type { AcmeReach } from './authorities/acmeHttp.ts'
+import { parseNetworkPolicy } from './http/networks.ts'
+import { parseIp } from './pki/identifier.ts'
+
+/** Upstream CAs are asked within these networks alone (the notation of http/networks.ts): whoever may add one makes this server call it. */
+export function upstreamReach(setting: string): AcmeReach {
+  const networks = parseNetworkPolicy(setting)
+  const refusal = (address: string): Error | undefined => {
+    const ip = parseIp(address)
+    const kind = ip ? networks.refusal(ip) : 'unknown'
+    return kind && new Error(`${address} is outside the networks that upstream CAs may be in (${kind})`)
+  }
+  return {
+    refusal: (host) => {
+      const bare = host.replace(/^\[|\]$/g, '')
+      return isIP(bare) === 0 ? undefined : refusal(bare)
+    },
+    // What was checked is what is connected to; one address that may not be reached refuses the name.
+    lookup: (hostname, options, callback) => {
+      lookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[] = []) => {
+        const refused = error ?? addresses.map(({ address }) => refusal(address)).find((one) => one !== undefined)
+        const [first] = addresses
+        if (refused || !first) return callback(refused ?? new Error(`${hostname} has no address`), '', 0)
+        // The types know only the answer with one address.
+        if (options.all) return callback(null, addresses as never)
+        callback(null, first.address, first.family)
+      })
+    },
+  }
+}
