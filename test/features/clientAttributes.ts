@@ -7,10 +7,10 @@ const toRevoke = 'ra-attributes: are listed, validated, and asked of who revokes
 const types = 'ra-attributes: takes %s as the contract writes it, and nothing else'
 const shown = 'ra-attributes: choose what the profile leaves open, and are shown with the order, but no secret'
 
-const listedRich = 'ra-attributes: are listed with what they show, what holds, and how to ask what depends on them'
-const refusedRich = 'ra-attributes: refuse %s'
+const listedRich = 'ra-questions: are listed with what they show, what holds, and how to ask what depends on them'
+const refusedRich = 'ra-questions: refuse %s'
 const keptRich =
-  'ra-attributes: are kept with the order, defaults too, items of v3 with their type; of a credential only which'
+  'ra-questions: are kept with the order, defaults too, items of v3 with their type; of a credential only which'
 
 export const attributes: FeatureTopic = {
   title: 'Attributes of an RA profile',
@@ -153,7 +153,7 @@ export const attributeSchema: FeatureTopic = {
       '`attributeCallback`: what one answer makes of another question',
       'POST `/v1/raProfiles/{uuid}/callback` answers the choices, or for a group its questions; an order is held against the same.',
       listedRich,
-      'ra-attributes: say by their callback what an answer makes of another question',
+      'ra-questions: say by their callback what an answer makes of another question',
       refusedRich,
       keptRich,
     ),
