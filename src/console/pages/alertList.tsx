@@ -29,7 +29,7 @@ const kinds: Readonly<Record<string, string>> = {
   login_guessing: 'Somebody guesses a password',
 }
 
-const said = (kind: string): string => {
+export const alertKind = (kind: string): string => {
   const words = kind.replace(/[._]/g, ' ')
   return kinds[kind] ?? `${words.charAt(0).toUpperCase()}${words.slice(1)}`
 }
@@ -53,7 +53,7 @@ const places: Readonly<Record<string, string>> = {
 function columns(visit: Visit): Column<AlertView>[] {
   const now = visit.host.clock()
   return [
-    { head: 'Alert', names: true, cell: ({ kind }) => <Text value={said(kind)} /> },
+    { head: 'Alert', names: true, cell: ({ kind }) => <Text value={alertKind(kind)} /> },
     { head: 'Says', cell: ({ detail }) => <Text value={detail} most={300} /> },
     {
       head: 'About',
@@ -115,7 +115,7 @@ async function list(visit: Visit): Promise<Shown> {
               href={`/console/alerts?kind=${encodeURIComponent(name)}`}
               aria-current={kind === name ? 'true' : undefined}
             >
-              <Text value={said(name)} /> {count}
+              <Text value={alertKind(name)} /> {count}
             </a>
           ))}
         </nav>
