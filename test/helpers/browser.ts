@@ -56,17 +56,22 @@ export function expectNoFault(page: Page): void {
   expect(faults(page.context())).toEqual([])
 }
 
-/** axe-core over the page as it stands: WCAG 2.0 to 2.2, A and AA. */
+/** Fails where axe-core finds anything in the page as it stands. */
 export async function expectAccessible(page: Page): Promise<void> {
+  expect(await axeFindings(page)).toEqual([])
+}
+
+/** What axe-core finds, by WCAG 2.0 to 2.2, A and AA, and its best practices. */
+export async function axeFindings(page: Page): Promise<string[]> {
   // Not as a script of the page: its policy forbids those of others.
-  const found = await page.evaluate(`(async () => {
+  const found: string[] = await page.evaluate(`(async () => {
     if (!window.axe) { ${axe} }
     const { violations } = await window.axe.run(document, {
       runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
     })
     return violations.map(({ id, help, nodes }) => id + ': ' + help + ' at ' + nodes.map(({ html }) => html.slice(0, 200)).join(' | '))
   })()`)
-  expect(found, page.url()).toEqual([])
+  return found.map((finding) => `${new URL(page.url()).pathname}: ${finding}`)
 }
 
 /** Sets the first password of a user by a setup link in this browser, which is then signed in. */

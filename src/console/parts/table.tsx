@@ -29,7 +29,7 @@ export function Table<Row>(props: {
       </div>
     )
   return (
-    <section class="scroll" id={id} aria-label={caption} tabindex={0}>
+    <section class="scroll" id={id} aria-label={`${caption}: table`} tabindex={0}>
       <table class="rows">
         <caption>{caption}</caption>
         <thead>
