@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { AuthorityView } from '../../src/core/admin.ts'
 import { Failure } from '../../src/core/failure.ts'
 import { withTables } from '../../src/db/tables.ts'
-import { type CertificateFields, readCertificate } from '../../src/pki/certificateReader.ts'
+import { type CertificateFields, fingerprint, readCertificate } from '../../src/pki/certificateReader.ts'
 import { nameText } from '../../src/pki/name.ts'
 import { pemEncode } from '../../src/pki/pem.ts'
 import { when } from './fields.ts'
@@ -49,38 +49,34 @@ function keptRows({ host }: Asking) {
   return withTables<FastpkiTables>(host.db).selectFrom('fastpki_authorities').selectAll().execute()
 }
 
+/** Of the authorities that the caller sees, those that are wanted are read with their chains. */
+type Wanted = (authority: { view: AuthorityView; name: string }) => boolean
+
 /** Those of the caller's organization, all for a superuser, by id; without those that were deleted over this contract, or have no certificate yet. */
-export async function seenAuthorities(call: Asking): Promise<SeenAuthority[]> {
+export async function seenAuthorities(call: Asking, wanted: Wanted = () => true): Promise<SeenAuthority[]> {
   const { door } = call
   const [views, kept] = await Promise.all([door.admin.authorities(), keptRows(call)])
   const rows = new Map(kept.map((row) => [row.authority_id, row]))
+  const there = views
+    .filter((view) => view.fingerprint !== null && rows.get(view.id)?.deleted_at == null)
+    .map((view) => ({ view, name: rows.get(view.id)?.name ?? view.name }))
   const seen = await Promise.all(
-    views
-      .filter((view) => view.fingerprint !== null && rows.get(view.id)?.deleted_at == null)
-      .map(async (view) => ({ view, chain: (await door.admin.authority(view.name)).chain })),
-  )
-  const byCertificate = new Map(seen.map(({ view, chain }) => [chain[0]?.toString('base64') ?? '', view.id]))
-  return seen
-    .flatMap(({ view, chain: [own, issuer] }) => {
+    there.filter(wanted).map(async ({ view, name }) => {
+      const [own, issuer] = (await door.admin.authority(view.name)).chain
       if (!own) return []
-      const parent = issuer && byCertificate.get(issuer.toString('base64'))
+      const above = issuer && fingerprint(issuer)
+      const parent = there.find((one) => one.view.fingerprint === above)?.view.id
       const row = rows.get(view.id)
-      return [
-        {
-          view,
-          name: row?.name ?? view.name,
-          certificate: readCertificate(own),
-          ...(parent === undefined ? {} : { parent }),
-          ...(row ? { kept: row } : {}),
-        },
-      ]
-    })
-    .sort((a, b) => a.view.id - b.view.id)
+      const certificate = readCertificate(own)
+      return [{ view, name, certificate, ...(parent === undefined ? {} : { parent }), ...(row ? { kept: row } : {}) }]
+    }),
+  )
+  return seen.flat().sort((a, b) => a.view.id - b.view.id)
 }
 
 /** Throws Failure('notFound') alike for none and for another organization's. */
 export async function findAuthority(call: Asking, id: number): Promise<SeenAuthority> {
-  const found = (await seenAuthorities(call)).find(({ view }) => view.id === id)
+  const [found] = await seenAuthorities(call, ({ view }) => view.id === id)
   if (!found) throw new Failure('notFound', 'CA not found')
   return found
 }
@@ -123,7 +119,7 @@ export async function servingProfiles({ door }: Pick<Call, 'door'>) {
 /** The authority of that name among those of the caller's organization; for a superuser among all, his own first. Throws Failure('notFound'). */
 export async function authorityNamed(call: Asking & Pick<Call, 'door'>, name: string): Promise<SeenAuthority> {
   const { organization } = await call.door.identities.me()
-  const named = (await seenAuthorities(call)).filter((one) => one.name === name || one.view.name === name)
+  const named = await seenAuthorities(call, (one) => one.name === name || one.view.name === name)
   const own = named.filter(({ view }) => view.organization === organization)
   const found = (own.length > 0 ? own : named).sort((a, b) => Number(b.name === name) - Number(a.name === name))[0]
   if (!found) throw new Failure('notFound', `CA not found: ${name.slice(0, 100)}`)
