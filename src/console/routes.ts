@@ -6,6 +6,7 @@ import { requestId } from '../http/requestId.ts'
 import { SESSION_COOKIE } from '../http/session.ts'
 import type { Host, NodeBindings } from '../protocol.ts'
 import { assets } from './assets.ts'
+import { compressPage, takesGzip } from './compress.ts'
 import { type ConsoleContext, callOf, type Env } from './context.ts'
 import { showFailure } from './failurePage.tsx'
 import { readForm } from './form.ts'
@@ -45,6 +46,7 @@ export function consoleRoutes(host: Host): Hono<{ Bindings: NodeBindings }> {
   const app = new Hono<Env>()
   app.use('*', async (c, next) => {
     await next()
+    await compressPage(c as ConsoleContext)
     for (const [name, value] of Object.entries(headers)) c.res.headers.set(name, value)
     if (!c.res.headers.has('Cache-Control')) c.res.headers.set('Cache-Control', 'no-store')
   })
@@ -118,7 +120,7 @@ function asset(c: ConsoleContext): Response {
   const { hash, name } = c.req.param() as { hash: string; name: string }
   const found = Object.values(assets()).find(({ url }) => url === `/console/assets/${hash}/${name}`)
   if (!found) return c.text('there is no such file', 404)
-  const compressed = /\bgzip\b/.test(c.env.incoming.headers['accept-encoding'] ?? '')
+  const compressed = takesGzip(c.env.incoming.headers['accept-encoding'])
   return c.body(new Uint8Array(compressed ? found.gzip : found.body), 200, {
     'Content-Type': found.type,
     'Cache-Control': 'public, max-age=31536000, immutable',

@@ -1,14 +1,26 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 
-/** The token that every form of a session posts back: nobody makes it without the session and the installation's secret. */
+const octets = 32
+
+/**
+ * The token that every form of a session posts back: nobody makes it without the session and the installation's secret. It is masked by
+ * random octets, which it begins with: no two pages show the same, and how well a page compresses tells nothing of it. base64url.
+ */
 export function csrfToken(secret: Buffer, session: string): string {
-  return mac(secret, `csrf ${session}`)
+  const mask = randomBytes(octets)
+  return Buffer.concat([mask, masked(secret, session, mask)]).toString('base64url')
 }
 
-/** Whether that is the session's token; in a time that does not tell where it differs. */
+/** Whether that is a token of the session; in a time that does not tell where it differs. */
 export function isCsrfToken(secret: Buffer, session: string, given: string): boolean {
-  const [wanted, shown] = [Buffer.from(csrfToken(secret, session)), Buffer.from(given)]
-  return wanted.length === shown.length && timingSafeEqual(wanted, shown)
+  const shown = Buffer.from(given, 'base64url')
+  if (shown.length !== 2 * octets) return false
+  return timingSafeEqual(shown.subarray(octets), masked(secret, session, shown.subarray(0, octets)))
+}
+
+function masked(secret: Buffer, session: string, mask: Buffer): Buffer {
+  const token = createHmac('sha256', secret).update(`csrf ${session}`).digest()
+  return token.map((octet, n) => octet ^ (mask[n] ?? 0)) as Buffer
 }
 
 /** A text for a cookie that its reader can trust to be ours; base64url and a dot. */

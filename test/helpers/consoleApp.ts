@@ -1,5 +1,6 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
+import { gunzipSync } from 'node:zlib'
 import { type DefaultTreeAdapterTypes, parse } from 'parse5'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { webConsole } from '../../src/console/index.ts'
@@ -32,9 +33,11 @@ export interface Asked {
 export interface Answered {
   status: number
   headers: Headers
-  /** The bytes as UTF-8 text. */
+  /** The bytes, decompressed, as UTF-8 text. */
   html: string
   body: Buffer
+  /** Octets on their way: fewer where the body was compressed. */
+  sent: number
   /** What a reader sees: without tags, blanks folded. */
   text: string
   location: string | null
@@ -104,11 +107,20 @@ function encoded(form: FormData): FormData | URLSearchParams {
 }
 
 async function read(response: Response): Promise<Answered> {
-  const body = Buffer.from(await response.arrayBuffer())
+  const sent = Buffer.from(await response.arrayBuffer())
+  const body = response.headers.get('content-encoding') === 'gzip' ? gunzipSync(sent) : sent
   const html = body.toString()
   const isHtml = response.headers.get('content-type')?.startsWith('text/html') ?? false
   const { status, headers } = response
-  return { status, headers, body, html, text: isHtml ? textOf(html) : '', location: headers.get('location') }
+  return {
+    status,
+    headers,
+    sent: sent.length,
+    body,
+    html,
+    text: isHtml ? textOf(html) : '',
+    location: headers.get('location'),
+  }
 }
 
 /** Parses a page as a browser does, and fails where a browser would have to guess. */
