@@ -108,5 +108,4 @@ function valuesOf(fields: CertificateFields, extension: Extension): string[] {
   }
 }
 
-/** aa:bb:cc */
-export const colons = (hex: string): string => hex.replace(/..(?=.)/g, '$&:')
+const colons = (hex: string): string => hex.replace(/..(?=.)/g, '$&:')

@@ -1,19 +1,28 @@
 /** @jsxImportSource hono/jsx */
 import { pemEncode } from '../../pki/pem.ts'
 import { cut } from '../certificateName.ts'
-import { algorithmWord, colons, digestWord, purposeWord } from '../certificateWords.ts'
+import { algorithmWord, digestWord, purposeWord } from '../certificateWords.ts'
 import { page, type Shown, type Visit } from '../page.ts'
 import { Badge } from '../parts/badge.tsx'
 import { Chain } from '../parts/chain.tsx'
 import { Days } from '../parts/days.tsx'
 import { PostButton } from '../parts/form.tsx'
+import { Hex } from '../parts/hex.tsx'
 import { Code, Head, Note, Panel } from '../parts/panel.tsx'
 import { Facts } from '../parts/table.tsx'
 import { Moment, Text, Texts } from '../parts/text.tsx'
 import { protocolName, reasons, requesterKinds } from '../parts/words.ts'
 import { moveOn } from '../told.ts'
 import { Attributes, Extensions, Requests, Standing, Successions, Use } from './certificatePanels.tsx'
-import { type CertificateView, offers, readCertificateView, readChain, readRelations } from './certificateView.ts'
+import {
+  type CertificateView,
+  offers,
+  readCertificateView,
+  readChain,
+  readRelations,
+  readRevocations,
+} from './certificateView.ts'
+import { HistoryPanel } from './requestHistory.tsx'
 
 async function detail(visit: Visit): Promise<Shown | Response> {
   const uuid = visit.params.uuid ?? ''
@@ -26,6 +35,7 @@ async function detail(visit: Visit): Promise<Shown | Response> {
     door.discovery.sightings(uuid),
     door.list.history(uuid),
   ])
+  const revocations = await readRevocations(visit, history)
   await door.inventory.opened(uuid)
   const now = host.clock()
   const body = (
@@ -51,16 +61,17 @@ async function detail(visit: Visit): Promise<Shown | Response> {
             <Belonging view={view} />
           </Panel>
           <Standing visit={visit} view={view} />
+          <Successions relations={relations} />
+          <Requests view={view} revocations={revocations} />
+          <Attributes view={view} />
         </div>
       </div>
-      <Successions relations={relations} />
       <Use view={view} sightings={sightings} now={now} />
-      <Requests view={view} history={history} />
-      <Attributes view={view} />
       <Extensions der={view.certificate.der} />
       <Panel title="PEM">
         <Code label="The certificate as PEM" value={pemEncode('CERTIFICATE', view.certificate.der)} />
       </Panel>
+      <HistoryPanel events={history} now={now} />
     </>
   )
   return { title: cut(view.name), section: 'certificates', body, wide: true }
@@ -193,8 +204,8 @@ function Fields({ view, now }: { view: CertificateView; now: Date }) {
         ['Days until expiry', <Days at={facts.notAfter} now={now} quiet={status === 'revoked'} />],
         ['Status', <Badge status={status} />],
         ['Source', certificate.source],
-        ['Fingerprint (SHA-256)', <span class="mono">{colons(certificate.fingerprint)}</span>],
-        ['Serial number', <span class="mono">{colons(facts.serial)}</span>],
+        ['Fingerprint (SHA-256)', <Hex value={certificate.fingerprint} />],
+        ['Serial number', <Hex value={facts.serial} />],
         facts.keyUsage.length > 0 && ['Key usage', facts.keyUsage.join(', ')],
         facts.extendedKeyUsage.length > 0 && ['Purposes', facts.extendedKeyUsage.map(purposeWord).join(', ')],
         [

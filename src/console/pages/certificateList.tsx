@@ -5,6 +5,7 @@ import { page, type Visit } from '../page.ts'
 import { Badge } from '../parts/badge.tsx'
 import { Days } from '../parts/days.tsx'
 import { Select } from '../parts/form.tsx'
+import { Numbered, pageNumber } from '../parts/numbered.tsx'
 import { Head } from '../parts/panel.tsx'
 import { type Column, Table } from '../parts/table.tsx'
 import { Moment, Text, Texts } from '../parts/text.tsx'
@@ -82,7 +83,11 @@ function columns(now: Date, names: Names): Column<FoundCertificate>[] {
       ),
     },
     { head: 'Source', cell: ({ source }) => source },
-    { head: 'Profile', cell: ({ profile }) => (profile === null ? '' : <Text value={profile} most={60} />) },
+    {
+      head: 'Profile',
+      cell: ({ profile }) =>
+        profile !== null && <Text value={profile.startsWith('@') ? 'built in' : profile} most={60} />,
+    },
     { head: 'Key', cell: ({ keyAlgorithm }) => <Text value={keyAlgorithm} most={40} /> },
   ]
 }
@@ -94,7 +99,7 @@ function Filters({ wanted, names }: { wanted: Wanted; names: Names }) {
   return (
     <form class="filters" data-instant>
       <div class="field grow">
-        <label for="filter-search">Name, subject, serial or fingerprint</label>
+        <label for="filter-search">Name, serial or fingerprint</label>
         <input id="filter-search" name="search" type="search" value={wanted.search} maxlength={200} />
       </div>
       <Select
@@ -129,39 +134,13 @@ function addressOf(query: URLSearchParams, changes: Record<string, string | unde
   return text === '' ? at : `${at}?${text}`
 }
 
-function Pages({ query, page, last, total }: { query: URLSearchParams; page: number; last: number; total: string }) {
-  return (
-    <nav class="pager" aria-label="Pages">
-      <span class="quiet">{total}</span>
-      {page > 1 && <a href={addressOf(query, { page: undefined })}>First page</a>}
-      {page > 2 && (
-        <a href={addressOf(query, { page: String(page - 1) })} rel="prev">
-          Previous page
-        </a>
-      )}
-      {page < last && (
-        <a href={addressOf(query, { page: String(page + 1) })} rel="next">
-          Next page
-        </a>
-      )}
-      {last > 1 && (
-        <span class="quiet">
-          page {page} of {last}
-        </span>
-      )}
-    </nav>
-  )
-}
-
 async function list(visit: Visit) {
   const { query, host } = visit
   const wanted = wantedOf(query)
-  const asked = Number(query.get('page'))
-  const number = Number.isSafeInteger(asked) && asked > 0 && asked < 1e6 ? asked : 1
+  const page = pageNumber(query)
   const [names, views] = await Promise.all([namesOf(visit), visit.door.views.list('certificate')])
-  const { rows, total, atLeast } = await findPage(visit, wanted, number, SIZE)
+  const { rows, total, atLeast } = await findPage(visit, wanted, page, SIZE)
   const narrowed = Object.keys(wanted).length > 1 || wanted.archived
-  const count = `${atLeast ? 'More than ' : ''}${total.toLocaleString('en-GB')} certificate${total === 1 ? '' : 's'}`
   const body = (
     <>
       <Head title="Certificates" about="What was issued here, uploaded, or found by discovery.">
@@ -184,7 +163,7 @@ async function list(visit: Visit) {
           rows={rows}
           empty={narrowed ? <NoneLikeThat /> : <NoneAtAll />}
         />
-        {total > 0 && <Pages query={query} page={number} last={Math.ceil(total / SIZE)} total={count} />}
+        <Numbered path={path} query={query} found={{ page, size: SIZE, total, atLeast }} />
       </div>
     </>
   )

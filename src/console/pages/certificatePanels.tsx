@@ -1,8 +1,9 @@
 /** @jsxImportSource hono/jsx */
+import type { Child } from 'hono/jsx'
 import type { CustomAttribute } from '../../core/customAttribute.ts'
-import type { HistoryEvent } from '../../core/history.ts'
 import type { InventoryLine } from '../../core/inventoryLines.ts'
 import type { Relation } from '../../core/inventoryRelations.ts'
+import type { RequestDetail } from '../../core/listing.ts'
 import type { Sighting } from '../../core/sighting.ts'
 import { calledBy, cut } from '../certificateName.ts'
 import { extensionsOf } from '../certificateWords.ts'
@@ -155,37 +156,24 @@ export function Use({ view, sightings, now }: { view: CertificateView; sightings
   )
 }
 
-/** The order that it came from, its revocations, and what happened. */
-export function Requests({ view, history }: { view: CertificateView; history: readonly HistoryEvent[] }) {
-  const { uuid } = view.certificate
-  const { revocation } = view.record
+/** The order that it came from, and those to revoke it. */
+export function Requests({ view, revocations }: { view: CertificateView; revocations: readonly RequestDetail[] }) {
   return (
-    <Panel title="Requests and history">
-      <p>
-        <a href={`/console/requests/sign/${uuid}`}>The request that it came from</a>
-        {revocation && (
-          <>
-            {' · '}
-            <a href={`/console/requests/revoke/${revocation.uuid}`}>its open revocation request</a>
-          </>
-        )}
-      </p>
-      <details>
-        <summary>
-          What happened to it <span class="quiet">({history.length})</span>
-        </summary>
-        <Table
-          caption="History"
-          rows={[...history].reverse()}
-          empty="Nothing is recorded."
-          columns={[
-            { head: 'When', cell: ({ at }) => <Moment at={at} /> },
-            { head: 'What', names: true, cell: ({ action }) => <Text value={action} /> },
-            { head: 'By', cell: ({ actor }) => <Text value={actor.name} /> },
-            { head: 'Status since', cell: ({ status }) => (status ? <Badge status={status} /> : '') },
-          ]}
-        />
-      </details>
+    <Panel title="Requests">
+      <Facts
+        rows={[
+          ['To sign', <a href={`/console/requests/sign/${view.certificate.uuid}`}>the request that it came from</a>],
+          ...revocations.map(({ uuid, status, createdAt }): [string, Child] => [
+            'To revoke',
+            <>
+              <a href={`/console/requests/revoke/${uuid}`}>
+                of <Moment at={createdAt} />
+              </a>{' '}
+              <Badge status={status} />
+            </>,
+          ]),
+        ]}
+      />
     </Panel>
   )
 }

@@ -46,7 +46,7 @@ export function Views({ visit, views, wanted }: { visit: Visit; views: readonly 
   return (
     <details class="saved" open={shown.length > 0 && shown.length <= 8}>
       <summary>Saved views</summary>
-      <ul>
+      <ul class="views">
         {shown.map(({ uuid, name, to }) => (
           <li class="view">
             <a href={to}>{cut(name, 60)}</a>{' '}

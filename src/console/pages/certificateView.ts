@@ -1,9 +1,11 @@
 import type { Certificate } from '../../core/certificate.ts'
 import type { CertificateRecord } from '../../core/certificateRecord.ts'
+import type { HistoryEvent } from '../../core/history.ts'
 import type { InventoryEntry } from '../../core/inventory.ts'
 import type { InventoryLine } from '../../core/inventoryLines.ts'
 import type { Relation } from '../../core/inventoryRelations.ts'
 import type { KeyPair } from '../../core/keyPairView.ts'
+import type { RequestDetail } from '../../core/listing.ts'
 import { type CertificateFacts, certificateFacts } from '../../pki/certificateFacts.ts'
 import { calledBy } from '../certificateName.ts'
 import { subjectTypeWord } from '../certificateWords.ts'
@@ -87,6 +89,13 @@ export async function readRelations({ door }: Visit, uuid: string): Promise<(Rel
     const line = byId.get(relation.id)
     return line ? [{ ...relation, line }] : []
   })
+}
+
+/** The newest few requests to revoke it, by what its history tells. */
+export async function readRevocations({ door }: Visit, history: readonly HistoryEvent[]): Promise<RequestDetail[]> {
+  const ids = history.flatMap(({ subject, subjectId }) => (subject === 'revoke_request' ? [subjectId] : []))
+  const newest = [...new Set(ids)].sort((a, b) => b - a).slice(0, 5)
+  return Promise.all(newest.map((id) => door.list.request(id, 'revoke')))
 }
 
 /** What may be offered to the reader, as far as his grants tell. */

@@ -95,7 +95,7 @@ function Names({ profile, way, values }: Part) {
       rows={3}
       code
       hint={`One a line, ${names.max} at most. ${allowed}`}
-      required={false}
+      either={way !== 'csr'}
     />
   )
 }
@@ -152,7 +152,7 @@ export function BrowserKey({ values }: Values) {
       <div class="keys" data-keys hidden>
         <button type="button">Make the key</button> <span role="status" />
       </div>
-      <Field name="csr" label="Request that your browser has made" value={values.csr} rows={5} code required={false} />
+      <Field name="csr" label="Request that your browser has made" value={values.csr} rows={5} code either />
       <script src={assets().keys.url} defer />
     </>
   )

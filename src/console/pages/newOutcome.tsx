@@ -65,8 +65,13 @@ function Verdict({ simulation: { decision, refused } }: { simulation: Simulation
       <ol>
         {decision.steps.map(({ quorum, mayApprove }) => (
           <li>
-            {quorum} of {mayApprove.length === 0 ? 'nobody: whoever could approve may not decide on this' : ''}
-            {mayApprove.length > 0 && <Texts values={mayApprove} most={8} />}
+            {mayApprove.length === 0 ? (
+              `Nobody may approve it (${quorum} must): whoever could stands behind the request.`
+            ) : (
+              <>
+                {quorum} of <Texts values={mayApprove} most={8} />
+              </>
+            )}
           </li>
         ))}
       </ol>

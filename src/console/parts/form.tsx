@@ -66,11 +66,13 @@ interface FieldProps {
   code?: boolean
   /** Of a text area: a file that is dropped onto it is its text. */
   drop?: boolean
+  /** Says nothing about being optional: where one of several fields is needed. */
+  either?: boolean
 }
 
 /** A labelled field; with `rows` a text area. */
 export function Field(props: FieldProps) {
-  const { name, label, hint, rows, code, value, drop, ...rest } = props
+  const { name, label, hint, rows, code, value, drop, either, ...rest } = props
   const id = `field-${name}`
   const common = {
     id,
@@ -85,7 +87,7 @@ export function Field(props: FieldProps) {
     <div class="field">
       <label for={id}>
         {label}
-        {rest.required ? '' : <span class="quiet"> (optional)</span>}
+        {rest.required || either ? '' : <span class="quiet"> (optional)</span>}
       </label>
       {rows ? (
         <textarea {...common} rows={rows}>

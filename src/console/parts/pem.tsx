@@ -16,17 +16,7 @@ export function PemField({
 }) {
   return (
     <div class="pem">
-      <Field
-        name={name}
-        label={label}
-        value={value}
-        rows={9}
-        code
-        hint={hint}
-        placeholder="-----BEGIN"
-        drop
-        required={false}
-      />
+      <Field name={name} label={label} value={value} rows={9} code hint={hint} placeholder="-----BEGIN" drop either />
       <div class="field">
         <label for={`file-${name}`}>
           Or a file<span class="quiet"> (instead of the text)</span>
