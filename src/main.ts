@@ -1,6 +1,7 @@
 import { realpathSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { protocols } from '../protocols/index.ts'
+import { commandLine } from './cli/overHttps.ts'
 import { ConfigError, readConfig } from './config.ts'
 import { webConsole } from './console/index.ts'
 import { Failure } from './core/failure.ts'
@@ -27,9 +28,13 @@ export const usedListeners: ReadonlySet<ListenerName> = new Set(
 /** The server, until a signal ends it. Trouble with the configuration is one line, not a stack. */
 export async function run(argv: readonly string[]): Promise<void> {
   try {
-    const config = readConfig({ env: process.env, argv, otherVariables: ['COUNTERSIGN_TOKEN'] })
+    const config = readConfig({
+      env: process.env,
+      argv,
+      otherVariables: ['COUNTERSIGN_TOKEN', 'COUNTERSIGN_URL', 'COUNTERSIGN_CA'],
+    })
     const log = createLog(config.logLevel)
-    const running = await startServer(config, [...protocols, webConsole], log)
+    const running = await startServer(config, [...protocols, webConsole, commandLine], log)
     process.stdout.write(running.greeting)
     const stop = (signal: NodeJS.Signals) => {
       log.info({ signal }, 'stopping')

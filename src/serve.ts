@@ -76,9 +76,9 @@ export function checkOptions(protocols: Protocol[]) {
   }
 }
 
-/** OCSP and CRL serve authorities, not profiles; so do the proofs of names to a CA upstream. The console serves people. */
+/** OCSP and CRL serve authorities, not profiles; so do the proofs of names to a CA upstream. The console and the command line serve people. */
 function profileProtocols(protocols: Protocol[]): Protocol[] {
-  return protocols.filter(({ name }) => !['ocsp', 'crl', 'upstream', 'console'].includes(name))
+  return protocols.filter(({ name }) => !['ocsp', 'crl', 'upstream', 'console', 'cli'].includes(name))
 }
 
 interface Opening {

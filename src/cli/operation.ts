@@ -4,13 +4,26 @@ import type { Core, Door } from '../core/core.ts'
 import { Failure, type Problem } from '../core/failure.ts'
 import type { Requester } from '../core/requester.ts'
 
-/** What an operation runs on, in the server's process or in the command line's own. */
+/** What an operation runs on. The door authorises, wherever the call came from. */
 export interface OperationContext {
-  core: Core
   requester: Requester
   door: Door
-  /** Of the process that runs the operation. */
+  /** What rules see and the record keeps as the protocol: `cli` beside the server, `ra` over its REST. */
+  over: 'cli' | 'ra'
+  /** Only for who may read the data folder: over the server's socket, or in the command line's own process. */
+  beside?: Beside
+}
+
+/** What stands behind the door, and the settings of the process that runs the operation. */
+export interface Beside {
+  core: Core
   config: Config
+}
+
+/** For what nobody does from afar. Throws Failure('unsupported'). */
+export function besideServer({ beside }: OperationContext): Beside {
+  if (beside) return beside
+  throw new Failure('unsupported', 'this works beside the server alone, on its data folder: give --data')
 }
 
 /** One thing that a command does. `I` and `O` are what callers give and get; nothing holds their values. */

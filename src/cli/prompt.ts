@@ -20,6 +20,17 @@ export async function newPassword(file: string | undefined): Promise<string> {
   return given
 }
 
+/** A line of text on a terminal; what stands there already, where nothing is typed. */
+export async function ask(question: string, usual = ''): Promise<string> {
+  const asking = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    const answer = (await asking.question(`${question}${usual === '' ? '' : ` [${usual}]`}: `)).trim()
+    return answer === '' ? usual : answer
+  } finally {
+    asking.close()
+  }
+}
+
 /** A yes or no on a terminal; anything but y or yes is no. */
 export async function confirm(question: string): Promise<boolean> {
   const asking = createInterface({ input: process.stdin, output: process.stderr })

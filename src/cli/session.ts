@@ -4,16 +4,27 @@ import type { Composition } from '../compose.ts'
 import type { Config } from '../config.ts'
 import { Failure } from '../core/failure.ts'
 import { asWire, type Operation, type Wire } from './operation.ts'
+import { progress } from './progress.ts'
+import type { HttpsCall } from './remote/httpsCall.ts'
 import { type Credentials, requesterOf } from './requester.ts'
 import { callSocket } from './socketClient.ts'
 import { socketPath } from './socketPath.ts'
 
 /** One run of the command line: who asks, and of which installation. */
 export interface Session {
-  config: Config
+  /** Throws Failure('unsupported') where a server elsewhere is asked. */
+  settings(): Config
+  /** The REST of a server elsewhere; absent on a data folder. */
+  remote?: Remote
   /** In the running server, or in this process where none runs. */
   call<I, O>(operation: Operation<I, O>, input: I, as?: 'nobody'): Promise<Wire<O>>
   close(): Promise<void>
+}
+
+export interface Remote {
+  url: string
+  /** Below /api. Answers the JSON of the body. Throws what the server refuses as Failure. */
+  call<T>(call: HttpsCall): Promise<T>
 }
 
 /** `credentials` is asked when first needed, since it may prompt for a password. */
@@ -21,17 +32,20 @@ export function openSession(config: Config, credentials: () => Promise<Credentia
   let own: Promise<Composition> | undefined
   let who: Promise<Credentials> | undefined
   return {
-    config,
+    settings: () => config,
     async call<I, O>(operation: Operation<I, O>, input: I, as?: 'nobody'): Promise<Wire<O>> {
       if (as !== 'nobody') who ??= credentials()
       const asking = as === 'nobody' ? undefined : await who
       const path = socketPath(config.dataFolder)
-      const answer = own ? undefined : await callSocket({ path, operation: operation.name, input, credentials: asking })
+      const answer = own
+        ? undefined
+        : await progress(callSocket({ path, operation: operation.name, input, credentials: asking }))
       if (answer) return answer.output as Wire<O>
       own ??= composeHere(config, /^(profile|configuration)\./.test(operation.name))
       const { core } = await own
       const requester = await requesterOf(core, asking)
-      const output = await operation.execute({ core, requester, door: core.as(requester), config }, asWire(input))
+      const context = { requester, door: core.as(requester), over: 'cli', beside: { core, config } } as const
+      const output = await progress(operation.execute(context, asWire(input)))
       return asWire<O>(output)
     },
     async close() {

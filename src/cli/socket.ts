@@ -100,7 +100,7 @@ async function handle(
   }
   if (request.method !== 'POST') throw new Failure('malformed', 'an operation is a POST')
   const requester = await requesterOf(core, credentialsOf(request.headers.authorization))
-  return operation.execute({ core, requester, door: core.as(requester), config }, input)
+  return operation.execute({ requester, door: core.as(requester), over: 'cli', beside: { core, config } }, input)
 }
 
 /** Throws Failure('unauthenticated') for a header that is neither Bearer nor Basic. */

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { baseUrlsOf } from '../../baseUrls.ts'
+import type { Config } from '../../config.ts'
 import { action, type Cli } from '../cli.ts'
 import { type Check, check, fail, ok, warn } from '../doctor/check.ts'
 import { folderChecks } from '../doctor/folder.ts'
@@ -28,7 +29,7 @@ export function define(doctor: Command): void {
 async function examine(cli: Cli): Promise<Check[]> {
   const server = await runningServer(cli)
   const running = server !== undefined
-  const config = { ...cli.config, ...server }
+  const config = { ...cli.settings(), ...server }
   const checks = [
     await check('server', () =>
       running ? ok(`runs as process ${server?.pid}, and answers on its socket`) : warn('does not run'),
@@ -49,14 +50,15 @@ async function examine(cli: Cli): Promise<Check[]> {
   return checks
 }
 
-async function runningServer({ config }: Cli): Promise<Output<typeof operations.server> | undefined> {
-  const path = socketPath(config.dataFolder)
+async function runningServer(cli: Cli): Promise<Output<typeof operations.server> | undefined> {
+  const path = socketPath(cli.settings().dataFolder)
   const answer = await callSocket({ path, operation: operations.server.name, input: {}, credentials: undefined })
   return answer?.output as Output<typeof operations.server> | undefined
 }
 
 /** A server that runs has migrated. Without one nothing is changed here: only the schema's bookkeeping is read. */
-function databaseCheck({ config }: Cli, running: boolean): Promise<Check> {
+function databaseCheck(cli: Cli, running: boolean): Promise<Check> {
+  const config = cli.settings()
   return check('database', async () => {
     if (running) return ok('open in the server')
     const { hasDatabase } = await import('../session.ts')
@@ -68,7 +70,7 @@ function databaseCheck({ config }: Cli, running: boolean): Promise<Check> {
   })
 }
 
-async function pendingNames(config: Cli['config']): Promise<string[]> {
+async function pendingNames(config: Config): Promise<string[]> {
   const [{ openConfigured }, { pendingMigrations }, { closeDatabase }] = await Promise.all([
     import('../database.ts'),
     import('../../db/migrate.ts'),

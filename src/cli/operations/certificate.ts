@@ -53,7 +53,7 @@ export const revoke = operation({
   run: async (context, { ref, authority, compromisedSince, ...draft }) => {
     const certificate = await find(context, { ref, ...(authority === undefined ? {} : { authority }) })
     const request = await context.door.revoke({
-      protocol: 'cli',
+      protocol: context.over,
       certificate: certificate.id,
       grounds: 'user',
       ...draft,
@@ -70,7 +70,7 @@ export const unhold = operation({
   input: z.strictObject(given),
   run: async (context, input) => {
     const { id } = await find(context, input)
-    const { certificate, request } = await context.door.unhold({ protocol: 'cli', certificate: id })
+    const { certificate, request } = await context.door.unhold({ protocol: context.over, certificate: id })
     const { serial, status } = certificate
     return { certificate: id, serial, status, request: request?.id ?? null }
   },

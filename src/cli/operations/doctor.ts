@@ -6,7 +6,7 @@ import type { RolloverView } from '../../core/rolloverView.ts'
 import { readCertificate } from '../../pki/certificateReader.ts'
 import { askOcsp, crlCheck, notAsked, ocspCheck, ocspQuestion } from '../doctor/answers.ts'
 import { type Check, check, fail, ok, warn } from '../doctor/check.ts'
-import { type OperationContext, operation } from '../operation.ts'
+import { besideServer, type OperationContext, operation } from '../operation.ts'
 
 const day = 86_400_000
 
@@ -14,7 +14,10 @@ const day = 86_400_000
 export const server = operation({
   name: 'doctor.server',
   input: z.strictObject({}),
-  run: async ({ config: { listen, baseUrls, validation } }) => ({ pid: process.pid, listen, baseUrls, validation }),
+  run: async (context) => {
+    const { listen, baseUrls, validation } = besideServer(context).config
+    return { pid: process.pid, listen, baseUrls, validation }
+  },
 })
 
 /** What only the core knows: its authorities, and whether its clock runs forward. */
@@ -22,6 +25,7 @@ export const core = operation({
   name: 'doctor.core',
   input: z.strictObject({}),
   run: async (context) => {
+    besideServer(context)
     const checks = [await check('clock', () => clockCheck(context))]
     for (const { name, kind, enabled } of await context.door.admin.authorities()) {
       if (enabled) checks.push(...(await authorityChecks(context, name, kind)))

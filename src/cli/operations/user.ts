@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Capability } from '../../core/capability.ts'
-import { operation } from '../operation.ts'
+import { besideServer, operation } from '../operation.ts'
 import { name } from './fields.ts'
 
 export const list = operation({ name: 'user.ls', input: z.strictObject({}), run: ({ door }) => door.admin.users() })
@@ -42,7 +42,8 @@ export const setPassword = operation({
     z.strictObject({ setupLink: z.string().min(1).max(200), next: password }),
     z.strictObject({ user: name, password, next: password }),
   ]),
-  run: async ({ core: { authentication } }, input) => {
+  run: async (context, input) => {
+    const { authentication } = besideServer(context).core
     if ('setupLink' in input) return { user: await authentication.usePasswordLink(input.setupLink, input.next) }
     await authentication.changePassword(input.user, input.password, input.next)
     return { user: input.user }

@@ -1,0 +1,48 @@
+import type { Command } from 'commander'
+
+export interface Noun {
+  about: string
+  load: () => Promise<{ define(command: Command): void }>
+}
+
+/** Each is loaded when it is named: the help of all costs no more than this file. */
+export const nouns: Record<string, Noun> = {
+  login: { about: 'log in to a server: later commands go there', load: () => import('./commands/login.ts') },
+  logout: { about: 'end that, and the token that it made', load: () => import('./commands/logout.ts') },
+  server: { about: 'the servers that you logged in to', load: () => import('./commands/server.ts') },
+  serve: { about: 'run the server', load: () => import('./commands/serve.ts') },
+  migrate: { about: 'bring the database up to date', load: () => import('./commands/migrate.ts') },
+  authority: { about: 'certificate authorities', load: () => import('./commands/authority.ts') },
+  profile: { about: 'what clients may get, and the approval rules', load: () => import('./commands/profile.ts') },
+  apply: {
+    about: 'bring about what a file says, after showing what changes',
+    load: () => import('./commands/apply.ts'),
+  },
+  export: { about: 'an organization as a file that apply takes', load: () => import('./commands/export.ts') },
+  limit: { about: 'how often clients may ask', load: () => import('./commands/limit.ts') },
+  request: { about: 'orders to sign and to revoke, and votes on them', load: () => import('./commands/request.ts') },
+  approval: { about: 'approvals that are remembered', load: () => import('./commands/approval.ts') },
+  'standing-approval': {
+    about: 'approvals given before the orders',
+    load: () => import('./commands/standingApproval.ts'),
+  },
+  delegation: { about: 'votes given for somebody else', load: () => import('./commands/delegation.ts') },
+  discover: { about: 'look for certificates, once', load: () => import('./commands/discover.ts') },
+  discovery: {
+    about: 'where certificates are looked for again and again',
+    load: () => import('./commands/discovery.ts'),
+  },
+  certificate: { about: 'what was issued', load: () => import('./commands/certificate.ts') },
+  user: { about: 'people, roles and capabilities', load: () => import('./commands/user.ts') },
+  group: { about: 'people whom rules name together', load: () => import('./commands/group.ts') },
+  organization: { about: 'tenants', load: () => import('./commands/organization.ts') },
+  key: { about: 'keys for which nothing is issued', load: () => import('./commands/key.ts') },
+  challenge: { about: 'passwords with which devices enrol', load: () => import('./commands/challenge.ts') },
+  eab: { about: 'keys with which ACME clients get accounts', load: () => import('./commands/eab.ts') },
+  kek: { about: 'secret keys to which private keys are encrypted', load: () => import('./commands/kek.ts') },
+  cmc: { about: 'shared secrets of CMC clients', load: () => import('./commands/cmc.ts') },
+  token: { about: 'what lets a program speak for a user', load: () => import('./commands/token.ts') },
+  audit: { about: 'the audit trail', load: () => import('./commands/audit.ts') },
+  alert: { about: 'what a person should look at', load: () => import('./commands/alert.ts') },
+  doctor: { about: 'look at everything that the installation stands on', load: () => import('./commands/doctor.ts') },
+}
