@@ -44,9 +44,9 @@ describe('the list of orders', () => {
     expect(status).toBe(200)
     for (const head of ['Common name', 'Order type', 'Status', 'Requested by', 'Duration']) expect(text).toContain(head)
     expect(text).toMatch(/complete\.test Local PKI Console Complete operator just now [\d.]+ s/)
-    expect(text).toMatch(/pending\.test Local PKI Console Pending operator just now [\d.]+ s until now/)
+    expect(text).toMatch(/pending\.test Local PKI Console Pending operator just now [\d.]+ s so far/)
     expect(text).toMatch(/processing\.test External CA Console Processing operator/)
-    expect(text).toMatch(/acme\.test ACME ACME Complete operator/)
+    expect(text).toMatch(/acme\.test ACME Complete operator/)
     expect(text).toMatch(/denied\.test Local PKI Console Failed: denied operator/)
   })
 

@@ -72,10 +72,16 @@ function columns(visit: Visit): Column<AlertView>[] {
     { head: 'Since', cell: ({ createdAt }) => <Ago at={createdAt} now={now} /> },
     {
       head: 'Reviewed',
-      cell: ({ id }) => <PostButton visit={visit} to={`/console/alerts/${id}/close`} label={`Close alert ${id}`} />,
+      cell: ({ id }) => <PostButton visit={visit} to={`/console/alerts/${id}/close`} label={closing(id)} />,
     },
   ]
 }
+
+const closing = (id: number) => (
+  <>
+    Close<span class="unseen"> alert {id}</span>
+  </>
+)
 
 const most = 100
 

@@ -31,7 +31,7 @@ export function ComparisonTable({ compared }: { compared: Compared }) {
         </thead>
         <tbody>
           {lines.map((line, index) => (
-            <tr class={line.mark ? `marked ${tones[line.mark]}` : undefined}>
+            <tr class={rowClass(line)}>
               <th scope="row">
                 {line.what === lines[index - 1]?.what ? <span class="again">{line.what}</span> : line.what}
               </th>
@@ -60,6 +60,12 @@ export function ComparisonTable({ compared }: { compared: Compared }) {
 
 function Cell({ value }: { value: string | undefined }) {
   return value === undefined ? <span class="quiet">–</span> : <Text value={value} most={200} />
+}
+
+/** What is as it was asked is said once on a phone. */
+function rowClass({ mark, asked, made }: Line): string | undefined {
+  if (mark) return `marked ${tones[mark]}`
+  return asked === made || asked === undefined ? 'same' : undefined
 }
 
 /** Said once for lines that follow each other. */

@@ -80,7 +80,7 @@ function Requester({ detail }: { detail: RequestDetail }) {
 function Failed({ visit, detail, why }: { visit: Visit; detail: RequestDetail; why: string | undefined }) {
   const error = detail.reason ?? detail.lastError ?? `It was ${detail.status}.`
   return (
-    <Panel title="What went wrong" id="error">
+    <Panel title={detail.status === 'canceled' ? 'Why it was withdrawn' : 'What went wrong'} id="error">
       <p>
         <Text value={error} most={1000} />
       </p>

@@ -27,7 +27,8 @@ function columns(now: Date): Column<FoundRequest>[] {
       head: 'Order type',
       cell: (row) => (
         <>
-          {orderType(row)} <span class="quiet">{protocolName(row.protocol)}</span>
+          {orderType(row)}{' '}
+          {orderType(row) !== protocolName(row.protocol) && <span class="quiet">{protocolName(row.protocol)}</span>}
         </>
       ),
     },
@@ -49,7 +50,7 @@ export function OrderBadge({ status }: { status: string }) {
 export function Took({ row, now }: { row: Pick<FoundRequest, 'createdAt' | 'endedAt'>; now: Date }) {
   const { createdAt, endedAt } = row
   const took = duration(Math.max(0, (endedAt ?? now).getTime() - createdAt.getTime()))
-  return endedAt ? <span class="number">{took}</span> : <span class="number quiet">{took} until now</span>
+  return endedAt ? <span class="number">{took}</span> : <span class="number quiet">{took} so far</span>
 }
 
 async function list(visit: Visit): Promise<Shown> {

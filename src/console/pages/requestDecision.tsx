@@ -41,13 +41,15 @@ export function DecisionPanel({ visit, facts }: { visit: Visit; facts: RequestFa
         </p>
       )}
       <Rule facts={facts} />
-      {review.steps.length > 0 && <Steps review={review} waits={waits} />}
-      {waits && detail.expiresAt && (
-        <p class="quiet">
-          This step ends <Ago at={detail.expiresAt} now={now} />.
-        </p>
-      )}
-      <Votes review={review} now={now} />
+      <div id="progress" data-live>
+        {review.steps.length > 0 && <Steps review={review} waits={waits} />}
+        {waits && detail.expiresAt && (
+          <p class="quiet">
+            This step ends <Ago at={detail.expiresAt} now={now} />.
+          </p>
+        )}
+        <Votes review={review} now={now} />
+      </div>
     </Panel>
   )
 }

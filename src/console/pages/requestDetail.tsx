@@ -23,7 +23,8 @@ export async function showRequest(visit: Visit, kind: RequestKind, trouble?: unk
   const body = (
     <>
       {trouble}
-      <div id="request" data-live>
+      {/* Only where it stands is live. What is decided on, and its form, stay as they were read. */}
+      <div id="standing" data-live>
         <Head
           title={
             <>
@@ -44,20 +45,18 @@ export async function showRequest(visit: Visit, kind: RequestKind, trouble?: unk
             </a>
           )}
         </Head>
-        <Notes facts={facts} />
-        <div class="request">
-          <div>
-            {kind === 'sign' ? <Asked facts={facts} /> : <Revocation facts={facts} />}
-            <WhoAsked facts={facts} />
-          </div>
-          <div>
-            <DecisionPanel visit={visit} facts={facts} />
-            <DeedPanel visit={visit} facts={facts} />
-            <Comments visit={visit} facts={facts} />
-          </div>
-        </div>
-        <HistoryPanel events={facts.history} now={now} />
       </div>
+      <Notes facts={facts} />
+      <div class="request">
+        {kind === 'sign' ? <Asked facts={facts} /> : <Revocation facts={facts} />}
+        <div class="deciders">
+          <DecisionPanel visit={visit} facts={facts} />
+          <DeedPanel visit={visit} facts={facts} />
+          <Comments visit={visit} facts={facts} />
+        </div>
+        <WhoAsked facts={facts} />
+      </div>
+      <HistoryPanel events={facts.history} now={now} />
     </>
   )
   return { title: title.slice(0, 80), section: 'requests', body, wide: true }

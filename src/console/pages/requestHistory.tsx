@@ -12,7 +12,8 @@ const subjects = { sign_request: 'Request', certificate: 'Certificate', revoke_r
 function said({ action, subject }: HistoryEvent): string {
   const [noun = '', ...rest] = action.split('.')
   const verb = rest.join(' ').replaceAll('_', ' ')
-  return noun === subject ? `${subjects[subject]} ${verb}` : `${noun.replaceAll('_', ' ')} ${verb}`
+  const what = noun === subject ? subjects[subject] : noun.replaceAll('_', ' ')
+  return `${what.charAt(0).toUpperCase()}${what.slice(1)} ${verb}`
 }
 
 /** Small details in one line: texts, numbers and changes, never a structure. */

@@ -39,7 +39,7 @@ export interface Series {
   values: readonly number[]
 }
 
-const [width, above, below, foot] = [720, 120, 40, 18]
+const [width, above, deepest, foot] = [720, 120, 40, 18]
 const colours = 6
 
 /**
@@ -48,8 +48,9 @@ const colours = 6
 export function DayChart({ days, up, down }: { days: readonly Date[]; up: readonly Series[]; down: Series }) {
   const totals = days.map((_, day) => up.reduce((sum, { values }) => sum + (values[day] ?? 0), 0))
   const most = Math.max(1, ...totals)
-  const worst = Math.max(1, ...down.values)
-  const scale = Math.min(above / most, most >= worst ? Number.POSITIVE_INFINITY : below / worst, above)
+  const worst = Math.max(0, ...down.values)
+  const below = worst === 0 ? 6 : deepest
+  const scale = above / most
   const step = width / days.length
   const bar = step * 0.72
   return (
@@ -89,7 +90,11 @@ export function DayChart({ days, up, down }: { days: readonly Date[]; up: readon
               />
             )}
             {index % 7 === (days.length - 1) % 7 && (
-              <text x={round(index * step + step / 2)} y={above + below + foot - 4}>
+              <text
+                class={index === days.length - 1 ? 'last' : undefined}
+                x={index === days.length - 1 ? width : round(index * step + step / 2)}
+                y={above + below + foot - 4}
+              >
                 {dayText(day)}
               </text>
             )}

@@ -26,7 +26,7 @@ export function PostForm({ visit, to, children, files, class: name, id }: FormPr
 export function PostButton(props: {
   visit: Pick<Visit, 'csrf'>
   to: string
-  label: string
+  label: Child
   kind?: 'primary' | 'danger' | 'plain'
   fields?: Record<string, string>
   /** What a browser with scripts asks before it posts. */
