@@ -7,7 +7,7 @@ import { type Csr, parseCsr, readKeptCsr, withoutChallenge } from '../../src/pki
 import { PkiError } from '../../src/pki/error.ts'
 import { pemDecode, pemEncode } from '../../src/pki/pem.ts'
 import type { Call } from './operation.ts'
-import { profileFor } from './profileChoice.ts'
+import { profileFor, requireManage } from './profileChoice.ts'
 import { insertRow, nextRound, numberRow, originOf } from './requestRow.ts'
 import type { Current } from './requestState.ts'
 
@@ -61,15 +61,19 @@ export async function order(call: Call<{ csr: string }>): Promise<number> {
 }
 
 /**
- * The same once more, over that profile: whoever asked first asks, so that whoever calls may decide on it. What waits is withdrawn before.
+ * The same once more, over that profile: whoever asked first asks, so that whoever calls, who needs manage, may decide on it. What waits is
+ * withdrawn before.
  * Throws what Door.sign throws, and then nothing has changed.
  */
 export async function orderAgain(
-  { host, door }: Pick<Call, 'host' | 'door'>,
+  call: Pick<Call, 'host' | 'door' | 'caller'>,
   { row, request }: Current,
   profile: RaProfile,
   why: string,
 ): Promise<SignRequest> {
+  const { host, door } = call
+  // From here on whoever asked first speaks: what whoever calls may is looked at before.
+  await requireManage(call, request.profileId)
   if (!request.csr) throw new Failure('conflict', 'this order has no certificate request')
   const asker = host.core.as(request.requester)
   const draft = orderOf({ door: asker }, profile, readKeptCsr(request.csr))

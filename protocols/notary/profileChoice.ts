@@ -43,3 +43,10 @@ export async function profileOf(call: Calling, profileId: number): Promise<RaPro
     return (await call.door.serving({ uuid: record.uuid }, 'notary')).profile
   throw new Failure('unsupported', 'the RA profile of this request does not serve Notary any more')
 }
+
+/** Throws Failure('forbidden') for who does not manage the profile of an order, also through a token that is limited. */
+export async function requireManage(call: Calling, profileId: number): Promise<void> {
+  const record = (await ownProfiles(call)).find(({ id }) => id === profileId)
+  if (!record) throw new Failure('forbidden', 'this needs the capability manage')
+  await call.door.raProfiles.requireManage(record.uuid)
+}

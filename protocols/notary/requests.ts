@@ -2,7 +2,7 @@ import { Failure } from '../../src/core/failure.ts'
 import { fields, idText, line, pemText } from './input.ts'
 import { operation } from './operation.ts'
 import { order, orderAgain } from './ordering.ts'
-import { ownOrganization, profileOf } from './profileChoice.ts'
+import { ownOrganization, profileOf, requireManage } from './profileChoice.ts'
 import { deleteRow, listRows, numberRow } from './requestRow.ts'
 import { type Current, currentOf, isOwn, named, viewOf } from './requestState.ts'
 import { REQUESTOR } from './role.ts'
@@ -54,7 +54,10 @@ export const requestOperations = [
     roles: [0, 1],
     status: 202,
     async run(call) {
-      const { row, request } = await named(call)
+      const current = await named(call)
+      const { row, request } = current
+      // As for withdrawing what still waits.
+      if (!isOwn(call, current) || call.caller.requester.scope) await requireManage(call, request.profileId)
       if (request.status === 'requested' || request.status === 'signing')
         await call.door.approvals.cancel('sign', request.id, 'deleted over Notary')
       await call.door.approvals.comment('sign', request.id, 'deleted over Notary')
