@@ -62,7 +62,7 @@ export async function setScene(browser: Browser): Promise<Scene> {
   if (!sent.ok()) throw new Error(await sent.text())
   const robin = await newPerson(admin, browser, server, {
     name: 'robin',
-    capabilities: ['read', 'create_cert', 'revoke_cert'],
+    capabilities: ['read', 'create_cert', 'revoke_cert', 'export_private_key'],
   })
   const mara = await newPerson(admin, browser, server, { name: 'mara', capabilities: ['read', 'approve'] })
   const jonas = await newPerson(admin, browser, server, { name: 'jonas', capabilities: ['read', 'approve'] })

@@ -23,7 +23,7 @@ export async function serialOf(cert: string): Promise<string> {
 /** What `openssl ocsp` makes of the answer of the responder that the certificate names. */
 export async function ocspStatus(
   server: ServerProcess,
-  { cert, chain }: CertificateFiles,
+  { cert, chain }: Pick<CertificateFiles, 'cert' | 'chain'>,
 ): Promise<{ status: string; verified: boolean; text: string }> {
   const url = (await succeed('openssl', ['x509', '-in', cert, '-noout', '-ocsp_uri'])).trim()
   const trust = ['-CAfile', server.rootPem, '-verify_other', chain]
