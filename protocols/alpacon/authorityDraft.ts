@@ -34,7 +34,7 @@ export async function createAuthority(
 ): Promise<{ authority: AuthorityView; problem?: string }> {
   const name = slugOf(draft.name)
   requireDays(draft)
-  // Saving one that is there would replace it.
+  // Before there is an authority that would stay without a profile.
   if ((await door.admin.profiles()).some((profile) => profile.name === name))
     throw new Failure('conflict', `there is a profile ${name} already: choose another name`)
   const { owner, organization } = draft
@@ -46,7 +46,7 @@ export async function createAuthority(
     ...(owner ? { owner } : {}),
   })
   try {
-    await door.admin.saveProfile({
+    await door.raProfiles.create({
       name,
       authority: name,
       settings: { certificate: { extraExtensions: 'ignore', validity: validityOf(draft) } },
@@ -77,20 +77,17 @@ export interface AuthorityChange {
 /** Changes the owner, and the validity in the profile that stands for the authority. */
 export async function changeAuthority(door: Door, { name }: AuthorityView, change: AuthorityChange): Promise<void> {
   const { owner, default_valid_days: usual, max_valid_days: most } = change
-  if (usual !== undefined || most !== undefined) {
-    const profile = profileOf(await door.admin.profiles(), name)
-    if (!profile)
-      throw new Failure(
-        'conflict',
-        'no profile under this authority serves this contract: there is no validity to change',
-      )
-    const { authority, enabled, protocols, rules, settings } = profile
-    await door.admin.saveProfile({
-      ...{ name: profile.name, authority, enabled, protocols, rules },
-      settings: withValidity(settings, { usual, most }),
-    })
-  }
+  const validity = usual !== undefined || most !== undefined
+  const profile = validity ? profileOf(await door.admin.profiles(), name) : undefined
+  if (validity && !profile)
+    throw new Failure(
+      'conflict',
+      'no profile under this authority serves this contract: there is no validity to change',
+    )
+  // First, since only this can name what is not there.
   if (owner !== undefined) await door.admin.changeAuthority(name, { owner })
+  if (!profile) return
+  await door.raProfiles.change(profile.uuid, ({ settings }) => ({ settings: withValidity(settings, { usual, most }) }))
 }
 
 function withValidity(
