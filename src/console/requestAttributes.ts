@@ -1,6 +1,6 @@
 import { RE2JS } from '@bufbuild/re2'
 import { z } from 'zod'
-import type { AttributeContentType } from '../core/customAttribute.ts'
+import type { AttributeContentType, CustomAttribute } from '../core/customAttribute.ts'
 import { Failure } from '../core/failure.ts'
 import type { RaProfile } from '../core/profile.ts'
 import type { Visit } from './page.ts'
@@ -38,7 +38,7 @@ const definition = z.object({
 
 const options = z.object({ issueAttributes: z.array(z.unknown()).default([]) })
 
-function ofProfile({ protocols }: RaProfile): Asked[] {
+function ofProfile({ protocols }: Pick<RaProfile, 'protocols'>): Asked[] {
   const read = options.safeParse(protocols.ra)
   if (!read.success) return []
   return read.data.issueAttributes.flatMap((given): Asked[] => {
@@ -71,9 +71,12 @@ function broken(
   return Number(value) >= from && Number(value) <= to ? undefined : (errorMessage ?? `is from ${from} to ${to}`)
 }
 
-/** What is to be filled in for an order over a profile. */
-export async function askedAttributes({ door }: Pick<Visit, 'door'>, profile: RaProfile): Promise<Asked[]> {
-  const own = ofProfile(profile)
+/** What is to be filled in for an order over a profile; without one what the organization notes of every certificate. */
+export async function askedAttributes(
+  { door }: Pick<Visit, 'door'>,
+  profile?: Pick<RaProfile, 'protocols'>,
+): Promise<Asked[]> {
+  const own = profile ? ofProfile(profile) : []
   const names = new Set(own.map(({ name }) => name))
   const common = (await door.inventory.attributes.list()).flatMap((one): Asked[] => {
     const { name, label, description = '', contentType, required, list } = one
@@ -86,7 +89,7 @@ export async function askedAttributes({ door }: Pick<Visit, 'door'>, profile: Ra
 }
 
 /** What was filled in, as custom attributes of the certificate. Throws Failure('malformed') with a problem for each that does not fit. */
-export async function attributesOf(visit: Visit, profile: RaProfile) {
+export async function attributesOf(visit: Visit, profile?: Pick<RaProfile, 'protocols'>) {
   const asked = await askedAttributes(visit, profile)
   const problems: { at: string; code: 'malformed'; detail: string }[] = []
   const attributes = asked.flatMap((one) => {
@@ -107,6 +110,25 @@ export async function attributesOf(visit: Visit, profile: RaProfile) {
   if (problems.length > 0)
     throw new Failure('malformed', 'something that this profile asks for does not fit', { problems })
   return attributes
+}
+
+/** What a form shows of attributes that are there: by field, several in a line each. */
+export function filledIn(asked: readonly Asked[], attributes: readonly CustomAttribute[]): Record<string, string> {
+  const known = new Map(attributes.map(({ name, content }) => [name, content.map(({ data }) => String(data))]))
+  return Object.fromEntries(
+    asked.flatMap((one) => {
+      const values = known.get(one.name)
+      if (!values) return []
+      const text = values.join('\n')
+      // A browser's fields have neither seconds nor a zone.
+      return [
+        [
+          fieldOf(one),
+          one.contentType === 'time' || one.contentType === 'datetime' ? text.replace(/:\d\d(?:\.\d+)?Z?$/, '') : text,
+        ],
+      ]
+    }),
+  )
 }
 
 /** The name of the field of an attribute. */

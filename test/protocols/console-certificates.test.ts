@@ -113,7 +113,7 @@ describe('the page of a certificate', () => {
     const { at, uuid } = await issued(app, ['owned.test'])
     const group = await doorFor(app, app.admin).groups.create({ name: 'web team', organization: 'default' })
     const edited = await app.post(`${at}/edit`, { owner: app.operator.uuid, groups: [group.uuid] }, { follow: true })
-    expect(edited.text).toContain('Owner and groups are saved')
+    expect(edited.text).toContain('Owner, groups and notes are saved')
     expect(edited.text).toContain('Owner operator')
     expect(edited.text).toContain('web team')
     const wrong = await app.post(`${at}/edit`, { owner: app.stranger.uuid, groups: [] })
@@ -121,6 +121,31 @@ describe('the page of a certificate', () => {
     expect(wrong.text).toContain('There is no user')
     const entry = await doorFor(app, app.operator).inventory.entry(uuid)
     expect(entry.owner?.name).toBe('operator')
+  })
+})
+
+describe('notes about a certificate', () => {
+  it('are what the organization defines; what programs noted stays', async () => {
+    const { app } = world
+    const door = doorFor(app, app.admin)
+    await door.inventory.attributes.add({ name: 'rack', label: 'Rack', contentType: 'integer' }, 'default')
+    await door.inventory.attributes.add({ name: 'tags', label: 'Tags', contentType: 'string', list: true }, 'default')
+    const { at, uuid } = await issued(app, ['notes.test'])
+    await door.inventory.setAttributes(uuid, [
+      { name: 'by a program', contentType: 'string', content: [{ data: 'x' }] },
+    ])
+    const fields = { owner: '', 'attribute-rack': '7', 'attribute-tags': 'a\n<b>' }
+    const saved = await app.post(`${at}/edit`, fields, { follow: true })
+    for (const part of ['Rack 7', 'Tags a <b>', 'by a program x']) expect(saved.text).toContain(part)
+    const form = await app.get(`${at}/edit`)
+    const [field = ''] = /<input[^>]*name="attribute-rack"[^>]*>/.exec(form.html) ?? []
+    expect(field).toContain('type="number"')
+    expect(field).toContain('value="7"')
+    const wrong = await app.post(`${at}/edit`, { ...fields, 'attribute-rack': 'seven' })
+    expect([wrong.status, wrong.text.includes('Rack: is no integer')]).toEqual([422, true])
+    const emptied = await app.post(`${at}/edit`, { owner: '' }, { follow: true })
+    expect(emptied.text).not.toContain('Rack')
+    expect(emptied.text).toContain('by a program x')
   })
 })
 
@@ -183,6 +208,19 @@ describe('upload', () => {
     const file = new Blob([selfSigned('file.test')])
     const sent = await app.post('/console/certificates/upload', { certificates: '', file }, { follow: true })
     expect(sent.text).toContain('file.test')
+  })
+
+  it('is undone by removing what nobody here has issued, and nothing else', async () => {
+    const { app } = world
+    const sent = await app.post('/console/certificates/upload', { certificates: selfSigned('gone.test') })
+    expect((await app.get(`${sent.location}/edit`)).text).toContain('Remove from the inventory')
+    const gone = await app.post(`${sent.location}/remove`, {}, { follow: true })
+    expect(gone.text).toContain('not in the inventory any more')
+    expect((await app.get(sent.location ?? '')).status).toBe(404)
+    const { at } = await issued(app, ['stays.test'])
+    expect((await app.get(`${at}/edit`)).text).not.toContain('Remove from the inventory')
+    expect((await app.post(`${at}/remove`)).status).toBe(409)
+    expect((await app.post(`${at}/remove`, {}, { by: app.stranger })).status).toBe(404)
   })
 
   it.each([

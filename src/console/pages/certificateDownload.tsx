@@ -70,16 +70,16 @@ async function pfxPassword(visit: Visit): Promise<Shown> {
         Copy the password now. It is not stored, and cannot be shown again once you leave this page.
       </Note>
       <Code label="Password of the PFX file" value={password} />
-      <p class="hint">The file holds the certificate, its chain and its private key. The download is recorded.</p>
       <PostForm visit={visit} to={`${back}/pfx`}>
         <input type="hidden" name="password" value={password} />
-        <button type="submit" class="primary">
-          Download
-        </button>
+        <p class="hint">The file holds the certificate, its chain and its private key. The download is recorded.</p>
+        <p class="after-form">
+          <button type="submit" class="primary">
+            Download
+          </button>
+          <a href={back}>Back to the certificate</a>
+        </p>
       </PostForm>
-      <p>
-        <a href={back}>Back to the certificate</a>
-      </p>
     </>
   )
   return { title: 'Download PFX', section: 'certificates', body }

@@ -22,29 +22,19 @@ export function Successions({ relations }: { relations: readonly (Relation & { l
   if (relations.length === 0) return null
   return (
     <Panel title="Renewals">
-      <Table
-        caption="What came before this certificate and after it"
-        rows={relations}
-        empty=""
-        columns={[
-          {
-            head: 'Which',
-            cell: ({ kind, role }) => `${relationWord[kind]}: ${role === 'successor' ? 'came after' : 'came before'}`,
-          },
-          {
-            head: 'Certificate',
-            names: true,
-            cell: ({ uuid, line }) => <a href={`/console/certificates/${uuid}`}>{cut(nameIn(line))}</a>,
-          },
-          {
-            head: 'Valid to',
-            cell: ({ line }) => line.record.certificate && <Moment at={line.record.certificate.notAfter} only="date" />,
-          },
-          {
-            head: 'Status',
-            cell: ({ status, line }) => <Badge status={line.record.certificate?.status ?? status} />,
-          },
-        ]}
+      <Facts
+        rows={relations.map(({ kind, role, uuid, status, line }): [string, Child] => [
+          `${relationWord[kind]}: ${role === 'successor' ? 'came after' : 'came before'}`,
+          <>
+            <a href={`/console/certificates/${uuid}`}>{cut(nameIn(line))}</a>
+            {line.record.certificate && (
+              <>
+                , to <Moment at={line.record.certificate.notAfter} only="date" />
+              </>
+            )}{' '}
+            <Badge status={line.record.certificate?.status ?? status} />
+          </>,
+        ])}
       />
     </Panel>
   )

@@ -33,8 +33,9 @@ export async function readCertificateView(visit: Visit, uuid: string): Promise<C
   const { door, host } = visit
   const record = await door.list.record(uuid)
   const { certificate } = record
-  if (!certificate) return undefined
+  // What was removed from the inventory is not there, whatever is left of its request.
   const entry = await door.inventory.entry(uuid)
+  if (!certificate) return undefined
   const keyPair = await door.keyPairs.ofCertificate(certificate)
   const names = certificate.identifiers.map(({ value }) => value)
   const ended = certificate.status === 'issued' && certificate.notAfter <= host.clock()

@@ -46,7 +46,7 @@ export function OrderForm({ visit, profile, way, asked, values, once }: FormProp
         <fieldset class="form">
           <legend>About the certificate</legend>
           {asked.map((one) => (
-            <Attribute one={one} visit={visit} values={values} />
+            <Attribute one={one} values={values} chosen={visit.form.all(fieldOf(one))} />
           ))}
         </fieldset>
       )}
@@ -193,7 +193,9 @@ const inputTypes: Partial<Record<Asked['contentType'], string>> = {
   datetime: 'datetime-local',
 }
 
-function Attribute({ one, visit, values }: { one: Asked; visit: Visit; values: FormProps['values'] }) {
+/** One thing to fill in; `chosen`: of several choices. */
+export function Attribute(props: { one: Asked; values: FormProps['values']; chosen: readonly string[] }) {
+  const { one, values, chosen } = props
   const { label, description, contentType, required, choices, several } = one
   const name = fieldOf(one)
   const value = values[name]
@@ -206,7 +208,6 @@ function Attribute({ one, visit, values }: { one: Asked; visit: Visit; values: F
     return <Select {...common} choices={required ? yesNo : [{ value: '', label: 'Not said' }, ...yesNo]} />
   }
   if (choices && several) {
-    const chosen = visit.form.all(name)
     return (
       <fieldset>
         <legend>{label}</legend>
