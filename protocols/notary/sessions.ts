@@ -38,11 +38,10 @@ export const sessionOperations = [
     method: 'post',
     path: '/logout',
     async run({ host, incoming }) {
+      // Also of what shows no cookie: the browser keeps a SameSite one to itself, and would forget it all the same.
+      requireOwnPage(host, incoming, { orProgram: true })
       const session = sessionShown(host, incoming)
-      if (session !== undefined) {
-        requireOwnPage(host, incoming, { orProgram: true })
-        await host.core.authentication.logout(session)
-      }
+      if (session !== undefined) await host.core.authentication.logout(session)
       return { headers: { 'Set-Cookie': cookie('', 0) } }
     },
   }),

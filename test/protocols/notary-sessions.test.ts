@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { writeToken } from '../../protocols/notary/jwt.ts'
+import { readToken, writeToken } from '../../protocols/notary/jwt.ts'
 import { ACCOUNTS, doorOf, PASSWORD, REQUESTS, useNotaryApp } from '../helpers/notaryApp.ts'
 
 const it = useNotaryApp()
@@ -99,8 +99,10 @@ describe('logging in', () => {
 
 describe('a token', () => {
   const secretOf = async () => {
-    const [, claims = ''] = read(await it.app.login(EMAIL))
-    return JSON.parse(claims)
+    const token = await it.app.login(EMAIL)
+    const [, claims = ''] = read(token)
+    const jti = readToken(it.app.host.secret, token, it.app.world.time.now)
+    return { ...JSON.parse(claims), jti }
   }
 
   test.each([
@@ -128,6 +130,17 @@ describe('a token', () => {
     expect((await bearer(forged)).json.result).toMatchObject({ email: EMAIL, role_id: 1 })
   })
 
+  test('gives its session to nobody: that is longer than an hour, and good elsewhere', async () => {
+    const token = await it.app.login(EMAIL)
+    const { authentication } = it.app.world.core
+    const session = readToken(it.app.host.secret, token, it.app.world.time.now) ?? ''
+    expect((await authentication.session(session))?.name).toBe(EMAIL)
+    expect(read(token).join()).not.toContain(session)
+    const [, claims = ''] = read(token)
+    for (const value of Object.values(JSON.parse(claims)).map(String))
+      expect(await authentication.session(value)).toBeUndefined()
+  })
+
   test('ends after an hour', async () => {
     const token = await it.app.login(EMAIL)
     it.app.world.time.pass(3_601_000)
@@ -143,6 +156,12 @@ describe('a token', () => {
       expect(headers.get('set-cookie')).toContain('user_token=; Path=/; Max-Age=0')
       expect((await bearer(token)).status).toBe(401)
     }
+  })
+
+  test('is not taken out of a browser by a page of another site, which cannot show it', async () => {
+    const headers = { 'sec-fetch-site': 'cross-site', origin: 'https://evil.test' }
+    const refused = await it.app.call('POST', '/logout', { headers })
+    expect([refused.status, refused.headers.get('set-cookie')]).toEqual([403, null])
   })
 
   test('is not needed to log out', async () => {
