@@ -9,6 +9,7 @@ import { type Certificate, type CertificateRef, findCertificate } from './certif
 import { Failure } from './failure.ts'
 import { chainFor } from './inventoryValidation.ts'
 import { isHeld } from './keyPairDestroy.ts'
+import type { RaProfile } from './profile.ts'
 import { loadProfile } from './profiles.ts'
 import { SERVER_KEY_SEAL } from './serverKey.ts'
 import type { CoreTables } from './tables.ts'
@@ -73,7 +74,6 @@ async function take(
 ): Promise<{ key: Buffer; certificate: Certificate }> {
   const at = it.clock()
   const certificate = await findCertificate(it.db, ref)
-  const profile = certificate?.profileId === undefined ? undefined : await loadProfile(it.db, certificate.profileId)
   const row = await transaction(it.db, async (db) => {
     const actor = await actorOf(db, requester)
     if (!actor.user)
@@ -86,15 +86,10 @@ async function take(
       authorityId,
       ...(profileId === undefined ? {} : { profileId }),
     })
-    // Nobody can be asked here: what a profile lays down about exports is not passed over.
-    if (profile && profile.rules.export.length > 0)
-      throw new Failure(
-        'unsupported',
-        `the profile ${profile.name} has rules for exports, by which nothing can be decided yet: only a profile without any exports keys`,
-      )
+    if (profileId !== undefined) refuseRuled(await loadProfile(db, profileId))
     const kept = await withTables<CoreTables>(db)
       .selectFrom('server_keys')
-      .select(['id', 'uuid', 'sealed', 'keep'])
+      .select(['id', 'uuid', 'sealed', 'keep', 'profile_id'])
       .where('spki_hash', '=', spkiHash)
       .where('organization_id', '=', organizationId)
       .executeTakeFirst()
@@ -110,6 +105,13 @@ async function take(
         'notFound',
         'the private key of this certificate is not kept: its profile says that keys are forgotten once they were handed over',
       )
+    // Another certificate of the same key opens no way around what the key was made under.
+    if (kept.profile_id !== profileId) {
+      const profile = await loadProfile(db, kept.profile_id)
+      const place = { organizationId, authorityId: profile.authorityId, profileId: profile.id }
+      await requireCapability(db, actor, 'export_private_key', place)
+      refuseRuled(profile)
+    }
     await audit(db, requester, at, {
       action: 'server_key.exported',
       organizationId,
@@ -126,6 +128,15 @@ async function take(
     return { uuid: kept.uuid, sealed: kept.sealed, certificate }
   })
   return { key: it.vault.open(row.sealed, row.uuid, SERVER_KEY_SEAL), certificate: row.certificate }
+}
+
+/** Nobody can be asked here: what a profile lays down about exports is not passed over. Throws Failure('unsupported'). */
+function refuseRuled({ name, rules }: RaProfile): void {
+  if (rules.export.length > 0)
+    throw new Failure(
+      'unsupported',
+      `the profile ${name} has rules for exports, by which nothing can be decided yet: only a profile without any exports keys`,
+    )
 }
 
 /** Whether there is a key of a certificate that may be exported. */

@@ -1,6 +1,8 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Door } from '../../src/core/core.ts'
+import { parsePkcs10 } from '../../src/core/csr.ts'
+import { system } from '../../src/core/requester.ts'
 import { forgetServerKeys } from '../../src/core/serverKeyForget.ts'
 import { readPkcs12 } from '../../src/pki/import.ts'
 import { nameOf } from '../../src/pki/name.ts'
@@ -89,6 +91,26 @@ describe.each(databases)('PKCS #12 of keys that the server made, on $name', ({ o
     )
     const told = await audited(world, 'certificate.download_pfx.success')
     expect(told.map(({ subject_id }) => subject_id)).not.toContain(id)
+  })
+
+  it('is refused over another certificate of the same key, where the key was made under rules for exports or is not his', async () => {
+    const ruled = await order('twice.example.org', 'exports')
+    const csr = parsePkcs10((await world.core.as(system('test')).list.record(ruled.id)).request.csr ?? Buffer.alloc(0))
+    const again = {
+      profile: await world.profile('web'),
+      protocol: 'ra',
+      action: 'issue',
+      refusal: 'store',
+      csr,
+    } as const
+    const { request } = await alice.sign(again)
+    expect(request.status).toBe('signed')
+    await expect(chief.admin.exportPfx({ id: request.id })).rejects.toMatchObject(
+      failure('unsupported', /exports has rules for exports/),
+    )
+    const { id: web } = await world.profile('web')
+    await people.give(people.alice, 'export_private_key', { profileId: web })
+    await expect(alice.admin.exportKey({ id: request.id })).rejects.toMatchObject(failure('forbidden'))
   })
 
   it('a key is stored with its order or not at all, and stays while its certificate is good', async () => {
