@@ -8,10 +8,17 @@ export function shown(text: string): string {
   return text.replace(hidden, (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`)
 }
 
+/** Long names break where they have a sign, not in the middle of a word. */
+function Breaking({ text }: { text: string }) {
+  const words = text.split(/(?<=[.,:;@/=_-])(?=[^\s.,:;@/=_-])/)
+  if (words.length === 1 || words.length > 200) return <bdi>{text}</bdi>
+  return <bdi>{words.map((word, at) => (at === 0 ? word : [<wbr />, word]))}</bdi>
+}
+
 /** What somebody else wrote: as text, apart from the text around it, and cut where it is long, with a way to see all. */
 export function Text({ value, most = 120 }: { value: string; most?: number }) {
   const text = shown(value)
-  if (text.length <= most) return <bdi>{text}</bdi>
+  if (text.length <= most) return <Breaking text={text} />
   return (
     <details class="cut">
       <summary>
