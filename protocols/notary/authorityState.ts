@@ -53,9 +53,27 @@ export async function viewAuthority(door: Door, { id, name, enabled, subject }: 
   }
 }
 
-/** PEM. Throws Failure. */
-export async function crlOf(door: Door, authority: number): Promise<string> {
-  return pemEncode('X509 CRL', (await door.crl({ authority })).der)
+/** What is longer is no answer in JSON, which says it twice: certificates name the address of the CRL itself. */
+const LONGEST_CRL = 8 * 2 ** 20
+
+/** All parts of the CRL as PEM, one after the other: an authority has one unless its settings say otherwise. Throws Failure. */
+export async function crlOf(door: Door, authority: number, longest = LONGEST_CRL): Promise<string> {
+  let text = ''
+  for (let shard = 0; ; shard++) {
+    const crl = await door.crl({ authority, shard }).catch(shard === 0 ? undefined : pastLast)
+    if (!crl) return text
+    if (crl.parts.reduce((sum, { length }) => sum + length, text.length) > longest)
+      throw new Failure(
+        'unsupported',
+        'this CRL is too long for this answer: fetch it where certificates say that it is',
+      )
+    text += pemEncode('X509 CRL', crl.der)
+  }
+}
+
+function pastLast(error: unknown): undefined {
+  if (error instanceof Failure && error.code === 'notFound') return undefined
+  throw error
 }
 
 function withoutCrl(error: unknown): string {

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { crlOf } from '../../protocols/notary/authorityState.ts'
 import { parsePkcs10 } from '../../src/core/csr.ts'
 import { pemDecode, pemEncode } from '../../src/pki/pem.ts'
 import { foreignCa } from '../helpers/foreignCa.ts'
@@ -136,6 +137,16 @@ describe('certificate authorities', () => {
     expect(all.map((each: { id: number }) => each.id)).not.toContain(id)
     expect((await (await doorOf(it.app, 'admin')).admin.authority('deleted-ca')).enabled).toBe(false)
     expect((await it.app.call('GET', one(id, '/crl'))).status).toBe(200)
+  })
+
+  test('give their CRL in all its parts; one that is too long for JSON is refused', async () => {
+    const id = await make({ self_signed: true, common_name: 'Sharded CA' })
+    const door = await doorOf(it.app, 'admin')
+    await door.admin.changeAuthority('sharded-ca', { settings: { crlShards: 3 } })
+    const { crl } = await it.app.result('GET', one(id, '/crl'))
+    expect(pemDecode(crl)).toHaveLength(3)
+    expect((await show(id)).crl).toBe(crl)
+    await expect(crlOf(door, id, 700)).rejects.toMatchObject({ code: 'unsupported' })
   })
 
   test('are listed in the order of their numbers', async () => {
