@@ -21,6 +21,13 @@ describe('choosing a profile', () => {
     expect(text).toContain('You may not order over any profile')
   })
 
+  it('goes on to the one that was named', async () => {
+    const { app } = world
+    const to = async (name: string) => (await app.get(`/console/new?profile=${encodeURIComponent(name)}`)).location
+    expect(await to('rest')).toBe('/console/new/rest')
+    expect(await to('//evil.test')).toBe('/console/new/%2F%2Fevil.test')
+  })
+
   it.each([
     ['/console/new/nowhere', 404],
     ['/console/new/%00', 400],

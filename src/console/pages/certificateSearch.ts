@@ -28,7 +28,7 @@ export function wantedOf(query: URLSearchParams): Wanted {
   const days = Number(query.get('expiring'))
   const wanted = {
     search: text('search'),
-    status: oneOf('status', statuses),
+    status: query.get('status') === 'active' ? 'issued' : oneOf('status', statuses),
     source: oneOf('source', sources),
     authority: text('authority'),
     profile: text('profile'),

@@ -22,7 +22,9 @@ const here = (name: string, way?: Way) =>
   `/console/new/${encodeURIComponent(name)}${way === undefined || way === 'csr' ? '' : `?way=${way}`}`
 
 /** Over which profile. */
-async function choose(visit: Visit): Promise<Shown> {
+async function choose(visit: Visit): Promise<Shown | Response> {
+  const named = visit.query.get('profile')
+  if (named) return moveOn(visit, here(named))
   const profiles = (await visit.door.raProfiles.list()).filter(({ enabled }) => enabled)
   const orderable = profiles.filter(({ name, authority }) => may(visit, 'create_cert', { profile: name, authority }))
   const body = (
