@@ -13,9 +13,11 @@ export interface Fill {
   secret: Buffer
   certificates: number
   requests: number
+  /** It has been at work: profiles, `devices` among them, and a certificate that was ordered. Nothing is added but what is copied from these. */
+  prepared?: boolean
 }
 
-const FIRST = 1_000_000
+export const FIRST = 1_000_000
 const PEOPLE = 1000
 
 /** A world with one certificate in each of two profiles and one revocation; then they are there so many times, with search rows as the follower makes them. */
@@ -56,7 +58,7 @@ function certificateColumns(hex: (n: string, length: number) => string): Names {
 }
 
 export async function fillSqlite(fill: Fill): Promise<void> {
-  await begin(fill)
+  if (!fill.prepared) await begin(fill)
   const raw = new Sqlite(fill.url)
   raw.pragma('foreign_keys = off')
   raw.pragma('synchronous = off')
@@ -80,13 +82,14 @@ export async function fillSqlite(fill: Fill): Promise<void> {
       .run(count)
   }
   const der = { ...certificateColumns(hex), der: 'randomblob(700)' }
-  copy('sign_requests', { ...requestColumns, uuid: uuid('lower(hex(randomblob(16)))') }, 'true', fill.certificates)
+  copy('sign_requests', { ...ordersOf(fill), uuid: uuid('lower(hex(randomblob(16)))') }, ordered, orderCount(fill))
   copy('certificates', der, `source = 'managed'`, fill.certificates)
   revocations(fill, (statement) => raw.exec(statement), `lower(hex(randomblob(16)))`, columnsOf('sign_requests'))
   for (const trigger of triggers) raw.exec(trigger)
-  for (const statement of derived('sqlite')) raw.exec(statement)
+  for (const statement of derived('sqlite', fill)) raw.exec(statement)
   raw.exec(`insert into search_certificates_text (rowid, text) select id, subject || names from search_certificates where id > ${FIRST};
-    insert into search_revoke_requests_text (rowid, text) select id, subject || names from search_revoke_requests where id > ${FIRST}`)
+    insert into search_revoke_requests_text (rowid, text) select id, subject || names from search_revoke_requests where id > ${FIRST};
+    insert into search_sign_requests_text (rowid, text) select id, subject || names from search_sign_requests where id > ${FIRST + fill.certificates}`)
   raw.pragma('wal_checkpoint(truncate)')
   raw.close()
 }
@@ -94,10 +97,20 @@ export async function fillSqlite(fill: Fill): Promise<void> {
 const requestColumns: Names = {
   id: `${FIRST} + n`,
   origin_ref: 'null',
+  protocol: `'acme'`,
   requester: `replace(requester, '"name":"', '"name":"client ' || (n % ${PEOPLE}) || ' ')`,
   requester_key: `'acme-account:' || (n % ${PEOPLE})`,
   created_at: `created_at - (1000000 - n) * 60000`,
   ended_at: `created_at - (1000000 - n) * 60000 + n % 70000`,
+}
+
+/** Of a world that was at work: those that were refused or failed come after those that were carried out. */
+const orderCount = ({ prepared, certificates, requests }: Fill) => (prepared ? certificates + requests : certificates)
+const ordered = `id = (select max(id) from certificates where source = 'managed')`
+
+function ordersOf({ certificates }: Fill): Names {
+  const status = `case when n <= ${certificates} then status when n % 3 = 0 then 'denied' when n % 3 = 1 then 'failed' else 'canceled' end`
+  return { ...requestColumns, status }
 }
 
 const uuid = (random: string) => random
@@ -113,7 +126,7 @@ function revocations({ requests }: Fill, exec: (sql: string) => unknown, random:
 }
 
 /** What searchFollow.ts would have made of it, in SQL. */
-function derived(dialect: 'sqlite' | 'postgres'): string[] {
+function derived(dialect: 'sqlite' | 'postgres', { prepared }: Fill): string[] {
   const feed = dialect === 'sqlite' ? 'char(10)' : 'chr(10)'
   const between = (text: string) => `${feed} || lower(${text}) || ${feed}`
   const value = dialect === 'sqlite' ? `identifiers->0->>'value'` : `(identifiers::json->0->>'value')`
@@ -125,7 +138,9 @@ function derived(dialect: 'sqlite' | 'postgres'): string[] {
     '","status":"' || c.status || '"}'`)
   const revokeKey = `'{"authority":' || c.authority_id || ',"organization":' || c.organization_id || ',"profile":' || c.profile_id ||
     ',"protocol":"acme","reason":"superseded","status":"' || c.status || '"}'`
-  const rows = (kind: 'certificate' | 'revoke', table: string, key: string, columns: Names, from: string) => [
+  const signKey = `'{"action":"issue","authority":' || c.authority_id || ',"organization":' || c.organization_id ||
+    ',"profile":' || c.profile_id || ',"protocol":"acme","reason":null,"status":"' || c.status || '"}'`
+  const rows = (kind: 'certificate' | 'revoke' | 'sign', table: string, key: string, columns: Names, from: string) => [
     `insert into search_facets (kind, key, total) select distinct '${kind}', ${key}, 0 from ${table} c where c.id > ${FIRST}
       on conflict do nothing`,
     `insert into search_${table} (id, facet_id, requester_id, ${Object.keys(columns).join()})
@@ -163,6 +178,13 @@ function derived(dialect: 'sqlite' | 'postgres'): string[] {
     expires_at: 'c.expires_at',
     duration: 'c.ended_at - c.created_at',
   }
+  const subject = `coalesce(made.subject, 'CN=refused.example.org')`
+  const order = {
+    ...revocation,
+    subject: between(subject),
+    common_name: between(`substr(${subject}, 4)`),
+    names: between(`substr(${subject}, 4)`),
+  }
   return [
     `insert into search_requesters (key, requester_key, name, people)
       select distinct 'bench ' || requester_key, requester_key, ${between(`'client ' || substr(requester_key, 14)`)}, '[]'
@@ -181,11 +203,20 @@ function derived(dialect: 'sqlite' | 'postgres'): string[] {
       revocation,
       'revoke_requests c join certificates made on made.id = c.certificate_id join sign_requests r on r.id = c.certificate_id',
     ),
+    ...(prepared
+      ? rows(
+          'sign',
+          'sign_requests',
+          signKey,
+          order,
+          'sign_requests c left join certificates made on made.id = c.id join sign_requests r on r.id = c.id',
+        )
+      : []),
   ]
 }
 
 export async function fillPostgres(fill: Fill): Promise<void> {
-  await begin(fill)
+  if (!fill.prepared) await begin(fill)
   const client = new pg.Client({ connectionString: fill.url })
   await client.connect()
   // No foreign keys and no triggers.
@@ -203,7 +234,7 @@ export async function fillPostgres(fill: Fill): Promise<void> {
        from generate_series(1::bigint, ${count}) n, (select * from ${table} where ${where} order by id desc limit 1) c`,
     )
   }
-  await copy('sign_requests', { ...requestColumns, uuid: 'gen_random_uuid()::text' }, 'true', fill.certificates)
+  await copy('sign_requests', { ...ordersOf(fill), uuid: 'gen_random_uuid()::text' }, ordered, orderCount(fill))
   const der = { ...certificateColumns(hex), der: `decode(repeat(md5(n::text), 20), 'hex')`, crl_entry: 'null::bytea' }
   await copy('certificates', der, `source = 'managed'`, fill.certificates)
   const statements: string[] = []
@@ -219,13 +250,14 @@ export async function fillPostgres(fill: Fill): Promise<void> {
     'gen_random_uuid()::text',
     [],
   )
-  for (const statement of [...statements, ...derived('postgres')]) await client.query(statement)
+  for (const statement of [...statements, ...derived('postgres', fill)]) await client.query(statement)
   for (const table of [
     'certificates',
     'sign_requests',
     'revoke_requests',
     'search_certificates',
     'search_revoke_requests',
+    'search_sign_requests',
     'search_facets',
     'search_counts',
     'search_blocks',
