@@ -1,5 +1,4 @@
 /** @jsxImportSource hono/jsx */
-import { parse } from 'yaml'
 import type { AuthorityView } from '../../core/admin.ts'
 import type { SignedCrl } from '../../core/core.ts'
 import { Failure } from '../../core/failure.ts'
@@ -14,6 +13,7 @@ import { Code, Head, Note, Panel } from '../parts/panel.tsx'
 import { Facts } from '../parts/table.tsx'
 import { Ago, Moment, Text } from '../parts/text.tsx'
 import { moveOn } from '../told.ts'
+import { readYaml } from '../yaml.ts'
 import { authorityKind, authorityPath } from './authorityWords.ts'
 import { yamlOf } from './profile.tsx'
 
@@ -227,13 +227,7 @@ function SettingsPanel({ visit, authority }: { visit: Visit; authority: Authorit
 async function saveSettings(visit: Visit) {
   const { door, form } = visit
   const { name } = await find(visit)
-  let settings: unknown
-  try {
-    settings = parse(form.text('settings', 50_000) ?? '{}', { maxAliasCount: 0 })
-  } catch (cause) {
-    const [line] = (cause instanceof Error ? cause.message : '').split('\n')
-    throw new Failure('malformed', `this is no YAML: ${line}`, { cause })
-  }
+  const settings = readYaml(form.text('settings', 50_000) ?? '{}')
   const owner = form.text('owner', 100)
   await door.admin.changeAuthority(name, { settings, ...(owner === undefined ? {} : { owner }) })
   return moveOn(visit, authorityPath(name), 'The settings are saved.')

@@ -1,11 +1,11 @@
 /** @jsxImportSource hono/jsx */
-import { parse } from 'yaml'
 import { z } from 'zod'
 import { Failure } from '../../core/failure.ts'
 import { action, page, type Shown, type Visit } from '../page.ts'
 import { Field, PostButton, PostForm } from '../parts/form.tsx'
 import { Panel } from '../parts/panel.tsx'
 import { moveOn } from '../told.ts'
+import { readYaml } from '../yaml.ts'
 import { findProfile, ProfileHead, ProfileTrouble, profilePath, yamlOf } from './profile.tsx'
 
 /** What the text may hold; each part is read by the core's own schemas. */
@@ -73,14 +73,7 @@ async function save(visit: Visit) {
 }
 
 function read(text: string) {
-  let value: unknown
-  try {
-    value = parse(text, { maxAliasCount: 0 })
-  } catch (cause) {
-    const [line] = (cause instanceof Error ? cause.message : '').split('\n')
-    throw new Failure('malformed', `this is no YAML: ${line}`, { cause })
-  }
-  const { success, data, error } = written.safeParse(value)
+  const { success, data, error } = written.safeParse(readYaml(text))
   if (!success) throw new Failure('malformed', error.issues[0]?.message ?? 'settings, protocols and rules')
   const { settings, protocols, rules } = data
   return {
