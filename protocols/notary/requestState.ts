@@ -66,6 +66,11 @@ export function isOwn({ caller }: Pick<Call, 'caller'>, { request }: Pick<Curren
   return request.requester.people.includes(caller.user.id)
 }
 
+/** Of an authority that is none of ours: nothing here revokes it, and it goes when it is deleted. */
+export function isForeign({ profileId }: Pick<Certificate, 'profileId'>): boolean {
+  return profileId === undefined
+}
+
 /** As the contract shows it. */
 export async function viewOf(door: Door, { row, request, certificate, status }: Current) {
   return {

@@ -4,7 +4,7 @@ import { operation } from './operation.ts'
 import { order, orderAgain } from './ordering.ts'
 import { ownOrganization, profileOf, requireManage } from './profileChoice.ts'
 import { deleteRow, listRows, numberRow } from './requestRow.ts'
-import { type Current, currentOf, isOwn, named, viewOf } from './requestState.ts'
+import { type Current, currentOf, isForeign, isOwn, named, viewOf } from './requestState.ts'
 import { REQUESTOR } from './role.ts'
 import { reject, signWith } from './signing.ts'
 import { takeChain } from './uploading.ts'
@@ -86,7 +86,7 @@ export const requestOperations = [
       if (!current.certificate) throw new Failure('malformed', 'Bad Request: it has no certificate')
       const profile = await profileOf(call, current.request.profileId)
       await orderAgain(call, current, profile, 'its certificate was deleted over Notary')
-      if (current.certificate.source === 'uploaded') await call.door.inventory.remove([current.certificate.id])
+      if (isForeign(current.certificate)) await call.door.inventory.remove([current.certificate.id])
       return {}
     },
   }),
@@ -139,7 +139,7 @@ export const requestOperations = [
 
 function requireOurs({ certificate }: Current) {
   if (!certificate) throw new Failure('unsupported', 'it has no certificate, so there is nothing to revoke')
-  if (certificate.source === 'uploaded')
+  if (isForeign(certificate))
     throw new Failure(
       'unsupported',
       'this certificate was not signed by a certificate authority of Notary: revoke it there',

@@ -6,7 +6,7 @@ import { PkiError } from '../../src/pki/error.ts'
 import { pemDecode, pemEncode } from '../../src/pki/pem.ts'
 import type { Call } from './operation.ts'
 import { keepUploaded } from './requestRow.ts'
-import type { Current } from './requestState.ts'
+import { type Current, isForeign } from './requestState.ts'
 
 const MOST = 16
 
@@ -33,7 +33,8 @@ export async function takeChain(call: Call, current: Current, text: string): Pro
     await keepUploaded(host.db, row, { uploaded: id, chain: pem })
   } catch (error) {
     // Somebody has signed it here meanwhile: what was uploaded belongs to nothing.
-    if ((await door.findCertificate({ id }))?.source === 'uploaded') await door.inventory.remove([id])
+    const known = await door.findCertificate({ id })
+    if (known && isForeign(known)) await door.inventory.remove([id])
     throw error
   }
 }

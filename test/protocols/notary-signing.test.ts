@@ -155,6 +155,25 @@ describe('a chain that was signed elsewhere', () => {
     expect((await upload(id, await foreignChain(csr))).status).toBe(201)
   })
 
+  test('by an authority of ours is revoked as any other, and stays in the inventory when it is deleted', async () => {
+    const door = await doorOf(it.app, 'admin')
+    const ca = await foreignCa(it.app.world.time.now, { name: 'Moved CA' })
+    await door.admin.importAuthority({ name: 'moved', pem: ca.withKey })
+    const id = await it.app.request('moved.test')
+    const { publicKey, identifiers } = parsePkcs10(pemDecode((await show(id)).csr)[0]?.der ?? Buffer.alloc(0))
+    const { der } = await ca.issue({ publicKey, identifiers })
+    const chain = pemEncode('CERTIFICATE', der) + ca.certificate
+    expect((await upload(id, chain)).status).toBe(201)
+    const revoked = await it.app.call('POST', one(id, '/certificate/revoke'), { by: it.app.manager })
+    expect(revoked.status, revoked.text).toBe(202)
+    const deleted = await it.app.call('DELETE', one(id, '/certificate'), { by: it.app.manager })
+    expect(deleted.status, deleted.text).toBe(200)
+    expect(await show(id)).toMatchObject({ status: 'Outstanding', certificate_chain: '' })
+    const { rows } = await door.list.certificates({ search: 'moved.test' })
+    expect(rows).toHaveLength(1)
+    expect(await door.list.requests({ kind: 'revoke' })).toMatchObject({ rows: [{ names: ['moved.test'] }] })
+  })
+
   test('over one that is there is refused', async () => {
     const id = await active('over.test')
     const refused = await upload(id, await foreignChain((await show(id)).csr))
