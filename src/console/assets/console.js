@@ -79,8 +79,8 @@
     const source = new EventSource('/console/live')
     source.addEventListener('changed', () =>
       each('[data-live]', (part) => {
-        if (part.contains(document.activeElement) && document.activeElement.matches('input, textarea, select')) return
-        if (part.querySelector('input[type=checkbox]:checked')) return
+        if (part.contains(document.activeElement)) return
+        if (part.querySelector('input[type=checkbox]:checked, details[open]')) return
         htmx.ajax('GET', location.pathname + location.search, {
           target: part,
           select: `#${part.id}`,
