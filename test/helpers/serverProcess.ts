@@ -67,7 +67,9 @@ export async function startServer({ databaseUrl, env = {} }: ServerOptions = {})
   const remove = () => {
     for (const folder of [workFolder, databases]) rmSync(folder, { recursive: true, force: true })
   }
-  const [https = 0, mtls = 0, http = 0, http01 = 0, tlsAlpn01 = 0] = await freePorts(5)
+  const [free = 0, mtls = 0, http = 0, http01 = 0, tlsAlpn01 = 0] = await freePorts(5)
+  // What a provider elsewhere has to know beforehand.
+  const https = Number(env.COUNTERSIGN_HTTPS_PORT ?? free)
   const settings = {
     ...withoutSettings(),
     COUNTERSIGN_DATA: dataFolder,
