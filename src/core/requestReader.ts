@@ -55,20 +55,13 @@ async function scopedReader(
 ): Promise<Reader> {
   const { organizationId, rank, scope } = user
   const key = requesterKey(requester)
-  const reaching = (kind: RequestKind, row: Readable) => {
-    const place = {
-      authorityId: row.authority_id,
-      ...(kind === 'sign' && row.profile_id !== null ? { profileId: row.profile_id } : {}),
-    }
-    return reading.some((capability) => allows(scope, capability, place))
-  }
   const all = rank.superuser || rank.admin
   const rights = all ? undefined : await rightsOf(db, user, at)
   return {
     sees: 'organization',
     organizationId,
     may: async (kind, rows) => {
-      const reached = rows.filter((row) => row.requester_key === key || reaching(kind, row))
+      const reached = rows.filter((row) => row.requester_key === key || scopeReads(scope, kind, row))
       if (!rights) return new Set(reached.map(({ id }) => id))
       return readable(db, { kind, rows: reached, user, requester, rights })
     },
@@ -77,6 +70,16 @@ async function scopedReader(
 
 /** Whoever may do one of these reads. */
 const reading = ['read', 'approve', 'manage'] as const
+
+/** Whether a scope lets its token read a request of this place, of those that its user may. */
+export function scopeReads(
+  scope: ActingUser['scope'],
+  kind: RequestKind,
+  { authority_id: authorityId, profile_id }: Pick<Readable, 'authority_id' | 'profile_id'>,
+): boolean {
+  const place = { authorityId, ...(kind === 'sign' && profile_id !== null ? { profileId: profile_id } : {}) }
+  return reading.some((capability) => allows(scope, capability, place))
+}
 
 interface Rights {
   namedAs: NamedAs[]

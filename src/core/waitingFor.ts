@@ -5,6 +5,7 @@ import type { RequestKind } from './approval.ts'
 import type { ActingUser } from './identity.ts'
 import { isNamed, namesakesOf } from './namedAs.ts'
 import type { Requester } from './requester.ts'
+import { scopeReads } from './requestReader.ts'
 import type { ApprovalStep } from './rule.ts'
 import { type Attended, stepsNow } from './stepNow.ts'
 import type { CoreTables } from './tables.ts'
@@ -26,12 +27,13 @@ export async function waitingFor(
   user: ActingUser,
   { at, most }: { at: Date; most: number },
 ): Promise<Waiting> {
-  const rows = await waiting(db)
+  const rows = await waiting(db, user)
   const namesakes = await namesakesOf(db, user, at)
   const named = rows.flatMap((row) => {
     const step = row.steps[row.step]
     const inPlace = row.organization_id === user.organizationId
     if (!step || row.people.includes(user.id) || !(inPlace || user.superuser)) return []
+    if (!scopeReads(user.scope, row.kind, row)) return []
     // Elsewhere roles and groups of the same name are others'.
     const circle = inPlace ? step : { ...step, roles: [], groups: [] }
     const seats = namesakes.filter((one) => isNamed(one, circle, row)).map(({ id }) => id)
@@ -53,8 +55,8 @@ export async function waitingFor(
   }
 }
 
-async function waiting(db: Database) {
-  const rows = await withTables<CoreTables>(db)
+async function waiting(db: Database, { superuser, organizationId }: ActingUser) {
+  let query = withTables<CoreTables>(db)
     .selectFrom('decisions')
     .leftJoin('sign_requests as s', 's.id', 'decisions.sign_request_id')
     .leftJoin('revoke_requests as r', 'r.id', 'decisions.revoke_request_id')
@@ -67,8 +69,12 @@ async function waiting(db: Database) {
     .where(sql<boolean>`decisions.outcome = 'waiting'`)
     .orderBy('decisions.id', 'desc')
     .limit(sql.lit(LOOKED_AT))
-    .execute()
-  return rows.flatMap((row) => {
+  // However much waits in another organization, it hides nothing here.
+  if (!superuser)
+    query = query.where(({ or, eb }) =>
+      or([eb('s.organization_id', '=', organizationId), eb('r.organization_id', '=', organizationId)]),
+    )
+  return (await query.execute()).flatMap((row) => {
     const kind: RequestKind = row.sign === null ? 'revoke' : 'sign'
     if ((row.s_status ?? row.r_status) !== 'requested') return []
     const { people }: Requester = JSON.parse(row.s_requester ?? row.r_requester ?? '{"people":[]}')

@@ -1,5 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Door } from '../../src/core/core.ts'
+import type { CoreTables } from '../../src/core/tables.ts'
+import { withTables } from '../../src/db/tables.ts'
+import { transaction } from '../../src/db/transaction.ts'
 import { databases } from '../helpers/databases.ts'
 import { createPeople, type People } from '../helpers/people.ts'
 import { acmeAccount, createWorld, newCsr, type World } from '../helpers/world.ts'
@@ -72,5 +76,49 @@ describe.each(databases)('requests that wait for somebody, on $name', ({ open })
     await order('asks', 'nobody.test')
     for (const door of [world.core.as(acmeAccount()), people.as(people.stranger), people.as(people.root)])
       expect(await waiting(door, 'sign')).toEqual({ rows: [], total: 0, atLeast: false })
+  })
+
+  it('are through a limited token those alone that its scope reaches', async () => {
+    const { profileId } = await order('asks', 'scoped.test')
+    const all = (await waiting(alice, 'sign')).total
+    const through = async (place: { authority?: string; profile?: string }) => {
+      const scope = { capabilities: ['read', 'approve'] as const, ...place }
+      const { text } = await alice.admin.createToken({ user: 'alice', name: 'narrow', scope })
+      const known = await world.core.authentication.token(text)
+      if (!known) throw new Error('no such token')
+      return world.core.as(known)
+    }
+    expect(profileId).toBe((await world.profile('asks')).id)
+    expect((await waiting(await through({ profile: 'asks' }), 'sign')).total).toBe(all)
+    expect(await waiting(await through({ profile: 'passes' }), 'sign')).toMatchObject({ total: 0, rows: [] })
+    expect((await (await through({ profile: 'passes' })).overview()).waiting).toMatchObject({ count: 0, newest: [] })
+  })
+
+  it('are there however much waits in another organization', async () => {
+    const { id } = await order('asks', 'hidden.test')
+    const { db } = world.it
+    const tables = withTables<CoreTables>(db)
+    const { id: _, ...request } = await tables
+      .selectFrom('sign_requests')
+      .selectAll()
+      .where('id', '=', id)
+      .executeTakeFirstOrThrow()
+    const { id: __, ...decision } = await tables
+      .selectFrom('decisions')
+      .selectAll()
+      .where('sign_request_id', '=', id)
+      .executeTakeFirstOrThrow()
+    await transaction(db, async (db) => {
+      const tables = withTables<CoreTables>(db)
+      for (let n = 0; n < 1000; n++) {
+        const other = { ...request, uuid: randomUUID(), origin_ref: null, organization_id: people.elsewhere.id }
+        const row = await tables.insertInto('sign_requests').values(other).returning('id').executeTakeFirstOrThrow()
+        await tables
+          .insertInto('decisions')
+          .values({ ...decision, sign_request_id: row.id })
+          .execute()
+      }
+    })
+    expect((await waiting(alice, 'sign')).rows[0]).toMatchObject({ id })
   })
 })
