@@ -4,24 +4,34 @@ import type { Requester } from '../core/requester.ts'
 import type { Host } from '../protocol.ts'
 
 const pause = 2000
-/** Connections of one process; who comes later reads without live updates. */
+/** Connections of one process, and of one person; who comes later reads without live updates. */
 const most = 500
+const mostOfOne = 20
 const longest = 15 * 60_000
 
 type SignedIn = (incoming: IncomingMessage) => Promise<{ requester: Requester } | undefined>
 
 /**
  * Server-sent events: `changed` when something that the reader may see has changed. It carries nothing; the page asks for itself anew.
- * Each look is one indexed statement; a session that has ended ends it.
+ * Each look is one indexed statement; a session that has ended ends it, and no look keeps one from ending.
  */
 export function liveUpdates(host: Host, signedIn: SignedIn) {
   let open = 0
+  const openOf = new Map<string, number>()
+  const count = (person: string, change: 1 | -1) => {
+    open += change
+    const his = (openOf.get(person) ?? 0) + change
+    if (his > 0) openOf.set(person, his)
+    else openOf.delete(person)
+  }
   return async (c: Context): Promise<Response> => {
     const { incoming } = c.env as { incoming: IncomingMessage }
     const known = await signedIn(incoming)
     if (!known) return c.text('sign in first', 401)
-    if (open >= most) return c.text('too many readers', 503, { 'Retry-After': '60' })
-    open++
+    const person = known.requester.ref
+    if (open >= most || (openOf.get(person) ?? 0) >= mostOfOne)
+      return c.text('too many readers', 503, { 'Retry-After': '60' })
+    count(person, 1)
     const look = (seen?: number) => host.core.as(known.requester).list.latest(seen)
     const stop = new AbortController()
     const end = () => stop.abort()
@@ -47,7 +57,7 @@ export function liveUpdates(host: Host, signedIn: SignedIn) {
       } catch (error) {
         if (!stop.signal.aborted) host.log.warn({ err: error }, 'live updates ended')
       } finally {
-        open--
+        count(person, -1)
         incoming.socket.off('close', end)
         if (!stop.signal.aborted) controller.close()
       }

@@ -55,7 +55,7 @@ export function consoleRoutes(host: Host): Hono<{ Bindings: NodeBindings }> {
   openRoutes(app, host)
   app.get(
     '/console/live',
-    liveUpdates(host, (incoming) => signedIn(host, incoming)),
+    liveUpdates(host, (incoming) => signedIn(host, incoming, true)),
   )
   for (const route of pages)
     app[route.method](`/console${route.path}`.replace(/\/$/, ''), (c) => run(host, c as ConsoleContext, route))
@@ -84,9 +84,10 @@ async function run(host: Host, c: ConsoleContext, route: Route): Promise<Respons
   }
 }
 
-async function signedIn(host: Host, incoming: IncomingMessage) {
+/** `unasked`: the page looks by itself. A session that nobody uses ends all the same. */
+async function signedIn(host: Host, incoming: IncomingMessage, unasked: boolean) {
   const session = readCookie(incoming, SESSION_COOKIE)
-  const known = session === undefined ? undefined : await host.core.authentication.session(session)
+  const known = session === undefined ? undefined : await host.core.authentication.session(session, { unasked })
   if (session === undefined || !known) return undefined
   const source = host.sourceAddress(incoming)
   return { session, requester: source === undefined ? known : { ...known, source } }
@@ -94,7 +95,8 @@ async function signedIn(host: Host, incoming: IncomingMessage) {
 
 /** Whoever has signed in. Kept for the request: also what shows a failure asks. Throws Failure('unauthenticated'). */
 async function visitOf(host: Host, c: ConsoleContext): Promise<Visit> {
-  const known = await signedIn(host, c.env.incoming)
+  // What live updates ask for anew says so (assets/console.js).
+  const known = await signedIn(host, c.env.incoming, c.env.incoming.headers['hx-request'] !== undefined)
   if (!known) throw new Failure('unauthenticated', 'sign in to see this')
   const door = host.core.as(known.requester)
   const visit: Visit = {

@@ -15,8 +15,8 @@ export interface Authentication {
   token(text: string): Promise<Requester | undefined>
   /** As `token`, and for an access token (JWT) of the OpenID provider; undefined for one that is not good here. Throws Failure('unavailable') when the provider's keys cannot be had. */
   bearer(text: string): Promise<Requester | undefined>
-  /** Undefined for a session that is unknown or has ended, or whose user is disabled. */
-  session(secret: string): Promise<Requester | undefined>
+  /** Undefined for a session that is unknown or has ended, or whose user is disabled. `unasked`: a program looks by itself, which keeps no session from its end. */
+  session(secret: string, how?: { unasked?: boolean }): Promise<Requester | undefined>
   /** `der`: shown by whoever has proved in TLS that he holds its key. Undefined unless it is bound to a user, and good at this moment (docs/operate/identities.md). */
   certificate(shown: { der: Buffer }): Promise<Requester | undefined>
   /** Undefined alike for an unknown name and a wrong password. Throws Failure('rateLimited') after too many; without a source it is this machine's own. */
@@ -44,7 +44,7 @@ export function createAuthentication(it: Installation): Authentication {
   return {
     token: (text) => findToken(db, text, clock()),
     bearer: async (text) => (looksLikeToken(text) ? findToken(db, text, clock()) : oidc?.bearer(text)),
-    session: (secret) => findSession(it, secret),
+    session: (secret, how) => findSession(it, secret, how),
     certificate: ({ der }) => certificateOwner(it, der),
     password,
     login: async (name, given, place) => {

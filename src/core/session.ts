@@ -82,13 +82,20 @@ const byHash = statement((tables: Kysely<CoreTables>, hash: string) =>
     .where('users.enabled', '=', sql.lit(1)),
 )
 
-/** Whom a session's secret speaks for; undefined when there is none, it has ended, or its user is disabled. */
-export async function findSession({ db, clock }: Installation, secret: string): Promise<Requester | undefined> {
+/**
+ * Whom a session's secret speaks for; undefined when there is none, it has ended, or its user is disabled. `unasked`: nobody has done anything,
+ * so that the session rests all the same.
+ */
+export async function findSession(
+  { db, clock }: Installation,
+  secret: string,
+  { unasked = false }: { unasked?: boolean | undefined } = {},
+): Promise<Requester | undefined> {
   if (!/^[A-Za-z0-9_-]{43}$/.test(secret)) return undefined
   const [row] = (await byHash(db, secretHash(secret))).rows
   const now = clock().getTime()
   if (!row || row.ends_at <= now || row.seen_at + row.idle <= now) return undefined
-  if (now - row.seen_at >= minute)
+  if (!unasked && now - row.seen_at >= minute)
     await transaction(db, (db) =>
       withTables<CoreTables>(db).updateTable('sessions').set({ seen_at: now }).where('id', '=', row.id).execute(),
     )
