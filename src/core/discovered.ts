@@ -101,7 +101,11 @@ async function takeOne(
     const fields = readCertificate(der)
     const shown = { subject: nameText(fields.subject), notAfter: fields.notAfter }
     const known = await knownIn(it.db, organizationId, fingerprint(der))
-    if (known) return { ...known, ...shown, isNew: await isUnseen(it.db, known) }
+    if (known) {
+      const isNew = await isUnseen(it.db, known)
+      if (isNew) await afterwards(it, { id: known.id, organizationId }, fields)
+      return { ...known, ...shown, isNew }
+    }
     const facts = certificateFacts(fields)
     const authorities = await authorityCertificates(it.db, organizationId)
     if (authorities.some(({ certificate }) => certificate.der.equals(der))) return 'own'

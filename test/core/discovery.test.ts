@@ -4,8 +4,12 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { DiscoveryReach } from '../../src/core/discoveryReach.ts'
 import { runDiscoveries } from '../../src/core/discoveryRun.ts'
+import { storeForeign } from '../../src/core/foreignCertificate.ts'
+import { system } from '../../src/core/requester.ts'
 import { verifyAudit } from '../../src/core/verify.ts'
 import { discoveryReach } from '../../src/discoveryReach.ts'
+import { certificateFacts } from '../../src/pki/certificateFacts.ts'
+import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { pemEncode } from '../../src/pki/pem.ts'
 import { databases } from '../helpers/databases.ts'
 import { type ForeignCa, foreignCa } from '../helpers/foreignCa.ts'
@@ -174,6 +178,22 @@ describe.each(databases)('discoveries, on $name', ({ open }) => {
     const alerts = (await admin.alerts()).filter(({ kind }) => kind === 'certificate.unrecorded')
     expect(alerts).toMatchObject([{ detail: expect.stringContaining('the key of old has signed') }])
     expect(await admin.importCertificate('old', der)).toMatchObject({ status: 'issued', profileId: expect.any(Number) })
+  })
+
+  test('what was stored by a look that was cut off then raises its alerts at the next', async () => {
+    const old = await foreignCa(kept.world.time.now, { name: 'Cut CA' })
+    const { admin } = kept.people.as(kept.people.chief)
+    await admin.importAuthority({ name: 'cut', pem: old.withKey, crl: await old.crl() })
+    const { der } = await old.issue()
+    const { organizationId } = await kept.world.profile()
+    const fields = readCertificate(der)
+    const storing = { organizationId, fields, facts: certificateFacts(fields), requester: system('discovery') }
+    await storeForeign(kept.world.it, { ...storing, source: 'discovered', now: kept.world.time.now })
+    const place = await serve(plainHandshake([der]))
+    const { places } = await of().look([place.text])
+    expect(places).toMatchObject([{ outcome: 'found', certificates: [{ isNew: true }] }])
+    const told = (await admin.alerts()).filter(({ detail }) => detail.includes('the key of cut has signed'))
+    expect(told).toMatchObject([{ kind: 'certificate.unrecorded' }])
   })
 
   test('rubbish, and what is too much, are outcomes and no errors', async () => {
