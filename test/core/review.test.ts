@@ -162,7 +162,7 @@ describe.each(databases)('what a review found, on $name', ({ open }) => {
     await expect(order('o.example.org', { profile, csr })).rejects.toMatchObject({ code: 'badCsr' })
   })
 
-  it('trouble that nobody foresaw does not go on for ever', async () => {
+  it('trouble that nobody foresaw does not go on for ever, and the failed order is an alert', async () => {
     const id = await newRoot('broken')
     const authority = await loadAuthority(world.it, id)
     // What a fault of a library would look like from here.
@@ -181,6 +181,12 @@ describe.each(databases)('what a review found, on $name', ({ open }) => {
       .where('id', '=', request.id)
       .executeTakeFirst()
     expect(row?.status).toBe('failed')
+    const alerts = await tables()
+      .selectFrom('alerts')
+      .select(['subject_id', 'closed_at'])
+      .where('kind', '=', 'order_failed')
+      .execute()
+    expect(alerts).toEqual([{ subject_id: request.id, closed_at: null }])
   })
 
   it('a CA with a weak key is not imported', async () => {

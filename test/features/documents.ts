@@ -7,6 +7,8 @@ import { endEntities, legacyCertificates } from './endEntities.ts'
 import { fastpkiIssue, fastpkiNames, fastpkiSignCsr } from './fastpkiIssue.ts'
 import { fastpkiKeep } from './fastpkiKeep.ts'
 import type { FeatureTopic } from './feature.ts'
+import { certificateAudit, certificateDownloads, certificateRevocation } from './managedCertificates.ts'
+import { certificateInventory, certificateOrders } from './managedOrders.ts'
 import { notaryCertificates, notaryRequests } from './notaryRequests.ts'
 import { approvingRevocations, approvingSigns, retryAndCancel } from './requestActions.ts'
 import { requestCreation, requestLists, requestStatuses } from './requestLists.ts'
@@ -20,7 +22,7 @@ interface FeatureDocument {
 export const documents: readonly FeatureDocument[] = [
   {
     name: 'Document 000: requests',
-    from: 'Alpacon’s Private SSL: requests to sign and to revoke, which an administrator approves; a web page and the command line `alpacon`. What stands behind both is here, over REST and by our own command line; `alpacon` itself talks to [/alpacon](protocols/alpacon.md), where its calls are tested by a client of ours; the page is not here yet.',
+    from: 'Alpacon’s Private SSL: requests to sign and to revoke, which an administrator approves; a web page and the command line `alpacon`. Both are here: the page is the [console](operate/console.md), and `alpacon` itself talks to [/alpacon](protocols/alpacon.md), where its calls are tested by a client of ours. REST and our own command line do the same.',
     topics: [
       requestLists,
       requestCreation,
@@ -54,6 +56,11 @@ export const documents: readonly FeatureDocument[] = [
       endEntities,
       legacyCertificates,
     ],
+  },
+  {
+    name: 'Document 003: provisioned certificates',
+    from: 'Alpacon’s certificate lifecycle: orders, inventory, detail, downloads, revocation and audit events of a web page. Here it is the [console](operate/console.md).',
+    topics: [certificateOrders, certificateInventory, certificateDownloads, certificateRevocation, certificateAudit],
   },
   {
     name: 'Document 004: certificates',

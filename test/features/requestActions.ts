@@ -1,7 +1,15 @@
 import { alpaconRevoke, alpaconSign } from './alpaconCommands.ts'
-import { built, type FeatureTopic, inPart } from './feature.ts'
+import { built, type FeatureTopic } from './feature.ts'
 
-const page = 'the web page.'
+const shown = 'console-requests: shows what is asked beside what is allowed and certified, with the differences marked'
+const approved = 'console-requests: is approved by what was shown, and tells how it went on'
+const refused = 'console-requests: is denied with a reason that whoever asked reads'
+const revocation = 'console-requests: shows its certificate and reason, and is approved'
+const withdrawn = 'console-requests: takes comments and a cancellation of who asked'
+const again = 'console-requests-list: is given up and tried again by hand'
+const revocationAgain = 'console-revocation-deeds: is tried again by who manages the profile'
+const revocationGivenUp =
+  'console-revocation-deeds: is given up with a reason, leaves the certificate as it was, and is tried again'
 const decided = 'ra-requests: are shown with who may decide, and signed once approved'
 const denied = 'ra-requests: are denied with a reason that the requester reads, and without one not'
 const revoked = 'ra-requests: to revoke pass the same way'
@@ -19,19 +27,20 @@ const cliRevoke = 'cli-people: under a rule of review are revoked by somebody el
 export const approvingSigns: FeatureTopic = {
   title: 'Approving orders',
   features: [
-    inPart(
+    built(
       'Approving: sign requests',
       'Open the tab, click a pending request and review its details',
-      'The detail has what is asked, what was noticed, who may decide, and a hash of it all.',
-      page,
+      'The page and REST have what is asked, what was noticed, who may decide, and a hash of it all.',
+      shown,
       decided,
       'lists: to sign, in full, by number and by uuid',
     ),
-    inPart(
+    built(
       'Approving: sign requests',
       'Click Approve or Deny',
       'A vote, that names the hash of what was looked at. A denial needs a reason. Who asked does not vote.',
-      page,
+      approved,
+      refused,
       decided,
       denied,
       'ra-requests: a vote of who asked, also as an override, and of who is no approver',
@@ -44,28 +53,29 @@ export const approvingSigns: FeatureTopic = {
       decided,
       'approval-vote: two of three: the first vote waits, the second signs',
     ),
-    inPart(
+    built(
       'Approving: sign requests',
       'Cancel: the requester withdraws his own request while it is Requested',
       'So; and while it is signed, as long as no attempt runs. Who manages the profile may too.',
-      'the button.',
+      withdrawn,
       cancelWho,
       'approval-hand: not by others',
       'ra-requests: are withdrawn by who asked, commented, listed',
     ),
-    inPart(
+    built(
       'Approving: sign requests',
       'Mark failed: for administrators',
       'For who manages the profile, with a reason.',
-      'the button.',
+      again,
+      'console-requests: to be marked failed or edited by who only reads',
       givenUp,
       'approval-hand: mark failed is not for the requester, and needs a reason',
     ),
-    inPart(
+    built(
       'Approving: sign requests',
       'Retry: while it is Signing, after an error that passes',
       'The next attempt is made now; what failed goes back to Signing.',
-      'the button.',
+      again,
       'approval-hand: in signing the next attempt runs now, and that is no move',
       givenUp,
     ),
@@ -96,19 +106,19 @@ export const approvingSigns: FeatureTopic = {
 export const approvingRevocations: FeatureTopic = {
   title: 'Approving revocations',
   features: [
-    inPart(
+    built(
       'Approving: revoke requests',
       'Open the tab, click a pending request and review its details',
       'The detail has the certificate and the reason, and who may decide.',
-      page,
+      revocation,
       'ra-features: show what is to be revoked, why, who asked and when',
       'lists: to revoke, by number with its kind and by uuid without',
     ),
-    inPart(
+    built(
       'Approving: revoke requests',
       'Click Approve or Deny',
       'A vote, as for orders.',
-      page,
+      revocation,
       revoked,
       asWas,
       'approval-vote: a revocation that a user asked for is not approved by him',
@@ -119,28 +129,29 @@ export const approvingRevocations: FeatureTopic = {
       'So; OCSP says it from the same moment.',
       'approval-walk: goes from SCEP over two approvers, a delegation and an escalation to CRL and OCSP',
     ),
-    inPart(
+    built(
       'Approving: revoke requests',
       'Cancel: the requester withdraws his own request while it is Requested',
       'So; who manages may too, and also while an authority elsewhere has not revoked yet.',
-      'the button.',
+      'console-requests: is withdrawn by who asked, and not decided by him',
       asWas,
       'ra-pending: of a pending revocation leaves the certificate issued, and it may be asked for again',
       'cli-keep: keep a revocation from the local operator',
       'approval-hand: of a revocation',
     ),
-    inPart(
+    built(
       'Approving: revoke requests',
       'Mark failed: for administrators',
       'For who manages the profile, with a reason; the certificate stays as it was.',
-      'the button.',
+      revocationGivenUp,
+      'console-revocation-deeds: is not given up by who only asked',
       underWay,
     ),
-    inPart(
+    built(
       'Approving: revoke requests',
       'Retry: while it is Revoking, after an error that passes',
       'The next attempt is made now; what failed goes back to Revoking.',
-      'the button.',
+      revocationAgain,
       underWay,
       'approval-hand: a revocation fails and is tried again',
     ),
@@ -172,20 +183,22 @@ export const approvingRevocations: FeatureTopic = {
 export const retryAndCancel: FeatureTopic = {
   title: 'Trying again, and withdrawing',
   features: [
-    inPart(
+    built(
       'Retrying failed requests',
       'What failed by a trouble that passes is tried again from the web page or the command line',
-      'Over REST and by the command line. Not once its client was told that it failed: the approval then counts for the next order.',
-      page,
+      'In the console, over REST and by the command line. Not once its client was told that it failed: the approval then counts for the next order.',
+      again,
+      revocationGivenUp,
       failedAgain,
       'approval-hand: not when the client knows that it failed',
       'approval-remember: a failed order whose client was told leaves its approval to the next order, once',
     ),
-    inPart(
+    built(
       'Retrying failed requests',
       'Retry is there while it is Signing or Revoking',
       'And when it failed; not in any other status.',
-      'the button.',
+      again,
+      revocationAgain,
       givenUp,
       underWay,
       'approval-hand: retry not when it is %s',
@@ -204,19 +217,19 @@ export const retryAndCancel: FeatureTopic = {
       alpaconRevoke.retry,
       underWay,
     ),
-    inPart(
+    built(
       'Canceling requests',
       'A pending request is withdrawn before it is processed',
       'So; what is withdrawn is neither approved nor issued afterwards.',
-      page,
+      withdrawn,
       cancelWho,
       'approval-race: vote against withdrawal: one of them',
     ),
-    inPart(
+    built(
       'Canceling requests',
       'The button is there for the requester while it is Requested',
       'Others are refused, and so is what has ended.',
-      'the button.',
+      withdrawn,
       cancelWho,
       'approval-hand: not by others',
       'approval-hand: cancel not when it is %s',

@@ -8,25 +8,28 @@ const revokeShown = 'ra-features: show what is to be revoked, why, who asked and
 const cliShown = 'cli-people: are shown with all that an approver needs'
 const cliBoth = 'cli-keep: hold both kinds, the newest first, page by page'
 
-const page = 'the web page.'
+const columns = 'console-requests-list: has every column'
+const revoked = 'console-requests: shows its certificate and reason, and is approved'
 
 /** Document 000: what the lists show. */
 export const requestLists: FeatureTopic = {
   title: 'Lists of requests',
   features: [
-    inPart(
+    built(
       'Requests',
       'One page for operations that an administrator has to approve, with a tab for orders and one for revocations',
-      'Two lists over REST; the command line has both in one, or one of them.',
-      page,
+      'Requests in the menu, with both tabs, and what waits for its reader apart. Two lists over REST; the command line has both in one, or one of them.',
+      'console-requests-list: begins with the tab of sign requests',
+      'console-requests-list: is that alone on which I may vote',
+      revoked,
       list,
       cliBoth,
     ),
-    inPart(
+    built(
       'Requests list',
       'The page is in the menu, and shows what is pending and what was processed',
-      'Lists hold all requests that the reader may see, or those of one status.',
-      page,
+      'All requests that the reader may see, or those that a filter leaves.',
+      'console-requests-list: is narrowed by status, profile, authority, protocol, requester and a part of a name',
       'lists: filters by status and profile',
       'lists: an administrator what is in his organization, another one nothing',
     ),
@@ -37,36 +40,32 @@ export const requestLists: FeatureTopic = {
       signShown,
       cliBoth,
     ),
-    inPart(
+    built(
       'Sign requests tab',
       'Name: common name, with a badge of one of six statuses',
-      'The row has all names, or the subject where there are none, and the status; `expired` is a seventh one.',
-      'the badge.',
+      'So; `draft` and `expired` are two more.',
+      columns,
       list,
+      'console-requests-list: finds by the subject what has no other names',
       'lists: a request without names shows its subject',
     ),
-    inPart(
-      'Sign requests tab',
-      'Authority: the CA that will sign',
-      'In the detail of a request; the list has the profile.',
-      'a column of the list.',
-      signShown,
-    ),
+    built('Sign requests tab', 'Authority: the CA that will sign', 'With the profile.', columns, signShown),
     built('Sign requests tab', 'SAN: the alternative names', 'In the row and, by type, in the detail.', signShown),
-    inPart(
+    built(
       'Sign requests tab',
       'Valid for: the validity that is asked for',
-      'In the detail, over REST in seconds; the command line prints days.',
-      'a column of the list.',
+      'In days, over REST in seconds.',
+      columns,
       signShown,
       cliShown,
     ),
-    inPart(
+    built(
       'Sign requests tab',
       'Administrator: the owner of the CA, who approves or denies',
-      'The detail names who may approve at this moment, by name: the owner of the authority unless a rule says otherwise.',
-      'a column of the list.',
+      'The owner; the detail names who may approve at this moment, who are others where a rule says so.',
+      columns,
       signShown,
+      'console-requests: names the rule, its condition, the steps and who may approve',
     ),
     built('Sign requests tab', 'Requested by: who submitted it', 'In the row and the detail.', signShown, cliShown),
     built('Sign requests tab', 'Requested at: when', 'In the row and the detail, in UTC.', signShown),
@@ -84,19 +83,19 @@ export const requestLists: FeatureTopic = {
       revokeShown,
       cliBoth,
     ),
-    inPart(
+    built(
       'Revoke requests tab',
       'Name: common name of the certificate, with a badge of one of six statuses',
-      'The row has the names of the certificate and the status; `expired` is a seventh one.',
-      'the badge.',
+      'So; `expired` is a seventh one.',
+      revoked,
       revokeShown,
       'lists: revocations show the certificate’s names',
     ),
-    inPart(
+    built(
       'Revoke requests tab',
       'Reason: of the revocation',
-      'In the detail, and in what the command line shows of the request.',
-      'a column of the list.',
+      'In words.',
+      revoked,
       revokeShown,
       'cli-people: under a rule of review are revoked by somebody else than who asks',
     ),
@@ -177,7 +176,7 @@ export const requestCreation: FeatureTopic = {
     built(
       'Creating a sign request',
       'Orders are made by the command line only',
-      'By `alpacon csr create`; and over ACME, SCEP, EST and REST.',
+      'By `alpacon csr create`; in the console too, and over ACME, SCEP, EST and REST.',
       alpaconSign.create,
       alpaconSign.approve,
       'ra-issue: waits where the rules ask a person, and says so',
@@ -204,19 +203,20 @@ export const requestCreation: FeatureTopic = {
       alpaconSign.create,
       cliShown,
     ),
-    inPart(
+    built(
       'Creating a revoke request',
       'Find the certificate in the tab Certificates',
-      '`countersign certificate ls --search`; the inventory over REST.',
-      page,
+      'Certificates in the menu; `countersign certificate ls --search`; the inventory over REST.',
+      'console-certificates-list: finds by a part of a name, by the subject, by serial number and by fingerprint',
       'cli-people: are found by id, serial number and fingerprint',
       'lists: are found by part of a name or subject, whatever its case',
     ),
-    inPart(
+    built(
       'Creating a revoke request',
       'Choose Revoke, then a reason, then Submit',
-      'One call: the certificate and the reason.',
-      page,
+      'With the six digits that the page shows. Over REST one call: the certificate and the reason.',
+      'console-certificates-revoke: takes the code and a reason, and says that the certificate is revoked',
+      'console-certificates-revoke: waits for people where a rule says so',
       revokeShown,
     ),
     built(
