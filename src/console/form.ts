@@ -16,7 +16,7 @@ export class Form {
     if (typeof value !== 'string') return undefined
     const text = value.trim()
     if (text.length > limit) throw new Failure('malformed', `${name}: at most ${limit} characters`)
-    if (text.includes('\0')) throw new Failure('malformed', `${name}: the character U+0000 is in it, which no text has`)
+    if (text.includes('\0')) throw unstorable(name)
     return text === '' ? undefined : text
   }
 
@@ -38,6 +38,7 @@ export class Form {
   /** Every value of a name: checkboxes, rows chosen for a bulk action. Throws Failure('malformed') for more than `most`. */
   all(name: string, most = 200): string[] {
     const values = this.#data.getAll(name).filter((value): value is string => typeof value === 'string')
+    if (values.some((value) => value.includes('\0'))) throw unstorable(name)
     if (values.length > most) throw new Failure('malformed', `${name}: at most ${most} at once`)
     return values
   }
@@ -53,13 +54,20 @@ export class Form {
     return Buffer.from(await value.arrayBuffer())
   }
 
-  /** The first value of each name: to fill a form in again. Without the controls that HTML cannot have. */
+  /** The first value of each name: to fill a form in again. Without the controls that HTML cannot have, and without private keys, which nobody asked for. */
   values(): Record<string, string> {
     const values: Record<string, string> = {}
     for (const [name, value] of this.#data)
-      if (typeof value === 'string') values[name] ??= value.replace(/(?![\t\n\r])\p{Cc}/gu, '')
+      if (typeof value === 'string' && !privateKey.test(value))
+        values[name] ??= value.replace(/(?![\t\n\r])\p{Cc}/gu, '')
     return values
   }
+}
+
+const privateKey = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY/
+
+function unstorable(name: string): Failure {
+  return new Failure('malformed', `${name}: the character U+0000 is in it, which no text has`)
 }
 
 /** Reads and parses what a form posts, of at most `limit` octets. Throws Failure: tooLarge, unsupportedMediaType, malformed. */

@@ -3,7 +3,7 @@ import type { Child } from 'hono/jsx'
 import { assets } from './assets.ts'
 import type { Section, Shown, Visit } from './page.ts'
 import { PostButton } from './parts/form.tsx'
-import { Text } from './parts/text.tsx'
+import { shown, Text } from './parts/text.tsx'
 
 interface Entry {
   section: Section
@@ -51,7 +51,7 @@ function Document({ title, children, plain }: { title: string; children?: Child;
           name="htmx-config"
           content='{"allowEval":false,"includeIndicatorStyles":false,"selfRequestsOnly":true,"historyCacheSize":0}'
         />
-        <title>{`${title} · countersign`}</title>
+        <title>{`${shown(title)} · countersign`}</title>
         <link rel="icon" href={icon.url} type="image/svg+xml" />
         <link rel="stylesheet" href={style.url} />
         <script src={htmx.url} defer />
@@ -124,7 +124,7 @@ export function frame(visit: Visit, { title, section, body, wide }: Shown, told:
       <main id="main" class={wide ? 'wide' : undefined} tabindex={-1}>
         {told && (
           <div class="note good told" role="status">
-            {told}
+            {shown(told)}
           </div>
         )}
         {body}
@@ -145,7 +145,7 @@ export function aloneFrame({ title, body }: Pick<Shown, 'title' | 'body'>, told?
         </p>
         {told && (
           <div class="note good told" role="status">
-            {told}
+            {shown(told)}
           </div>
         )}
         {body}

@@ -1,6 +1,7 @@
 /** @jsxImportSource hono/jsx */
 import type { UserView } from '../../core/admin.ts'
 import type { Failure } from '../../core/failure.ts'
+import { cut } from '../certificateName.ts'
 import { sentence } from '../failurePage.tsx'
 import { action, page, type Shown, type Visit } from '../page.ts'
 import { Badge } from '../parts/badge.tsx'
@@ -155,7 +156,7 @@ async function groups(visit: Visit, trouble?: Failure): Promise<Shown> {
               <>
                 <PostForm visit={visit} to={`/console/people/groups/${uuid}/members`} class="inline">
                   <label>
-                    <span class="unseen">Name of a member of {name}</span>
+                    <span class="unseen">Name of a member of {cut(name)}</span>
                     <input type="text" name="user" required maxlength={99} placeholder="user" size={10} />
                   </label>
                   <button type="submit" name="do" value="add">

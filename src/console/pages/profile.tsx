@@ -10,7 +10,7 @@ import { Badge } from '../parts/badge.tsx'
 import { PostButton, Trouble } from '../parts/form.tsx'
 import { Code, Head, Note, Panel, Tabs } from '../parts/panel.tsx'
 import { Facts, Table } from '../parts/table.tsx'
-import { Text } from '../parts/text.tsx'
+import { shown, Text } from '../parts/text.tsx'
 import { actionName, protocolName } from '../parts/words.ts'
 import { answersThere } from '../reach.ts'
 import { moveOn } from '../told.ts'
@@ -138,7 +138,7 @@ async function rulesPage(visit: Visit): Promise<Shown> {
             columns={[
               { head: 'No.', right: true, cell: ({ at }) => at + 1 },
               { head: 'Rule', names: true, cell: ({ rule }) => <Text value={rule.name} /> },
-              { head: 'When', cell: ({ rule }) => <code>{rule.when}</code> },
+              { head: 'When', cell: ({ rule }) => <code>{shown(rule.when)}</code> },
               { head: 'Then', cell: ({ rule }) => <Text value={outcomeText(rule)} most={300} /> },
             ]}
           />

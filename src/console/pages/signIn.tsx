@@ -59,7 +59,8 @@ async function enter(host: Host, incoming: Call['incoming'], made: OpenedSession
 }
 
 async function setup(c: ConsoleContext, { host, incoming, form }: Call): Promise<Response> {
-  const [link, password] = [form.text('link', 200) ?? '', form.raw('password', 1000)]
+  // Where nothing takes the secret out of the address by itself, the whole of it is pasted.
+  const [link, password] = [form.text('link', 1000)?.replace(/^.*#/, '') ?? '', form.raw('password', 1000)]
   const place = loginPlace(host, incoming)
   try {
     if (password !== form.raw('again', 1000)) throw new Failure('malformed', 'the two passwords differ')

@@ -1,5 +1,6 @@
 /** @jsxImportSource hono/jsx */
 import type { Child } from 'hono/jsx'
+import { shown } from './text.tsx'
 
 /** A titled part of a page. */
 export function Panel({ title, children, aside, id }: { title: string; children?: Child; aside?: Child; id?: string }) {
@@ -28,12 +29,12 @@ export function Head({ title, about, children }: { title: Child; about?: Child; 
   )
 }
 
-/** Text of a machine, to select or copy (the button is for browsers with scripts). */
+/** Text of a machine, in which every character shows, to select or copy (the button is for browsers with scripts). */
 export function Code({ value, label }: { value: string; label: string }) {
   return (
     <section class="copy" aria-label={label}>
       <pre tabindex={0}>
-        <code>{value}</code>
+        <code>{shown(value)}</code>
       </pre>
       <button type="button" class="plain" data-copy hidden>
         Copy

@@ -1,7 +1,7 @@
 /** @jsxImportSource hono/jsx */
 
 /** Controls, marks that reverse text and what has no width: names come from strangers, and each of these could make one look like another. */
-const hidden = /(?![\t\n])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
+const hidden = /(?![\t\n])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu
 
 /** Text in which every character shows and none acts. */
 export function shown(text: string): string {
