@@ -6,7 +6,7 @@ import { issueCertificate } from '../pki/certificate.ts'
 import { type CertificateFields, readCertificate } from '../pki/certificateReader.ts'
 import { orderChain } from '../pki/chain.ts'
 import { readPemBundle, readPkcs12 } from '../pki/import.ts'
-import { parseNameText } from '../pki/name.ts'
+import { type Name, nameProblems, parseNameText } from '../pki/name.ts'
 import { pemEncode } from '../pki/pem.ts'
 import { keyIdentifier, type PublicKeyInfo, publicKeyFrom } from '../pki/publicKey.ts'
 import { signerFor } from '../pki/signer.ts'
@@ -57,7 +57,7 @@ export interface Made {
 async function selfSigned(it: Installation, draft: NewAuthority, key: KeyObject): Promise<Made> {
   const now = it.clock()
   const signer = signerFor(key)
-  const subject = asMalformed(() => parseNameText(draft.subject))
+  const subject = readSubject(draft.subject)
   const certificate = await issueCertificate(
     {
       serial: newSerial(now),
@@ -98,7 +98,7 @@ async function signedByParent(
   if (!parent.issuer) throw new Failure('unsupported', `${parent.name} does not sign here`)
   const now = it.clock()
   const end = Math.min(now.getTime() + draft.validity, parent.issuer.certificate.notAfter.getTime())
-  const subject = asMalformed(() => parseNameText(draft.subject))
+  const subject = readSubject(draft.subject)
   const certificate = await issueOwn(it, {
     authority: parent,
     type: 'ca',
@@ -187,6 +187,14 @@ export function checkCa(fields: CertificateFields, now: Date): void {
   if (algorithm === 'RSA' && size < 2048)
     throw new Failure('badKey', `the CA has an RSA key of ${size} bits: 2048 is the least`)
   refuseWeakKey(fields.publicKey)
+}
+
+/** RFC 4514 text of what an authority is to be called (RFC 5280 section 4.1.2.4: never nothing; appendix A: how long). Throws Failure('malformed'). */
+export function readSubject(text: string): Name {
+  const subject = asMalformed(() => parseNameText(text))
+  const [problem] = subject.length === 0 ? ['it names nobody'] : nameProblems(subject)
+  if (problem !== undefined) throw new Failure('malformed', `subject: ${problem}`)
+  return subject
 }
 
 export function checkName(name: string): void {

@@ -3,7 +3,7 @@ import { isUniqueViolation, transaction } from '../db/transaction.ts'
 import { readCertificate } from '../pki/certificateReader.ts'
 import { writeCsr } from '../pki/csrWriter.ts'
 import { readPemBundle } from '../pki/import.ts'
-import { nameText, parseNameText, sameName } from '../pki/name.ts'
+import { nameText, sameName } from '../pki/name.ts'
 import { pemEncode } from '../pki/pem.ts'
 import { signerFor } from '../pki/signer.ts'
 import type { AuthorityView, NewAuthority } from './admin.ts'
@@ -11,7 +11,7 @@ import { type AdminContext, actorOf, requireCapability } from './adminActor.ts'
 import { asMalformed } from './asMalformed.ts'
 import { audit } from './audit.ts'
 import { loadAuthority, loadIssuer } from './authority.ts'
-import { checkName, type Made, ordered } from './authorityAdmin.ts'
+import { checkName, type Made, ordered, readSubject } from './authorityAdmin.ts'
 import { creating } from './authorityChange.ts'
 import { findAuthorityRow, showAuthority } from './authorityView.ts'
 import { issueOwn } from './builtin.ts'
@@ -48,8 +48,8 @@ async function draftAuthority(context: AdminContext, draft: Draft): Promise<Auth
   const { it, requester } = context
   checkName(draft.name)
   const { organizationId, ownerId } = await creating(context, draft)
+  const subject = readSubject(draft.subject)
   const key = generateKey(draft.key)
-  const subject = asMalformed(() => parseNameText(draft.subject))
   const csr = await writeCsr({ subject, identifiers: [] }, signerFor(key))
   const at = it.clock()
   const named = { name: draft.name, kind: 'local' }

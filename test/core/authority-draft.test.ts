@@ -96,6 +96,17 @@ describe.each(databases)('an authority whose certificate is not signed yet, on $
     await expect(admin().certifyAuthority('once', { parent: 'root' })).rejects.toMatchObject(failure('conflict', /./))
   })
 
+  test.each([
+    ['a common name that is too long', `CN=${'x'.repeat(65)}`, /at most 64/],
+    ['a line break', 'CN=two\\0Alines', /control characters/],
+    ['nothing', '', /names nobody/],
+  ])('with %s in its subject is refused, and so is one that signs at once', async (_, subject, why) => {
+    const order = { name: 'badly-named', key: 'P-256', subject, validity: year } as const
+    await expect(admin().draftAuthority(order)).rejects.toMatchObject(failure('malformed', why))
+    await expect(admin().createAuthority(order)).rejects.toMatchObject(failure('malformed', why))
+    await expect(admin().authority('badly-named')).rejects.toMatchObject({ code: 'notFound' })
+  })
+
   test('needs create_ca, on what signs it too', async () => {
     await draft('guarded')
     const { admin: none } = people.as(people.alice)
