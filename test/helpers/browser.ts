@@ -1,11 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import axe from 'axe-core'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 import { expect } from 'vitest'
 import type { ServerProcess } from './serverProcess.ts'
 
-const { source: axe } = createRequire(import.meta.url)('axe-core') as { source: string }
 const password = 'correct horse battery staple'
 
 /** Debian's Chromium against a real server. Root has no user namespaces of its own to hide in: no sandbox there. */
@@ -65,7 +64,7 @@ export async function expectAccessible(page: Page): Promise<void> {
 export async function axeFindings(page: Page): Promise<string[]> {
   // Not as a script of the page: its policy forbids those of others.
   const found: string[] = await page.evaluate(`(async () => {
-    if (!window.axe) { ${axe} }
+    if (!window.axe) { ${axe.source} }
     const { violations } = await window.axe.run(document, {
       runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
     })
