@@ -3,8 +3,9 @@ import { loginPlace } from '../../src/http/session.ts'
 import type { Call } from './operation.ts'
 
 const LEAST = 12
+const MOST = 200
 
-/** By the contract's rule, and by ours, which asks for more characters. Throws Failure('malformed'). */
+/** By the contract's rule, and by ours, which asks for more characters: before there is a user. Throws Failure('malformed'). */
 export function requireStrong(password: string): void {
   const strong = password.length >= 8 && /[A-Z]/.test(password) && /[a-z]/.test(password) && /[^A-Za-z]/.test(password)
   if (!strong)
@@ -12,8 +13,9 @@ export function requireStrong(password: string): void {
       'malformed',
       'Password must have 8 or more characters, must include at least one capital letter, one lowercase letter, and either a number or a symbol',
     )
-  if ([...password].length < LEAST)
-    throw new Failure('malformed', `Password must have ${LEAST} or more characters here`)
+  const characters = [...password.normalize('NFC')].length
+  if (characters < LEAST) throw new Failure('malformed', `Password must have ${LEAST} or more characters here`)
+  if (characters > MOST) throw new Failure('malformed', `Password must have at most ${MOST} characters here`)
 }
 
 /**

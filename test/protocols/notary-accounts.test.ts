@@ -67,6 +67,12 @@ describe('accounts', () => {
     ['one without a small letter', { password: 'CORRECT-HORSE-7' }, /8 or more characters/],
     ['one of letters only', { password: 'CorrectHorseBattery' }, /8 or more characters/],
     ['one of fewer than twelve', { password: 'Correct-7' }, /12 or more characters/],
+    [
+      'one of eleven once accents are on their letters',
+      { password: `Correct-7e${'e\u0301'}` },
+      /12 or more characters/,
+    ],
+    ['one of more than 200', { password: `Correct-7${'x'.repeat(200)}` }, /200 characters/],
     ['no role', { role_id: undefined }, /role_id/],
     ['a role that there is not', { role_id: 4 }, /role_id/],
     ['a role as text', { role_id: '1' }, /role_id/],
