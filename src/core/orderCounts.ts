@@ -86,18 +86,25 @@ async function headOf(db: Database): Promise<number> {
   return position ?? 0
 }
 
-async function countBetween(db: Database, from: number, upTo: number) {
-  const rows = await withTables<CoreTables>(db)
+/** What has become of orders, of these positions of the chain. */
+export function endedBetween(db: Database, from: number, upTo: number) {
+  // A cross join is taken from left to right by SQLite, which would else go through all events of orders that there ever were.
+  return withTables<CoreTables>(db)
     .selectFrom('audit_seals')
-    .innerJoin('audit_events', 'audit_events.id', 'audit_seals.event_id')
-    .innerJoin('sign_requests', 'sign_requests.id', 'audit_events.subject_id')
+    .crossJoin('audit_events')
+    .crossJoin('sign_requests')
     .select(['audit_events.at', 'audit_events.status', 'sign_requests.organization_id', 'sign_requests.protocol'])
     .select(['sign_requests.authority_id', 'sign_requests.profile_id'])
     .where('position', '>', from)
     .where('position', '<=', upTo)
+    .whereRef('audit_events.id', '=', 'audit_seals.event_id')
     .where('audit_events.subject_kind', '=', 'sign_request')
     .where('audit_events.status', 'in', [...ends])
-    .execute()
+    .whereRef('sign_requests.id', '=', 'audit_events.subject_id')
+}
+
+async function countBetween(db: Database, from: number, upTo: number) {
+  const rows = await endedBetween(db, from, upTo).execute()
   const counts = new Map<string, CountRow>()
   for (const { at, status, ...place } of rows) {
     const row: CountRow = { ...place, day: Math.floor(at / DAY), status: status ?? '', n: 0 }

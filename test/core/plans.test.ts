@@ -2,8 +2,10 @@ import Sqlite from 'better-sqlite3'
 import { expect, it } from 'vitest'
 import { dueDecisions } from '../../src/core/attend.ts'
 import { dueForExpiry } from '../../src/core/expire.ts'
+import { endedBetween } from '../../src/core/orderCounts.ts'
 import { dueForResume } from '../../src/core/resume.ts'
 import { databases } from '../helpers/databases.ts'
+import { queryPlan } from '../helpers/queryPlan.ts'
 
 it('what is looked for every second is found by an index, however many requests have ended', async () => {
   const { db, url, close } = (await databases.find(({ name }) => name === 'sqlite')?.open()) ?? {}
@@ -29,5 +31,17 @@ it('what is looked for every second is found by an index, however many requests 
     ).toBe(true)
   }
   handle.close()
+  await close()
+})
+
+it('counting orders goes through what the trail has got since, not through all of it', async () => {
+  const { db, url, close } = (await databases.find(({ name }) => name === 'sqlite')?.open()) ?? {}
+  if (!db || !url || !close) throw new Error('no SQLite')
+  const steps = queryPlan(url, endedBetween(db, 1000, 3000).compile())
+  expect(steps).toEqual([
+    'SEARCH audit_seals USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)',
+    'SEARCH audit_events USING INTEGER PRIMARY KEY (rowid=?)',
+    'SEARCH sign_requests USING INTEGER PRIMARY KEY (rowid=?)',
+  ])
   await close()
 })
