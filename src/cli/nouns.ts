@@ -9,6 +9,8 @@ export interface Noun {
 export const nouns: Record<string, Noun> = {
   login: { about: 'log in to a server: later commands go there', load: () => import('./commands/login.ts') },
   logout: { about: 'end that, and the token that it made', load: () => import('./commands/logout.ts') },
+  csr: { about: 'orders for certificates: make, decide, fetch', load: () => import('./commands/csr.ts') },
+  revoke: { about: 'orders to revoke: make, decide', load: () => import('./commands/revoke.ts') },
   server: { about: 'the servers that you logged in to', load: () => import('./commands/server.ts') },
   serve: { about: 'run the server', load: () => import('./commands/serve.ts') },
   migrate: { about: 'bring the database up to date', load: () => import('./commands/migrate.ts') },

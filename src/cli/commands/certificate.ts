@@ -1,10 +1,12 @@
-import { writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { pemDecode } from '../../pki/pem.ts'
+import { Failure } from '../../core/failure.ts'
+import { reasonCodes, reasonName } from '../../pki/reason.ts'
+import { download, downloadOptions } from '../certificateFiles.ts'
 import { action, type Cli } from '../cli.ts'
 import * as operations from '../operations/certificate.ts'
 import { fields, several, table, time } from '../table.ts'
 import { define as defineImport } from './certificateImport.ts'
+import { define as defineNext } from './certificateNext.ts'
 import { define as defineExportKey } from './exportKey.ts'
 import { pageOptions, positive } from './paging.ts'
 import { define as defineRenewal, moment } from './renewal.ts'
@@ -44,13 +46,8 @@ export function define(certificate: Command): void {
     named(certificate.command('unhold <id>').description(`make one on hold valid again, as yourself (${what})`)),
     unhold,
   )
-  action(
-    named(certificate.command('download <id>').description('the certificate as PEM'))
-      .option('--chain', 'with its issuers')
-      .option('--der', 'as DER; needs --out')
-      .option('--out <file>', 'write it there'),
-    download,
-  )
+  action(downloadOptions(named(certificate.command('download <id>').description('the certificate as PEM'))), download)
+  defineNext(certificate)
   defineImport(certificate)
   defineExportKey(certificate)
   defineRenewal(certificate)
@@ -118,18 +115,33 @@ function find(cli: Cli, ref: string, authority: string | undefined) {
   return cli.call(operations.show, { ref, ...(authority === undefined ? {} : { authority }) })
 }
 
+/** By its name, whatever the letter case, or its number (RFC 5280 section 5.3.1). Throws Failure('badReason'). */
+function reasonOf(text: string): string {
+  const named = /^\d{1,2}$/.test(text)
+    ? reasonName(Number(text))
+    : Object.keys(reasonCodes).find((name) => name.toLowerCase() === text.toLowerCase())
+  if (named !== undefined) return named
+  const known = Object.entries(reasonCodes).map(([name, code]) => `${code} ${name}`)
+  throw new Failure('badReason', `${text}: the reasons are ${known.join(', ')}`)
+}
+
 interface RevokeOptions extends Named {
   reason?: string
   comment?: string
   compromisedSince?: string
 }
 
-async function revoke(cli: Cli, ref: string, { compromisedSince, ...options }: RevokeOptions): Promise<void> {
+export async function revoke(
+  cli: Cli,
+  ref: string,
+  { compromisedSince, reason: given, ...options }: RevokeOptions,
+): Promise<void> {
+  const reason = given === undefined ? {} : { reason: reasonOf(given) }
   const since = compromisedSince === undefined ? {} : { compromisedSince: moment(compromisedSince) }
-  const asked = await cli.call(operations.revoke, { ref, ...options, ...since })
+  const asked = await cli.call(operations.revoke, { ref, ...options, ...reason, ...since })
   const done =
     asked.status === 'revoked'
-      ? `certificate ${asked.certificate} is ${options.reason === 'certificateHold' ? 'on hold' : 'revoked'}`
+      ? `certificate ${asked.certificate} is ${reason.reason === 'certificateHold' ? 'on hold' : 'revoked'}`
       : `the revocation of certificate ${asked.certificate} is ${asked.status}`
   cli.show(asked, `${done} (request r${asked.id})${asked.reason ? `: ${asked.reason}` : ''}\n`)
   if (asked.status === 'denied') cli.fail()
@@ -141,19 +153,4 @@ async function unhold(cli: Cli, ref: string, { authority }: Named): Promise<void
   const { certificate, request } = released
   const waits = `stays on hold until its authority has lifted that (request r${request}): by its next CRL, or request confirm`
   cli.show(released, `certificate ${certificate} ${request === null ? 'is valid again' : waits}\n`)
-}
-
-interface DownloadOptions extends Named {
-  chain?: true
-  der?: true
-  out?: string
-}
-
-async function download(cli: Cli, id: string, { authority, chain, der, out }: DownloadOptions): Promise<void> {
-  const shown = await find(cli, id, authority)
-  const pem = chain ? shown.pem + shown.chain : shown.pem
-  if (out === undefined) return cli.show({ pem }, pem)
-  const [leaf] = pemDecode(shown.pem)
-  writeFileSync(out, der && leaf ? leaf.der : pem)
-  cli.show({ out }, `${out}\n`)
 }

@@ -3,7 +3,7 @@ import { Failure } from '../../core/failure.ts'
 import { action, type Cli } from '../cli.ts'
 import { readText } from '../inputFile.ts'
 import * as operations from '../operations/request.ts'
-import { confirm } from '../prompt.ts'
+import { ask, confirm } from '../prompt.ts'
 import { describeRequest, type ShownRequest, shortRef } from '../requestText.ts'
 import { several, table, time } from '../table.ts'
 import { pageOptions, positive } from './paging.ts'
@@ -80,7 +80,7 @@ async function list(cli: Cli, { sign, revoke, after, limit, ...filter }: ListOpt
   if (page.next !== undefined) cli.note(`more: --after ${page.next}`)
 }
 
-async function show(cli: Cli, id: string): Promise<void> {
+export async function show(cli: Cli, id: string): Promise<void> {
   const shown = await cli.call(operations.show, { ref: id })
   cli.show(shown, describeRequest(shown))
 }
@@ -93,7 +93,8 @@ interface VoteOptions {
   remember?: string
 }
 
-function voting(request: Command): void {
+/** `read`: what stands for a request where all are of one kind. */
+export function voting(request: Command, read: (id: string) => string = (id) => id): void {
   const approve = request
     .command('approve <id>')
     .description(`vote for a request, as yourself (${ref})`)
@@ -102,19 +103,23 @@ function voting(request: Command): void {
     .option('--remember <time>', 'let the same order pass without asking for so long, like 30d, where the rule allows')
     .option('--override', 'decide at once, against the steps: administrators only, with a reason')
     .option('--reason <text>', 'why')
-  action(approve, async (cli, id: string, { hash, yes, ...input }: VoteOptions) => {
+  action(approve, async (cli, given: string, { hash, yes, ...input }: VoteOptions) => {
+    const id = read(given)
     const seen = await seenHash(cli, id, { hash, yes, verdict: 'approve' })
     voted(cli, id, { verdict: 'approved', ...(await cli.call(operations.approve, { ref: id, hash: seen, ...input })) })
   })
   const deny = request
     .command('deny <id>')
     .description('vote against a request, as yourself: one denial ends it')
-    .requiredOption('--reason <text>', 'why; the requester reads it')
+    .option('--reason <text>', 'why; the requester reads it. On a terminal it is asked for')
     .option('--hash <hash>', 'as for approve')
     .option('--yes', 'as for approve')
     .option('--override', 'as for approve')
-  action(deny, async (cli, id: string, { hash, yes, reason = '', override }: VoteOptions) => {
+  action(deny, async (cli, given: string, { hash, yes, reason: said, override }: VoteOptions) => {
+    const id = read(given)
+    if (said === undefined && !process.stdin.isTTY) throw new Failure('malformed', 'a denial says why: --reason TEXT')
     const seen = await seenHash(cli, id, { hash, yes, verdict: 'deny' })
+    const reason = said ?? (await ask('Why'))
     const input = { ref: id, hash: seen, reason, ...(override ? { override } : {}) }
     voted(cli, id, { verdict: 'denied', ...(await cli.call(operations.deny, input)) })
   })
@@ -174,6 +179,6 @@ function moving(request: Command): void {
   )
 }
 
-function moved(cli: Cli, id: string, { status }: { status: string }): void {
+export function moved(cli: Cli, id: string, { status }: { status: string }): void {
   cli.show({ request: id, status }, `request ${id} is ${status} now\n`)
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { ReviewState } from '../../core/approval.ts'
 import { Failure } from '../../core/failure.ts'
+import type { RevokeStatus, SignStatus } from '../../core/request.ts'
 import { isCertReqMsg } from '../../pki/crmf.ts'
 import { pemDecode, pemEncode } from '../../pki/pem.ts'
 import type { OperationContext } from '../operation.ts'
@@ -18,6 +19,29 @@ export const list = operation({
     limit: page.limit,
   }),
   run: ({ door }, { kind, ...filter }) => listRequests(door.list, kind ? [kind] : ['sign', 'revoke'], filter),
+})
+
+const ended = ['denied', 'expired', 'canceled', 'failed'] as const
+const statuses = {
+  sign: ['draft', 'requested', 'signing', 'signed', ...ended] satisfies SignStatus[],
+  revoke: ['requested', 'revoking', 'revoked', ...ended] satisfies RevokeStatus[],
+}
+
+/** By page number, with who administers the authority, and how long a certificate is asked for. */
+export const search = operation({
+  name: 'request.search',
+  input: z.strictObject({
+    kind: z.enum(['sign', 'revoke']),
+    status: name.optional(),
+    page: z.int().min(1).max(1_000_000).default(1),
+    size: z.int().min(1).max(200).default(50),
+  }),
+  run: ({ door }, { status, ...search }) => {
+    const where = status === undefined ? [] : [{ field: 'status', condition: 'equals', value: status } as const]
+    if (status !== undefined && !statuses[search.kind].some((known) => known === status))
+      throw new Failure('malformed', `${status}: the statuses are ${statuses[search.kind].join(', ')}`)
+    return door.list.searchRequests({ ...search, where })
+  },
 })
 
 export const show = operation({
