@@ -60,7 +60,7 @@ const LONGEST_CRL = 8 * 2 ** 20
 export async function crlOf(door: Door, authority: number, longest = LONGEST_CRL): Promise<string> {
   let text = ''
   for (let shard = 0; ; shard++) {
-    const crl = await door.crl({ authority, shard }).catch(shard === 0 ? undefined : pastLast)
+    const crl = await door.crl({ authority, shard }).catch(shard === 0 ? asNone : pastLast)
     if (!crl) return text
     if (crl.parts.reduce((sum, { length }) => sum + length, text.length) > longest)
       throw new Failure(
@@ -69,6 +69,12 @@ export async function crlOf(door: Door, authority: number, longest = LONGEST_CRL
       )
     text += pemEncode('X509 CRL', crl.der)
   }
+}
+
+/** Whoever counts through the numbers learns no names. */
+function asNone(error: unknown): never {
+  if (!(error instanceof Failure) || error.code !== 'unsupported') throw error
+  throw new Failure('notFound', 'this certificate authority has no CRL here', { cause: error })
 }
 
 function pastLast(error: unknown): undefined {

@@ -149,6 +149,16 @@ describe('certificate authorities', () => {
     await expect(crlOf(door, id, 700)).rejects.toMatchObject({ code: 'unsupported' })
   })
 
+  test('that sign elsewhere have no CRL here, and nobody learns their names by their numbers', async () => {
+    const door = await doorOf(it.app, 'admin')
+    const ca = await foreignCa(it.app.world.time.now, { name: 'Secret CA' })
+    const { id } = await door.admin.addManualAuthority({ name: 'secret-project', pem: ca.certificate })
+    const refused = await it.app.call('GET', one(id, '/crl'))
+    expect(refused).toMatchObject({ status: 404, json: { error: 'Not Found' } })
+    expect(refused.text).not.toContain('secret-project')
+    expect((await show(id)).crl).toBe('')
+  })
+
   test('are listed in the order of their numbers', async () => {
     const all = await it.app.result('GET', AUTHORITIES, { by: it.app.reader })
     const ids = all.map((each: { id: number }) => each.id)
