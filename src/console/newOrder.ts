@@ -134,15 +134,21 @@ export async function simulated(visit: Visit, order: Order): Promise<SignDraft> 
   return { ...askedBy(visit, order, order.csr ?? (await thrownAway(order))), refusal: 'throw' }
 }
 
-/** A request whose key nobody keeps: what is simulated needs no more. */
+const pretended = new Map<string, ReturnType<typeof generated>>()
+
+/** A request whose key nobody uses: what is simulated needs no more. One key of each kind serves all, since whoever may look may try as often as he likes. */
 export async function thrownAway({ subject, names, kind }: Pick<Order, 'subject' | 'names' | 'kind'>): Promise<Csr> {
-  const { privateKey } =
-    kind?.algorithm === 'RSA'
-      ? await generate('rsa', { modulusLength: kind.size })
-      : kind?.algorithm === 'Ed25519'
-        ? await generate('ed25519')
-        : await generate('ec', { namedCurve: kind?.algorithm === 'EC' ? kind.curve : 'P-256' })
+  const which = JSON.stringify(kind ?? null)
+  const made = pretended.get(which) ?? generated(kind)
+  pretended.set(which, made)
+  const { privateKey } = await made
   return parseCsr(await writeCsr({ subject, identifiers: names }, signerFor(privateKey)))
+}
+
+function generated(kind: KeyWish | undefined) {
+  if (kind?.algorithm === 'RSA') return generate('rsa', { modulusLength: kind.size })
+  if (kind?.algorithm === 'Ed25519') return generate('ed25519')
+  return generate('ec', { namedCurve: kind?.algorithm === 'EC' ? kind.curve : 'P-256' })
 }
 
 /** The draft and the claim for `sign`. The same form sent twice is one order: its origin says so, where the request came with it. */

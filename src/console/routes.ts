@@ -136,7 +136,9 @@ function failed(host: Host, c: ConsoleContext, error: unknown): Response {
   const failure = error instanceof Failure ? error : new Failure('internal', `its log has it as ${requestId(incoming)}`)
   if (!(error instanceof Failure) || error.code === 'internal')
     host.log.error({ err: error, request: requestId(incoming) }, 'a page failed')
-  if (failure.code === 'unauthenticated' && incoming.method === 'GET') {
+  // What is not asked for by a person stays where it is: the sign-in page is no part of a list.
+  const unasked = incoming.headers['hx-request'] !== undefined
+  if (failure.code === 'unauthenticated' && incoming.method === 'GET' && !unasked) {
     const next = encodeURIComponent(incoming.url ?? '/console')
     return c.redirect(`/console/login?next=${next}`, 303)
   }

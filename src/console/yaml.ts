@@ -18,7 +18,7 @@ export function readYaml(text: string): unknown {
     throw new Failure('malformed', `this has more than ${MARKS} lines and marks`)
   checkTokens([...new Parser().parse(text)])
   try {
-    return parse(text, { maxAliasCount: 0 })
+    return parse(text, { maxAliasCount: 0, logLevel: 'error' })
   } catch (cause) {
     const [line] = (cause instanceof Error ? cause.message : '').split('\n')
     throw new Failure('malformed', `this is no YAML: ${line}`, { cause })

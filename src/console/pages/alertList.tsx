@@ -146,6 +146,7 @@ async function list(visit: Visit): Promise<Shown> {
 
 /** The address of what an alert is about. Throws Failure('notFound'). */
 async function addressOf({ door }: Visit, kind: string, id: number): Promise<string> {
+  if (!Number.isSafeInteger(id)) throw new Failure('notFound', 'an alert is about something with a number')
   switch (kind) {
     case 'sign_request':
       return `/console/orders/${(await door.list.request(id, 'sign')).uuid}`
@@ -165,7 +166,7 @@ async function addressOf({ door }: Visit, kind: string, id: number): Promise<str
     }
     case 'user': {
       const found = (await door.admin.users()).find((user) => user.id === id)
-      if (found) return `/console/people/${encodeURIComponent(found.name)}`
+      if (found) return `/console/people/user/${encodeURIComponent(found.name)}`
       break
     }
   }

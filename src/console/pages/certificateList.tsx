@@ -54,7 +54,7 @@ function columns(now: Date, names: Names): Column<FoundCertificate>[] {
             <a href={`${path}/${row.uuid}`}>{cut(called)}</a>
             {others.length > 0 && (
               <div class="under">
-                <Texts values={others} />
+                <Texts values={others} within={20} />
               </div>
             )}
           </>

@@ -59,7 +59,10 @@ function signColumns(now: Date): Column<FoundRequest>[] {
         </>
       ),
     },
-    { head: 'SAN', cell: ({ names, commonName }) => <Texts values={alternative(names, commonName)} most={2} /> },
+    {
+      head: 'SAN',
+      cell: ({ names, commonName }) => <Texts values={alternative(names, commonName)} most={2} within={20} />,
+    },
     { head: 'Valid for', cell: ({ validity }) => (validity === null ? '' : lifetime(validity)) },
     {
       head: 'Administrator',

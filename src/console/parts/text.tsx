@@ -29,10 +29,18 @@ export function Text({ value, most = 120 }: { value: string; most?: number }) {
   )
 }
 
+interface TextsProps {
+  values: readonly string[]
+  most?: number
+  /** Of a list with a page for each row: no more than these come with it. */
+  within?: number
+}
+
 /** Several of them, the first few and how many more there are. */
-export function Texts({ values, most = 3 }: { values: readonly string[]; most?: number }) {
+export function Texts({ values, most = 3, within = values.length }: TextsProps) {
   if (values.length === 0) return <span class="quiet">none</span>
-  const [first, rest] = [values.slice(0, most), values.slice(most)]
+  const [first, rest] = [values.slice(0, most), values.slice(most, Math.max(most, within))]
+  const unshown = values.length - first.length - rest.length
   return (
     <span class="texts">
       {first.map((value) => (
@@ -42,12 +50,13 @@ export function Texts({ values, most = 3 }: { values: readonly string[]; most?: 
       ))}
       {rest.length > 0 && (
         <details class="cut">
-          <summary>and {rest.length} more</summary>
+          <summary>and {rest.length + unshown} more</summary>
           {rest.map((value) => (
             <span class="one">
               <Text value={value} most={200} />
             </span>
           ))}
+          {unshown > 0 && <span class="one quiet">and {unshown} that its own page shows</span>}
         </details>
       )}
     </span>
