@@ -3,6 +3,8 @@ import { built, type FeatureTopic } from './feature.ts'
 const downloads = 'console-certificates: are the certificate, its chain, and PKCS #7, under a safe name'
 const pfx = 'console-new-keys: is downloaded as a PFX that openssl opens with the password that was shown: %s'
 const noPfx = 'console-new-keys: is not given to who has no export_private_key, nor where it was not made here'
+const pfxJourney = 'journeys: that the server made is a PFX which openssl opens by the password that was shown'
+const journey = 'journeys: by the six digits and a reason: OCSP says so'
 const once = 'pfx: of an order without a request: certificate, chain and key, under a password that is shown once'
 const revoked = 'console-certificates-revoke: takes the code and a reason, and says that the certificate is revoked'
 const wrong = 'console-certificates-revoke: takes a wrong code three times, shows the form again, and then none'
@@ -13,16 +15,23 @@ const bound =
 export const certificateDownloads: FeatureTopic = {
   title: 'Downloading',
   features: [
-    built('PEM Format', 'From the detail: Download Certificate', 'And its chain, DER and PKCS #7.', downloads),
+    built(
+      'PEM Format',
+      'From the detail: Download Certificate',
+      'And its chain, DER and PKCS #7.',
+      downloads,
+      'journeys: by two approvers, seen live by the requester, and served over TLS',
+    ),
     built('PEM Format', 'A file .crt with the certificate alone, in PEM', 'Named after the certificate.', downloads),
     built(
       'PFX / PKCS#12 Format',
       'For certificates of the built-in CA: certificate and key in a file under a password',
       'With the chain. For who has export_private_key; under AES-256 and PBKDF2, which openssl opens.',
       pfx,
+      pfxJourney,
       once,
     ),
-    built('PFX / PKCS#12 Format', 'From the detail: Download PFX', 'Where it can work.', pfx, noPfx),
+    built('PFX / PKCS#12 Format', 'From the detail: Download PFX', 'Where it can work.', pfxJourney, pfx, noPfx),
     built(
       'PFX / PKCS#12 Format',
       'A random password is shown, to copy before going on; it is not stored and shown never again',
@@ -50,14 +59,16 @@ export const certificateRevocation: FeatureTopic = {
       'Marks it as no longer trusted, and records that; how CRL and OCSP learn of it is the CA’s matter',
       'CRL and OCSP of our own authorities say so from that moment.',
       revoked,
+      journey,
       'approval-walk: goes from SCEP over two approvers, a delegation and an escalation to CRL and OCSP',
     ),
-    built('Revoking a Certificate', 'From the detail: Revoke Certificate', 'For who may.', revoked),
+    built('Revoking a Certificate', 'From the detail: Revoke Certificate', 'For who may.', revoked, journey),
     built(
       'Revoking a Certificate',
       'A random code of six digits is shown, to be typed',
       'Made and checked by the server: for one session and one certificate, once, for five minutes, three tries.',
       revoked,
+      journey,
       code,
       wrong,
       bound,
@@ -69,12 +80,14 @@ export const certificateRevocation: FeatureTopic = {
       'Where the rules of the profile ask nobody; else it waits for people.',
       revoked,
       'console-certificates-revoke: waits for people where a rule says so',
+      'journeys: with approval: it waits, somebody else approves, OCSP says so',
     ),
     built(
       'Revoking a Certificate',
       'It is permanent: nothing lifts it',
       'But a hold, which is a reason of its own.',
       'console-certificates-revoke: is the one state that is lifted',
+      'journeys: a hold is lifted',
     ),
     ...['keyCompromise', 'cACompromise', 'affiliationChanged', 'superseded', 'cessationOfOperation', 'unspecified'].map(
       (reason) =>

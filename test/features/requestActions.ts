@@ -5,6 +5,7 @@ const shown = 'console-requests: shows what is asked beside what is allowed and 
 const approved = 'console-requests: is approved by what was shown, and tells how it went on'
 const refused = 'console-requests: is denied with a reason that whoever asked reads'
 const revocation = 'console-requests: shows its certificate and reason, and is approved'
+const journey = 'journeys: by two approvers, seen live by the requester, and served over TLS'
 const withdrawn = 'console-requests: takes comments and a cancellation of who asked'
 const again = 'console-requests-list: is given up and tried again by hand'
 const revocationAgain = 'console-revocation-deeds: is tried again by who manages the profile'
@@ -32,6 +33,7 @@ export const approvingSigns: FeatureTopic = {
       'Open the tab, click a pending request and review its details',
       'The page and REST have what is asked, what was noticed, who may decide, and a hash of it all.',
       shown,
+      journey,
       decided,
       'lists: to sign, in full, by number and by uuid',
     ),
@@ -41,6 +43,9 @@ export const approvingSigns: FeatureTopic = {
       'A vote, that names the hash of what was looked at. A denial needs a reason. Who asked does not vote.',
       approved,
       refused,
+      journey,
+      'journeys: denied: the requester reads why',
+      'journeys: not by whoever asked: he sees no button to approve',
       decided,
       denied,
       'ra-requests: a vote of who asked, also as an override, and of who is no approver',
@@ -119,6 +124,7 @@ export const approvingRevocations: FeatureTopic = {
       'Click Approve or Deny',
       'A vote, as for orders.',
       revocation,
+      'journeys: with approval: it waits, somebody else approves, OCSP says so',
       revoked,
       asWas,
       'approval-vote: a revocation that a user asked for is not approved by him',

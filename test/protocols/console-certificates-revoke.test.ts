@@ -27,7 +27,10 @@ describe('revoking', () => {
     for (const reason of [
       'Key compromise',
       'CA compromise',
+      'Affiliation changed',
       'Superseded',
+      'Cessation of operation',
+      'Unspecified',
       'Certificate hold',
       'Privilege withdrawn',
       'AA compromise',

@@ -6,7 +6,7 @@ import { documents } from '../features/documents.ts'
 import { built, inPart, missing, stateOf } from '../features/feature.ts'
 import { featuresPage, PAGE } from '../features/page.ts'
 
-const written = ['unit', 'core', 'protocols', 'flows'].flatMap((project) => writtenTests(`test/${project}`))
+const written = ['unit', 'core', 'protocols', 'flows', 'browser'].flatMap((project) => writtenTests(`test/${project}`))
 const features = documents.flatMap(({ topics }) => topics.flatMap((topic) => topic.features))
 
 describe('the page of features', () => {
