@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { root } from '../helpers/bundle.ts'
 import { type Case, casesOf, findThings, forgotten } from './consolePages.ts'
@@ -19,6 +20,8 @@ const { values: flags } = parseArgs({
     entry: { type: 'string', default: join(root, 'dist/main.js') },
     postgres: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
+    /** Filled once and kept, and used again when it is there. */
+    folder: { type: 'string' },
     /** By name, a regular expression. */
     only: { type: 'string', default: '' },
   },
@@ -79,7 +82,19 @@ function table(lines: Line[]): string {
   return [...head, ...rows].map((row) => `| ${row} |\n`).join('')
 }
 
+/** What the server does by itself after a start, such as counting, is no cost of a page. */
+async function quiet({ pid }: ConsoleServer): Promise<void> {
+  for (const until = Date.now() + 300_000; Date.now() < until; ) {
+    const before = usageOf(pid)
+    await delay(3_000)
+    const after = usageOf(pid)
+    if (after.user + after.system - before.user - before.system < 200) return
+  }
+  throw new Error('the server has not come to rest in five minutes')
+}
+
 async function run(server: ConsoleServer): Promise<void> {
+  await quiet(server)
   const visitor = consoleVisitor(server.port, server.ca)
   const visits = [await firstVisit(visitor, '/console/login')]
   const { status } = await visitor.post('/console/login', '/console/login', {
@@ -117,12 +132,12 @@ async function run(server: ConsoleServer): Promise<void> {
   }
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'countersign-console-'))
+const folder = flags.folder ?? mkdtempSync(join(tmpdir(), 'countersign-console-'))
 const cluster = flags.postgres ? await startBenchCluster() : undefined
 let server: ConsoleServer | undefined
 try {
   const work = join(folder, 'server')
-  mkdirSync(work)
+  mkdirSync(work, { recursive: true })
   const { entry } = flags
   const size = { certificates: Number(flags.certificates), requests: Number(flags.requests) }
   server = await startConsoleServer({ folder: work, entry, ...size, databaseUrl: cluster?.url })
@@ -131,5 +146,5 @@ try {
 } finally {
   await server?.stop()
   await cluster?.stop()
-  rmSync(folder, { recursive: true, force: true })
+  if (flags.folder === undefined) rmSync(folder, { recursive: true, force: true })
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { dirname, join } from 'node:path'
 import { freePorts } from '../helpers/ports.ts'
@@ -46,9 +46,13 @@ const profiles = [
   { name: 'devices', protocols: { acme: {}, scep: {} }, rules: {} },
 ]
 
-/** Started to be set up and to take some orders, filled while it is down, and started again. */
+/** What a filled folder is used again with. */
+type Known = Pick<ConsoleServer, 'password' | 'waiting' | 'issued'>
+
+/** Started to be set up and to take some orders, filled while it is down, and started again. A folder that was filled before is taken as it is. */
 export async function startConsoleServer(options: Options): Promise<ConsoleServer> {
   const { folder, entry, databaseUrl } = options
+  const notes = join(folder, 'known.json')
   const data = join(folder, 'data')
   const [port = 0, mtls = 0, http = 0] = await freePorts(3)
   const env = {
@@ -66,6 +70,25 @@ export async function startConsoleServer(options: Options): Promise<ConsoleServe
       env,
       ready: async () => (await ask(http, '/readyz')).status === 200,
     })
+  if (!existsSync(notes)) writeFileSync(notes, JSON.stringify(await prepare(options, { start, env, port })))
+  const known = JSON.parse(readFileSync(notes, 'utf8')) as Known
+  const { pid, stop } = await start()
+  const pause = async () => {
+    const { text } = await ask(http, '/metrics')
+    return Number(/^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(text)?.[1]) * 1000
+  }
+  return { ...known, pid, port, ca: readFileSync(join(data, 'root.pem'), 'utf8'), pause, stop }
+}
+
+interface Around {
+  start(): ReturnType<typeof launch>
+  env: Record<string, string>
+  port: number
+}
+
+async function prepare(options: Options, { start, env, port }: Around): Promise<Known> {
+  const { folder, entry, databaseUrl } = options
+  const data = join(folder, 'data')
   const first = await start()
   const cli = (args: string[], input?: string, token?: string) =>
     succeed(process.execPath, [join(dirname(entry), 'cli.js'), ...args], {
@@ -91,12 +114,7 @@ export async function startConsoleServer(options: Options): Promise<ConsoleServe
   const fill = { ...options, url, secret: randomBytes(32), prepared: true }
   await (databaseUrl === undefined ? fillSqlite(fill) : fillPostgres(fill))
   await fillAudit(url, options.certificates)
-  const { pid, stop } = await start()
-  const pause = async () => {
-    const { text } = await ask(http, '/metrics')
-    return Number(/^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(text)?.[1]) * 1000
-  }
-  return { ...ordered, pid, port, ca, password, pause, stop }
+  return { ...ordered, password }
 }
 
 type Cli = (args: string[], input?: string) => Promise<string>
