@@ -9,7 +9,7 @@ import { pemDecode, pemEncode } from '../../src/pki/pem.ts'
 import type { Call } from './operation.ts'
 import { profileFor, requireManage } from './profileChoice.ts'
 import { insertRow, nextRound, numberRow, originOf } from './requestRow.ts'
-import type { Current } from './requestState.ts'
+import { ANEW, type Current } from './requestState.ts'
 
 /** The one request in a text. Throws Failure('malformed' | 'badCsr') in the contract's words. */
 function readCsr(text: string): Csr {
@@ -63,7 +63,7 @@ export async function order(call: Call<{ csr: string }>): Promise<number> {
 /**
  * The same once more, over that profile: whoever asked first asks, so that whoever calls, who needs manage, may decide on it. What waits is
  * withdrawn before.
- * Throws what Door.sign throws, and then nothing has changed.
+ * Throws what Door.sign throws; until there is a new order, the request stays Outstanding.
  */
 export async function orderAgain(
   call: Pick<Call, 'host' | 'door' | 'caller'>,
@@ -79,12 +79,12 @@ export async function orderAgain(
   const draft = orderOf({ door: asker }, profile, readKeptCsr(request.csr))
   refuseRefused(await asker.simulate(draft).catch(asNoAsker), profile)
   if (request.status === 'requested' || request.status === 'signing')
-    await door.approvals.cancel('sign', request.id, why)
+    await door.approvals.cancel('sign', request.id, `${ANEW}${why}`)
   const origin = originOf({ ref: row.ref, round: row.round + 1 })
   const made = await asker.sign({ ...draft, origin }, (db) => nextRound(db, row))
   if (made.repeat) throw new Failure('conflict', 'somebody else has ordered it anew meanwhile: look at it again')
   // The order is that of whoever asked first; this says who has made it anew.
-  await door.approvals.comment('sign', made.request.id, `ordered anew over Notary: ${why}`)
+  await door.approvals.comment('sign', made.request.id, `${ANEW}${why}`)
   return made.request
 }
 

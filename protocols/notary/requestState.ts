@@ -10,6 +10,9 @@ import { REQUESTOR } from './role.ts'
 
 export type Status = 'Outstanding' | 'Active' | 'Rejected' | 'Revoked'
 
+/** How the reason begins for which an order is withdrawn that is made anew at once: should the server stop in between, somebody signs it again. */
+export const ANEW = 'ordered anew over Notary: '
+
 /** A certificate request with what became of it. */
 export interface Current {
   row: RequestRow
@@ -30,7 +33,7 @@ export async function currentOf(door: Door, row: RequestRow): Promise<Current | 
   return { row, request, status: statusOf(request, certificate), ...(certificate ? { certificate } : {}) }
 }
 
-function statusOf({ status }: SignRequest, certificate: Certificate | undefined): Status {
+function statusOf({ status, reason }: SignRequest, certificate: Certificate | undefined): Status {
   switch (status) {
     case 'draft':
     case 'requested':
@@ -39,9 +42,10 @@ function statusOf({ status }: SignRequest, certificate: Certificate | undefined)
       return 'Outstanding'
     case 'signed':
       return statusOfCertificate(certificate)
+    case 'canceled':
+      return reason?.startsWith(ANEW) ? 'Outstanding' : 'Rejected'
     case 'denied':
     case 'expired':
-    case 'canceled':
       return 'Rejected'
   }
 }

@@ -102,6 +102,26 @@ describe('signing', () => {
     expect((await show(id)).status).toBe('Outstanding')
   })
 
+  test('the server stopped after it had withdrawn an order to make it anew: Outstanding, and signed by asking again', async () => {
+    const id = await it.app.request('stopped.test')
+    const { id: authority } = await it.app.result('POST', AUTHORITIES, {
+      by: it.app.manager,
+      body: { self_signed: true, common_name: 'Stopped CA' },
+    })
+    const door = await doorOf(it.app, 'manager@notary.test')
+    await door.approvals.cancel('sign', id, 'ordered anew over Notary: to be signed by stopped-ca')
+    expect((await show(id)).status).toBe('Outstanding')
+    const signed = await sign(id, it.app.manager, authority)
+    expect(signed.status, signed.text).toBe(202)
+    expect(await show(id)).toMatchObject({ id, status: 'Active' })
+  })
+
+  test('an order that was withdrawn elsewhere is Rejected', async () => {
+    const id = await it.app.request('withdrawn.test')
+    await (await doorOf(it.app, 'manager@notary.test')).approvals.cancel('sign', id, 'not wanted any more')
+    expect(await show(id)).toMatchObject({ status: 'Rejected', reason: 'not wanted any more' })
+  })
+
   test('by an authority without a profile that serves Notary says what to do', async () => {
     const [root] = (await it.app.result('GET', AUTHORITIES, { by: it.app.admin })).filter(
       ({ name }: { name: string }) => name === 'root',
