@@ -74,20 +74,49 @@
     })
   })
 
-  // What others do shows at once: parts that say data-live are asked for anew, unless somebody is in the middle of them.
-  if (document.querySelector('[data-live]') && window.EventSource) {
-    const source = new EventSource('/console/live')
-    source.addEventListener('changed', () =>
-      each('[data-live]', (part) => {
-        if (part.contains(document.activeElement)) return
-        if (part.querySelector('input[type=checkbox]:checked, details[open]')) return
-        htmx.ajax('GET', location.pathname + location.search, {
-          target: part,
-          select: `#${part.id}`,
-          swap: 'outerHTML',
-        })
-      }),
-    )
-    addEventListener('pagehide', () => source.close())
+  // What others do shows at once: parts that say data-live are asked for anew, when nobody is in the middle of them.
+  let missed = false
+  const isBusy = (part) =>
+    document.hidden ||
+    part.contains(document.activeElement) ||
+    part.querySelector('input[type=checkbox]:checked, details[open]')
+  const renew = () => {
+    missed = false
+    each('[data-live]', (part) => {
+      if (isBusy(part)) {
+        missed = true
+        return
+      }
+      htmx.ajax('GET', location.pathname + location.search, {
+        target: part,
+        select: `#${part.id}`,
+        swap: 'outerHTML',
+      })
+    })
+  }
+  // Where the focus goes to is known a moment after it has left.
+  const catchUp = () => setTimeout(() => missed && renew())
+
+  // One connection for all windows of the browser: it opens six to a server, and pages need them.
+  const follow = () =>
+    new Promise((end) => {
+      const source = new EventSource('/console/live')
+      source.addEventListener('changed', () => {
+        others.postMessage('changed')
+        renew()
+      })
+      source.addEventListener('error', () => source.readyState === EventSource.CLOSED && end())
+      addEventListener('pagehide', () => {
+        source.close()
+        end()
+      })
+    })
+  const others = new BroadcastChannel('console-live')
+  if (document.querySelector('[data-live]')) {
+    others.addEventListener('message', renew)
+    navigator.locks.request('console-live', follow)
+    for (const event of ['focusout', 'change', 'visibilitychange']) document.addEventListener(event, catchUp)
+    // It does not bubble.
+    document.addEventListener('toggle', catchUp, true)
   }
 })()
