@@ -46,13 +46,13 @@ export function liveUpdates(host: Host, signedIn: SignedIn) {
       const say = (text: string) => controller.enqueue(new TextEncoder().encode(text))
       try {
         say('retry: 5000\n\n')
-        for (let seen = await look(); !stop.signal.aborted && Date.now() < ends; ) {
+        for (let { seen } = await look(); !stop.signal.aborted && Date.now() < ends; ) {
           await wait(stop.signal)
           if (!(await signedIn(incoming))) break
           const now = await look(seen)
-          if (now !== seen) say('event: changed\ndata: -\n\n')
+          if (now.changed) say('event: changed\ndata: -\n\n')
           else say(':\n\n')
-          seen = now
+          seen = now.seen
         }
       } catch (error) {
         if (!stop.signal.aborted) host.log.warn({ err: error }, 'live updates ended')

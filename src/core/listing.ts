@@ -5,6 +5,7 @@ import type { AuditFilter, AuditRow } from './auditList.ts'
 import type { CertificateRecord } from './certificateRecord.ts'
 import type { CsvDraft } from './exportRows.ts'
 import type { HistoryEvent } from './history.ts'
+import type { Latest } from './latestEvent.ts'
 import type { Finding, RequestRef } from './request.ts'
 import type { RequesterKind } from './requester.ts'
 import type { Action } from './rule.ts'
@@ -116,8 +117,8 @@ export interface Listing extends Searches {
    * learn who decided. Throws notFound.
    */
   history(ref: RequestRef): Promise<HistoryEvent[]>
-  /** The number of the newest audit event after `seen` that the requester may know of, else `seen`; without `seen` where to begin. */
-  latest(seen?: number): Promise<number>
+  /** Whether the audit trail has an event after `seen` that the requester may know of, and what to ask with next; without `seen` where to begin. */
+  latest(seen?: number): Promise<Latest>
   /**
    * A list as the text of a CSV file (RFC 4180, UTF-8), a heading first, then the newest rows first, in parts of up to 500 lines: all that a search finds, of which it
    * goes on from id to id. Throws as a search before the first part; malformed for regular expressions.

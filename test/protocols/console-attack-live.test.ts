@@ -25,10 +25,12 @@ describe('live updates', () => {
   it('tell nothing of other organizations', async () => {
     const { app } = world
     const latest = (person: typeof app.operator, seen?: number) => doorFor(app, person).list.latest(seen)
-    const seen = await latest(app.stranger)
+    const { seen } = await latest(app.stranger)
     await issued(app, ['news.test'])
-    expect(await latest(app.stranger, seen)).toBe(seen)
-    expect(await latest(app.operator, seen)).toBeGreaterThan(seen)
+    expect(await latest(app.stranger, seen)).toMatchObject({ changed: false })
+    const mine = await latest(app.operator, seen)
+    expect(mine).toMatchObject({ changed: true })
+    expect(mine.seen).toBeGreaterThan(seen)
   })
 
   it('and all that a page asks for by itself keep no session from ending', async () => {
