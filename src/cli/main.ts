@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError, Option } from 'commander'
 import { Failure } from '../core/failure.ts'
-import { nouns } from './nouns.ts'
+import { defineNoun, nouns } from './nouns.ts'
 import { formOf, forms, renderedFailure } from './output.ts'
 import { exitCode } from './wireFailure.ts'
 
@@ -29,7 +29,7 @@ await runProgram(process.argv.slice(2))
 async function runProgram(argv: string[]): Promise<void> {
   try {
     for (const command of program.commands) {
-      if (argv.includes(command.name())) (await nouns[command.name()]?.load())?.define(command)
+      if (argv.includes(command.name())) await defineNoun(command)
     }
     await program.parseAsync(argv, { from: 'user' })
   } catch (error) {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { examples } from './examples.ts'
 
 export interface Noun {
   about: string
@@ -6,6 +7,32 @@ export interface Noun {
 }
 
 /** Each is loaded when it is named: the help of all costs no more than this file. */
+/** Gives a noun its verbs, and each verb's help its examples. */
+export async function defineNoun(command: Command): Promise<void> {
+  ;(await nouns[command.name()]?.load())?.define(command)
+  for (const { path, verb } of verbsOf(command)) {
+    const lines = examples[path]?.map((line) => `  countersign ${line}\n`) ?? []
+    if (lines.length > 0) verb.addHelpText('after', `\nExamples:\n${lines.join('')}`)
+  }
+}
+
+/** What can be run of a noun, by all its words. */
+export function verbsOf(command: Command, above: readonly string[] = []): { path: string; verb: Command }[] {
+  const words = [...above, command.name()]
+  if (command.commands.length === 0) return [{ path: words.join(' '), verb: command }]
+  return command.commands.flatMap((sub) => verbsOf(sub, words))
+}
+
+/** Every verb of the program, for what tells of all. */
+export async function defineAll(program: Command): Promise<Command> {
+  for (const command of program.commands) {
+    // One that is named is defined by now.
+    if (command.commands.length > 0 || command.options.length > 0 || command.registeredArguments.length > 0) continue
+    await defineNoun(command)
+  }
+  return program
+}
+
 export const nouns: Record<string, Noun> = {
   login: { about: 'log in to a server: later commands go there', load: () => import('./commands/login.ts') },
   logout: { about: 'end that, and the token that it made', load: () => import('./commands/logout.ts') },
@@ -44,6 +71,9 @@ export const nouns: Record<string, Noun> = {
   kek: { about: 'secret keys to which private keys are encrypted', load: () => import('./commands/kek.ts') },
   cmc: { about: 'shared secrets of CMC clients', load: () => import('./commands/cmc.ts') },
   token: { about: 'what lets a program speak for a user', load: () => import('./commands/token.ts') },
+  webhook: { about: 'who is told elsewhere of what happens', load: () => import('./commands/webhook.ts') },
+  completion: { about: 'a script that completes words in a shell', load: () => import('./commands/completion.ts') },
+  man: { about: 'the manual page: countersign man | man -l -', load: () => import('./commands/man.ts') },
   audit: { about: 'the audit trail', load: () => import('./commands/audit.ts') },
   alert: { about: 'what a person should look at', load: () => import('./commands/alert.ts') },
   doctor: { about: 'look at everything that the installation stands on', load: () => import('./commands/doctor.ts') },

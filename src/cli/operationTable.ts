@@ -24,6 +24,7 @@ import * as rollover from './operations/rollover.ts'
 import * as standingApproval from './operations/standingApproval.ts'
 import * as token from './operations/token.ts'
 import * as user from './operations/user.ts'
+import * as webhook from './operations/webhook.ts'
 
 const nouns: Record<string, Operation>[] = [
   alert,
@@ -51,6 +52,7 @@ const nouns: Record<string, Operation>[] = [
   standingApproval,
   token,
   user,
+  webhook,
 ].map((noun) => ({ ...noun }))
 
 /** Every operation by the name that its URL ends with. */

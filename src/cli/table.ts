@@ -1,3 +1,4 @@
+import { coloured } from './colour.ts'
 import { visible } from './visible.ts'
 
 export type Cell = string | number | boolean | null | undefined
@@ -11,7 +12,7 @@ export function table(headings: string[], rows: Cell[][]): string {
     .map(
       (line) =>
         `${line
-          .map((text, column) => padded(text, widths[column] ?? 0))
+          .map((text, column) => painted(headings[column], padded(text, widths[column] ?? 0)))
           .join('  ')
           .trimEnd()}\n`,
     )
@@ -28,7 +29,8 @@ export function fields(entries: [string, Cell | string[]][]): string {
   return shown
     .map(([label, value]) => {
       const lines = Array.isArray(value) ? value.map(visible) : [cellText(value)]
-      return `${label.padEnd(widest)}  ${lines.join(`\n${' '.repeat(widest + 2)}`)}\n`
+      const shown = label === 'Status' ? lines.map(coloured) : lines
+      return `${label.padEnd(widest)}  ${shown.join(`\n${' '.repeat(widest + 2)}`)}\n`
     })
     .join('')
 }
@@ -38,6 +40,8 @@ function cellText(value: Cell): string {
   if (typeof value === 'boolean') return value ? 'yes' : 'no'
   return visible(String(value))
 }
+
+const painted = (heading: string | undefined, text: string) => (heading === 'status' ? coloured(text) : text)
 
 const width = (text: string): number => [...text].length
 

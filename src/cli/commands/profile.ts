@@ -8,6 +8,7 @@ import type { Input, Wire } from '../operation.ts'
 import * as operations from '../operations/profile.ts'
 import { fields, table } from '../table.ts'
 import { visible } from '../visible.ts'
+import { define as defineSimulate } from './simulate.ts'
 
 /** What clients may get, over which protocols, under which rules. */
 export function define(profile: Command): void {
@@ -30,6 +31,7 @@ export function define(profile: Command): void {
       .option('-f, --file <file>', 'YAML or JSON: issue, renew, rekey, revoke, export, each a list of rules'),
     rules,
   )
+  defineSimulate(profile)
   action(profile.command('export <name>').description('a profile as YAML that "profile set" takes'), exported)
 }
 
