@@ -59,8 +59,9 @@ describe('hostile clients', () => {
       const by = path === '/login' || path.endsWith('me/change_password') ? it.app.manager : it.app.admin
       await fc.assert(
         fc.asyncProperty(body, async (body) => {
-          const { status } = await it.app.call(method, target, { by, body })
-          expect(status).toBeLessThan(500)
+          const { status, text } = await it.app.call(method, target, { by, body })
+          // The contract's own word for who asks for a signature over ACME.
+          if (!(status === 503 && text.includes('ACME is not configured'))) expect(status).toBeLessThan(500)
         }),
         { numRuns: 40 },
       )
