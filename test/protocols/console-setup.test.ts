@@ -48,9 +48,9 @@ describe('RA profiles', () => {
       subject: 'CN=www.example.test',
     }
     const passes = await app.post('/console/profiles/rest/try', asked)
-    expect(passes.text).toContain('“nobody looks” lets it pass')
-    expect(passes.text).toContain('dns:www.example.test')
-    expect(passes.text).toContain('ip:192.0.2.9')
+    expect(passes.text).toContain('It would be issued at once. The rule nobody looks decides')
+    expect(passes.text).toContain('www.example.test')
+    expect(passes.text).toContain('192.0.2.9')
     const before = (await doorOf(app, app.admin).list.requests({ kind: 'sign' })).rows.length
     await app.post('/console/profiles/rest/try', asked)
     expect((await doorOf(app, app.admin).list.requests({ kind: 'sign' })).rows.length).toBe(before)

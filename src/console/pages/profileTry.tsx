@@ -10,13 +10,11 @@ import { parseNameText } from '../../pki/nameText.ts'
 import { signerFor } from '../../pki/signer.ts'
 import { parseNames } from '../names.ts'
 import { action, page, type Shown, type Visit } from '../page.ts'
-import { Badge } from '../parts/badge.tsx'
 import { Check, Field, PostForm, Select } from '../parts/form.tsx'
-import { Note, Panel } from '../parts/panel.tsx'
-import { Facts } from '../parts/table.tsx'
-import { Moment, Text, Texts } from '../parts/text.tsx'
+import { Panel } from '../parts/panel.tsx'
 import { actionName, protocolName } from '../parts/words.ts'
 import { reading } from '../pasted.ts'
+import { Foreseen } from './newOutcome.tsx'
 import { findProfile, ProfileHead, ProfileTrouble, profilePath } from './profile.tsx'
 
 const actions = ['issue', 'renew', 'rekey'] as const
@@ -34,7 +32,7 @@ async function tryPage(visit: Visit, more: { made?: Simulation; failure?: Failur
       <ProfileTrouble failure={more.failure} />
       <div class="columns">
         <TryForm visit={visit} profile={profile} />
-        {more.made && <SimulationPanel made={more.made} />}
+        {more.made && <Foreseen simulation={more.made} />}
       </div>
     </>
   )
@@ -101,70 +99,6 @@ function TryForm({ visit, profile }: { visit: Visit; profile: ProfileRecord }) {
         </button>
       </PostForm>
     </Panel>
-  )
-}
-
-/** What would become of an order. */
-export function SimulationPanel({ made }: { made: Simulation }) {
-  const { certificate, decision, refused, findings } = made
-  return (
-    <Panel title="What would become of it">
-      {refused.map(({ policy, detail }) => (
-        <Note tone="bad">
-          Policy <code>{policy}</code> refuses: <Text value={detail} most={400} />
-        </Note>
-      ))}
-      {decision && (
-        <Note tone={decision.outcome === 'auto' ? 'good' : decision.outcome === 'deny' ? 'bad' : 'warn'}>
-          <DecisionText decision={decision} />
-        </Note>
-      )}
-      {findings.map(({ by, check, detail }) => (
-        <Note tone="warn">
-          <Badge status="warn" label={`${by}: ${check}`} /> <Text value={detail} most={400} />
-        </Note>
-      ))}
-      {certificate && (
-        <Facts
-          rows={[
-            ['Subject', <Text value={certificate.subject || 'none'} />],
-            [
-              'Names',
-              <Texts values={certificate.identifiers.map(({ type, value }) => `${type}:${value}`)} most={10} />,
-            ],
-            ['Kind', certificate.type],
-            ['From', <Moment at={certificate.notBefore} />],
-            ['Until', <Moment at={certificate.notAfter} />],
-            ['Key usage', certificate.keyUsage.join(', ')],
-            ['Extended key usage', certificate.extendedKeyUsage.join(', ')],
-          ]}
-        />
-      )}
-    </Panel>
-  )
-}
-
-function DecisionText({ decision }: { decision: NonNullable<Simulation['decision']> }) {
-  const rule = decision.rule === '' ? 'No rule fits' : `The rule “${decision.rule}”`
-  if (decision.outcome === 'auto')
-    return <Text value={`${rule} lets it pass: the certificate is issued at once.`} most={300} />
-  if (decision.outcome === 'deny') return <Text value={`${rule} denies it: ${decision.message ?? ''}`} most={600} />
-  return (
-    <>
-      <p>
-        <Text value={`${rule}: people are asked.`} most={300} />
-      </p>
-      <ol>
-        {decision.steps.map(({ quorum, mayApprove }) => (
-          <li>
-            {quorum} of <Texts values={mayApprove} most={8} />
-            {mayApprove.length < quorum && (
-              <strong> There are not enough people: it would wait until it expires.</strong>
-            )}
-          </li>
-        ))}
-      </ol>
-    </>
   )
 }
 
