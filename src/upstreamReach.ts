@@ -7,10 +7,11 @@ import { parseIp } from './pki/identifier.ts'
 /** Upstream CAs are asked within these networks alone (the notation of http/networks.ts): whoever may add one makes this server call it. */
 export function upstreamReach(setting: string): AcmeReach {
   const networks = parseNetworkPolicy(setting)
-  const refusal = (address: string): Error | undefined => {
+  /** `asked`: what was named. Where that leads to is not told: a name can be looked up here that who asks cannot look up. */
+  const refusal = (address: string, asked = address): Error | undefined => {
     const ip = parseIp(address)
     const kind = ip ? networks.refusal(ip) : 'unknown'
-    return kind && new Error(`${address} is outside the networks that upstream CAs may be in (${kind})`)
+    return kind && new Error(`${asked} is outside the networks that upstream CAs may be in (${kind})`)
   }
   return {
     refusal: (host) => {
@@ -20,7 +21,8 @@ export function upstreamReach(setting: string): AcmeReach {
     // What was checked is what is connected to; one address that may not be reached refuses the name.
     lookup: (hostname, options, callback) => {
       lookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[] = []) => {
-        const refused = error ?? addresses.map(({ address }) => refusal(address)).find((one) => one !== undefined)
+        const refused =
+          error ?? addresses.map(({ address }) => refusal(address, hostname)).find((one) => one !== undefined)
         const [first] = addresses
         if (refused || !first) return callback(refused ?? new Error(`${hostname} has no address`), '', 0)
         // The types know only the answer with one address.

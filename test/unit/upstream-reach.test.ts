@@ -39,6 +39,12 @@ describe('an upstream CA', () => {
     expect(asked).toBe(before)
   })
 
+  it('does not tell to which address a name leads', async () => {
+    const told = await get('localhost', 'public').catch((error: Error & { detail?: string }) => error)
+    expect(told).toMatchObject({ detail: expect.stringContaining('localhost is outside the networks') })
+    expect(JSON.stringify(told)).not.toMatch(/127\.0\.0\.1|::1/)
+  })
+
   it.each([
     ['127.0.0.1', 'loopback'],
     ['127.0.0.1', '127.0.0.0/8'],
