@@ -62,7 +62,7 @@ const signColumns: Columns = [
     statusText(row.status),
     row.authority,
     several(row.names),
-    row.validity === null ? null : lengthText(row.validity),
+    row.validity === null ? null : roughly(row.validity),
     row.administrator,
     row.requester,
     time(row.createdAt),
@@ -81,6 +81,11 @@ const revokeColumns: Columns = [
     time(row.createdAt),
   ],
 ]
+
+/** To the whole day where it is days: what was asked for to the second says nothing more. */
+const roughly = (validity: number): string =>
+  lengthText(validity >= day ? Math.round(validity / day) * day : Math.round(validity / 1000) * 1000)
+const day = 86_400_000
 
 /** Requested, Signing, Signed … */
 const statusText = (status: string): string => status.charAt(0).toUpperCase() + status.slice(1)

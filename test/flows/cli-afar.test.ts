@@ -2,7 +2,10 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { rendered } from '../../src/cli/output.ts'
 import { callRest } from '../../src/cli/remote/rest.ts'
+import { isVisible } from '../../src/cli/visible.ts'
 import { type CliInstallation, startInstallation } from '../helpers/installation.ts'
 import { type RemoteCli, remoteCli } from '../helpers/remoteCli.ts'
 
@@ -76,6 +79,70 @@ describe('verbs against a server', () => {
     expect(shown).toMatchObject({ code: 0, stdout: expect.stringContaining('+ groups night shift (default)') })
     expect(await cli.run(['apply', '-f', file, '--yes'], { env: env() })).toMatchObject({ code: 0 })
     expect((await cli.run(['group', 'ls'], { env: env() })).stdout).toContain('night shift')
+  })
+})
+
+describe('answers', () => {
+  const env = () => ({
+    COUNTERSIGN_URL: at.server.baseUrl,
+    COUNTERSIGN_CA: at.server.rootPem,
+    COUNTERSIGN_TOKEN: admin,
+  })
+  test('and failures are tables, JSON or YAML', async () => {
+    const all = await cli.json<{ name: string }[]>(['authority', 'ls'], { env: env() })
+    const yaml = await cli.run(['authority', 'ls', '--output', 'yaml'], { env: env() })
+    expect(parse(yaml.stdout)).toEqual(all)
+    const failed = await cli.run(['authority', 'show', 'none', '--output', 'yaml'], { env: env() })
+    expect({ ...failed, stderr: parse(failed.stderr) }).toMatchObject({
+      code: 3,
+      stderr: { error: { code: 'notFound' } },
+    })
+    expect(await cli.run(['authority', 'ls', '--output', 'xml'], { env: env() })).toMatchObject({ code: 2 })
+  })
+  test('in YAML hide nothing', async () => {
+    const hidden = 'tab\there, back\u202ewards \u001b[31m'
+    const values = [hidden, 'plain', 'two\nlines', '\u0007: x', '- y']
+    const text = rendered('yaml', values, '')
+    expect(text.replace(/[\n\t]/g, '')).toSatisfy(isVisible)
+    expect(parse(text)).toEqual(values)
+  })
+  test('have colours at a terminal alone, and none with NO_COLOR', async () => {
+    const id = await at.order('default', 'coloured.test')
+    expect(id).toBeGreaterThan(0)
+    const words = ['certificate', 'ls', '--search', 'coloured.test']
+    const issued = '\u001b[32missued'
+    expect((await cli.terminal(words, [], env())).shown).toContain(issued)
+    expect((await cli.terminal(words, [], { ...env(), NO_COLOR: '1' })).shown).not.toContain('\u001b[')
+    expect((await cli.run(words, { env: env() })).stdout).not.toContain('\u001b')
+  })
+  test('of the audit trail are found by who and what', async () => {
+    await cli.json(['group', 'create', 'auditors'], { env: env() })
+    const { stdout } = await cli.run(['audit', 'ls', '--actor', 'admin', '--since', '-1h'], { env: env() })
+    expect(stdout).toMatch(/^\d+ +20\S+ \S+Z +group\.\w+ +group \d+ .*admin/m)
+    expect(await cli.run(['audit', 'ls', '--action', 'nothing.'], { env: env() })).toMatchObject({ stdout: 'none\n' })
+  })
+  test('of webhooks show the secret once', async () => {
+    writeFileSync(
+      join(cli.home, 'hook.yaml'),
+      'name: tickets\nurl: https://hooks.example.org/x\nevents: []\nenabled: false\n',
+    )
+    const made = await cli.json<{ uuid: string; secret: string }>(['webhook', 'add', '-f', 'hook.yaml'], { env: env() })
+    const shown = await cli.run(['webhook', 'show', made.uuid], { env: env() })
+    expect(shown.stdout).toContain('tickets')
+    expect(shown.stdout).not.toContain(made.secret)
+    expect((await cli.run(['webhook', 'ls'], { env: env() })).stdout).toMatch(/^tickets +https/m)
+    expect(await cli.run(['webhook', 'deliveries', made.uuid], { env: env() })).toMatchObject({ stdout: 'none\n' })
+    expect(await cli.run(['webhook', 'ping', made.uuid], { env: env() })).toMatchObject({ code: 5 })
+    expect(await cli.run(['webhook', 'rm', made.uuid], { env: env() })).toMatchObject({ code: 0 })
+    expect(await cli.run(['webhook', 'show', made.uuid], { env: env() })).toMatchObject({ code: 3 })
+  })
+  test('of a simulation say who would decide', async () => {
+    const simulated = await cli.run(['profile', 'simulate', 'default', '-d', 'would.test'], { env: env() })
+    expect(simulated).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^Names +dns would.test$[\s\S]*^Rule +/m),
+    })
+    expect(await cli.run(['profile', 'simulate', 'none', '-d', 'a.test'], { env: env() })).toMatchObject({ code: 3 })
   })
 })
 

@@ -65,6 +65,7 @@ describe('csr create', () => {
     const days = (Date.parse(certificate.validTo) - Date.now()) / 86_400_000
     expect(days).toBeGreaterThan(6.9)
     expect(days).toBeLessThan(7.1)
+    expect((await run('csr ls')).stdout).toMatch(/ 7d /)
   })
   test.each([
     ['RSA-3072', 'rsa', { modulusLength: 3072 }],
