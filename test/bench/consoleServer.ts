@@ -68,7 +68,10 @@ export async function startConsoleServer(options: Options): Promise<ConsoleServe
       args: [entry],
       cwd: folder,
       env,
-      ready: async () => (await ask(http, '/readyz')).status === 200,
+      // What it prints at its first start comes last.
+      ready: async () =>
+        (await ask(http, '/readyz')).status === 200 &&
+        readFileSync(join(folder, 'output.log'), 'utf8').includes('ACME directory'),
     })
   if (!existsSync(notes)) writeFileSync(notes, JSON.stringify(await prepare(options, { start, env, port })))
   const known = JSON.parse(readFileSync(notes, 'utf8')) as Known
