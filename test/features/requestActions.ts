@@ -1,4 +1,4 @@
-import { alpaconRevoke, alpaconSign } from './alpaconCommands.ts'
+import { alpaconRevoke, alpaconSign, ownRevoke, ownSign } from './alpaconCommands.ts'
 import { built, type FeatureTopic } from './feature.ts'
 
 const shown = 'console-requests: shows what is asked beside what is allowed and certified, with the differences marked'
@@ -87,22 +87,25 @@ export const approvingSigns: FeatureTopic = {
     built(
       'Approving: sign requests',
       '`csr approve`',
-      '`alpacon csr approve`, and `countersign request approve`.',
+      '`alpacon csr approve`, and `countersign csr approve`.',
       alpaconSign.approve,
+      ownSign.approve,
       cliTwo,
     ),
     built(
       'Approving: sign requests',
       '`csr deny`',
-      '`alpacon csr deny`, for which a fixed reason is stored; `countersign request deny --reason`.',
+      '`alpacon csr deny`, for which a fixed reason is stored; `countersign csr deny --reason`.',
       alpaconSign.deny,
+      ownSign.deny,
       cliDenied,
     ),
     built(
       'Approving: sign requests',
       '`csr delete`',
-      '`alpacon csr delete`, and `countersign request cancel`.',
+      '`alpacon csr delete`, and `countersign csr delete`.',
       alpaconSign.delete,
+      ownSign.delete,
       cliMoves,
     ),
   ],
@@ -164,23 +167,26 @@ export const approvingRevocations: FeatureTopic = {
     built(
       'Approving: revoke requests',
       '`revoke approve`',
-      '`alpacon revoke approve`, and `countersign request approve r1`.',
+      '`alpacon revoke approve`, and `countersign revoke approve`.',
       alpaconRevoke.approve,
+      ownRevoke.approve,
       cliRevoke,
     ),
     built(
       'Approving: revoke requests',
       '`revoke deny`',
-      '`alpacon revoke deny`; `countersign request deny r1`, which is tested with orders; over REST.',
+      '`alpacon revoke deny`; `countersign revoke deny`; over REST.',
       alpaconRevoke.deny,
+      ownRevoke.deny,
       asWas,
       cliDenied,
     ),
     built(
       'Approving: revoke requests',
       '`revoke cancel`',
-      '`alpacon revoke cancel`, and `countersign request cancel r1`, by a person.',
+      '`alpacon revoke cancel`, and `countersign revoke cancel`, by a person.',
       alpaconRevoke.cancel,
+      ownRevoke.cancel,
       'cli-keep: keep a revocation from the local operator',
     ),
   ],
@@ -212,15 +218,17 @@ export const retryAndCancel: FeatureTopic = {
     built(
       'Retrying failed requests',
       '`csr retry`',
-      '`alpacon csr retry`; `countersign request retry`, which is tested where it is refused.',
+      '`alpacon csr retry`; `countersign csr retry`.',
       alpaconSign.retry,
+      ownSign.retry,
       cliDenied,
     ),
     built(
       'Retrying failed requests',
       '`revoke retry`',
-      '`alpacon revoke retry`, and over REST.',
+      '`alpacon revoke retry`, `countersign revoke retry`, and over REST.',
       alpaconRevoke.retry,
+      ownRevoke.retry,
       underWay,
     ),
     built(
@@ -243,15 +251,17 @@ export const retryAndCancel: FeatureTopic = {
     built(
       'Canceling requests',
       '`csr delete`',
-      '`alpacon csr delete`, and `countersign request cancel`.',
+      '`alpacon csr delete`, and `countersign csr delete`.',
       alpaconSign.delete,
+      ownSign.delete,
       cliMoves,
     ),
     built(
       'Canceling requests',
       '`revoke cancel`',
-      '`alpacon revoke cancel`, and `countersign request cancel r1`.',
+      '`alpacon revoke cancel`, and `countersign revoke cancel`.',
       alpaconRevoke.cancel,
+      ownRevoke.cancel,
       'cli-keep: keep a revocation from the local operator',
     ),
   ],

@@ -1,5 +1,5 @@
-import { alpaconRevoke, alpaconSign } from './alpaconCommands.ts'
-import { built, type FeatureTopic, inPart } from './feature.ts'
+import { alpaconRevoke, alpaconSign, ownRevoke, ownSign } from './alpaconCommands.ts'
+import { built, type FeatureTopic } from './feature.ts'
 
 const list = 'lists: requests come newest first, with names, profile, requester and source'
 const signShown =
@@ -181,26 +181,29 @@ export const requestCreation: FeatureTopic = {
       alpaconSign.approve,
       'ra-issue: waits where the rules ask a person, and says so',
     ),
-    inPart(
+    built(
       'Creating a sign request',
       '`csr create`: an interactive editor for what the certificate shall be',
-      'The questions are asked by the program `alpacon` itself; what it then sends is served.',
-      'an editor of ours.',
+      '`countersign csr create` asks, and with `--edit` opens an editor on a template; the program `alpacon` asks itself, and what it then sends is served.',
+      ownSign.editor,
+      ownSign.prompts,
       alpaconSign.create,
     ),
     built(
       'Creating a sign request',
       '`csr ls`: lists all orders',
-      '`alpacon csr ls`, and `countersign request ls --sign`.',
+      '`alpacon csr ls`, and `countersign csr ls`.',
       alpaconSign.ls,
+      ownSign.ls,
       cliBoth,
       'cli-people: are listed page by page',
     ),
     built(
       'Creating a sign request',
       '`csr describe`: one order',
-      '`alpacon csr describe`, and `countersign request show`.',
+      '`alpacon csr describe`, and `countersign csr describe`.',
       alpaconSign.create,
+      ownSign.approve,
       cliShown,
     ),
     built(
@@ -222,7 +225,8 @@ export const requestCreation: FeatureTopic = {
     built(
       'Creating a revoke request',
       '`revoke create` with the certificate and the code of a reason',
-      '`alpacon revoke create`, with the numbers of the table; `countersign certificate revoke ID --reason NAME`, with names.',
+      '`alpacon revoke create`, with the numbers of the table; `countersign revoke create --certificate ID --reason`, with numbers or names.',
+      ownRevoke.create,
       'alpacon-revoke: takes the code %i, which the CRL has',
       alpaconRevoke.approve,
       'cli-people: under a rule of review are revoked by somebody else than who asks',
