@@ -178,7 +178,7 @@ describe('alerts', () => {
     const to = async (what: string) => (await app.get(`/console/alerts/about/${what}`)).location
     expect(await to(`profile/${id}`)).toBe('/console/profiles/passes')
     expect(await to(`authority/${authority?.id}`)).toBe(`/console/authorities/${authority?.name}`)
-    expect(await to(`user/${app.operator.id}`)).toBe('/console/people/operator')
+    expect(await to(`user/${app.operator.id}`)).toBe('/console/people/user/operator')
     expect(await to(`certificate/${order.id}`)).toBe(`/console/certificates/${order.uuid}`)
     expect(await app.get('/console/alerts/about/nonsense/1')).toMatchObject({ status: 404 })
     expect(await app.get('/console/alerts/about/user/x')).toMatchObject({ status: 404 })

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { Failure } from '../../core/failure.ts'
 import type { RequestDetail } from '../../core/listing.ts'
 import type { SignDraft, SignRequest } from '../../core/request.ts'
@@ -49,12 +50,15 @@ async function draftAgain({ door }: Visit, detail: RequestDetail): Promise<SignD
 
 export const orderAgainPages = [
   action('/orders/:ref/again', async (visit) => {
-    const { door, params } = visit
+    const { door, params, requester } = visit
     const detail = await door.list.request(asRef(params.ref ?? ''), 'sign')
     const { request: kept } = await door.list.record(detail.id)
     const why = whyNotAgain(detail, kept)
     if (why !== undefined) throw new Failure('conflict', why)
-    const { request } = await door.sign(await draftAgain(visit, detail))
+    // A button that is pressed twice sends one order.
+    const again = JSON.stringify(['again', requester.ref, detail.uuid])
+    const origin = { protocol: 'console', ref: createHash('sha256').update(again).digest('base64url') }
+    const { request } = await door.sign({ ...(await draftAgain(visit, detail)), origin })
     return moveOn(visit, `/console/orders/${request.uuid}`, 'This is the new order, with the same parameters.')
   }),
 ]
