@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { Failure } from '../../src/core/failure.ts'
+import type { Database } from '../../src/db/open.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { isUniqueViolation, transaction } from '../../src/db/transaction.ts'
 import type { Host } from '../../src/protocol.ts'
@@ -24,12 +26,46 @@ export async function keepEmail({ db, clock }: Host, username: string, given: st
   }
 }
 
-/** Throws Failure('malformed') where an address is somebody's already. */
-export async function requireFreeEmail({ db }: Host, given: string): Promise<void> {
-  const row = await withTables<FastpkiTables>(db)
-    .selectFrom('fastpki_emails')
-    .select('username')
-    .where('email', '=', given.toLowerCase())
-    .executeTakeFirst()
-  if (row) throw new Failure('malformed', 'Email already registered')
+/** No name of a user begins so: an address that is held for one who is not made yet. */
+const HELD = ' '
+/** Milliseconds. Longer than a user takes to be made. */
+const HOLDING = 3_600_000
+
+/** Runs it while nobody else can take the address, which then belongs to who came of it. Throws Failure('malformed') where it is somebody's already. */
+export async function withEmail<T extends { name: string }>(
+  host: Host,
+  given: string | undefined,
+  make: () => Promise<T>,
+): Promise<T> {
+  if (given === undefined) return make()
+  const held = `${HELD}${randomUUID()}`
+  await keepEmail(host, held, given)
+  try {
+    const made = await make()
+    await transaction(host.db, async (db) => {
+      const tables = withTables<FastpkiTables>(db)
+      await tables.deleteFrom('fastpki_emails').where('username', '=', made.name).execute()
+      await tables.updateTable('fastpki_emails').set({ username: made.name }).where('username', '=', held).execute()
+    })
+    return made
+  } catch (error) {
+    await forgetEmail(host, held)
+    throw error
+  }
+}
+
+/** Of a user who is no more. */
+export async function forgetEmail({ db }: Pick<Host, 'db'>, username: string): Promise<void> {
+  await transaction(db, (db) =>
+    withTables<FastpkiTables>(db).deleteFrom('fastpki_emails').where('username', '=', username).execute(),
+  )
+}
+
+/** Those that are still held since the server ended before their user was made. */
+export async function forgetHeld(db: Database, now: number): Promise<void> {
+  await withTables<FastpkiTables>(db)
+    .deleteFrom('fastpki_emails')
+    .where('username', 'like', `${HELD}%`)
+    .where('updated_at', '<=', now - HOLDING)
+    .execute()
 }

@@ -42,9 +42,12 @@ export function roleOf({ superuser, admin }: Pick<UserView, 'superuser' | 'admin
   return admin ? 'admin' : 'user'
 }
 
-/** Which of the flags somebody has, his own or by a role. */
+/** Which of the flags somebody has, his own or by a role; what he may on one authority or profile alone is none. */
 export function flagsOf({ grants }: Pick<UserView, 'grants'>): Record<Flag, boolean> {
-  const has = (name: Flag) => grants.some(({ capability }) => capability === flags[name])
+  const has = (name: Flag) =>
+    grants.some(
+      ({ capability, authority, profile }) => capability === flags[name] && authority === null && profile === null,
+    )
   return {
     can_create_ca: has('can_create_ca'),
     can_create_cert: has('can_create_cert'),

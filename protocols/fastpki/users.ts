@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { UserView } from '../../src/core/admin.ts'
 import type { Door } from '../../src/core/core.ts'
 import { Failure } from '../../src/core/failure.ts'
-import { email, keepEmail, requireFreeEmail } from './email.ts'
+import { email, forgetEmail, keepEmail, withEmail } from './email.ts'
 import { taken } from './errors.ts'
 import { id, paging, text } from './fields.ts'
 import { type Call, operation } from './operation.ts'
@@ -68,15 +68,15 @@ export const userOperations = [
       const organization = body.organization_id ? await organizationNamed(door, body.organization_id) : undefined
       // Before anybody learns whose address is known.
       await requireAdministrator(call, organization ?? (await door.identities.me()).organization)
-      if (body.email) await requireFreeEmail(host, body.email)
-      const made = await taken('Username already registered', () =>
-        door.admin.createUser({
-          name: body.username,
-          ...(organization === undefined ? {} : { organization }),
-          ...flagsFor(body.role),
-        }),
+      const made = await withEmail(host, body.email ?? undefined, () =>
+        taken('Username already registered', () =>
+          door.admin.createUser({
+            name: body.username,
+            ...(organization === undefined ? {} : { organization }),
+            ...flagsFor(body.role),
+          }),
+        ),
       )
-      if (body.email) await keepEmail(host, made.name, body.email)
       await door.admin.grant({ user: made.name, capability: 'read' })
       await setFlags(door, made, body)
       await setPassword(call, made.name, body.password)
@@ -135,11 +135,13 @@ export const userOperations = [
     summary: 'Removes a user for good; records keep his name, which nobody gets again. For superusers.',
     status: 204,
     async run(call) {
-      const { door, params } = call
+      const { door, host, params } = call
       const me = await door.identities.me()
       if (!me.superuser) throw new Failure('forbidden', 'Not enough permissions: this is for superusers')
       if (me.id === params.id) throw new Failure('malformed', 'Users cannot delete themselves')
-      await door.identities.removeUser((await findUser(call, params.id)).name)
+      const { name } = await findUser(call, params.id)
+      await door.identities.removeUser(name)
+      await forgetEmail(host, name)
       return undefined
     },
   }),

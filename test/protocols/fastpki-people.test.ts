@@ -1,4 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { fastpki } from '../../protocols/fastpki/index.ts'
+import type { FastpkiTables } from '../../protocols/fastpki/tables.ts'
+import { withTables } from '../../src/db/tables.ts'
+import { transaction } from '../../src/db/transaction.ts'
 import { doorOf, PASSWORD, useFastpkiApp } from '../helpers/fastpkiApp.ts'
 
 const used = useFastpkiApp()
@@ -147,6 +151,63 @@ describe('users', () => {
     const reading = await app.token(app.admin, { capabilities: ['read', 'admin'], readOnly: true })
     const put = { body: { description: 'x' }, by: reading }
     expect((await app.call('put', `/organizations/${app.admin.organizationId}`, put)).status).toBe(403)
+  })
+
+  it('of one address that are made at once are one, and the names of the others stay free', async () => {
+    const { app } = used
+    const names = ['twin-a', 'twin-b', 'twin-c']
+    const made = await Promise.all(
+      names.map((name) =>
+        app.call('post', '/users/', { body: draft(name, { email: 'twin@acme.test' }), by: app.admin }),
+      ),
+    )
+    expect(made.map(({ status }) => status).sort()).toEqual([201, 400, 400])
+    const refused = names.filter((_, at) => made[at]?.status === 400)
+    for (const name of refused)
+      expect((await app.call('post', '/users/', { body: draft(name), by: app.admin })).status).toBe(201)
+  })
+
+  it('leave their address to others: where they are removed, and where they could not be made', async () => {
+    const { app } = used
+    const gone = await app.call('post', '/users/', { body: draft('ivan'), by: app.admin })
+    expect((await app.call('delete', `/users/${gone.json.id}`, { by: app.admin })).status).toBe(204)
+    const failed = draft('operator', { email: 'spare@acme.test' })
+    expect((await app.call('post', '/users/', { body: failed, by: app.admin })).status).toBe(400)
+    for (const email of ['ivan@acme.test', 'spare@acme.test']) {
+      const next = draft(`next-${email.split('@')[0]}`, { email })
+      expect((await app.call('post', '/users/', { body: next, by: app.admin })).json).toMatchObject({ email })
+    }
+  })
+
+  it('whose making a crash cut off hold no address for longer than an hour', async () => {
+    const { app } = used
+    const row = { username: ' cut-off', email: 'cut-off@acme.test', updated_at: app.host.clock().getTime() }
+    await transaction(app.host.db, (db) =>
+      withTables<FastpkiTables>(db).insertInto('fastpki_emails').values(row).execute(),
+    )
+    const clean = async () => {
+      for (const { run } of fastpki.chores?.(app.host) ?? []) await run()
+    }
+    await clean()
+    const body = draft('cut-off')
+    expect((await app.call('post', '/users/', { body, by: app.admin })).status).toBe(400)
+    app.world.time.pass(3_600_000)
+    await clean()
+    expect((await app.call('post', '/users/', { body, by: app.admin })).status).toBe(201)
+  })
+
+  it('have a flag only where they have it for the whole organization', async () => {
+    const { app } = used
+    const judy = await app.person('judy')
+    const door = doorOf(app, app.admin)
+    const [authority] = await door.admin.authorities()
+    await door.admin.grant({ user: 'judy', capability: 'create_cert', authority: authority?.name ?? '' })
+    const path = `/users/${judy.id}`
+    expect((await app.call('get', path, { by: judy })).json).toMatchObject({ can_create_cert: false })
+    const changed = await app.call('patch', path, { body: { can_create_cert: true }, by: app.admin })
+    expect(changed.json).toMatchObject({ can_create_cert: true })
+    const grants = (await door.admin.users()).find(({ name }) => name === 'judy')?.grants ?? []
+    expect(grants.map(({ authority }) => authority)).toContain(null)
   })
 
   it('are removed by superusers, never by themselves', async () => {
