@@ -7,7 +7,7 @@ import { id, integer, text } from './fields.ts'
 import { type Call, operation, type Reply } from './operation.ts'
 import { answerOf, endOf, orderRef } from './order.ts'
 import { orderProfile } from './orderProfile.ts'
-import { DELIVERY, keyRequest, keySizeOf, keyText } from './serverKey.ts'
+import { DELIVERY, keyRef, keyRequest, keySizeOf, keyText } from './serverKey.ts'
 import { commonNameOf, readSubject, withCommonName } from './subjectName.ts'
 
 /** CertificateCreate. */
@@ -49,7 +49,7 @@ async function order(call: Create): Promise<Reply> {
   const profile = profileForType(door, found.profile, type)
   const size = keySizeOf(profile, found.options, body.key_size)
   const wanted = include_private_key ?? true
-  const slot = await door.serverKeys.slot(profile, { protocol: 'fastpki', ref: orderRef(call) })
+  const slot = await door.serverKeys.slot(profile, { protocol: 'fastpki', ref: keyRef(orderRef(call), wanted) })
   const key = await door.serverKeys.prepare({
     profile,
     slot,

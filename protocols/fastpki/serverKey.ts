@@ -4,7 +4,7 @@ import type { RaProfile } from '../../src/core/profile.ts'
 import { encodeName, type Name } from '../../src/pki/name.ts'
 import { pemEncode } from '../../src/pki/pem.ts'
 import type { Call } from './operation.ts'
-import { type FastpkiOptions, fastpkiOptions, keySizes } from './options.ts'
+import { type FastpkiOptions, keySizes } from './options.ts'
 import { ordered } from './record.ts'
 
 /** How long who repeats an order gets its key again. */
@@ -37,14 +37,23 @@ export function keyRequest(subject: Name, size: number) {
   }
 }
 
+/** How the name begins under which a key is made that nobody gets. */
+const UNWANTED = 'unwanted '
+
+/** The name under which the key of an order is made. */
+export function keyRef(ref: string, wanted: boolean): string {
+  return wanted ? ref : `${UNWANTED}${ref}`
+}
+
 /** PEM of the key that was made for an order, to who ordered it: once, and again for ten minutes. Undefined where there is nothing to hand over. */
 export async function handOverTo(call: Call, record: CertificateRecord): Promise<string | undefined> {
   const { door, requester } = call
   const { request, certificate } = record
   const ref = askedRef(record)
-  if (!certificate || ref === undefined || !ordered(call, record) || !mayOrder(requester)) return undefined
+  if (!certificate || ref === undefined || ref.startsWith(UNWANTED) || !ordered(call, record) || !mayOrder(requester))
+    return undefined
   const profile = await profileOf(call, record)
-  if (!profile || !fastpkiOptions.parse(profile.protocols.fastpki).keepKeys) return undefined
+  if (!profile) return undefined
   const slot = await door.serverKeys.slot(profile, { protocol: 'fastpki', ref })
   if (slot.id === undefined || slot.origin.ref !== request.origin?.ref) return undefined
   const key = await door.serverKeys.prepare({

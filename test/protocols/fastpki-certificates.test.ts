@@ -105,6 +105,10 @@ describe('a certificate with a key made here', () => {
     const { status, json } = await app.call('post', `/certificates/?ca_id=${app.ca}`, { body })
     expect({ status, key: json.private_key }).toEqual({ status: 201, key: null })
     expect((await app.call('get', `/certificates/${json.id}/private-key`, { by: app.admin })).status).toBe(404)
+    const owner = await app.person('keyless', { capabilities: ['create_cert', 'read', 'export_private_key'] })
+    const own = await app.call('post', `/certificates/?ca_id=${app.ca}`, { body, by: owner })
+    for (const path of ['/certificates/ID/private-key', '/export/certificate/ID/private-key'])
+      expect((await app.call('get', path.replace('ID', own.json.id), { by: owner })).status).toBe(404)
   })
 
   it('is the same one, with the same key, for the same Idempotency-Key', async () => {

@@ -213,6 +213,26 @@ describe('an order that waits', () => {
     await app.save('shop')
     expect(status).toBe(404)
   })
+
+  it('under a profile that keeps no keys, its creator gets the key all the same, and nobody else later', async () => {
+    const { app } = used
+    const decider = await app.person('third-decider', { capabilities: ['approve', 'read'] })
+    const issue = [{ name: 'a person looks', require: [{ users: ['third-decider'] }] }]
+    const options = { keepKeys: false }
+    await app.save('shop', { options, rules: { ...everything, issue } })
+    const { json } = await app.call('post', `/certificates/?ca_id=${app.ca}`, { body: server('waits.test') })
+    const door = doorOf(app, decider)
+    const { hash } = await door.approvals.review('sign', json.id)
+    await door.approvals.vote('sign', json.id, { verdict: 'approve', hash })
+    const by = app.admin
+    expect((await app.call('get', `/certificates/${json.id}/private-key`, { by })).status).toBe(404)
+    const taken = await app.call('get', `/certificates/${json.id}/private-key`)
+    app.world.time.pass(11 * 60_000)
+    const later = await app.call('get', `/certificates/${json.id}/private-key`, { by })
+    await app.save('shop')
+    expect(taken).toMatchObject({ status: 200, json: { private_key: expect.stringContaining('PRIVATE KEY') } })
+    expect(later.status).toBe(404)
+  })
 })
 
 describe('the reason in a text', () => {
