@@ -1,6 +1,6 @@
-import type { Browser, Page } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { expectAccessible, expectNoFault, openBrowser, visitor } from '../helpers/browser.ts'
+import { expectAccessible, expectNoFault, openBrowser, reachByTab, visitor } from '../helpers/browser.ts'
 import { type ServerProcess, startServer } from '../helpers/serverProcess.ts'
 
 let server: ServerProcess
@@ -52,14 +52,14 @@ describe('the first start', () => {
     await page.keyboard.press('Enter')
     await page.waitForURL('**/console')
     await page.keyboard.press('Tab')
-    expect(await focused(page)).toBe('Skip to content')
+    expect(await page.evaluate('document.activeElement.innerText')).toBe('Skip to content')
     await page.keyboard.press('Enter')
     expect(await page.evaluate('document.activeElement.id')).toBe('main')
     await page.goto('/console')
-    await reach(page, 'Certificates')
+    await reachByTab(page, 'Certificates')
     await page.keyboard.press('Enter')
     await page.waitForURL('**/console/certificates')
-    await reach(page, 'Sign out')
+    await reachByTab(page, 'Sign out')
     const outline = await page.evaluate('getComputedStyle(document.activeElement).outlineWidth')
     expect(Number.parseFloat(String(outline)), 'the focus shows').toBeGreaterThanOrEqual(2)
     await page.keyboard.press('Enter')
@@ -81,14 +81,3 @@ describe('the first start', () => {
     expect(await page.locator('pre').innerText()).toContain('/console/setup#')
   })
 })
-
-const focused = async (page: Page) => String(await page.evaluate('document.activeElement?.innerText ?? ""'))
-
-/** Presses Tab until something of that name has the focus. */
-async function reach(page: Page, name: string): Promise<void> {
-  for (let presses = 0; presses < 60; presses++) {
-    await page.keyboard.press('Tab')
-    if ((await focused(page)).trim() === name) return
-  }
-  throw new Error(`${name} is not reached by Tab`)
-}

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { downloaded, expectNoFault, openBrowser, signIn, visitor } from '../helpers/browser.ts'
+import { downloaded, expectNoFault, openBrowser, reachByTab, signIn, visitor } from '../helpers/browser.ts'
 import { digits, openRequest, overTls, paste, reason, saveCertificate } from '../helpers/consoleJourney.ts'
 import { type Scene, setScene } from '../helpers/consoleScene.ts'
 import { ocspStatus } from '../helpers/openssl.ts'
@@ -210,6 +210,33 @@ describe('revoke', () => {
     await robin.getByRole('button', { name: 'Lift the hold' }).click()
     await robin.getByText('Active').first().waitFor()
     expect((await ocspStatus(server, files)).status).toBe('good')
+  })
+})
+
+describe('by keyboard alone', () => {
+  it('an order is found, approved by two, and downloaded', async () => {
+    await scene.order('web', 'keys.example.org')
+    for (const page of [scene.mara, scene.jonas]) {
+      await page.goto('/console')
+      await reachByTab(page, 'Requests')
+      await page.keyboard.press('Enter')
+      await page.waitForURL('**/console/requests/sign')
+      await reachByTab(page, 'keys.example.org')
+      await page.keyboard.press('Enter')
+      await page.getByRole('heading', { level: 1, name: 'keys.example.org' }).waitFor()
+      await reachByTab(page, 'Approve')
+      await page.keyboard.press('Enter')
+      await page
+        .getByText(page === scene.mara ? '1 of 2 so far' : 'Signed')
+        .first()
+        .waitFor()
+    }
+    await reachByTab(scene.jonas, 'To the certificate')
+    await scene.jonas.keyboard.press('Enter')
+    await scene.jonas.waitForURL('**/console/certificates/**')
+    await reachByTab(scene.jonas, 'Download certificate')
+    const { content } = await downloaded(scene.jonas, () => scene.jonas.keyboard.press('Enter'))
+    expect(content.toString()).toContain('BEGIN CERTIFICATE')
   })
 })
 

@@ -126,3 +126,13 @@ export function opensslRequest(folder: string, name: string): { key: string; csr
   execFileSync('openssl', ['req', '-new', ...kind, '-keyout', key, '-out', csr, ...subject], { stdio: 'pipe' })
   return { key, csr: readFileSync(csr, 'utf8') }
 }
+
+/** Presses Tab until something of that name has the focus. */
+export async function reachByTab(page: Page, name: string): Promise<void> {
+  for (let presses = 0; presses < 80; presses++) {
+    await page.keyboard.press('Tab')
+    const text = String(await page.evaluate('document.activeElement?.innerText ?? ""'))
+    if (text.trim() === name) return
+  }
+  throw new Error(`${name} is not reached by Tab`)
+}
