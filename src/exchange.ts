@@ -30,6 +30,7 @@ export function createHandler(listener: ListenerName, serving: Serving, reports:
   return (incoming, outgoing) => {
     const started = performance.now()
     toOriginForm(incoming)
+    withoutDots(incoming)
     const mounted = find(serving.mounts[listener], incoming.url ?? '/')
     const protocol = mounted?.protocol ?? 'server'
     const watched: Watched = { incoming, outgoing, listener, protocol, started, fast: false }
@@ -91,4 +92,12 @@ function toOriginForm(incoming: IncomingMessage): void {
   if (url.startsWith('/')) return
   const [, rest = ''] = /^https?:\/\/[^/?#]*(.*)$/i.exec(url) ?? []
   incoming.url = rest.startsWith('/') ? rest : `/${rest}`
+}
+
+/** A URL without dot segments (RFC 3986 section 6.2.2.3): whoever reads it later takes them out, and would leave the path that a listener has of a protocol. */
+function withoutDots(incoming: IncomingMessage): void {
+  const { url = '/' } = incoming
+  if (!/^[^?]*\/(\.|%2e){1,2}([/?#]|$)/i.test(url)) return
+  const { pathname, search } = new URL(`http://localhost${url}`)
+  incoming.url = `${pathname}${search}`
 }

@@ -1,5 +1,6 @@
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Protocol } from '../../src/protocol.ts'
 import { type Asked, ask, exchange } from '../helpers/rawHttp.ts'
 import { startServer, type TestServer, useServers } from '../helpers/testServer.ts'
 
@@ -32,6 +33,20 @@ describe('what the server itself answers', () => {
     expect(await get('/echo')).toMatchObject({ status: 404, text: 'not here' })
     expect(await get('/echo/target?a=%2Fb')).toMatchObject({ status: 200, text: '/echo/target?a=%2Fb' })
     expect(await get('/echo/target', { tls: true, port: shared.ports.httpsPort })).toMatchObject({ status: 200 })
+  })
+
+  test('nothing of a protocol from above the path that a listener has of it', async () => {
+    const mounts: Protocol['mounts'] = [
+      { path: '/echo', listeners: ['https'] },
+      { path: '/echo/public', listeners: ['http'] },
+    ]
+    const { httpPort, httpsPort } = (await start({ mounts })).ports
+    expect(await get('/echo/target', { port: httpsPort, tls: true })).toMatchObject({ status: 200 })
+    for (const dots of ['..', '%2e%2E', '.%2e', './..', '\u005c../..']) {
+      const { status, text } = await get(`/echo/public/${dots}/target`, { port: httpPort })
+      expect({ dots, ok: status >= 400, text: text.includes('/target') }).toEqual({ dots, ok: true, text: false })
+    }
+    expect((await get('/echo/public/../public/x?a=/../b', { port: httpPort })).text).toBe('not here')
   })
 
   test('fast paths answer before the framework', async () => {
