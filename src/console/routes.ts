@@ -31,6 +31,7 @@ const policy = [
   "frame-ancestors 'none'",
 ].join('; ')
 
+// No Strict-Transport-Security: it holds for every port of a host, and CRLs, OCSP and SCEP are plain HTTP on this one.
 const headers: Record<string, string> = {
   'Content-Security-Policy': policy,
   'Cross-Origin-Opener-Policy': 'same-origin',
@@ -38,7 +39,6 @@ const headers: Record<string, string> = {
   'Permissions-Policy': 'camera=(), geolocation=(), microphone=()',
   'X-Content-Type-Options': 'nosniff',
   'X-Frame-Options': 'DENY',
-  'Strict-Transport-Security': 'max-age=31536000',
 }
 
 /** The console's routes: whole paths below /console. */
