@@ -41,6 +41,8 @@ interface Storing {
   requester: Requester
   source: 'uploaded' | 'discovered'
   now: Date
+  /** JSON of its custom attributes, checked. */
+  attributes?: string
   /** More for the audit trail. */
   details?: Record<string, unknown>
 }
@@ -97,7 +99,9 @@ async function insertForeign(db: Database, storing: Storing): Promise<{ id: numb
     })
     .execute()
   const subjectHash = createHash('sha256').update(fields.subjectDer).digest('hex')
-  await writeRecord(db, id, { ca_subject: fields.isCa ? subjectHash : null })
+  const { attributes } = storing
+  const own = attributes === undefined ? {} : { attributes }
+  await writeRecord(db, id, { ca_subject: fields.isCa ? subjectHash : null, ...own })
   await audit(db, requester, now, {
     action: `certificate.${source}`,
     organizationId,

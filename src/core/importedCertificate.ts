@@ -18,6 +18,7 @@ import { openDecision } from './decision.ts'
 import { defaultRules } from './defaultRules.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
+import { writeRecord } from './inventoryItem.ts'
 import type { CertificateType, RaProfile } from './profile.ts'
 import { loadProfile, saveProfile } from './profiles.ts'
 import type { WantedCertificate } from './request.ts'
@@ -31,13 +32,14 @@ import { blockCompromisedKey, withdraw } from './withdraw.ts'
 const LONGEST_SERIAL = 20
 
 /**
- * See RevocationAdmin.importCertificate. It gets a record and a profile of its own kind, which no protocol serves: it is known, can be
+ * See RevocationAdmin.importCertificate. `attributes`: JSON of its custom attributes, checked. It gets a record and a profile of its own kind, which no protocol serves: it is known, can be
  * revoked and held, and vouches for nobody.
  */
 export async function importCertificate(
   { it, requester }: AdminContext,
   name: string,
   der: Buffer,
+  attributes?: string,
 ): Promise<Certificate> {
   const { id, organization_id: organizationId } = await findAuthorityRow(it.db, await actorOf(it.db, requester), name)
   // Before anything is told of what is known here.
@@ -57,6 +59,7 @@ export async function importCertificate(
       ? { issuerId: told.authority_certificate_id, shard: 0 }
       : placeOf(it, authority, { fields, issuers })
     const certificate = await store(db, { fields, place, profile, requester, now })
+    if (attributes !== undefined) await writeRecord(db, certificate.id, { attributes })
     if (told) await takeOver(db, { certificate, requester, now }, told)
     return (await findCertificate(db, { id: certificate.id })) ?? certificate
   })

@@ -1,4 +1,3 @@
-import { transaction } from '../db/transaction.ts'
 import { certificateFacts } from '../pki/certificateFacts.ts'
 import { type CertificateFields, readCertificate } from '../pki/certificateReader.ts'
 import { verifyIssuedBy } from '../pki/chain.ts'
@@ -11,7 +10,6 @@ import { Failure } from './failure.ts'
 import { refuseKnown, storeForeign } from './foreignCertificate.ts'
 import { importCertificate } from './importedCertificate.ts'
 import { authorityCertificates } from './inventoryIssuers.ts'
-import { writeRecord } from './inventoryItem.ts'
 
 const LARGEST = 65_536
 
@@ -38,10 +36,13 @@ export async function uploadCertificate(
   const checked = attributes === undefined ? undefined : await checkAttributes(it.db, organizationId, attributes)
   await refuseKnown(it.db, organizationId, der)
   const ours = await importable(context, organizationId, fields)
+  // Both are stored, or neither.
+  const own = checked && JSON.stringify(checked)
   const storing = { organizationId, fields, facts, requester, source: 'uploaded', now: it.clock() } as const
   const { id, uuid } =
-    ours === undefined ? await storeForeign(it, storing) : await importCertificate(context, ours, der)
-  if (checked) await transaction(it.db, (db) => writeRecord(db, id, { attributes: JSON.stringify(checked) }))
+    ours === undefined
+      ? await storeForeign(it, { ...storing, ...(own === undefined ? {} : { attributes: own }) })
+      : await importCertificate(context, ours, der, own)
   return { id, uuid }
 }
 

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findCertificate } from '../../src/core/certificate.ts'
 import { runDueJobs } from '../../src/core/jobs.ts'
@@ -5,6 +6,7 @@ import type { CoreTables } from '../../src/core/tables.ts'
 import { walkValidations } from '../../src/core/validationWalk.ts'
 import { verifyAudit } from '../../src/core/verify.ts'
 import { withTables } from '../../src/db/tables.ts'
+import { transaction } from '../../src/db/transaction.ts'
 import { fingerprint } from '../../src/pki/certificateReader.ts'
 import { nameOf } from '../../src/pki/name.ts'
 import { databases } from '../helpers/databases.ts'
@@ -45,6 +47,35 @@ describe.each(databases)('certificates of others, and validation, on $name', ({ 
     for (let more = 1; more > 0; ran += more) more = await runDueJobs({ db, node, clock, log, handlers })
     return ran
   }
+
+  test('is stored with its custom attributes or not at all, whoever signed it', async () => {
+    const [ca, ours] = [await foreignCa(world.time.now), await foreignCa(world.time.now, { name: 'Brought CA' })]
+    const { admin } = people.as(people.chief)
+    await admin.importAuthority({ name: 'brought', pem: ours.withKey, crl: await ours.crl() })
+    const attributes = [{ name: 'team', contentType: 'string', content: [{ data: 'shop' }] }]
+    const { db } = world.it
+    const run = (text: string) =>
+      transaction(db, async (db) => {
+        await sql.raw(text).execute(withTables<CoreTables>(db))
+      })
+    const refusal = db.dialect === 'sqlite' ? "select raise(abort, 'full');" : "raise exception 'full';"
+    for (const { der } of [await ca.issue(), await ours.issue()]) {
+      if (db.dialect === 'sqlite')
+        await run(
+          `create trigger full_disk before insert on inventory_records when new.attributes <> '[]' begin ${refusal} end`,
+        )
+      else {
+        await run(`create or replace function refuse() returns trigger language plpgsql as $$ begin ${refusal} end $$`)
+        await run(
+          `create trigger full_disk before insert on inventory_records for each row when (new.attributes <> '[]') execute function refuse()`,
+        )
+      }
+      await expect(of().upload({ der, attributes })).rejects.toThrow('full')
+      await run(db.dialect === 'sqlite' ? 'drop trigger full_disk' : 'drop trigger full_disk on inventory_records')
+      const { uuid } = await of().upload({ der, attributes })
+      expect(await of().entry(uuid)).toMatchObject({ attributes })
+    }
+  })
 
   test('one of a CA that nobody here knows is kept, can be told from ours, and vouches for nobody', async () => {
     const ca = await foreignCa(world.time.now, { name: 'Unknown CA' })
