@@ -108,7 +108,7 @@ export async function candidates(task: Task, extra: RawBuilder<unknown> = sql``)
     return { source: sql`select s.id ${extra} from ${table} s ${hint} where ${timely} and ${where}`, order }
   }
   const hint = sqlite ? sql`not indexed` : sql``
-  const [first, ...more] = conditions.flatMap((condition) => ofBlock(kind, condition) ?? [])
+  const [first, ...more] = [...conditions.flatMap((condition) => ofBlock(kind, condition) ?? []), ...ofEnd(task)]
   if (!first) return { source: sql`select s.id ${extra} from ${table} s ${hint} where ${timely} and ${where}`, order }
   const too = more.map((block) => sql<boolean>`b.bucket in (select b.bucket from search_blocks b where ${block})`)
   const span = sql<boolean>`s.id >= b.bucket * ${sql.lit(BUCKET)} and s.id < (b.bucket + 1) * ${sql.lit(BUCKET)}`
@@ -117,6 +117,12 @@ export async function candidates(task: Task, extra: RawBuilder<unknown> = sql``)
       where ${all([first, ...too])} and ${span} and ${timely} and ${where}`,
     order: sql`b.bucket desc, s.id desc`,
   }
+}
+
+/** Of blocks, where all that is looked for has ended: the newest hold nothing of it. */
+function ofEnd({ admitted: { groups }, now }: Task): RawBuilder<boolean>[] {
+  if (groups.length === 0 || groups.some(({ time }) => time !== 'ended')) return []
+  return [sql<boolean>`b.kind = 'certificate' and b.field = 'not_after' and b.least <= ${now}`]
 }
 
 /** The conditions of a search on its rows, but for regular expressions. */

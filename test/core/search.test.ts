@@ -97,6 +97,19 @@ describe.each(databases)('lists by page number, on $name', ({ open }) => {
     },
   )
 
+  test('what has ended is found where the newest have not, however far is counted', async () => {
+    const ended: Filter = { field: 'status', condition: 'equals', value: 'expired' }
+    const expected = (await shownRows(world, 'certificate')).filter((row) => holds(row, ended, 0)).map(({ id }) => id)
+    expect(expected.length).toBeGreaterThan(3)
+    for (const where of [[ended], [ended, { field: 'createdAt', condition: 'greater', value: 1 }]] satisfies Filter[][])
+      for (const count of [10_000, 3]) {
+        const { ids, total, atLeast } = await ask('certificate', where, { change: { count } })
+        expect([ids, total, atLeast]).toEqual(
+          count === 3 ? [expected.slice(0, 3), 3, true] : [expected, expected.length, false],
+        )
+      }
+  })
+
   describe('show to', () => {
     /** Page by page, as `may` of requestReader.ts answers for each row alone. */
     async function readable(as: Requester, kind: 'certificate' | 'sign'): Promise<number[]> {
