@@ -252,16 +252,8 @@ export async function storeRequest(
     .returning('id')
     .executeTakeFirstOrThrow()
   const outcome = { kind: 'auto', rule: rule.name, version: ruleVersion(rule) } as const
-  const decision = {
-    kind: 'sign',
-    requestId: id,
-    revision: 1,
-    organizationId,
-    authorityId,
-    requester,
-    outcome,
-  } as const
-  await openDecision(db, { ...decision, hash: '', at: now })
+  const decided = { organizationId, authorityId, requester, outcome, hash: '', at: now }
+  await openDecision(db, { kind: 'sign', requestId: id, revision: 1, ...decided })
   await audit(db, requester, now, {
     action: 'sign_request.signed',
     organizationId,
