@@ -18,7 +18,7 @@ import { issueOwn } from './builtin.ts'
 import { Failure } from './failure.ts'
 import { type LastCrl, lastCrl, takeOverCrl, takeOverWarnings } from './importedCrl.ts'
 import type { Installation } from './installation.ts'
-import { generateKey, storeKey } from './key.ts'
+import { makePrivateKey, storeKey } from './key.ts'
 import { refuseWeakKey } from './policy.ts'
 import { slug } from './profiles.ts'
 import type { Requester } from './requester.ts'
@@ -42,7 +42,7 @@ export async function createAuthority(
   draft: NewAuthority & Belonging,
 ): Promise<number> {
   checkName(draft.name)
-  const key = generateKey(draft.key)
+  const key = await makePrivateKey(draft.key)
   const made =
     draft.parent === undefined ? await selfSigned(it, draft, key) : await signedByParent(it, requester, draft, key)
   return insertAuthority(it, requester, { ...draft, kind: 'local', key, ...made })

@@ -17,7 +17,7 @@ import { findAuthorityRow, showAuthority } from './authorityView.ts'
 import { issueOwn } from './builtin.ts'
 import { parsePkcs10 } from './csr.ts'
 import { Failure } from './failure.ts'
-import { generateKey, loadKey, storeKey } from './key.ts'
+import { loadKey, makePrivateKey, storeKey } from './key.ts'
 import type { CoreTables } from './tables.ts'
 import { uuidv7 } from './uuid.ts'
 
@@ -49,7 +49,7 @@ async function draftAuthority(context: AdminContext, draft: Draft): Promise<Auth
   checkName(draft.name)
   const { organizationId, ownerId } = await creating(context, draft)
   const subject = readSubject(draft.subject)
-  const key = generateKey(draft.key)
+  const key = await makePrivateKey(draft.key)
   const csr = await writeCsr({ subject, identifiers: [] }, signerFor(key))
   const at = it.clock()
   const named = { name: draft.name, kind: 'local' }

@@ -2,10 +2,12 @@ import {
   createCipheriv,
   createDecipheriv,
   createPrivateKey,
+  generateKeyPair,
   generateKeyPairSync,
   type KeyObject,
   randomBytes,
 } from 'node:crypto'
+import { promisify } from 'node:util'
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { publicKeyFrom } from '../pki/publicKey.ts'
@@ -62,7 +64,15 @@ export function createKeyVault(secret: Buffer): KeyVault {
   }
 }
 
-/** A new private key. RSA takes a fraction of a second. */
+const generate = promisify(generateKeyPair)
+
+/** A new private key. One of RSA takes up to seconds, in a thread of its own: the server answers others meanwhile. */
+export async function makePrivateKey(spec: KeySpec): Promise<KeyObject> {
+  if (!spec.startsWith('RSA-')) return generateKey(spec)
+  return (await generate('rsa', { modulusLength: Number(spec.slice(4)) })).privateKey
+}
+
+/** A new private key, at once: of RSA, see makePrivateKey. */
 export function generateKey(spec: KeySpec): KeyObject {
   switch (spec) {
     case 'P-256':

@@ -12,7 +12,7 @@ import type { Issuer, LoadedAuthority } from './authority.ts'
 import { backdate, type Made } from './authorityAdmin.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
-import { generateKey, type KeySpec, loadKey, storeKey } from './key.ts'
+import { type KeySpec, loadKey, makePrivateKey, storeKey } from './key.ts'
 import type { Requester } from './requester.ts'
 import { isRoot, makeNextRoot, sameKind } from './rolloverCertificate.ts'
 import type { CoreTables } from './tables.ts'
@@ -70,7 +70,7 @@ export async function beginRollover(
 ): Promise<void> {
   const { it, issuer } = preparing
   const startsAt = startOf(preparing, draft.startsAt)
-  const key = generateKey(draft.key ?? sameKind(issuer.certificate.publicKey))
+  const key = await makePrivateKey(draft.key ?? sameKind(issuer.certificate.publicKey))
   const validity = validityOf(issuer, draft)
   const row = { validity, starts_at: startsAt.getTime() }
   if (isRoot(issuer)) {
