@@ -22,6 +22,13 @@ describe('RA profiles', () => {
     expect(wrong.status).toBe(422)
   })
 
+  it('lead to an order over them', async () => {
+    const { app } = world
+    const { html } = await app.get('/console/profiles/web')
+    expect(html).toContain('href="/console/new/web"')
+    expect((await app.get('/console/new/web')).text).toContain('New certificate over web')
+  })
+
   it('show their addresses with what to type', async () => {
     await world.app.save('devices', { protocols: { acme: {}, scep: {}, est: {} } })
     const { text } = await world.app.get('/console/profiles/devices')

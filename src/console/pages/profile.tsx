@@ -41,7 +41,7 @@ export function ProfileHead({ visit, profile, here }: { visit: Visit; profile: P
     <>
       <Head title={profile.name} about={<Text value={`RA profile, signed by ${profile.authority}`} />}>
         <Badge status={profile.enabled ? 'enabled' : 'disabled'} />
-        <a class="button primary" href={`/console/new?profile=${encodeURIComponent(profile.name)}`}>
+        <a class="button primary" href={`/console/new/${encodeURIComponent(profile.name)}`}>
           New request
         </a>
       </Head>
