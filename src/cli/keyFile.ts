@@ -1,5 +1,5 @@
 import { createPrivateKey, generateKeyPair, type KeyObject } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, writeFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { Failure } from '../core/failure.ts'
 import { readText } from './inputFile.ts'
@@ -27,7 +27,7 @@ export function writeNew(file: string, content: string | Buffer, mode = 0o644): 
   try {
     const opened = openSync(file, 'wx', mode)
     try {
-      writeSync(opened, Buffer.from(content))
+      writeFileSync(opened, content)
       fsyncSync(opened)
     } finally {
       closeSync(opened)

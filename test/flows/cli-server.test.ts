@@ -1,4 +1,5 @@
 import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import type { ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -112,45 +113,37 @@ describe('from elsewhere', () => {
       const ended = await cli.run(['login', url, '--token-file', 'token'])
       expect(ended).toMatchObject({ code, stderr: expect.stringContaining(says) })
     })
-    test('to what is no server of ours says so, and a redirect gets no token', async () => {
-      await at.openssl(
-        'req',
-        '-x509',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:P-256',
-        '-nodes',
-        '-keyout',
-        'web.key',
-        '-out',
-        'web.pem',
-        '-subj',
-        '/CN=localhost',
-        '-addext',
-        'subjectAltName=DNS:localhost',
-      )
-      const [key, cert] = ['web.key', 'web.pem'].map((file) => readFileSync(join(at.server.workFolder, file)))
-      const asked: string[] = []
-      const web = createServer({ key, cert }, (request, response) => {
-        asked.push(request.url ?? '')
-        response
-          .writeHead(302, { location: `https://localhost:${(web.address() as AddressInfo).port}/elsewhere` })
-          .end()
+    test('tells at a terminal what takes longer than a second, and takes that away again', async () => {
+      let answer = () => {}
+      const web = await listening((response) => {
+        answer = () => response.end('{"username":"slow"}')
       })
-      await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve))
-      const url = `https://localhost:${(web.address() as AddressInfo).port}`
-      const ended = await cli.run([
-        'login',
-        url,
-        '--ca',
-        join(at.server.workFolder, 'web.pem'),
-        '--token-file',
-        'token',
-      ])
-      await new Promise((resolve) => web.close(resolve))
+      const { code, shown } = await cli.terminal(
+        ['login', web.url, '--ca', web.ca, '--token-file', 'token'],
+        [
+          [
+            'still at it, 1 s',
+            () => {
+              answer()
+              return ''
+            },
+          ],
+        ],
+      )
+      await web.close()
+      expect({ code, shown }).toMatchObject({ code: 0, shown: expect.stringContaining('\r\u001b[Kyou are slow at') })
+    })
+    test('verifies whatever NODE_TLS_REJECT_UNAUTHORIZED says', async () => {
+      const words = ['login', at.server.baseUrl, '--token-file', 'token']
+      const ended = await cli.run(words, { env: { NODE_TLS_REJECT_UNAUTHORIZED: '0' } })
+      expect(ended).toMatchObject({ code: 6, stderr: expect.stringContaining('is not trusted') })
+    })
+    test('to what is no server of ours says so, and a redirect gets no token', async () => {
+      const web = await listening((response) => response.writeHead(302, { location: '/elsewhere' }).end())
+      const ended = await cli.run(['login', web.url, '--ca', web.ca, '--token-file', 'token'])
+      await web.close()
       expect(ended).toMatchObject({ code: 6, stderr: expect.stringContaining('no countersign server') })
-      expect(asked).toEqual(['/api/v1/auth/profile'])
+      expect(web.asked).toEqual(['/api/v1/auth/profile'])
     })
   })
 
@@ -198,6 +191,26 @@ describe('from elsewhere', () => {
     })
   })
 })
+
+/** Something else that speaks HTTPS on this machine. */
+async function listening(answer: (response: ServerResponse) => void) {
+  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost']
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', 'web.key']
+  await at.openssl('req', '-x509', ...key, '-out', 'web.pem', ...subject)
+  const [keyText, cert] = ['web.key', 'web.pem'].map((file) => readFileSync(join(at.server.workFolder, file)))
+  const asked: string[] = []
+  const web = createServer({ key: keyText, cert }, (request, response) => {
+    asked.push(request.url ?? '')
+    answer(response)
+  })
+  await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve))
+  return {
+    url: `https://localhost:${(web.address() as AddressInfo).port}`,
+    ca: join(at.server.workFolder, 'web.pem'),
+    asked,
+    close: () => new Promise((resolve) => web.close(resolve)),
+  }
+}
 
 async function fetchJson<T>(path: string, token: string, body?: unknown): Promise<T> {
   const { callRest } = await import('../../src/cli/remote/rest.ts')

@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process'
 /** Of Debian's essential package bsdutils: runs a program on a terminal of its own. */
 const pseudoTerminal = 'script'
 
-/** What is typed as soon as the terminal shows a text, in this order. */
-export type Dialogue = readonly (readonly [prompt: string | RegExp, typed: string])[]
+/** What is typed, or done and then typed, as soon as the terminal shows a text, in this order. */
+export type Dialogue = readonly (readonly [prompt: string | RegExp, typed: string | (() => string)])[]
 
 export interface TerminalEnd {
   code: number | null
@@ -32,7 +32,7 @@ export function atTerminal(
       if (found < 0) return
       seen = shown.length
       at += 1
-      child.stdin.write(typed)
+      child.stdin.write(typeof typed === 'string' ? typed : typed())
     }
   })
   return new Promise((resolve, reject) => {

@@ -23,7 +23,8 @@ export interface HttpsAnswer {
   text: string
 }
 
-const patience = 120_000
+/** Whatever NODE_TLS_REJECT_UNAUTHORIZED says. */
+const always = { rejectUnauthorized: true, agent: false, timeout: 120_000 } as const
 const largestAnswer = 256 * 2 ** 20
 
 /** One call over TLS, verified. Redirects are not followed: a token goes where it was meant to. Throws Failure('unavailable'). */
@@ -39,7 +40,7 @@ export function callHttps(
     ...headers,
   }
   return new Promise((resolve, reject) => {
-    const asked = request(`${url}${path}`, { method, headers: sent, ca, agent: false, timeout: patience })
+    const asked = request(`${url}${path}`, { method, headers: sent, ca, ...always })
     asked.on('response', (response) => {
       const chunks: Buffer[] = []
       let length = 0
@@ -54,7 +55,7 @@ export function callHttps(
         resolve({ status, headers, text: Buffer.concat(chunks).toString('utf8') })
       })
     })
-    asked.on('timeout', () => asked.destroy(new Error(`no answer within ${patience / 1000} s`)))
+    asked.on('timeout', () => asked.destroy(new Error(`no answer within ${always.timeout / 1000} s`)))
     asked.on('error', (cause) => reject(unreachable(url, cause)))
     asked.end(octets)
   })

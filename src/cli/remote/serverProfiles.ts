@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
@@ -76,7 +77,7 @@ function openThere(file: string): number | undefined {
 /** All of the file or what was there before; never readable for others, not for a moment. */
 export function writeProfiles(profiles: ServerProfiles): void {
   const file = profilesFile()
-  const next = `${file}.${process.pid}`
+  const next = `${file}.${randomBytes(6).toString('hex')}`
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
     writeFileSync(next, `${JSON.stringify(profiles, null, 2)}\n`, { mode: 0o600, flag: 'wx' })
