@@ -140,7 +140,8 @@ async function orderAll({ rest }: ConsoleVisitor, token: string): Promise<Pick<C
     })
     return uuid
   }
-  const [waiting, issued]: string[][] = [[], []]
+  const waiting: string[] = []
+  const issued: string[] = []
   for (let n = 0; n < 300; n++) waiting.push(await order('web', `shop-${n}.live.example.net`))
   for (let n = 0; n < 60; n++) issued.push(await order('servers', `printer-${n}.live.example.net`))
   for (const uuid of issued.slice(0, 40))
