@@ -9,6 +9,7 @@ import type { CoreTables } from '../../src/core/tables.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { databases } from '../helpers/databases.ts'
+import { foreignCa } from '../helpers/foreignCa.ts'
 import { createPeople, failure, type People } from '../helpers/people.ts'
 import { acmeAccount, createWorld, newCsr, type World } from '../helpers/world.ts'
 
@@ -157,6 +158,24 @@ describe.each(databases)('the overview on $name', ({ open }) => {
       .executeTakeFirstOrThrow()
     expect(Number(counted.n)).toBe(Number(told.n))
     expect(Number(told.n)).toBeGreaterThan(5)
+  })
+
+  it('counts no certificate that was uploaded or discovered: nobody ordered it here', async () => {
+    const { der } = await (await foreignCa(world.time.now)).issue()
+    const { id } = await chief.inventory.upload({ der })
+    await order('for-20')
+    await sealed()
+    while (!(await followOrders(world.it.db, 100)));
+    const tables = withTables<CoreTables>(world.it.db)
+    const { protocol } = await tables
+      .selectFrom('sign_requests')
+      .select('protocol')
+      .where('id', '=', id)
+      .executeTakeFirstOrThrow()
+    const counted = await tables.selectFrom('order_counts').select(['protocol', 'day']).execute()
+    expect(counted.map((row) => row.protocol)).not.toContain(protocol)
+    const today = Math.floor(world.time.now.getTime() / DAY)
+    expect(counted).toContainEqual({ protocol: 'acme', day: today })
   })
 
   it('has the authorities of the organization with their CRLs and responders, and open alerts for who administers', async () => {
