@@ -89,20 +89,22 @@ async function headOf(db: Database): Promise<number> {
 /** What has become of orders, of these positions of the chain. */
 export function endedBetween(db: Database, from: number, upTo: number) {
   // A cross join is taken from left to right by SQLite, which would else go through all events of orders that there ever were.
-  return withTables<CoreTables>(db)
-    .selectFrom('audit_seals')
-    .crossJoin('audit_events')
-    .crossJoin('sign_requests')
-    .select(['audit_events.at', 'audit_events.status', 'sign_requests.organization_id', 'sign_requests.protocol'])
-    .select(['sign_requests.authority_id', 'sign_requests.profile_id'])
-    .where('position', '>', from)
-    .where('position', '<=', upTo)
-    .whereRef('audit_events.id', '=', 'audit_seals.event_id')
-    .where('audit_events.subject_kind', '=', 'sign_request')
-    .where('audit_events.status', 'in', [...ends])
-    .whereRef('sign_requests.id', '=', 'audit_events.subject_id')
-    // Nobody ordered here what was uploaded, imported or discovered (importedCertificate.ts).
-    .where('sign_requests.protocol', '<>', 'import')
+  return (
+    withTables<CoreTables>(db)
+      .selectFrom('audit_seals')
+      .crossJoin('audit_events')
+      .crossJoin('sign_requests')
+      .select(['audit_events.at', 'audit_events.status', 'sign_requests.organization_id', 'sign_requests.protocol'])
+      .select(['sign_requests.authority_id', 'sign_requests.profile_id'])
+      .where('position', '>', from)
+      .where('position', '<=', upTo)
+      .whereRef('audit_events.id', '=', 'audit_seals.event_id')
+      .where('audit_events.subject_kind', '=', 'sign_request')
+      .where('audit_events.status', 'in', [...ends])
+      .whereRef('sign_requests.id', '=', 'audit_events.subject_id')
+      // Nobody ordered here what was uploaded, imported or discovered (importedCertificate.ts).
+      .where('sign_requests.protocol', '<>', 'import')
+  )
 }
 
 async function countBetween(db: Database, from: number, upTo: number) {
