@@ -41,6 +41,18 @@ describe.each(databases)('what strangers put in the place of a certificate, on $
     await kept.of().chain(found.id)
   }
 
+  test('what strangers show hides no CA that somebody has uploaded', async () => {
+    const own = await foreignCa(kept.world.time.now, { name: 'Common CA' })
+    const { id: caId } = await kept.of().upload({ der: own.fields.der })
+    const { id } = await kept.of().upload({ der: (await own.issue()).der })
+    for (let serial = 1; serial <= 20; serial++) {
+      const more = { serial: `0f${serial.toString(16).padStart(2, '0')}` }
+      const other = await foreignCa(kept.world.time.now, { name: 'Common CA', more })
+      await take(other.fields.der)
+    }
+    expect(await kept.of().chain(id)).toMatchObject({ complete: true, issuers: [{ item: caId }] })
+  })
+
   test('a certificate with octets changed anywhere', { timeout: 120_000 }, async () => {
     const changes = fc.array(fc.tuple(fc.nat(der.length - 1), fc.integer({ min: 1, max: 255 })), {
       minLength: 1,

@@ -287,18 +287,6 @@ describe.each(databases)('discoveries, on $name', ({ open }) => {
     expect(again?.id).not.toBe(found?.id)
   })
 
-  test('what strangers show hides no CA that somebody has uploaded', async () => {
-    const own = await foreignCa(kept.world.time.now, { name: 'Common CA' })
-    const { id: caId } = await kept.of().upload({ der: own.fields.der })
-    const { id } = await kept.of().upload({ der: (await own.issue()).der })
-    for (let serial = 1; serial <= 20; serial++) {
-      const more = { serial: `0f${serial.toString(16).padStart(2, '0')}` }
-      const other = await foreignCa(kept.world.time.now, { name: 'Common CA', more })
-      await of().take({ place: `file:${serial}`, certificates: [other.fields.der] })
-    }
-    expect(await kept.of().chain(id)).toMatchObject({ complete: true, issuers: [{ item: caId }] })
-  })
-
   test('the chain of the audit trail holds after all of this', async () => {
     const { problems } = await verifyAudit(kept.world.it.db, kept.world.it.auditSecret)
     expect(problems).toEqual([])
