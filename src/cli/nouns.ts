@@ -6,7 +6,6 @@ export interface Noun {
   load: () => Promise<{ define(command: Command): void }>
 }
 
-/** Each is loaded when it is named: the help of all costs no more than this file. */
 /** Gives a noun its verbs, and each verb's help its examples. */
 export async function defineNoun(command: Command): Promise<void> {
   ;(await nouns[command.name()]?.load())?.define(command)
@@ -33,6 +32,7 @@ export async function defineAll(program: Command): Promise<Command> {
   return program
 }
 
+/** Each is loaded when it is named: the help of all costs no more than this file. */
 export const nouns: Record<string, Noun> = {
   login: { about: 'log in to a server: later commands go there', load: () => import('./commands/login.ts') },
   logout: { about: 'end that, and the token that it made', load: () => import('./commands/logout.ts') },
