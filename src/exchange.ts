@@ -30,8 +30,7 @@ export function createHandler(listener: ListenerName, serving: Serving, reports:
   return (incoming, outgoing) => {
     const started = performance.now()
     toOriginForm(incoming)
-    withoutDots(incoming)
-    const mounted = find(serving.mounts[listener], incoming.url ?? '/')
+    const mounted = findSafely(serving.mounts[listener], incoming.url ?? '/')
     const protocol = mounted?.protocol ?? 'server'
     const watched: Watched = { incoming, outgoing, listener, protocol, started, fast: false }
     serving.active.add(outgoing)
@@ -76,6 +75,21 @@ function fail(error: unknown, { incoming, outgoing, protocol }: Watched, log: Lo
   else sendAnswer(incoming, outgoing, internalError(incoming))
 }
 
+/**
+ * As `find`; nothing for a URL that leads elsewhere once its dot segments and backslashes are resolved (RFC 3986 section 6.2.2.3, WHATWG URL): the
+ * framework does that, and would leave the path that a listener has of a protocol.
+ */
+function findSafely(mounts: readonly Mounted[], url: string): Mounted | undefined {
+  const found = find(mounts, url)
+  if (!found || !/^[^?#]*(?:\\|\/(?:\.|%2e))/i.test(url)) return found
+  try {
+    const { pathname } = new URL(`http://localhost${url}`)
+    return find(mounts, pathname) === found ? found : undefined
+  } catch {
+    return undefined
+  }
+}
+
 function find(mounts: readonly Mounted[], url: string): Mounted | undefined {
   for (const mounted of mounts) {
     const { prefix } = mounted
@@ -92,12 +106,4 @@ function toOriginForm(incoming: IncomingMessage): void {
   if (url.startsWith('/')) return
   const [, rest = ''] = /^https?:\/\/[^/?#]*(.*)$/i.exec(url) ?? []
   incoming.url = rest.startsWith('/') ? rest : `/${rest}`
-}
-
-/** A URL without dot segments (RFC 3986 section 6.2.2.3): whoever reads it later takes them out, and would leave the path that a listener has of a protocol. */
-function withoutDots(incoming: IncomingMessage): void {
-  const { url = '/' } = incoming
-  if (!/^[^?]*\/(\.|%2e){1,2}([/?#]|$)/i.test(url)) return
-  const { pathname, search } = new URL(`http://localhost${url}`)
-  incoming.url = `${pathname}${search}`
 }

@@ -21,11 +21,14 @@ describe.each(databases)('ACME accounts, administered, on $name', ({ open }) => 
   it('are seen with what became of their orders', async () => {
     const { client } = await acme.app.ready(['one.localhost'])
     await client.order(['two.localhost'])
-    const door = people.as(people.alice)
+    const door = people.as(people.chief)
     const listed = (await accounts.list(door)).find(({ uuid }) => uuid === uuidOf(client))
     expect(listed).toMatchObject({ status: 'valid', enabled: true, total: 2, profile: { name: 'default' } })
     const { orders } = await accounts.find(door, uuidOf(client))
     expect(orders).toEqual({ pending: 1, ready: 1, processing: 0, valid: 0, invalid: 0 })
+    const member = people.as(people.alice)
+    expect(await accounts.list(member)).toEqual([])
+    await expect(accounts.find(member, uuidOf(client))).rejects.toMatchObject(failure('forbidden'))
   })
 
   it('are refused while they are disabled, and for ever once they are revoked', async () => {

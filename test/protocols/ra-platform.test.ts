@@ -79,7 +79,8 @@ describe('ACME accounts', () => {
 
   it('are listed and shown, with counts', async () => {
     const { app } = used
-    const { json } = await app.call('get', '/v1/acmeAccounts')
+    const { json } = await app.call('get', '/v1/acmeAccounts', { by: app.admin })
+    expect((await app.call('get', '/v1/acmeAccounts')).json, 'who does not manage the profile').toEqual([])
     expect(json).toEqual([
       {
         uuid: account,
@@ -93,7 +94,7 @@ describe('ACME accounts', () => {
         acmeProfileName: 'default',
       },
     ])
-    const shown = await app.call('get', `/v1/acmeProfiles/${profile.uuid}/acmeAccounts/${account}`)
+    const shown = await app.call('get', `/v1/acmeProfiles/${profile.uuid}/acmeAccounts/${account}`, { by: app.admin })
     expect(shown.json).toMatchObject({ contact: ['mailto:a@example.org'], successfulOrders: 0, pendingOrders: 0 })
   })
 
@@ -101,7 +102,7 @@ describe('ACME accounts', () => {
     const { app } = used
     const one = `/v1/acmeProfiles/${profile.uuid}/acmeAccounts/${account}`
     const shown = async () => {
-      const { enabled, status } = (await app.call('get', one)).json
+      const { enabled, status } = (await app.call('get', one, { by: app.admin })).json
       return [enabled, status]
     }
     const by = app.admin
@@ -128,6 +129,7 @@ describe('ACME accounts', () => {
     expect((await app.call('get', '/v1/acmeAccounts', { by: app.stranger })).json).toEqual([])
     for (const path of [one, one.replace(account, profile.uuid)])
       expect((await app.call('get', path, { by: app.stranger })).status).toBe(404)
-    expect((await app.call('get', one.replace(profile.uuid, account))).status).toBe(404)
+    expect((await app.call('get', one)).status).toBe(403)
+    expect((await app.call('get', one.replace(profile.uuid, account), { by: app.admin })).status).toBe(404)
   })
 })
