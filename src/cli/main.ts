@@ -24,6 +24,12 @@ const program = new Command('countersign')
 
 for (const [name, { about }] of Object.entries(nouns)) program.command(name).description(about)
 
+// Whoever reads may have read enough (`| head`): no stack for that.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit()
+})
+
 await runProgram(process.argv.slice(2))
 
 async function runProgram(argv: string[]): Promise<void> {

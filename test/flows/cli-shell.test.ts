@@ -5,7 +5,7 @@ import { Command } from 'commander'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { examples } from '../../src/cli/examples.ts'
 import { defineAll, nouns, verbsOf } from '../../src/cli/nouns.ts'
-import { ensureBundle } from '../helpers/bundle.ts'
+import { ensureBundle, root } from '../helpers/bundle.ts'
 import { run } from '../helpers/program.ts'
 import { type RemoteCli, remoteCli } from '../helpers/remoteCli.ts'
 
@@ -24,6 +24,12 @@ const words = (line: string) =>
   [...line.replace(/ (?:\||>) .*$/, '').matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare ?? '')
 
 describe('help', () => {
+  test('gives no stack to whoever reads its first line alone', async () => {
+    const command = `"${process.execPath}" "${join(root, 'dist/cli.js')}" man | head -n 1`
+    const { stdout, stderr } = await run('sh', ['-c', command])
+    expect([stdout.split('\n').length, stderr]).toEqual([2, ''])
+  })
+
   test('has examples for every verb, and for no other', () => {
     const all = program.commands.flatMap((noun) => verbsOf(noun)).map(({ path }) => path)
     expect(all.length).toBeGreaterThan(120)

@@ -15,7 +15,7 @@ export function requireRemote({ remote }: Cli): Remote {
   if (remote) return remote
   throw new Failure(
     'unsupported',
-    'an order goes to a server: countersign login URL, or COUNTERSIGN_URL and COUNTERSIGN_TOKEN',
+    'an order goes to a server: countersign login URL, or COUNTERSIGN_URL and COUNTERSIGN_TOKEN; beside a data folder say which, by --server NAME',
   )
 }
 
