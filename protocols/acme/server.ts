@@ -19,6 +19,8 @@ export interface AcmeServer {
   chaos: KnownChaos
   /** By id of the authorization: the query that runs in this process. */
   queries: Map<number, Promise<Authorization | undefined>>
+  /** Of which a query has ended here lately: by authorization. */
+  ended: Set<number>
   /** By id of the account: how many of them are its. */
   running: Map<number, number>
   /** How many run at a time, of one account and in all; what comes beyond waits for its turn among the jobs. */
@@ -58,6 +60,7 @@ export function acmeServer(host: Host): AcmeServer {
     },
     chaos: new Map(),
     queries: new Map(),
+    ended: new Set(),
     running: new Map(),
     most: { account: 200, all: 1_000 },
     accountKey: keptKeys(),

@@ -50,10 +50,14 @@ export interface Response {
 /** Validates now, within the request if that is quick. Answers the authorization as it then is; still pending: the rest is done without the client. */
 export async function respond(
   { server, account, root, now }: AccountRequest,
-  own: Authorization,
+  read: Authorization,
   response: Response,
 ): Promise<Authorization> {
-  const running = server.queries.get(own.id)
+  const running = server.queries.get(read.id)
+  // Read before a query ended that has ended since: what it came to counts, and it is not made again.
+  const own =
+    !running && server.ended.has(read.id) ? ((await findAuthorization(server.host.db, read.uuid)) ?? read) : read
+  if (own.status !== 'pending') return own
   if (!running && own.queriedAt !== undefined && now.getTime() - own.queriedAt < RETRY_GAP_MS) return own
   const query = { own, ...response, account, root, accountUrl: urls.account(root, account.uuid) }
   const full = !running && isFull(server, query)
@@ -109,12 +113,23 @@ function start(server: AcmeServer, query: Query): Promise<Authorization | undefi
     })
     .finally(() => {
       queries.delete(query.own.id)
+      keepEnded(server.ended, query.own.id)
       const left = (running.get(id) ?? 1) - 1
       if (left > 0) running.set(id, left)
       else running.delete(id)
     })
   queries.set(query.own.id, promise)
   return promise
+}
+
+/** The last thousand: no request is under way for so long. */
+function keepEnded(ended: Set<number>, id: number): void {
+  ended.delete(id)
+  ended.add(id)
+  for (const oldest of ended) {
+    if (ended.size <= 1000) break
+    ended.delete(oldest)
+  }
 }
 
 async function run(server: AcmeServer, query: Query): Promise<Authorization | undefined> {
