@@ -151,26 +151,24 @@ function generated(kind: KeyWish | undefined) {
   return generate('ec', { namedCurve: kind?.algorithm === 'EC' ? kind.curve : 'P-256' })
 }
 
-/** The draft and the claim for `sign`. The same form sent twice is one order: its origin says so, where the request came with it. */
+/** The draft and the claim for `sign`. The same form sent twice is one order: its origin says so. */
 export async function ordered(visit: Visit, order: Order): Promise<{ draft: SignDraft; claim?: Claim }> {
   const { door, requester, form } = visit
   const { profile, csr, names, subject, kind } = order
+  const { notAfter: _, ...same } = order.wishes
+  const told = [
+    form.raw('once', 100),
+    csr?.der.toString('base64') ?? kind,
+    names,
+    subject,
+    form.text('validity', 20),
+    same.kept,
+  ]
   if (csr) {
-    const draft = askedBy(visit, order, csr)
-    const { notAfter: _, ...same } = order.wishes
-    const told = [
-      requester.ref,
-      form.raw('once', 100),
-      csr.der.toString('base64'),
-      names,
-      subject,
-      form.text('validity', 20),
-      same.kept,
-    ]
     const ref = createHash('sha256')
-      .update(JSON.stringify([profile.id, profile.variant, ...told]))
+      .update(JSON.stringify([profile.id, profile.variant, requester.ref, ...told]))
       .digest('base64url')
-    return { draft: { ...draft, origin: { protocol: 'console', ref } } }
+    return { draft: { ...askedBy(visit, order, csr), origin: { protocol: 'console', ref } } }
   }
   if (names.length === 0 && subject.length === 0)
     throw new Failure('malformed', 'say which names the certificate is for')
@@ -178,6 +176,7 @@ export async function ordered(visit: Visit, order: Order): Promise<{ draft: Sign
     protocol: 'console',
     subject,
     identifiers: names,
+    ...(form.raw('once', 100) === '' ? {} : { once: JSON.stringify([profile.variant, ...told]) }),
     ...(kind ? { kind } : {}),
   })
   return { draft: { ...askedBy(visit, order, made.csr), origin: made.origin }, claim: made.claim }

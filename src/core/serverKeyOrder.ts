@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import type { Csr } from '../pki/csr.ts'
 import type { KeyWish } from '../pki/csrAttributes.ts'
 import { writeCsr } from '../pki/csrWriter.ts'
@@ -11,7 +11,7 @@ import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
 import type { RaProfile } from './profile.ts'
 import type { Origin } from './request.ts'
-import type { Requester } from './requester.ts'
+import { type Requester, requesterKey } from './requester.ts'
 import { makeServerKey, originOf, storeServerKey } from './serverKey.ts'
 
 /** What a person orders without a request of his own. */
@@ -22,6 +22,8 @@ export interface ServerKeyWishes {
   identifiers: readonly Identifier[]
   /** Absent: what the profile takes first. */
   kind?: KeyWish
+  /** The same text again from the same requester is the same order, with the key that was made first; absent: each is another. */
+  once?: string
 }
 
 export interface ServerKeyOrder {
@@ -36,11 +38,11 @@ export async function orderServerKey(
   it: Installation,
   requester: Requester,
   profile: RaProfile,
-  { protocol, subject, identifiers, kind }: ServerKeyWishes,
+  { protocol, subject, identifiers, kind, once }: ServerKeyWishes,
 ): Promise<ServerKeyOrder> {
   asBadCsr(() => [encodeName(subject), encodeGeneralNames(identifiers)])
   const made = await makeServerKey(it, profile, kind)
-  const asked: Origin = { protocol, ref: `key ${randomUUID()}` }
+  const asked: Origin = { protocol, ref: `key ${once === undefined ? randomUUID() : hashOf(requester, once)}` }
   const origin = originOf(profile.id, asked, 0)
   return {
     csr: parsePkcs10(await writeCsr({ subject, identifiers }, signerFor(made.key))),
@@ -51,4 +53,11 @@ export async function orderServerKey(
       if (id === undefined) throw new Failure('conflict', 'this key was ordered a moment ago')
     },
   }
+}
+
+/** Nobody meets the order of another by saying what he said. */
+function hashOf(requester: Requester, once: string): string {
+  return createHash('sha256')
+    .update(`${requesterKey(requester)}\n${once}`)
+    .digest('base64url')
 }

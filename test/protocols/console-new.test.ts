@@ -81,6 +81,18 @@ describe('a request that is there already', () => {
     expect(orderOf(other.location)).not.toBe(orderOf(first.location))
   })
 
+  it('is one order with one key, where the server makes it, also when both are sent at once', async () => {
+    const { app } = world
+    const fields = { way: 'server', names: 'once.test', kind: 'P-256', once: 'one more form', do: 'order' }
+    const sent = await Promise.all([1, 2].map(() => app.post(at, fields, { by: app.operator })))
+    const again = await app.post(at, fields, { by: app.operator })
+    const orders = new Set([...sent, again].map(({ location }) => orderOf(location)))
+    expect(orders.size).toBe(1)
+    const elsewhere = await app.post(at, fields, { by: app.admin })
+    const other = await app.post(at, { ...fields, once: 'another form' }, { by: app.operator })
+    for (const { location } of [elsewhere, other]) expect(orders).not.toContain(orderOf(location))
+  })
+
   it('waits for people where a rule says so, and says for whom', async () => {
     const { app } = world
     await app.save('asks', { rules: { issue: waits } })

@@ -1,14 +1,11 @@
 /** @jsxImportSource hono/jsx */
-import { generateKeyPairSync } from 'node:crypto'
 import { Failure } from '../../core/failure.ts'
 import type { ProfileRecord } from '../../core/raProfiles.ts'
 import type { Action } from '../../core/rule.ts'
 import type { Simulation } from '../../core/simulate.ts'
-import { parseCsr } from '../../pki/csr.ts'
-import { writeCsr } from '../../pki/csrWriter.ts'
 import { parseNameText } from '../../pki/nameText.ts'
-import { signerFor } from '../../pki/signer.ts'
 import { parseNames } from '../names.ts'
+import { thrownAway } from '../newOrder.ts'
 import { action, page, type Shown, type Visit } from '../page.ts'
 import { Check, Field, PostForm, Select } from '../parts/form.tsx'
 import { Panel } from '../parts/panel.tsx'
@@ -110,8 +107,7 @@ async function tryIt(visit: Visit): Promise<Shown> {
   const subject = form.text('subject', 1000)
   if (identifiers.length === 0 && subject === undefined) throw new Failure('malformed', 'say a name or a subject')
   const name = subject === undefined ? [] : reading('malformed', () => parseNameText(subject))
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const csr = parseCsr(await writeCsr({ subject: name, identifiers }, signerFor(privateKey)))
+  const csr = await thrownAway({ subject: name, names: identifiers })
   const wanted = actions.find((one) => one === form.raw('action', 10)) ?? 'issue'
   const kind = kinds.find((one) => one === form.raw('kind', 30))
   const made = await door.simulate(
