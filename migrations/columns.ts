@@ -7,7 +7,18 @@ import {
   sql,
 } from 'kysely'
 
-export type Migration = (db: Kysely<unknown>, columns: Columns) => Promise<void>
+type Step = (db: Kysely<unknown>, columns: Columns) => Promise<void>
+
+/**
+ * One step of the schema. It only adds (expands): what an older program, which still runs on another node, reads and writes stays as it was. One that `contracts` is
+ * kept back until no older program runs (docs/operate/nodes.md).
+ */
+export type Migration = Step & { readonly contracts?: true }
+
+/** A step that takes something away or tightens it: columns and tables that no program since the version before this one has used. */
+export function contracting(step: Step): Migration {
+  return Object.assign(step, { contracts: true as const })
+}
 
 type Build = (column: ColumnDefinitionBuilder) => ColumnDefinitionBuilder
 type Type = RawBuilder<unknown>

@@ -28,6 +28,12 @@ import { fastpki } from './0028-fastpki.ts'
 import { discovery } from './0030-discovery.ts'
 import { console } from './0031-console.ts'
 import { tokenDescent } from './0032-token-descent.ts'
+import { cmp } from './0033-cmp.ts'
+import { moreAttributes } from './0034-more-attributes.ts'
+import { notaryAskers } from './0035-notary-askers.ts'
+import { keySecrets } from './0036-key-secrets.ts'
+import { reliability } from './0040-reliability.ts'
+import { endEntityApproval } from './0041-end-entity-approval.ts'
 import type { Migration } from './columns.ts'
 
 /** All migrations, by name; they run in the order of their names. */
@@ -62,4 +68,10 @@ export const migrations: Record<string, Migration> = {
   '0030-discovery': discovery,
   '0031-console': console,
   '0032-token-descent': tokenDescent,
+  '0033-cmp': cmp,
+  '0034-more-attributes': moreAttributes,
+  '0035-notary-askers': notaryAskers,
+  '0036-key-secrets': keySecrets,
+  '0040-reliability': reliability,
+  '0041-end-entity-approval': endEntityApproval,
 }

@@ -1,10 +1,13 @@
 import type Sqlite from 'better-sqlite3'
-import { DatabaseUnavailable, errorCode, HandleMisused, usedNested } from './errors.ts'
+import { asUnavailable, DatabaseUnavailable, errorCode, HandleMisused, usedNested } from './errors.ts'
 import type { Counts, Database, Session } from './handle.ts'
+import { addAll, committed } from './tally.ts'
 
 /** So that a group holds up the event loop for some milliseconds at most. */
 const GROUP_LIMIT = 128
 const RETRY_MS = 10
+/** Works that may wait for the next groups: what comes on top would wait for seconds, and is told to come again. */
+const MOST_WAITING = 5_000
 
 interface Waiting {
   work(db: Database): Promise<unknown>
@@ -13,7 +16,7 @@ interface Waiting {
 }
 
 /** What became of one work, known to its caller only after the commit. */
-type Outcome = { ok: true; value: unknown } | { ok: false; error: unknown }
+type Outcome = { ok: true; value: unknown; session?: Session } | { ok: false; error: unknown }
 
 interface Parts {
   writer: Sqlite.Database
@@ -21,6 +24,8 @@ interface Parts {
   /** Milliseconds for which a lock that another process holds is waited for. */
   lockWait: number
   openHandle(session: Session): Database
+  /** Why nothing may be written now, as far as the file is concerned. */
+  missing(): string | undefined
 }
 
 /**
@@ -61,10 +66,16 @@ export class GroupCommit {
   transaction<R>(work: (db: Database) => Promise<R>): Promise<R> {
     if (this.#running) return Promise.reject(new HandleMisused(usedNested))
     if (this.#closed) return Promise.reject(new DatabaseUnavailable('it is closed'))
+    if (this.#waiting.length >= MOST_WAITING)
+      return Promise.reject(new DatabaseUnavailable('too many transactions wait for it'))
     return new Promise((resolve, reject) => {
       this.#waiting.push({ work, resolve, reject })
       this.#schedule()
     })
+  }
+
+  get waiting(): number {
+    return this.#waiting.length
   }
 
   /** Resolves when nothing waits any more. */
@@ -80,6 +91,11 @@ export class GroupCommit {
   }
 
   #drain(): void {
+    const missing = this.#parts.missing()
+    if (missing !== undefined) {
+      this.#refuse(new DatabaseUnavailable(missing))
+      return
+    }
     try {
       this.#clear()
       this.#control.begin.run()
@@ -101,9 +117,15 @@ export class GroupCommit {
       setTimeout(() => this.#drain(), RETRY_MS)
       return
     }
+    const known = asUnavailable(error)
+    const other = new DatabaseUnavailable('it could not be locked for writing', error)
+    this.#refuse(known instanceof DatabaseUnavailable ? known : other)
+  }
+
+  #refuse(refusal: DatabaseUnavailable): void {
     this.#lockedSince = undefined
     this.#scheduled = false
-    const refusal = new DatabaseUnavailable('it could not be locked for writing', error)
+    this.#parts.counts.refused += this.#waiting.length
     for (const { reject } of this.#waiting.splice(0)) reject(refusal)
     this.#idle()
   }
@@ -111,20 +133,26 @@ export class GroupCommit {
   async #run(group: Waiting[]): Promise<void> {
     this.#running = true
     this.#watch()
+    const began = performance.now()
     const outcomes: Outcome[] = []
     let failure: DatabaseUnavailable | undefined
     try {
       for (const { work } of group) outcomes.push(await this.#runOne(work))
-      this.#finish(outcomes)
+      this.#finish(outcomes, began)
     } catch (error) {
       failure = this.#abandon(error)
     }
     this.#running = false
     group.forEach(({ resolve, reject }, index) => {
       const outcome = outcomes[index]
-      if (failure !== undefined || outcome === undefined) reject(failure)
-      else if (outcome.ok) resolve(outcome.value)
-      else reject(outcome.error)
+      if (failure !== undefined || outcome === undefined) {
+        this.#parts.counts.refused += 1
+        reject(failure)
+      } else if (outcome.ok) resolve(outcome.value)
+      else {
+        if (outcome.error instanceof DatabaseUnavailable) this.#parts.counts.refused += 1
+        reject(outcome.error)
+      }
     })
     if (this.#waiting.length > 0) this.#schedule()
     else this.#idle()
@@ -139,6 +167,7 @@ export class GroupCommit {
     if (!this.#parts.writer.inTransaction) throw session.failure ?? new Error('the transaction ended inside a work')
     if (!outcome.ok) this.#control.undo.run()
     this.#control.release.run()
+    if (outcome.ok && session.tallied) outcome.session = session
     return outcome
   }
 
@@ -157,10 +186,12 @@ export class GroupCommit {
     })
   }
 
-  #finish(outcomes: Outcome[]): void {
+  #finish(outcomes: Outcome[], began: number): void {
     if (outcomes.some(({ ok }) => ok)) {
       this.#control.commit.run()
-      this.#parts.counts.commits++
+      const { counts } = this.#parts
+      committed(counts, began)
+      for (const outcome of outcomes) if (outcome.ok && outcome.session) addAll(counts, outcome.session)
     } else {
       this.#control.rollback.run()
     }
@@ -168,6 +199,8 @@ export class GroupCommit {
 
   #abandon(cause: unknown): DatabaseUnavailable {
     this.#clear()
+    const known = asUnavailable(cause)
+    if (known instanceof DatabaseUnavailable) return known
     return new DatabaseUnavailable('the transaction could not be committed', cause)
   }
 

@@ -1,79 +1,125 @@
 import { sql } from 'kysely'
 import { columnsOf, type Migration } from '../../migrations/columns.ts'
 import { migrations } from '../../migrations/index.ts'
-import { DatabaseUnavailable } from './errors.ts'
+import { DatabaseUnavailable, errorCode } from './errors.ts'
 import { type Database, inside } from './handle.ts'
 import { withTables } from './tables.ts'
-import { transaction } from './transaction.ts'
 
 interface MigrationTables {
-  migrations: { name: string; applied_at: number }
+  /** `kind` is null where a program wrote it that knew no difference. */
+  migrations: { name: string; applied_at: number; kind: 'expand' | 'contract' | null }
 }
+
+type Known = Record<string, Migration>
 
 /** Any number that no other program on the same server uses for a lock. */
 const LOCK = 0x636f756e
-/** For as long a start waits for another process that migrates. */
+/** For as long a start waits for another process that migrates, for a table that others use, or for a server that starts. */
 const PATIENCE_MS = 120_000
+/** Everybody else queues behind a migration that waits for a table: then rather later. */
+const TABLE_WAIT = '5s'
 
 /**
- * Brings the schema up to date, each migration in a transaction of its own, in the order of names. Processes that start at once take turns.
+ * Brings the schema up to date, each migration in a transaction of its own, in the order of names. Processes that start at once take turns. A migration that contracts
+ * is applied where `contract` is set, on SQLite, where no other program runs, and to an empty database.
  *
  * @returns the names of the migrations that this call applied
- * @throws Error if the database knows migrations that this program does not
+ * @throws Error if the database has migrations that this program does not know and that may have taken something away
  */
-export async function migrate(db: Database, known: Record<string, Migration> = migrations): Promise<string[]> {
+export async function migrate(
+  db: Database,
+  known: Known = migrations,
+  { contract = db.dialect === 'sqlite' }: { contract?: boolean } = {},
+): Promise<string[]> {
   const applied: string[] = []
   const until = Date.now() + PATIENCE_MS
+  let all: boolean | undefined = contract || undefined
   for (;;) {
     try {
-      const name = await transaction(db, (db) => applyNext(db, known))
+      all ??= !(await hasBookkeeping(db))
+      const whole = all
+      const name = await db[inside].transaction((db) => applyNext(db, known, whole), { patient: true })
       if (name === undefined) return applied
       applied.push(name)
     } catch (error) {
-      if (!(error instanceof DatabaseUnavailable) || db.dialect === 'postgres' || Date.now() > until) throw error
+      if (!(error instanceof DatabaseUnavailable) || !mayPass(db, error) || Date.now() > until) throw error
     }
   }
 }
 
-/** The names of the migrations that the schema lacks. @throws Error if the database is newer than this program */
-export async function pendingMigrations(
-  db: Database,
-  known: Record<string, Migration> = migrations,
-): Promise<string[]> {
-  const applied = (await hasBookkeeping(db)) ? await appliedNames(db) : new Set<string>()
-  const unknown = [...applied].filter((name) => !Object.hasOwn(known, name))
-  if (unknown.length > 0) {
+/** lock_not_available; cannot_connect_now: it starts, or recovers. */
+function mayPass({ dialect }: Database, { cause }: DatabaseUnavailable): boolean {
+  return dialect === 'sqlite' || ['55P03', '57P03'].includes(errorCode(cause) ?? '')
+}
+
+/** The names of the migrations that the schema lacks. @throws Error as migrate */
+export async function pendingMigrations(db: Database, known: Known = migrations): Promise<string[]> {
+  const applied = await appliedMigrations(db)
+  const unknown = applied.filter(({ name }) => !Object.hasOwn(known, name))
+  const refused = unknown.filter(({ kind }) => kind !== 'expand').map(({ name }) => name)
+  if (refused.length > 0) {
     throw new Error(
-      `the database is newer than this program, which does not know its migrations: ${unknown.sort().join(', ')}`,
+      `the database is newer than this program, which does not know its migrations: ${refused.sort().join(', ')}`,
     )
   }
+  const names = new Set(applied.map(({ name }) => name))
   return Object.keys(known)
-    .filter((name) => !applied.has(name))
+    .filter((name) => !names.has(name))
     .sort()
 }
 
-async function applyNext(db: Database, known: Record<string, Migration>): Promise<string | undefined> {
+/** The names of the migrations of a newer program, which only added: this one serves on. */
+export async function newerMigrations(db: Database, known: Known = migrations): Promise<string[]> {
+  const applied = await appliedMigrations(db)
+  return applied
+    .map(({ name }) => name)
+    .filter((name) => !Object.hasOwn(known, name))
+    .sort()
+}
+
+async function applyNext(db: Database, known: Known, all: boolean): Promise<string | undefined> {
   const columns = columnsOf(db.dialect)
   const tables = withTables<MigrationTables>(db)
   // On SQLite the transaction itself is the lock.
-  if (db.dialect === 'postgres') await sql`select pg_advisory_xact_lock(${sql.lit(LOCK)})`.execute(tables)
+  if (db.dialect === 'postgres') {
+    await sql`select pg_advisory_xact_lock(${sql.lit(LOCK)})`.execute(tables)
+    await sql`set local lock_timeout = ${sql.lit(TABLE_WAIT)}`.execute(tables)
+  }
+  await prepareBookkeeping(db)
+  const name = (await pendingMigrations(db, known)).find((name) => all || !known[name]?.contracts)
+  const migration = name === undefined ? undefined : known[name]
+  if (name === undefined || migration === undefined) return undefined
+  await migration(db[inside].kysely, columns)
+  const kind = migration.contracts ? 'contract' : 'expand'
+  await tables.insertInto('migrations').values({ name, applied_at: Date.now(), kind }).execute()
+  return name
+}
+
+async function prepareBookkeeping(db: Database): Promise<void> {
+  const columns = columnsOf(db.dialect)
+  const { kysely } = db[inside]
   await columns
-    .table(db[inside].kysely, 'migrations')
+    .table(kysely, 'migrations')
     .ifNotExists()
     .addColumn('name', columns.text, (column) => column.primaryKey())
     .addColumn('applied_at', columns.int, (column) => column.notNull())
     .execute()
-  const [name] = await pendingMigrations(db, known)
-  const migration = name === undefined ? undefined : known[name]
-  if (name === undefined || migration === undefined) return undefined
-  await migration(db[inside].kysely, columns)
-  await tables.insertInto('migrations').values({ name, applied_at: Date.now() }).execute()
-  return name
+  if (await hasKind(db)) return
+  await kysely.schema.alterTable('migrations').addColumn('kind', columns.text).execute()
 }
 
-async function appliedNames(db: Database): Promise<Set<string>> {
-  const rows = await withTables<MigrationTables>(db).selectFrom('migrations').select('name').execute()
-  return new Set(rows.map(({ name }) => name))
+async function hasKind(db: Database): Promise<boolean> {
+  const question =
+    db.dialect === 'postgres'
+      ? sql`select 1 from pg_attribute where attrelid = to_regclass('migrations') and attname = 'kind' and not attisdropped`
+      : sql`select 1 from pragma_table_info('migrations') where name = 'kind'`
+  return (await question.execute(db[inside].kysely)).rows.length > 0
+}
+
+async function appliedMigrations(db: Database): Promise<MigrationTables['migrations'][]> {
+  return (await hasBookkeeping(db))
+    ? withTables<MigrationTables>(db).selectFrom('migrations').selectAll().execute()
+    : []
 }
 
 async function hasBookkeeping(db: Database): Promise<boolean> {

@@ -9,14 +9,16 @@ export interface OpenOptions {
   lockWait?: number
   /** PostgreSQL: how many connections at most. */
   connections?: number
+  /** PostgreSQL: milliseconds that one statement may take; 30 seconds where nothing is said. */
+  answerWithin?: number
 }
 
 /**
- * Opens the database at `url`: `postgres://…` or the path of an SQLite file, which is created (mode 0600) if missing. PostgreSQL is
- * connected on first use, so that a start does not depend on who comes up first.
+ * Opens the database at `url`: `postgres://…` (of several hosts the one that takes writes) or the path of an SQLite file, which is created (mode 0600) if missing.
+ * PostgreSQL is connected on first use, so that a start does not depend on who comes up first.
  */
 export function openDatabase(url: string, options: OpenOptions = {}): Database {
-  if (/^postgres(ql)?:\/\//.test(url)) return openPostgres(url, options.connections ?? 10)
+  if (/^postgres(ql)?:\/\//.test(url)) return openPostgres(url, options.connections ?? 10, options.answerWithin)
   if (url === '' || /^([a-z][a-z0-9+.-]+)?:/i.test(url)) {
     throw new Error('the database must be postgres://… or the path of an SQLite file')
   }

@@ -1,10 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type CompiledQuery, type Kysely, PostgresDialect, type QueryResult } from 'kysely'
-import type pg from 'pg'
+import type { PoolClient } from 'pg'
 import {
   DatabaseUnavailable,
   errorCode,
   HandleMisused,
+  outcomeUnknown,
   TookTooLong,
   usedLate,
   usedNested,
@@ -12,12 +13,14 @@ import {
 } from './errors.ts'
 import { checkParameters, kyselyOver } from './executor.ts'
 import { closable } from './gate.ts'
-import { type Counts, type Database, inside, type Run, type Session } from './handle.ts'
-import { openPool, type RunOn, statementRunner } from './pool.ts'
-import { asPassing, isConflict, isLost, Passing, retried } from './retry.ts'
+import { type Connections, type Counts, type Database, inside, type Run, type Session } from './handle.ts'
+import { limited, openPool, type Pool, type RunOn, statementRunner } from './pool.ts'
+import { asPassing, isConflict, isLost, isOutdated, isSpent, isStandby, Passing, retried } from './retry.ts'
+import { addAll, committed, newCounts, tallyNow, tallyOf } from './tally.ts'
 
 interface Held {
-  readonly pool: pg.Pool
+  readonly pool: Pool
+  readonly answerWithin: number
   readonly counts: Counts
   readonly run: RunOn
   readonly over: (run: Run) => Kysely<unknown>
@@ -25,11 +28,15 @@ interface Held {
   readonly current: AsyncLocalStorage<Session>
 }
 
-export function openPostgres(url: string, connections: number): Database {
-  const counts: Counts = { statements: 0, commits: 0 }
-  const pool = openPool(url, connections)
+/** Longer than anything that is asked for takes; lists and migrations have limits of their own. */
+const ANSWER_MS = 30_000
+
+export function openPostgres(url: string, connections: number, answerWithin = ANSWER_MS): Database {
+  const counts = newCounts()
+  const pool = openPool(url, { connections, answerWithin })
   const over = kyselyOver(new PostgresDialect({ pool }))
-  const held: Held = { pool, counts, run: statementRunner(counts), over, current: new AsyncLocalStorage() }
+  const runOn = statementRunner(counts, answerWithin)
+  const held: Held = { pool, answerWithin, counts, run: runOn, over, current: new AsyncLocalStorage() }
   const gate = closable(() => pool.end())
 
   function refuseInside(detail: string): void {
@@ -43,14 +50,33 @@ export function openPostgres(url: string, connections: number): Database {
     refuseInside(usedOutside)
     return gate.pass(() => retried(() => readWithin(held, query, within)))
   }
-  async function transaction<R>(work: (db: Database) => Promise<R>): Promise<R> {
+  async function transaction<R>(work: (db: Database) => Promise<R>, { patient = false } = {}): Promise<R> {
     refuseInside(usedNested)
-    return gate.pass(() => retried(() => attempt(held, work)))
+    return gate.pass(() => retried(() => attempt(held, work, patient)))
   }
-  return { dialect: 'postgres', [inside]: { kysely: over(run), run, apart, transaction, close: gate.close, counts } }
+  const connectionsNow = (): Connections => {
+    const { totalCount, idleCount: idle, waitingCount: waiting } = pool
+    return { idle, busy: totalCount - idle, waiting }
+  }
+  const tally = tallyNow(counts)
+  const all = {
+    kysely: over(run),
+    run,
+    apart,
+    transaction,
+    close: gate.close,
+    counts,
+    tally,
+    connections: connectionsNow,
+  }
+  return { dialect: 'postgres', [inside]: all }
 }
 
-async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
+/** What may wait for a connection of the pool: a statement or a transaction each. */
+const MOST_WAITING = 5_000
+
+async function connect(pool: Pool): Promise<PoolClient> {
+  if (pool.waitingCount >= MOST_WAITING) throw new DatabaseUnavailable('too much waits for its connections')
   try {
     return await pool.connect()
   } catch (error) {
@@ -67,10 +93,16 @@ async function readOnce({ pool, run }: Held, query: CompiledQuery): Promise<Quer
     return await run(client, query)
   } catch (error) {
     broken = isLost(error)
-    throw asPassing(error)
+    throw verdictOn(error, pool, client)
   } finally {
     client.release(broken)
   }
+}
+
+/** What its caller hears. A connection that was silent, or that knows old tables, tells of all the others. */
+function verdictOn(error: unknown, pool: Pool, client: PoolClient): unknown {
+  if (isOutdated(error)) pool.renew(client)
+  return asPassing(error)
 }
 
 /** Unnamed: each is planned for its own values. */
@@ -81,13 +113,13 @@ async function readWithin({ pool, counts }: Held, query: CompiledQuery, within: 
   let broken = false
   try {
     const limits = `begin read only; set local statement_timeout = ${Math.ceil(within)}; set local jit = off`
-    const asked = { text: query.sql, values: query.parameters as unknown[] }
-    const [, { rows }] = await Promise.all([client.query(limits), client.query(asked)])
-    await client.query('commit')
+    const asked = limited({ text: query.sql, values: query.parameters as unknown[] }, within)
+    const [, { rows }] = await Promise.all([client.query(limited({ text: limits }, within)), client.query(asked)])
+    await client.query(limited({ text: 'commit' }, within))
     return { rows }
   } catch (error) {
-    broken = await rollbackFails(client)
-    throw errorCode(error) === CANCELED ? new TookTooLong(error) : asPassing(error)
+    broken = await rollbackFails(client, within)
+    throw errorCode(error) === CANCELED ? new TookTooLong(error) : verdictOn(error, pool, client)
   } finally {
     client.release(broken)
   }
@@ -97,62 +129,75 @@ async function readWithin({ pool, counts }: Held, query: CompiledQuery, within: 
 const CANCELED = '57014'
 
 /** One try of a transaction. Throws Passing if nothing was stored and another try makes sense. */
-async function attempt<R>(held: Held, work: (db: Database) => Promise<R>): Promise<R> {
-  const client = await connect(held.pool)
+async function attempt<R>(held: Held, work: (db: Database) => Promise<R>, patient: boolean): Promise<R> {
+  const { pool, answerWithin } = held
+  const client = await connect(pool)
   const session: Session = { open: true, failure: undefined }
+  const began = performance.now()
   let broken = false
   try {
-    const begun = client.query('begin read write').catch((error: unknown) => {
+    const text = patient ? `begin read write; set local statement_timeout = 0` : 'begin read write'
+    const begun = client.query(limited({ text }, answerWithin)).catch((error: unknown) => {
       session.failure ??= asError(error)
     })
-    const value = await held.current.run(session, () => work(openHandle(held, client, session)))
+    const value = await held.current.run(session, () => work(openHandle(held, client, { session, patient })))
     session.open = false
     await begun
     if (session.failure !== undefined) throw session.failure
-    await commit(client)
-    held.counts.commits++
+    await commit(client, patient ? undefined : answerWithin)
+    committed(held.counts, began)
+    addAll(held.counts, session)
     return value
   } catch (error) {
     session.open = false
-    broken = await rollbackFails(client)
+    const { failure } = session
+    broken = (await rollbackFails(client, answerWithin)) || (failure !== undefined && isSpent(failure))
+    if (isOutdated(failure) || isStandby(failure)) pool.renew(client)
     // A deadlock is tried again whatever `work` made of the error.
-    throw retriable(session.failure) ?? error
+    throw passing(failure) ?? error
   } finally {
     client.release(broken)
   }
 }
 
-function retriable(failure: Error | undefined): Passing | undefined {
-  const verdict = failure === undefined ? undefined : asPassing(failure)
-  return verdict instanceof Passing ? verdict : undefined
+function passing(failure: Error | undefined): Error | undefined {
+  if (failure === undefined) return undefined
+  if (isStandby(failure)) return new Passing('lost', failure)
+  const verdict = asPassing(failure)
+  return verdict instanceof Passing || verdict instanceof DatabaseUnavailable ? verdict : undefined
 }
 
-async function commit(client: pg.PoolClient): Promise<void> {
+async function commit(client: PoolClient, within: number | undefined): Promise<void> {
   let command: string
   try {
-    command = (await client.query('commit')).command
+    const text = 'commit'
+    command = (await client.query(within === undefined ? { text } : limited({ text }, within))).command
   } catch (error) {
     if (isConflict(error)) throw new Passing('conflict', error)
-    throw isLost(error) ? new DatabaseUnavailable('the outcome of the commit is unknown', error) : error
+    throw isLost(error) ? outcomeUnknown(error) : asPassing(error)
   }
   if (command !== 'COMMIT') throw new Error('a statement that was not awaited failed: the transaction was rolled back')
 }
 
-async function rollbackFails(client: pg.PoolClient): Promise<boolean> {
+async function rollbackFails(client: PoolClient, within: number): Promise<boolean> {
   try {
-    await client.query('rollback')
+    await client.query(limited({ text: 'rollback' }, within))
     return false
   } catch {
     return true
   }
 }
 
-function openHandle({ run: runOn, over, counts }: Held, client: pg.PoolClient, session: Session): Database {
+function openHandle(
+  { run: runOn, over, counts }: Held,
+  client: PoolClient,
+  { session, patient }: { session: Session; patient: boolean },
+): Database {
   const run: Run = async (query) => {
     if (!session.open) throw new HandleMisused(usedLate)
     if (session.failure !== undefined) throw session.failure
     try {
-      return await runOn(client, query)
+      return await runOn(client, query, patient)
     } catch (error) {
       session.failure ??= asError(error)
       throw error
@@ -160,7 +205,14 @@ function openHandle({ run: runOn, over, counts }: Held, client: pg.PoolClient, s
   }
   return {
     dialect: 'postgres',
-    [inside]: { kysely: over(run), run, transaction: refuseNested, close: refuseNested, counts },
+    [inside]: {
+      kysely: over(run),
+      run,
+      transaction: refuseNested,
+      close: refuseNested,
+      counts,
+      tally: tallyOf(session),
+    },
   }
 }
 

@@ -1,12 +1,22 @@
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync, statSync } from 'node:fs'
 import Sqlite from 'better-sqlite3'
 import { type CompiledQuery, type QueryResult, SqliteDialect } from 'kysely'
-import { DatabaseUnavailable, errorCode, HandleMisused, usedLate, usedNested, usedOutside } from './errors.ts'
+import {
+  asUnavailable,
+  DatabaseUnavailable,
+  errorCode,
+  HandleMisused,
+  usedLate,
+  usedNested,
+  usedOutside,
+} from './errors.ts'
 import { kyselyOver } from './executor.ts'
 import { GroupCommit } from './group.ts'
-import { type Counts, type Database, inside, type Run, type Session } from './handle.ts'
+import { type Database, inside, type Run, type Session } from './handle.ts'
 import { readingThreads } from './readingThreads.ts'
 import { preparedStatements } from './statements.ts'
+import { tableVersions } from './tableVersions.ts'
+import { counted, newCounts, tallyNow, tallyOf } from './tally.ts'
 
 /** While the server starts nobody waits for the event loop: here a lock may be waited for synchronously. */
 const OPEN_WAIT_MS = 5_000
@@ -22,13 +32,14 @@ export function openSqlite(path: string, lockWait: number): Database {
   reader.pragma('temp_store = memory')
 
   let closed = false
-  const counts: Counts = { statements: 0, commits: 0 }
+  const counts = newCounts()
   const over = kyselyOver(new SqliteDialect({ database: reader }))
-  const write = preparedStatements(writer)
-  const read = preparedStatements(reader)
+  const versions = tableVersions(writer)
+  const write = preparedStatements(writer, versions)
+  const read = preparedStatements(reader, versions)
   const threads = readingThreads(path)
 
-  const group = new GroupCommit({ writer, counts, lockWait, openHandle })
+  const group = new GroupCommit({ writer, counts, lockWait, openHandle, missing: fileWatch(path) })
   return {
     dialect: 'sqlite',
     [inside]: {
@@ -38,14 +49,25 @@ export function openSqlite(path: string, lockWait: number): Database {
       transaction: (work) => group.transaction(work),
       close,
       counts,
+      // Whoever asks outside while a group runs is told so by the statement itself.
+      versions: {
+        of: (tables) => (group.running ? undefined : versions.of(tables)),
+        touched: versions.touched,
+      },
+      connections: () => ({ idle: 0, busy: Number(group.running), waiting: group.waiting }),
+      tally: tallyNow(counts),
     },
   }
 
   function readOutside(query: CompiledQuery): QueryResult<unknown> {
     if (closed) throw new DatabaseUnavailable('it is closed')
     if (group.running) throw new HandleMisused(usedOutside)
-    counts.statements++
-    return read(query)
+    try {
+      return counted(counts, () => read(query))
+    } catch (error) {
+      // To write by this handle is a mistake of the caller and no state of the file.
+      throw errorCode(error)?.startsWith('SQLITE_READONLY') ? error : asUnavailable(error)
+    }
   }
 
   async function readApart(query: CompiledQuery, within: number): Promise<QueryResult<unknown>> {
@@ -58,17 +80,24 @@ export function openSqlite(path: string, lockWait: number): Database {
     const run: Run = (query) => {
       if (!session.open) throw new HandleMisused(usedLate)
       if (session.failure !== undefined) throw session.failure
-      counts.statements++
       try {
-        return write(query)
+        return counted(counts, () => write(query))
       } catch (error) {
-        session.failure = error instanceof Error ? error : new Error(String(error))
-        throw error
+        const failure = asUnavailable(error)
+        session.failure = failure instanceof Error ? failure : new Error(String(failure))
+        throw failure
       }
     }
     return {
       dialect: 'sqlite',
-      [inside]: { kysely: over(run), run, transaction: refuseNested, close: refuseNested, counts },
+      [inside]: {
+        kysely: over(run),
+        run,
+        transaction: refuseNested,
+        close: refuseNested,
+        counts,
+        tally: tallyOf(session),
+      },
     }
   }
 
@@ -84,6 +113,29 @@ export function openSqlite(path: string, lockWait: number): Database {
 
 async function refuseNested(): Promise<never> {
   throw new HandleMisused(usedNested)
+}
+
+/** Milliseconds for which an answer holds. */
+const LOOK_AGAIN_MS = 100
+
+/**
+ * Tells when the file that was opened stands at its path no more: what is written from then on would be lost with the process. It is asked before every
+ * group, and looks at most every LOOK_AGAIN_MS.
+ */
+function fileWatch(path: string): () => string | undefined {
+  const opened = statSync(path).ino
+  let looked = Number.NEGATIVE_INFINITY
+  let answer: string | undefined
+  return () => {
+    const now = performance.now()
+    if (now - looked < LOOK_AGAIN_MS) return answer
+    looked = now
+    const found = statSync(path, { throwIfNoEntry: false })?.ino
+    if (found === opened) answer = undefined
+    else if (found === undefined) answer = `its file ${path} is gone: put it back where it was`
+    else answer = `another file stands at ${path}: put the first one back, or start the server anew`
+    return answer
+  }
 }
 
 function openWriter(path: string): Sqlite.Database {

@@ -35,8 +35,61 @@ class Slot {
 export function statement<Tables, Values extends readonly Bound[], Row>(
   build: (tables: Kysely<Tables>, ...values: Values) => Compilable<Row>,
 ): (db: Database, ...values: Values) => Promise<Answered<Row>> {
-  const made = new Map<string, CompiledQuery>()
+  const bound = binding(build)
+  return async (db, ...values) => run<Row>(db, bound(db, values))
+}
+
+/** How many answers of one statement are kept. */
+const MOST_KEPT = 5_000
+
+interface Kept<Row> {
+  version: number
+  answered: Answered<Row>
+}
+
+/**
+ * As statement(), for what is asked all the time about tables that seldom change: on SQLite an answer with rows is kept until one of them is written to, by this
+ * process or another. The rows are shared: nobody changes them. On PostgreSQL, and in a transaction, it is always asked.
+ */
+export function keptStatement<Tables, Values extends readonly (string | number)[], Row>(
+  build: (tables: Kysely<Tables>, ...values: Values) => Compilable<Row>,
+): (db: Database, ...values: Values) => Promise<Answered<Row>> {
+  const bound = binding(build)
+  const kept = new WeakMap<Database, Map<string, Kept<Row>>>()
+  let tables: readonly string[] | undefined
   return async (db, ...values) => {
+    const { versions } = db[inside]
+    const version = versions && tables && versions.of(tables)
+    if (!versions || (tables && version === undefined)) return run<Row>(db, bound(db, values))
+    const key = values.join('\0')
+    let answers = kept.get(db)
+    if (!answers) {
+      answers = new Map()
+      kept.set(db, answers)
+    }
+    const known = answers.get(key)
+    if (known && known.version === version) return known.answered
+    const query = bound(db, values)
+    const answered = await run<Row>(db, query)
+    if (answers.size >= MOST_KEPT) answers.clear()
+    // That there is no such row is not kept: anybody can ask for names that nobody has.
+    if (version !== undefined && answered.rows.length > 0) answers.set(key, { version, answered })
+    tables ??= versions.touched(query.sql, query.parameters, 'OpenRead')
+    return answered
+  }
+}
+
+async function run<Row>(db: Database, query: CompiledQuery): Promise<Answered<Row>> {
+  const { rows, numAffectedRows } = await db[inside].run(query)
+  return { rows: rows as Row[], changed: Number(numAffectedRows ?? 0n) }
+}
+
+/** The statement with its values, built where it was not yet. */
+function binding<Tables, Values extends readonly Bound[]>(
+  build: (tables: Kysely<Tables>, ...values: Values) => Compilable<unknown>,
+): (db: Database, values: Values) => CompiledQuery {
+  const made = new Map<string, CompiledQuery>()
+  return (db, values) => {
     const shape = shapeOf(db.dialect, values)
     let query = made.get(shape)
     if (!query) {
@@ -45,8 +98,7 @@ export function statement<Tables, Values extends readonly Bound[], Row>(
     }
     const parameters = query.parameters.map((value) => (value instanceof Slot ? take(values, value) : value))
     const { sql, query: node, queryId } = query
-    const { rows, numAffectedRows } = await db[inside].run({ sql, parameters, query: node, queryId })
-    return { rows: rows as Row[], changed: Number(numAffectedRows ?? 0n) }
+    return { sql, parameters, query: node, queryId }
   }
 }
 

@@ -1,7 +1,7 @@
 import { type Kysely, type RawBuilder, type SelectQueryBuilder, sql } from 'kysely'
 import { type Database, inside } from './handle.ts'
 
-export { type Answered, statement } from './statement.ts'
+export { type Answered, keptStatement, statement } from './statement.ts'
 
 /** Names the tables that the caller owns: the core its own, an adapter its own. Only a type; nothing is made. */
 export function withTables<T>(db: Database): Kysely<T> {

@@ -21,10 +21,10 @@ export function transaction<R>(db: Database, work: (db: Database) => Promise<R>)
  * by itself. What throws inside has undone nothing yet, so whoever catches it must let the whole transaction fail.
  */
 export function joined(db: Database): Database {
-  const { kysely, run, close, counts } = db[inside]
+  const { kysely, run, close, counts, tally } = db[inside]
   const handle: Database = {
     dialect: db.dialect,
-    [inside]: { kysely, run, close, counts, transaction: (work) => work(handle) },
+    [inside]: { kysely, run, close, counts, tally, transaction: (work) => work(handle) },
   }
   return handle
 }
