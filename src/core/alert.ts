@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { type AuditSubject, audit } from './audit.ts'
@@ -12,21 +13,17 @@ export interface Alert {
   detail: string
 }
 
-/** Something that a person should look at. While an alert on the same subject is open, no second one is made. */
+/** Something that a person should look at. While an alert on the same subject is open, no second one is made, by whatever node. */
 export async function raiseAlert(db: Database, at: Date, alert: Alert): Promise<void> {
   const tables = withTables<CoreTables>(db)
   const { kind, organizationId, subject, detail } = alert
-  const known = await tables
-    .selectFrom('alerts')
-    .select('id')
-    .where('kind', '=', kind)
-    .where('subject_kind', '=', subject.kind)
-    .where('subject_id', subject.id === null ? 'is' : '=', subject.id)
-    .where('detail', '=', detail)
-    .where('closed_at', 'is', null)
-    .limit(1)
-    .executeTakeFirst()
-  if (known) return
+  if (await isOpen(db, alert)) return
+  if (db.dialect === 'postgres') {
+    // Another node may find the same at the same moment, and has told nobody yet.
+    const name = `${kind} ${subject.kind} ${subject.id} ${detail}`
+    await sql`select pg_advisory_xact_lock(7215, hashtext(${name}))`.execute(tables)
+    if (await isOpen(db, alert)) return
+  }
   await tables
     .insertInto('alerts')
     .values({
@@ -39,6 +36,20 @@ export async function raiseAlert(db: Database, at: Date, alert: Alert): Promise<
       closed_at: null,
     })
     .execute()
+}
+
+async function isOpen(db: Database, { kind, subject, detail }: Alert): Promise<boolean> {
+  const known = await withTables<CoreTables>(db)
+    .selectFrom('alerts')
+    .select('id')
+    .where('kind', '=', kind)
+    .where('subject_kind', '=', subject.kind)
+    .where('subject_id', subject.id === null ? 'is' : '=', subject.id)
+    .where('detail', '=', detail)
+    .where('closed_at', 'is', null)
+    .limit(1)
+    .executeTakeFirst()
+  return known !== undefined
 }
 
 /** Closes what was said of a request that waits for people (attend.ts), when it waits no more or its next step begins. */

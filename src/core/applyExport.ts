@@ -52,10 +52,12 @@ export async function exportDocument(context: ProfileContext, named?: string): P
       rules,
     })),
     attributes: (await definitionsOf(it.db, id)).map(({ uuid: _, ...definition }) => definition),
-    locations: (await locationsOf(it.db, id)).map(({ uuid: _, settings, ...location }) => ({
-      ...location,
-      settings: { ...settings },
-    })),
+    locations: (await locationsOf(it.db, id)).map(
+      ({ uuid: _, settings, attributes: __, deliveredAt: ___, ...location }) => ({
+        ...location,
+        settings: { ...settings },
+      }),
+    ),
     webhooks: (await listWebhooks(context, organization)).map(
       ({ name, url, ca, events, profiles, csr, enabled, decidesAs }) => ({
         ...{ name, url, ca, events, profiles, csr, enabled },

@@ -149,21 +149,23 @@ async function attribute(work: Work, { organization, ...given }: Entry<'attribut
 
 async function location(work: Work, { organization, ...entry }: Entry<'locations'>): Promise<ApplyChange> {
   const home = await homeOf(work, organization)
-  const { name, kind, settings, enabled, multiple } = entry
+  const { name, kind, settings, enabled, multiple, description } = entry
   const more = { ...(enabled === undefined ? {} : { enabled }), ...(multiple === undefined ? {} : { multiple }) }
   const known = (await locationsOf(work.db, home.id)).find((one) => one.name === name)
   if (!known) {
-    const { secret } = await addLocation(work.context, { name, kind, settings, ...more }, home.name)
+    const words = description == null ? {} : { description }
+    const { secret } = await addLocation(work.context, { name, kind, settings, ...more, ...words }, home.name)
     if (secret !== undefined) work.secrets.push({ kind: 'locations', name, secret })
-    return created('locations', name, home, { kind, settings, ...more })
+    return created('locations', name, home, { kind, settings, ...more, ...words })
   }
   if (known.kind !== kind)
     throw new Failure(
       'conflict',
       `the location ${name} is a ${known.kind}, which stays: remove it, or use another name`,
     )
-  const fields = differences({ ...known }, { settings, ...more })
-  if (fields.length > 0) await changeLocation(work.context, known.uuid, { settings, ...more })
+  const wanted = { settings, ...more, ...(description === undefined ? {} : { description }) }
+  const fields = differences({ ...known }, wanted)
+  if (fields.length > 0) await changeLocation(work.context, known.uuid, wanted)
   return changedOrSame('locations', name, home, fields)
 }
 

@@ -76,6 +76,7 @@ const location = z.strictObject({
   organization,
   kind: z.enum(['folder', 'webhook']),
   settings: z.record(z.string(), z.unknown()),
+  description: text(1000).nullable().optional(),
   enabled: z.boolean().optional(),
   multiple: z.boolean().optional(),
 })

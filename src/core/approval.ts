@@ -24,7 +24,7 @@ export interface Facts {
   /** Empty when unknown. */
   source: string
   identifiers: { type: string; value: string; validated: boolean }[]
-  /** All names proved by the adapter. */
+  /** All names proved by the adapter, and nothing else asked for in the subject. */
   validated: boolean
   /** A one-time challenge or credential bound to these names was used. */
   entitled: boolean

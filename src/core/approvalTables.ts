@@ -8,6 +8,8 @@ export interface GroupsTable {
   name: string
   description: string | null
   email: string | null
+  /** JSON of CustomAttribute[]. */
+  attributes: Generated<string>
   created_at: number
 }
 

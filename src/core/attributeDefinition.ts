@@ -23,6 +23,10 @@ const span = z.strictObject({
   to: z.iso.datetime({ offset: true }).optional(),
 })
 
+/** What has custom attributes. */
+export const attributeResources = ['certificates', 'groups', 'locations'] as const
+export type AttributeResource = (typeof attributeResources)[number]
+
 const draft = z.strictObject({
   name: text(200),
   label: text(200),
@@ -42,6 +46,12 @@ const draft = z.strictObject({
       dateTime: span.optional(),
     })
     .default({}),
+  /** What it is about: elsewhere the name means nothing. */
+  resources: z
+    .array(z.enum(attributeResources))
+    .min(1)
+    .transform((all) => [...new Set(all)])
+    .default(['certificates']),
 })
 
 /** What administrators say about an attribute of a name, in their organization. */
@@ -71,6 +81,7 @@ export async function definitionsOf(db: Database, organizationId: number): Promi
     required: row.required === 1,
     list: row.list === 1,
     constraints: JSON.parse(row.constraints),
+    resources: JSON.parse(row.resources),
   }))
 }
 
@@ -114,6 +125,7 @@ export async function addDefinition(
           required: read.required ? 1 : 0,
           list: read.list ? 1 : 0,
           constraints: JSON.stringify(read.constraints),
+          resources: JSON.stringify(read.resources),
           created_at: at.getTime(),
         })
         .returning('id')
@@ -152,13 +164,14 @@ export async function changeDefinition(
         'conflict',
         `the attribute ${row.name} is a ${row.content_type}, and certificates may have it: remove it first`,
       )
-    const { label, description = null, required, list, constraints } = read
+    const { label, description = null, required, list, constraints, resources } = read
     const columns = {
       label,
       description,
       required: required ? 1 : 0,
       list: list ? 1 : 0,
       constraints: JSON.stringify(constraints),
+      resources: JSON.stringify(resources),
     }
     await tables.updateTable('attribute_definitions').set(columns).where('id', '=', row.id).execute()
     await audit(db, requester, at, {
@@ -195,15 +208,17 @@ export async function removeDefinition({ it, requester }: AdminContext, uuid: st
 }
 
 /**
- * Attributes as a client gives them, held against the definitions of the organization; one without a definition is kept as it came. Throws as readAttributes.
+ * Attributes as a client gives them, held against what the organization has defined for such things; one without a definition is kept as it came. Throws as readAttributes.
  */
 export async function checkAttributes(
   db: Database,
   organizationId: number,
   given: unknown,
+  resource: AttributeResource = 'certificates',
 ): Promise<CustomAttribute[]> {
   const attributes = readAttributes(given)
-  const definitions = await definitionsOf(db, organizationId)
+  const all = await definitionsOf(db, organizationId)
+  const definitions = all.filter(({ resources }) => resources.includes(resource))
   const byName = new Map(attributes.map((attribute) => [attribute.name, attribute]))
   const problems = definitions.flatMap((definition) => problemsOf(definition, byName.get(definition.name)))
   if (problems.length > 0) throw asFailure(problems)

@@ -12,6 +12,8 @@ import type { CoreTables } from './tables.ts'
 /** One event of the audit trail. */
 export interface AuditRow {
   id: number
+  /** To whose trail it belongs; null: to that of the installation. */
+  organizationId: number | null
   at: Date
   /** noun.verb */
   action: string
@@ -100,6 +102,7 @@ function nameOf({ actor }: Row): string {
 function toRow(row: Row): AuditRow {
   return {
     id: row.id,
+    organizationId: row.organization_id,
     at: new Date(row.at),
     action: row.action,
     subject: { kind: row.subject_kind, id: row.subject_id },

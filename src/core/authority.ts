@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
 import type { Database } from '../db/open.ts'
-import { statement, withTables } from '../db/tables.ts'
+import { keptStatement, withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import { type CertificateFields, fingerprint, readCertificate } from '../pki/certificateReader.ts'
 import type { CrlDraft } from '../pki/crl.ts'
@@ -116,10 +116,10 @@ export interface CaChain {
 
 const loaded = new WeakMap<Database, ReturnType<typeof createCache<string, LoadedAuthority>>>()
 
-const versionById = statement((tables: Kysely<CoreTables>, id: number) =>
+const versionById = keptStatement((tables: Kysely<CoreTables>, id: number) =>
   tables.selectFrom('authorities').select(['id', 'version', 'revocations']).where('id', '=', id),
 )
-const versionByName = statement((tables: Kysely<CoreTables>, name: string) =>
+const versionByName = keptStatement((tables: Kysely<CoreTables>, name: string) =>
   tables.selectFrom('authorities').select(['id', 'version', 'revocations']).where('name', '=', name),
 )
 
@@ -162,7 +162,7 @@ async function readAuthority(it: Installation, id: number): Promise<LoadedAuthor
   const kind = z.enum(authorityKinds).parse(row.kind)
   const issuer = active && toIssuer(active)
   const keyId = active?.key_id ?? null
-  const signer = keyId === null ? undefined : signerFor(await loadKey(it.db, it.vault, keyId))
+  const signer = keyId === null ? undefined : await signerOf(it, row.name, keyId)
   const settings = authoritySettings.parse(JSON.parse(row.settings))
   const account = kind === 'acme' ? await loadUpstreamAccount(it, id) : undefined
   if (active && active.shards < settings.crlShards) await raiseShards(it.db, active.id, settings.crlShards)
@@ -179,6 +179,19 @@ async function readAuthority(it: Installation, id: number): Promise<LoadedAuthor
     issuer,
     withdrawn: active !== undefined && (await isWithdrawn(it.db, active)),
     signs: it.makers[kind](issuer, signer, account),
+  }
+}
+
+/** A key that cannot be opened, or is gone, is no end of the authority: it may be brought back. */
+async function signerOf({ db, vault }: Installation, authority: string, keyId: number): Promise<Signer> {
+  try {
+    return signerFor(await loadKey(db, vault, keyId))
+  } catch (cause) {
+    if (!(cause instanceof Failure)) throw cause
+    throw new Failure('unavailable', `the key of the authority ${authority} cannot be read just now; ask again later`, {
+      cause,
+      retryAfter: 60,
+    })
   }
 }
 

@@ -10,14 +10,13 @@ import type { AuthorityView, NewAuthority } from './admin.ts'
 import { type AdminContext, actorOf, requireCapability } from './adminActor.ts'
 import { asMalformed } from './asMalformed.ts'
 import { audit } from './audit.ts'
-import { loadAuthority, loadIssuer } from './authority.ts'
 import { checkName, type Made, ordered, readSubject } from './authorityAdmin.ts'
 import { creating } from './authorityChange.ts'
+import { refuseOther, signedBy } from './authorityDraftSigned.ts'
 import { findAuthorityRow, showAuthority } from './authorityView.ts'
-import { issueOwn } from './builtin.ts'
 import { parsePkcs10 } from './csr.ts'
 import { Failure } from './failure.ts'
-import { loadKey, makePrivateKey, storeKey } from './key.ts'
+import { makePrivateKey, storeKey } from './key.ts'
 import type { CoreTables } from './tables.ts'
 import { uuidv7 } from './uuid.ts'
 
@@ -125,6 +124,7 @@ async function certify(
       .returning('key_id')
       .executeTakeFirst()
     if (!left) throw new Failure('conflict', `${name} has its certificate already`)
+    await refuseOther(db, id, made.certificate, at)
     await tables
       .insertInto('authority_certificates')
       .values({
@@ -171,28 +171,4 @@ async function uploaded({ it }: AdminContext, { csr }: DraftRow, pem: string): P
   if (made.chain.length === 0 && !given.issuerDer.equals(given.subjectDer))
     throw new Failure('malformed', 'the certificates above the first one are missing')
   return made
-}
-
-async function signedBy(
-  { it, requester }: AdminContext,
-  { name, draft, parent: above }: { name: string; draft: DraftRow; parent: string },
-): Promise<Made> {
-  const actor = await actorOf(it.db, requester)
-  const row = await findAuthorityRow(it.db, actor, above)
-  await requireCapability(it.db, actor, 'create_ca', { organizationId: row.organization_id, authorityId: row.id })
-  const parent = await loadAuthority(it, row.id)
-  if (!parent.issuer || !parent.enabled) throw new Failure('unsupported', `${above} does not sign here`)
-  const end = Math.min(it.clock().getTime() + draft.validity, parent.issuer.certificate.notAfter.getTime())
-  const certificate = await issueOwn(it, {
-    authority: parent,
-    type: 'ca',
-    key: await loadKey(it.db, it.vault, draft.key_id),
-    commonName: name,
-    subject: parsePkcs10(draft.csr).subject,
-    notAfter: new Date(end),
-    ...(draft.path_length === null ? {} : { pathLength: draft.path_length }),
-    requester,
-  })
-  const signer = await loadIssuer(it, certificate.authorityCertificateId ?? parent.issuer.id)
-  return { certificate: certificate.der, chain: [signer.certificate.der, ...signer.chain] }
 }

@@ -8,12 +8,13 @@ import type { NameConstraints } from '../pki/nameConstraints.ts'
 import { signerFor } from '../pki/signer.ts'
 import type { LoadedAuthority } from './authority.ts'
 import { type Certificate, findCertificate } from './certificate.ts'
+import type { Claim } from './core.ts'
 import { parsePkcs10 } from './csr.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
 import type { RaProfile } from './profile.ts'
 import { loadProfile, saveProfile } from './profiles.ts'
-import type { SignRequest } from './request.ts'
+import type { Origin, SignDraft, SignRequest } from './request.ts'
 import { type Requester, system } from './requester.ts'
 import { sign } from './sign.ts'
 import type { CoreTables } from './tables.ts'
@@ -89,15 +90,20 @@ export interface OwnCertificate {
   pathLength?: number
   nameConstraints?: NameConstraints
   requester?: Requester
+  /** There is one order of this origin and no other, whoever asks; `claim` runs in the transaction that makes it. Absent: each call is an order. */
+  only?: { origin: Origin; claim: Claim }
 }
 
-/** A certificate for the installation's own use, issued over the same road as any other. Throws Failure('unavailable') if it could not be. */
+/**
+ * A certificate for the installation's own use, issued over the same road as any other. Throws Failure('unavailable') if it could not be;
+ * 'conflict' where the only order is another's, or somebody else's at this moment.
+ */
 export async function issueOwn(it: Installation, own: OwnCertificate): Promise<Certificate> {
   const profile = await builtinProfile(it, own.authority, own.type)
   const subject = own.subject ?? nameOf({ CN: own.commonName })
   const identifiers = own.identifiers ?? []
   const csr = parsePkcs10(await writeCsr({ subject, identifiers }, signerFor(own.key)))
-  const { request } = await sign(it, own.requester ?? system(own.type), {
+  const draft: SignDraft = {
     profile,
     protocol: 'internal',
     action: 'issue',
@@ -109,10 +115,16 @@ export async function issueOwn(it: Installation, own: OwnCertificate): Promise<C
     ...(own.issuer === undefined ? {} : { issuer: own.issuer }),
     ...(own.pathLength === undefined ? {} : { pathLength: own.pathLength }),
     ...(own.nameConstraints ? { nameConstraints: own.nameConstraints } : {}),
+    ...(own.only ? { origin: own.only.origin, once: true } : {}),
     refusal: 'throw',
-  })
+  }
+  const { request, repeat } = await sign(it, own.requester ?? system(own.type), draft, own.only?.claim)
+  if (request.authorityId !== own.authority.id)
+    throw new Failure('conflict', `another authority signs ${own.commonName}, or has: one does`)
   const certificate = await findCertificate(it.db, { id: request.id })
   if (certificate) return certificate
+  if (repeat && request.status === 'signing')
+    throw new Failure('conflict', `${own.commonName} is being signed at this moment: ask again`)
   await giveUp(it, request)
   throw new Failure(
     'unavailable',

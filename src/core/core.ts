@@ -15,6 +15,7 @@ import type { Configuration } from './configuration.ts'
 import type { Credential, CredentialKind } from './credential.ts'
 import type { CrlRef } from './crl.ts'
 import type { CsrAttributesAsk } from './csrAttributes.ts'
+import type { Custody } from './custody.ts'
 import type { Decisions } from './decisionRecords.ts'
 import type { Delegations } from './delegations.ts'
 import type { Discoveries } from './discovery.ts'
@@ -252,6 +253,7 @@ export interface Door {
   webhooks: Webhooks
   optionSets: OptionSets
   configuration: Configuration
+  custody: Custody
   admin: Admin
   list: Listing
 }

@@ -5,6 +5,7 @@ import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import type { Witness } from '../pki/cmcControl.ts'
 import { isWitness } from '../pki/cmcWitness.ts'
+import type { PasswordMac } from '../pki/cmpMac.ts'
 import { type Identifier, parseCidr } from '../pki/identifier.ts'
 import { audit } from './audit.ts'
 import { Failure } from './failure.ts'
@@ -17,9 +18,9 @@ import type { CoreTables } from './tables.ts'
 
 /**
  * eab: a MAC key of 64 random octets under a key identifier (RFC 8555 section 7.3.4). cmc: a shared secret, the base64url of 24 random octets as text, under an
- * identification (RFC 10002 section 6.2). kek: an AES key by which private keys are encrypted for whoever knows it (RFC 7030 section 4.4.1.1).
+ * identification (RFC 10002 section 6.2). cmp: the same, under a reference (RFC 9483 section 4.1.5). kek: an AES key by which private keys are encrypted for whoever knows it (RFC 7030 section 4.4.1.1).
  */
-export const credentialKinds = ['eab', 'cmc', 'kek'] as const
+export const credentialKinds = ['eab', 'cmc', 'cmp', 'kek'] as const
 export type CredentialKind = (typeof credentialKinds)[number]
 
 const patterns = z.array(z.string().min(1).max(300)).max(1000).default([])
@@ -50,6 +51,8 @@ export interface Credential {
   verifyMac(hash: 'sha256' | 'sha384' | 'sha512', input: Buffer, mac: Buffer): boolean
   /** Whether a witness of CMC over `input` was made with the secret, as text, and this identification. */
   verifyWitness(witness: Witness, over: { identification?: string; input: Buffer }): boolean
+  /** How octets are MACed in CMP under the secret as text: what came, and its answer. */
+  passwordMac(mac: PasswordMac): Promise<(input: Buffer) => Buffer>
   /** Whether these are the octets of the secret as text. */
   isSecret(octets: Buffer): boolean
 }
@@ -91,6 +94,7 @@ export async function findCredential(
       return mac.length === right.length && timingSafeEqual(mac, right)
     },
     verifyWitness: (witness, over) => isWitness(witness, { secret: secret.toString('base64url'), ...over }),
+    passwordMac: (mac) => mac.derive(Buffer.from(secret.toString('base64url'))),
     isSecret(octets) {
       const right = Buffer.from(secret.toString('base64url'))
       return octets.length === right.length && timingSafeEqual(octets, right)

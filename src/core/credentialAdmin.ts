@@ -48,8 +48,8 @@ export interface CredentialView {
   revokedAt: Date | null
 }
 
-/** For eab as long as the hash of HS512, so that it is long enough for all (RFC 7518 section 3.2); for cmc no longer than people can type. */
-const SECRET_OCTETS = { eab: 64, cmc: 24, kek: 32 } satisfies Record<CredentialKind, number>
+/** For eab as long as the hash of HS512, so that it is long enough for all (RFC 7518 section 3.2); for cmc and cmp no longer than people can type. */
+const SECRET_OCTETS = { eab: 64, cmc: 24, cmp: 24, kek: 32 } satisfies Record<CredentialKind, number>
 
 /**
  * See Admin.createCredential. Needs manage on the profile, and a user: whoever makes a credential is behind what is asked

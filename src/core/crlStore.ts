@@ -44,7 +44,8 @@ const ONE_ROW = 1 << 17
  * more in its log with each revocation would stop everybody else for longer than to make it anew after a restart takes.
  */
 const LARGEST_ON_SQLITE = 4 << 20
-const NOT_STORED = -1
+/** Stands in `parts`: it is made anew when no memory holds it. */
+export const NOT_STORED = -1
 /** So many earlier ones stay for whoever is asked what was published; of long ones only the last before. */
 const KEPT = 20
 const KEPT_PARTS = 1

@@ -19,7 +19,7 @@ export const attributeContentTypes = [
 export type AttributeContentType = (typeof attributeContentTypes)[number]
 
 const MOST = 100
-/** Octets of the JSON of all attributes of one certificate. */
+/** Octets of the JSON of all attributes of one certificate, group or location. */
 const LARGEST = 65_536
 const DEEPEST = 20
 
@@ -32,7 +32,7 @@ const attribute = z.strictObject({
   contentType: z.enum(attributeContentTypes, {
     error: ({ input }) =>
       input === 'secret' || input === 'credential'
-        ? `a ${input} is not kept with a certificate`
+        ? `a ${input} is kept with nothing that people read`
         : `one of ${attributeContentTypes.join(', ')}`,
   }),
   /** Of the form in which it came, for who reads it back. */
@@ -40,7 +40,7 @@ const attribute = z.strictObject({
   content: z.array(item).max(MOST),
 })
 
-/** Something that people or programs note about a certificate. Never a secret. */
+/** Something that people or programs note about a certificate, group or location. Never a secret. */
 export type CustomAttribute = z.output<typeof attribute>
 
 /**
@@ -54,7 +54,7 @@ export function readAttributes(given: unknown): CustomAttribute[] {
   if (!parsed.success)
     throw asFailure(parsed.error.issues.map(({ path, message }) => ({ at: path.join('.'), detail: message })))
   if (Buffer.byteLength(JSON.stringify(parsed.data)) > LARGEST)
-    throw new Failure('tooLarge', `attributes of one certificate have at most ${LARGEST / 1024} KiB together`)
+    throw new Failure('tooLarge', `attributes have at most ${LARGEST / 1024} KiB together`)
   const problems = parsed.data.flatMap(contentProblems)
   const names = parsed.data.map(({ name }) => name)
   const twice = names.filter((name, index) => names.indexOf(name) !== index)

@@ -28,7 +28,8 @@ export type Expiring = Record<30 | 60 | 90, Counted>
 export async function expiring(it: Installation, requester: Requester): Promise<Expiring | undefined> {
   const { db } = it
   const now = it.clock().getTime()
-  if (!(await followSearch(db, 50))) return undefined
+  // A page that is looked at all day: what lags further behind it leaves to upkeep.
+  if (!(await followSearch(db, 5))) return undefined
   const conditions = checkFilters('certificate', [{ field: 'status', condition: 'equals', value: 'issued' }], now)
   const admitted = await admittedFacets(db, requester, { kind: 'certificate', conditions, archived: false, now })
   if (admitted.groups.length === 0) return expiringOf([0, 0, 0])

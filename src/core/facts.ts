@@ -4,6 +4,7 @@ import type { Certificate } from './certificate.ts'
 import { identifierKey, keepsNames } from './keptNames.ts'
 import type { RevokeDraft, SignDraft, WantedCertificate } from './request.ts'
 import type { Requester } from './requester.ts'
+import { claimsMore } from './subject.ts'
 
 const day = 86_400_000
 
@@ -14,6 +15,7 @@ export function signFacts(
   order: { csr: Csr; wanted: WantedCertificate; renewed?: Certificate; capable: boolean; now: Date },
 ): Facts {
   const { csr, wanted } = order
+  const { certificate } = draft.profile.settings
   const proved = new Set((draft.validated ?? []).map(identifierKey))
   const identifiers = wanted.identifiers.map((identifier) => ({
     ...identifier,
@@ -30,7 +32,10 @@ export function signFacts(
     requester: { kind: requester.kind, ref: requester.ref, name: requester.name },
     source: requester.source ?? '',
     identifiers,
-    validated: identifiers.length > 0 && identifiers.every(({ validated }) => validated),
+    validated:
+      identifiers.length > 0 &&
+      identifiers.every(({ validated }) => validated) &&
+      !claimsMore(certificate, wanted.subject, wanted.identifiers, draft.subject),
     entitled: draft.entitled ?? false,
     subject: Object.fromEntries(wanted.subject.flat().map(({ type, value }) => [type, value])),
     key: { algorithm: csr.publicKey.algorithm, size: csr.publicKey.size, curve: csr.publicKey.curve ?? '' },

@@ -12,7 +12,9 @@ import {
   requireAdministrator,
   seesOrganization,
 } from './adminActor.ts'
+import { checkAttributes } from './attributeDefinition.ts'
 import { audit } from './audit.ts'
+import type { CustomAttribute } from './customAttribute.ts'
 import { Failure } from './failure.ts'
 import { checkedName, findUser, type User } from './identity.ts'
 import { tellOfOperator } from './operatorAlert.ts'
@@ -27,6 +29,7 @@ export interface GroupView {
   organization: string
   description: string | null
   email: string | null
+  attributes: CustomAttribute[]
   /** User names; only for administrators and for its members. */
   members: string[] | null
 }
@@ -39,6 +42,8 @@ export interface GroupDraft {
   organization?: string
   description?: string
   email?: string
+  /** Custom attributes, held against what the organization has defined for groups. */
+  attributes?: unknown
 }
 
 /** What is absent stays; null empties. */
@@ -46,6 +51,8 @@ export interface GroupChange {
   name?: string
   description?: string | null
   email?: string | null
+  /** All of them, from then on. */
+  attributes?: unknown
 }
 
 /**
@@ -55,7 +62,7 @@ export interface GroupChange {
 export interface Groups {
   /** By name. */
   list(): Promise<GroupView[]>
-  /** Throws Failure('conflict') where the organization has a group of that name, 'malformed'. */
+  /** Throws Failure('conflict') where the organization has a group of that name, 'malformed', 'tooLarge' (attributes). */
   create(draft: GroupDraft): Promise<GroupView>
   /** Rules name groups by name: after a new name they mean another one. Throws as create. */
   change(ref: GroupRef, change: GroupChange): Promise<GroupView>
@@ -109,10 +116,12 @@ async function create({ it, requester }: AdminContext, draft: GroupDraft): Promi
     const { id: organizationId } = await organizationFor(db, actor, draft.organization)
     requireAdministrator(actor, organizationId)
     const set = { description: null, email: null, ...checked(draft) }
+    const attributes = await attributesOf(db, organizationId, draft)
     const made = await withTables<CoreTables>(db)
       .insertInto('groups')
       .values({
         ...set,
+        ...attributes?.row,
         uuid: uuidv7(at),
         organization_id: organizationId,
         name: checkedName(draft.name),
@@ -127,10 +136,20 @@ async function create({ it, requester }: AdminContext, draft: GroupDraft): Promi
       action: 'group.created',
       organizationId,
       subject,
-      details: { name: draft.name, ...set },
+      details: { name: draft.name, ...set, ...attributes?.told },
     })
     return viewOf(db, actor, made.id)
   })
+}
+
+/** As they are stored, and what the audit trail says of them. */
+async function attributesOf(db: Database, organizationId: number, { attributes: given }: GroupChange | GroupDraft) {
+  if (given === undefined) return undefined
+  const attributes = await checkAttributes(db, organizationId, given, 'groups')
+  return {
+    row: { attributes: JSON.stringify(attributes) },
+    told: { attributes: attributes.map(({ name }) => name) },
+  }
 }
 
 function taken(name: string): Failure {
@@ -144,15 +163,25 @@ async function changed({ it, requester }: AdminContext, ref: GroupRef, change: G
     const group = await administered(db, actor, ref)
     const { organization_id: organizationId } = group
     const set = { ...checked(change), ...(change.name === undefined ? {} : { name: checkedName(change.name) }) }
-    if (Object.keys(set).length === 0) throw new Failure('malformed', 'nothing to change was given')
+    const attributes = await attributesOf(db, organizationId, change)
+    if (Object.keys(set).length === 0 && !attributes) throw new Failure('malformed', 'nothing to change was given')
     if (change.name !== undefined && change.name !== group.name) {
       if (await byName(db, organizationId, change.name)) throw taken(change.name)
       const what = `called the group ${group.name} ${change.name}`
       await tellOfOperator(db, actor, { at, organizationId, subject: { kind: 'group', id: group.id }, what })
     }
-    await withTables<CoreTables>(db).updateTable('groups').set(set).where('id', '=', group.id).execute()
+    await withTables<CoreTables>(db)
+      .updateTable('groups')
+      .set({ ...set, ...attributes?.row })
+      .where('id', '=', group.id)
+      .execute()
     const subject = { kind: 'group', id: group.id } as const
-    await audit(db, requester, at, { action: 'group.changed', organizationId, subject, details: set })
+    await audit(db, requester, at, {
+      action: 'group.changed',
+      organizationId,
+      subject,
+      details: { ...set, ...attributes?.told },
+    })
     return viewOf(db, actor, group.id)
   })
 }
@@ -262,5 +291,7 @@ async function toView(db: Database, actor: Actor, row: GroupRow): Promise<GroupV
     .orderBy('users.name')
     .execute()
   const shown = administers(actor, row.organization_id) || members.some(({ id }) => id === actor.user?.id)
-  return { uuid, name, organization, description, email, members: shown ? members.map((one) => one.name) : null }
+  const attributes: CustomAttribute[] = JSON.parse(row.attributes)
+  const names = shown ? members.map((one) => one.name) : null
+  return { uuid, name, organization, description, email, attributes, members: names }
 }

@@ -110,6 +110,8 @@ async function retryFailed(db: Database, context: ApprovalContext, held: Held): 
         'is remembered for the next order',
     )
   }
+  if (held.request.protocol === 'internal')
+    throw new Failure('conflict', 'the installation has asked again by itself, or does: this order is tried no more')
   const decision = await findDecision(db, held.kind, held.request)
   if (!decision || !['auto', 'remembered', 'granted', 'approved'].includes(decision.outcome)) {
     throw new Failure('conflict', 'this request was never approved; ask again')

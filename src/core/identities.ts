@@ -3,6 +3,7 @@ import type { AdminContext } from './adminActor.ts'
 import { actorOf } from './adminActor.ts'
 import { type BindingDraft, type BindingView, bind, unbind, viewBindings } from './binding.ts'
 import { Failure } from './failure.ts'
+import { findUser } from './identity.ts'
 import type { Installation } from './installation.ts'
 import type { Requester } from './requester.ts'
 import { deletedRole, newRole, type RoleView, viewRole, viewRoles } from './roleAdmin.ts'
@@ -32,6 +33,8 @@ export interface Identities {
    * name him, and so does his name. Throws Failure('conflict') for the last superuser, and for oneself.
    */
   removeUser(name: string): Promise<void>
+  /** Whether there was a user of that name who has been removed for good: for what is kept beside users. */
+  wasRemoved(name: string): Promise<boolean>
   /** How else than by password a user logs in. */
   bindings(user: string): Promise<BindingView[]>
   /**
@@ -58,6 +61,7 @@ export function createIdentities(it: Installation, requester: Requester): Identi
     createRole: (draft) => newRole(context, draft),
     deleteRole: (uuid) => deletedRole(context, uuid),
     removeUser: (name) => removedUser(context, name),
+    wasRemoved: async (name) => (await findUser(context.it.db, { name }))?.removed === true,
     bindings: (user) => viewBindings(context, user),
     bind: (user, draft) => bind(context, user, draft),
     unbind: (uuid) => unbind(context, uuid),

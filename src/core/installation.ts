@@ -4,12 +4,17 @@ import type { AuthorityMakers } from './authority.ts'
 import type { DiscoveryReach } from './discoveryReach.ts'
 import type { IdentitySettings } from './identitySettings.ts'
 import type { KeyVault } from './key.ts'
+import type { KeyRotation } from './keyRotation.ts'
+import type { Tracer } from './measure.ts'
 import type { OidcSettings } from './oidcSettings.ts'
+import type { Requester } from './requester.ts'
 
 /** What the core runs on: handed to it once, when the process is composed. */
 export interface Installation {
   db: Database
   vault: KeyVault
+  /** Changes the key under which the vault seals. Absent: it cannot be changed. */
+  keyRotation?(actor: Requester): KeyRotation
   /** Seals the audit chain: 32 octets derived from the key-encryption key, the same for all nodes. */
   auditSecret: Buffer
   /** Under which challenges are hashed: 32 octets derived likewise. */
@@ -28,6 +33,8 @@ export interface Installation {
   oidc?: OidcSettings
   /** How certificates are looked for. Absent: they are not. */
   discovery?: DiscoveryReach
+  /** Told of the parts of orders. Absent: no traces are kept. */
+  trace?: Tracer
   /** Puts a TXT record into the DNS and takes it out again: COUNTERSIGN_DNS_COMMAND. Resolves when that is done. Absent: it is not set. */
   changeDns?(change: { action: 'add' | 'remove'; name: string; value: string }): Promise<void>
 }

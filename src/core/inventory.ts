@@ -18,6 +18,7 @@ import { archive, refuseArchived, removeItems } from './inventoryArchive.ts'
 import { setAttributes, setMetadata } from './inventoryAttributes.ts'
 import { assign, type Belonging } from './inventoryBelonging.ts'
 import { type ChainEntry, chainOfItem, type DownloadForm, download } from './inventoryContent.ts'
+import { groupsOf, type InventoryGroup } from './inventoryGroup.ts'
 import { findItem, type InventoryItem } from './inventoryItem.ts'
 import { type InventoryLine, readLines } from './inventoryLines.ts'
 import { type Related, type Relation, relate, relations, unrelate } from './inventoryRelations.ts'
@@ -41,13 +42,6 @@ import type { Requester } from './requester.ts'
 import { isKept } from './serverKeyExport.ts'
 import type { CoreTables } from './tables.ts'
 import { setValidation, showValidation, type ValidationSettings } from './validationSettings.ts'
-
-export interface InventoryGroup {
-  uuid: string
-  name: string
-  description?: string
-  email?: string
-}
 
 /** What is known about a certificate, or kept about the request of which one may come. */
 export interface InventoryEntry {
@@ -188,7 +182,7 @@ async function readEntry({ it, requester }: AdminContext, ref: RequestRef): Prom
   const facts = certificate && certificateFacts(certificate.der)
   const [kept, groups, locations] = await Promise.all([
     keptOf(it, item.id),
-    groupsOf(it, item.id),
+    groupsOf(it.db, [item.id]),
     readEntries(it.db, item.id),
   ])
   const validation = keptValidation(kept)
@@ -198,7 +192,7 @@ async function readEntry({ it, requester }: AdminContext, ref: RequestRef): Prom
     item,
     ...(facts ? { facts } : {}),
     ...(kept?.owner && kept.owner_uuid ? { owner: { uuid: kept.owner_uuid, name: kept.owner } } : {}),
-    groups,
+    groups: groups.get(item.id) ?? [],
     attributes: kept ? JSON.parse(kept.attributes) : [],
     metadata: kept ? JSON.parse(kept.metadata) : [],
     ...(isCa ? { trustedCa: item.foreign ? kept?.trusted_ca === 1 : true } : {}),
@@ -219,20 +213,4 @@ function keptOf({ db }: Installation, id: number) {
     .select(['users.uuid as owner_uuid', 'users.name as owner'])
     .where('inventory_records.id', '=', id)
     .executeTakeFirst()
-}
-
-async function groupsOf({ db }: Installation, id: number): Promise<InventoryEntry['groups']> {
-  const rows = await withTables<CoreTables>(db)
-    .selectFrom('certificate_groups')
-    .innerJoin('groups', 'groups.id', 'certificate_groups.group_id')
-    .select(['uuid', 'name', 'description', 'email'])
-    .where('certificate_id', '=', id)
-    .orderBy('name')
-    .execute()
-  return rows.map(({ uuid, name, description, email }) => ({
-    uuid,
-    name,
-    ...(description === null ? {} : { description }),
-    ...(email === null ? {} : { email }),
-  }))
 }

@@ -6,7 +6,7 @@ import { type Certificate, selectCertificates, toCertificate } from './certifica
 import type { CertificateRecord } from './certificateRecord.ts'
 import { type ComplianceStatus, complianceOf } from './compliance.ts'
 import { createCache, type Installation } from './installation.ts'
-import type { InventoryGroup } from './inventory.ts'
+import { groupsOf, type InventoryGroup } from './inventoryGroup.ts'
 import type { KnownChain } from './inventoryIssuers.ts'
 import { findItems, type InventoryItem } from './inventoryItem.ts'
 import { chainFor } from './inventoryValidation.ts'
@@ -180,22 +180,6 @@ async function keptOf(db: Database, ids: number[]) {
     .where('inventory_records.id', 'in', ids)
     .execute()
   return new Map(rows.map((row) => [row.id, row]))
-}
-
-async function groupsOf(db: Database, ids: number[]): Promise<Map<number, InventoryGroup[]>> {
-  const rows = await withTables<CoreTables>(db)
-    .selectFrom('certificate_groups')
-    .innerJoin('groups', 'groups.id', 'certificate_groups.group_id')
-    .select(['certificate_id', 'uuid', 'name', 'description', 'email'])
-    .where('certificate_id', 'in', ids)
-    .orderBy('name')
-    .execute()
-  const groups = new Map<number, InventoryGroup[]>()
-  for (const { certificate_id, uuid, name, description, email } of rows) {
-    const group = { uuid, name, ...(description === null ? {} : { description }), ...(email === null ? {} : { email }) }
-    groups.set(certificate_id, [...(groups.get(certificate_id) ?? []), group])
-  }
-  return groups
 }
 
 async function keysOf(db: Database, hashes: string[]): Promise<Set<string>> {

@@ -60,6 +60,8 @@ interface AttributeDefinitionsTable {
   list: number
   /** JSON of AttributeConstraints. */
   constraints: string
+  /** JSON of AttributeResource[]. */
+  resources: Generated<string>
   created_at: number
 }
 
@@ -69,6 +71,9 @@ interface LocationsTable {
   uuid: string
   organization_id: number
   name: string
+  description: string | null
+  /** JSON of CustomAttribute[]. */
+  attributes: Generated<string>
   /** LocationKind. */
   kind: string
   /** JSON, by kind. */
@@ -79,6 +84,8 @@ interface LocationsTable {
   /** 1: it takes more than one certificate. */
   multiple: number
   created_at: number
+  /** When something was put there last. */
+  delivered_at: number | null
 }
 
 interface CertificateLocationsTable {
@@ -95,6 +102,8 @@ interface CertificateLocationsTable {
   last_error: string | null
   created_at: number
   pushed_at: number | null
+  /** JSON of Delivered: what is known of it where it was put last. */
+  delivered: string | null
 }
 
 /** How the certificates of a profile are validated again and again. */

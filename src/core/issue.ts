@@ -13,6 +13,7 @@ import { keptCsr } from './csr.ts'
 import { authorityUnder } from './earlierKey.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
+import { staged } from './measure.ts'
 import type { SignRequest, WantedCertificate } from './request.ts'
 import { requesterKey, system } from './requester.ts'
 import { nextAuthority, refuseCanceled } from './rollover.ts'
@@ -36,8 +37,11 @@ export async function runAttempt(
     const authority = await signingAuthority(it, request, attempt)
     if (!authority) return await underTheNewKey(it, request, attempt, known)
     const publicKey = known?.publicKey ?? keptCsr(request.csr ?? Buffer.alloc(0)).publicKey
-    const { der, draft } = await signed(it, request, attempt, { authority, publicKey })
-    return await store(it, request, attempt, { der, draft, publicKey, authority })
+    const { protocol } = request
+    const { der, draft } = await staged(it, 'sign', protocol, () =>
+      signed(it, request, attempt, { authority, publicKey }),
+    )
+    return await staged(it, 'store', protocol, () => store(it, request, attempt, { der, draft, publicKey, authority }))
   } catch (error) {
     return await settleTrouble(it, request, attempt, error)
   }

@@ -1,3 +1,4 @@
+import type { Selectable } from 'kysely'
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
@@ -5,7 +6,10 @@ import type { Log } from '../log.ts'
 import type { CoreTables } from './tables.ts'
 
 const leaseMilliseconds = 60_000
-const concurrency = 16
+/** So many jobs of one kind run at a time: a kind whose jobs are slow leaves the others their places. */
+const placesOfKind = 16
+/** So long a lease is renewed; whoever takes longer has got stuck, and somebody else may begin anew. */
+const longest = 600_000
 
 /** What a job of a kind does with its ref. It may run more than once: after a crash, or when its lease ran out. */
 export type JobHandlers = Record<string, (ref: string) => Promise<void>>
@@ -44,44 +48,107 @@ interface Runner {
   handlers: JobHandlers
 }
 
-/** Runs what is due, each job under a lease, and waits for it. Returns how many ran. A job that throws runs again later, with growing pauses. */
-export async function runDueJobs(runner: Runner): Promise<number> {
-  const { db, clock, node } = runner
-  const now = clock().getTime()
-  const due = await dueJobs(db, now)
-  if (due.length === 0) return 0
-  const claimed = await transaction(db, (db) =>
-    withTables<CoreTables>(db)
-      .updateTable('jobs')
-      .set({ lease_owner: node, lease_until: now + leaseMilliseconds })
-      .where(
-        'id',
-        'in',
-        due.map(({ id }) => id),
-      )
-      .where(({ or, eb }) => or([eb('lease_until', 'is', null), eb('lease_until', '<=', now)]))
-      .returning(['id', 'kind', 'ref', 'attempts'])
-      .execute(),
-  )
-  await Promise.all(claimed.map((job) => runJob(runner, job)))
-  return claimed.length
+type Claimed = Pick<Selectable<CoreTables['jobs']>, 'id' | 'kind' | 'ref' | 'attempts'>
+
+interface UnderWay {
+  job: Claimed
+  since: number
+  until: number
+  done: Promise<void>
 }
 
-function dueJobs(db: Database, now: number) {
-  return withTables<CoreTables>(db)
+/** Runs jobs, each under a lease that is renewed while it runs. A job that throws runs again later, with growing pauses. */
+export interface JobRunner {
+  /** Begins what is due, as far as its kind has places, and waits for none of it. Answers how many it began. */
+  begin(): Promise<number>
+  /** Resolves when all that was begun has ended. */
+  settled(): Promise<void>
+}
+
+export function createJobRunner(runner: Runner): JobRunner {
+  const underWay = new Map<number, UnderWay>()
+  const { db, clock, node, log } = runner
+
+  function begin(job: Claimed, now: number): void {
+    const done = runJob(runner, job)
+      .catch((error: unknown) =>
+        log.error({ err: error, kind: job.kind, ref: job.ref }, 'what became of a job is not noted'),
+      )
+      .finally(() => underWay.delete(job.id))
+    underWay.set(job.id, { job, since: now, until: now + leaseMilliseconds, done })
+  }
+
+  const countOf = (kind: string) => [...underWay.values()].filter(({ job }) => job.kind === kind).length
+
+  return {
+    async begin() {
+      const now = clock().getTime()
+      await renewLeases(runner, [...underWay.values()], now)
+      const kinds = new Set([...underWay.values()].map(({ job }) => job.kind))
+      const full = [...kinds].filter((kind) => countOf(kind) >= placesOfKind)
+      const room = new Map<string, number>()
+      const due = (await dueJobs(db, now, full)).filter(({ id, kind }) => {
+        const left = room.get(kind) ?? placesOfKind - countOf(kind)
+        if (left <= 0 || underWay.has(id)) return false
+        room.set(kind, left - 1)
+        return true
+      })
+      if (due.length === 0) return 0
+      const ids = due.map(({ id }) => id)
+      const claimed = await transaction(db, (db) =>
+        withTables<CoreTables>(db)
+          .updateTable('jobs')
+          .set({ lease_owner: node, lease_until: now + leaseMilliseconds })
+          .where('id', 'in', ids)
+          .where(({ or, eb }) => or([eb('lease_until', 'is', null), eb('lease_until', '<=', now)]))
+          .returning(['id', 'kind', 'ref', 'attempts'])
+          .execute(),
+      )
+      for (const job of claimed) begin(job, now)
+      return claimed.length
+    },
+    async settled() {
+      while (underWay.size > 0) await Promise.all([...underWay.values()].map(({ done }) => done))
+    },
+  }
+}
+
+/** Runs what is due, and waits for it. Answers how many ran. */
+export async function runDueJobs(runner: Runner): Promise<number> {
+  const jobs = createJobRunner(runner)
+  const begun = await jobs.begin()
+  await jobs.settled()
+  return begun
+}
+
+async function renewLeases({ db, node }: Runner, underWay: UnderWay[], now: number): Promise<void> {
+  const aging = underWay.filter(({ since, until }) => until - now < leaseMilliseconds / 2 && now - since < longest)
+  if (aging.length === 0) return
+  const until = now + leaseMilliseconds
+  const ids = aging.map(({ job }) => job.id)
+  await transaction(db, (db) =>
+    withTables<CoreTables>(db)
+      .updateTable('jobs')
+      .set({ lease_until: until })
+      .where('id', 'in', ids)
+      .where('lease_owner', '=', node)
+      .execute(),
+  )
+  for (const one of aging) one.until = until
+}
+
+function dueJobs(db: Database, now: number, fullKinds: string[]) {
+  const due = withTables<CoreTables>(db)
     .selectFrom('jobs')
-    .select('id')
+    .select(['id', 'kind'])
     .where('run_at', '<=', now)
     .where(({ or, eb }) => or([eb('lease_until', 'is', null), eb('lease_until', '<=', now)]))
     .orderBy('run_at')
-    .limit(concurrency)
-    .execute()
+    .limit(placesOfKind)
+  return (fullKinds.length === 0 ? due : due.where('kind', 'not in', fullKinds)).execute()
 }
 
-async function runJob(
-  { db, clock, log, node, handlers }: Runner,
-  job: { id: number; kind: string; ref: string; attempts: number },
-): Promise<void> {
+async function runJob({ db, clock, log, node, handlers }: Runner, job: Claimed): Promise<void> {
   try {
     const handler = handlers[job.kind]
     if (!handler) throw new Error(`nobody here runs jobs of the kind ${job.kind}`)

@@ -9,6 +9,7 @@ import { authorityUnder } from './earlierKey.ts'
 import { signFacts } from './facts.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
+import { mayCertifyCa } from './mayCertifyCa.ts'
 import type { Order } from './newRequest.ts'
 import { admit, type Refusal } from './policy.ts'
 import type { SignDraft } from './request.ts'
@@ -23,11 +24,12 @@ export interface Judged {
 
 /**
  * Policy and rules, of which nothing is stored yet. Throws Failure: malformed (no CSR), badCsr, badKey, unavailable (the authority has ended),
- * forbidden (it renews what was not issued here).
+ * forbidden (it renews what was not issued here, the certificate of a CA without create_ca).
  */
 export async function judge(it: Installation, requester: Requester, draft: SignDraft): Promise<Judged> {
   const { csr: given, profile } = draft
   if (!given) throw new Failure('malformed', 'a certificate request is needed')
+  await mayCertifyCa(it.db, requester, profile)
   const csr = withoutChallenge(given)
   const now = it.clock()
   const authority = await authorityFor(it, draft)

@@ -13,6 +13,7 @@ import { withTables } from '../db/tables.ts'
 import { publicKeyFrom } from '../pki/publicKey.ts'
 import { audit } from './audit.ts'
 import { Failure } from './failure.ts'
+import { createPlaces } from './places.ts'
 import type { Requester } from './requester.ts'
 import type { CoreTables } from './tables.ts'
 import { uuidv7 } from './uuid.ts'
@@ -66,10 +67,13 @@ export function createKeyVault(secret: Buffer): KeyVault {
 
 const generate = promisify(generateKeyPair)
 
+/** RSA takes a thread of the pool for a second or more, and others need threads too. */
+export const keyPlaces = createPlaces({ name: 'keys', atOnce: 2, waiting: 30, full: 'too many keys are being made' })
+
 /** A new private key. One of RSA takes up to seconds, in a thread of its own: the server answers others meanwhile. */
 export async function makePrivateKey(spec: KeySpec): Promise<KeyObject> {
   if (!spec.startsWith('RSA-')) return generateKey(spec)
-  return (await generate('rsa', { modulusLength: Number(spec.slice(4)) })).privateKey
+  return (await keyPlaces.take(() => generate('rsa', { modulusLength: Number(spec.slice(4)) }))).privateKey
 }
 
 /** A new private key, at once: of RSA, see makePrivateKey. */

@@ -17,6 +17,10 @@ export interface Lifetime {
   shard?: number
   /** Absent: there is none, and there should be. */
   until?: Date
+  /** thisUpdate of a CRL, notBefore of a responder. */
+  since?: Date
+  /** Of a CRL that is stored. */
+  octets?: number
   /** late: its successor should be there by now, or, where that is signed elsewhere, is needed soon. */
   state: 'ok' | 'late' | 'ended' | 'missing'
 }
@@ -118,22 +122,33 @@ async function readOwners(tables: Kysely<CoreTables>, now: Date): Promise<Owner[
 interface Span {
   from: number
   until: number
+  octets?: number
 }
 
 /** The newest of each certificate and shard. */
 async function newestOf(tables: Kysely<CoreTables>, table: 'crls' | 'delta_crls'): Promise<Map<string, Span>> {
   const rows = await tables
     .selectFrom(table as 'crls')
-    .select(['authority_certificate_id', 'shard', 'this_update', 'next_update'])
+    .select(['authority_certificate_id', 'shard', 'this_update', 'next_update', 'parts'])
+    .select(octetsOf(table).as('octets'))
     .where(sql<boolean>`(authority_certificate_id, shard, number) in (
       select authority_certificate_id, shard, max(number) from ${sql.table(table)} group by authority_certificate_id, shard)`)
     .execute()
   return new Map(
     rows.map((row) => [
       `${row.authority_certificate_id}/${row.shard}`,
-      { from: row.this_update, until: row.next_update },
+      // One whose octets are in memory alone (crlStore.ts) says nothing of them.
+      { from: row.this_update, until: row.next_update, ...(row.parts < 0 ? {} : { octets: Number(row.octets) }) },
     ]),
   )
+}
+
+/** Of a CRL in one row or in parts; neither database reads the octets for it. */
+function octetsOf(table: 'crls' | 'delta_crls') {
+  const own = (column: string) => sql.ref(`${table}.${column}`)
+  return sql<number>`length(${own('der')}) + coalesce((select sum(length(crl_parts.der)) from crl_parts
+    where crl_parts.authority_certificate_id = ${own('authority_certificate_id')} and crl_parts.shard = ${own('shard')}
+    and crl_parts.number = ${own('number')} and crl_parts.delta = ${sql.lit(table === 'crls' ? 0 : 1)}), 0)`
 }
 
 /** The one that lasts longest of each key of each authority: certificates of one key share it. */
@@ -156,7 +171,13 @@ function judge(owner: Owner, what: What, span: Span | undefined, now: Date): Lif
   const of = { authority, authorityId, organizationId, issuer, ...what }
   const needed = isIndirect(what.shard ?? 0) ? (owner.indirectFrom ?? owner.madeAt) : owner.madeAt
   if (!span) return manual || now.getTime() - needed < grace ? undefined : { ...of, state: 'missing' }
-  return { ...of, until: new Date(span.until), state: stateOf(owner, span, now.getTime()) }
+  const { octets } = span
+  const spanned = {
+    since: new Date(span.from),
+    until: new Date(span.until),
+    ...(octets === undefined ? {} : { octets }),
+  }
+  return { ...of, ...spanned, state: stateOf(owner, span, now.getTime()) }
 }
 
 function stateOf({ manual, end }: Owner, { from, until }: Span, now: number): Lifetime['state'] {

@@ -11,7 +11,9 @@ import {
   requireAdministrator,
   seesOrganization,
 } from './adminActor.ts'
+import { checkAttributes } from './attributeDefinition.ts'
 import { audit } from './audit.ts'
+import type { CustomAttribute } from './customAttribute.ts'
 import { Failure } from './failure.ts'
 import type { CoreTables } from './tables.ts'
 import { text } from './text.ts'
@@ -59,13 +61,18 @@ const settings = { folder, webhook: webhookSettings } as const satisfies Record<
 export type FolderSettings = z.output<typeof folder>
 export type WebhookSettings = z.output<typeof webhookSettings>
 
+const description = text(1000)
+
 const draft = z.strictObject({
   name: text(100),
+  description: description.optional(),
   kind: z.enum(locationKinds),
   settings: z.unknown(),
   enabled: z.boolean().default(true),
   /** It takes more than one certificate. */
   multiple: z.boolean().default(true),
+  /** Custom attributes, held against what the organization has defined for locations. */
+  attributes: z.unknown().optional(),
 })
 export type LocationDraft = z.input<typeof draft>
 
@@ -73,10 +80,14 @@ export type LocationDraft = z.input<typeof draft>
 export interface Location {
   uuid: string
   name: string
+  description?: string
   kind: LocationKind
   settings: FolderSettings | WebhookSettings
   enabled: boolean
   multiple: boolean
+  attributes: CustomAttribute[]
+  /** When a certificate was put there last; absent: none was yet. */
+  deliveredAt?: Date
 }
 
 function readSettings(kind: LocationKind, given: unknown): FolderSettings | WebhookSettings {
@@ -110,41 +121,66 @@ export async function locationsOf(db: Database, organizationId: number): Promise
     .where('organization_id', '=', organizationId)
     .orderBy('name')
     .execute()
-  return rows.map((row) => ({
-    uuid: row.uuid,
-    name: row.name,
-    kind: row.kind as LocationKind,
-    settings: JSON.parse(row.settings),
-    enabled: row.enabled === 1,
-    multiple: row.multiple === 1,
+  return rows.map(({ kind, settings, enabled, multiple, ...row }) => ({
+    ...aboutLocation(row),
+    kind: kind as LocationKind,
+    settings: JSON.parse(settings),
+    enabled: enabled === 1,
+    multiple: multiple === 1,
   }))
+}
+
+interface AboutRow {
+  uuid: string
+  name: string
+  description: string | null
+  attributes: string
+  delivered_at: number | null
+}
+
+/** What people say of a location, and when it was used. */
+export function aboutLocation(
+  row: AboutRow,
+): Pick<Location, 'uuid' | 'name' | 'description' | 'attributes' | 'deliveredAt'> {
+  const { uuid, name, description, attributes, delivered_at: at } = row
+  return {
+    uuid,
+    name,
+    ...(description === null ? {} : { description }),
+    attributes: JSON.parse(attributes),
+    ...(at === null ? {} : { deliveredAt: new Date(at) }),
+  }
 }
 
 /**
  * Makes a location in the requester's organization, or in the one named. The secret with which a webhook's messages are signed is answered once, and never again.
- * Throws Failure: malformed, forbidden, conflict where the name is taken.
+ * Throws Failure: malformed, tooLarge, forbidden, conflict where the name is taken.
  */
 export async function addLocation(
   { it, requester }: AdminContext,
   given: LocationDraft,
   organization?: string,
 ): Promise<Location & { secret?: string }> {
-  const { kind, ...rest } = read(draft, given)
+  const { kind, attributes: said, ...rest } = read(draft, given)
   const checked = readSettings(kind, rest.settings)
   const at = it.clock()
   const uuid = uuidv7(at)
   const secret = kind === 'webhook' ? Buffer.from(random(32)).toString('base64url') : undefined
+  let attributes: CustomAttribute[] = []
   try {
-    await transaction(it.db, async (db) => {
+    attributes = await transaction(it.db, async (db) => {
       const actor = await actorOf(db, requester)
       const { id: organizationId } = await organizationFor(db, actor, organization)
       requireAdministrator(actor, organizationId)
+      const attributes = said === undefined ? [] : await checkAttributes(db, organizationId, said, 'locations')
       const { id } = await withTables<CoreTables>(db)
         .insertInto('locations')
         .values({
           uuid,
           organization_id: organizationId,
           name: rest.name,
+          description: rest.description ?? null,
+          attributes: JSON.stringify(attributes),
           kind,
           settings: JSON.stringify(checked),
           secret: secret === undefined ? null : it.vault.seal(Buffer.from(secret), uuid, LOCATION_SEAL),
@@ -158,15 +194,25 @@ export async function addLocation(
         action: 'location.created',
         organizationId,
         subject: { kind: 'location', id },
-        details: { uuid, kind, ...rest, settings: withoutSecrets(checked) },
+        details: { uuid, kind, ...rest, settings: withoutSecrets(checked), ...toldOf(attributes) },
       })
+      return attributes
     })
   } catch (error) {
     if (!isUniqueViolation(error)) throw error
     throw new Failure('conflict', `there is a location ${rest.name} already`, { cause: error })
   }
-  const { name, enabled, multiple } = rest
-  return { uuid, name, kind, settings: checked, enabled, multiple, ...(secret === undefined ? {} : { secret }) }
+  const { settings: _, description: words, ...shown } = rest
+  return {
+    ...{ uuid, ...shown, kind, settings: checked, attributes },
+    ...(words === undefined ? {} : { description: words }),
+    ...(secret === undefined ? {} : { secret }),
+  }
+}
+
+/** What the audit trail says of attributes. */
+function toldOf(attributes: readonly CustomAttribute[] | undefined): { attributes?: string[] } {
+  return attributes?.length ? { attributes: attributes.map(({ name }) => name) } : {}
 }
 
 /** A location and where it belongs. Throws Failure('notFound') also for one of another organization. */
@@ -181,27 +227,36 @@ export async function findLocation(db: Database, actor: Actor, uuid: string) {
 }
 
 export interface LocationChange {
+  /** Null empties. */
+  description?: string | null
+  /** All custom attributes, from then on. */
+  attributes?: unknown
   settings?: unknown
   enabled?: boolean
   multiple?: boolean
 }
 
-/** What is absent stays; the kind always does. Throws Failure: malformed, notFound, forbidden. */
+/** What is absent stays; the kind always does. Throws Failure: malformed, tooLarge, notFound, forbidden. */
 export async function changeLocation(
   { it, requester }: AdminContext,
   uuid: string,
-  { settings: given, enabled, multiple }: LocationChange,
+  { settings: given, enabled, multiple, description: words, attributes: said }: LocationChange,
 ): Promise<void> {
   const at = it.clock()
+  const wanted = words === undefined ? undefined : read(description.nullable(), words, 'description')
   await transaction(it.db, async (db) => {
     const actor = await actorOf(db, requester)
     const row = await findLocation(db, actor, uuid)
     requireAdministrator(actor, row.organization_id)
     const checked = given === undefined ? undefined : readSettings(row.kind as LocationKind, given)
+    const attributes =
+      said === undefined ? undefined : await checkAttributes(db, row.organization_id, said, 'locations')
     await withTables<CoreTables>(db)
       .updateTable('locations')
       .set({
         ...(checked === undefined ? {} : { settings: JSON.stringify(checked) }),
+        ...(wanted === undefined ? {} : { description: wanted }),
+        ...(attributes === undefined ? {} : { attributes: JSON.stringify(attributes) }),
         enabled: (enabled ?? row.enabled === 1) ? 1 : 0,
         multiple: (multiple ?? row.multiple === 1) ? 1 : 0,
       })
@@ -211,7 +266,10 @@ export async function changeLocation(
       action: 'location.changed',
       organizationId: row.organization_id,
       subject: { kind: 'location', id: row.id },
-      details: { enabled, multiple, settings: checked && withoutSecrets(checked) },
+      details: {
+        ...{ enabled, multiple, description: wanted, settings: checked && withoutSecrets(checked) },
+        ...toldOf(attributes),
+      },
     })
   })
 }

@@ -5,12 +5,12 @@ import { audit } from './audit.ts'
 import { Failure } from './failure.ts'
 import { findItems, manageItem, subjectOfItem } from './inventoryItem.ts'
 import { findLocation } from './location.ts'
-import type { EntryStatus } from './locationEntry.ts'
+import { arrivalOf, type EntryStatus, type LocationEntry } from './locationEntry.ts'
 import type { RequestRef } from './request.ts'
 import type { CoreTables } from './tables.ts'
 
 /** A certificate in a location, as the location sees it. */
-export interface LocatedCertificate {
+export interface LocatedCertificate extends Pick<LocationEntry, 'pushedAt' | 'delivered'> {
   /** Of its entry in the inventory. */
   id: number
   /** Its name there. */
@@ -26,7 +26,7 @@ export async function contentOf({ it, requester }: AdminContext, uuid: string): 
   const location = await findLocation(it.db, await actorOf(it.db, requester), uuid)
   const rows = await withTables<CoreTables>(it.db)
     .selectFrom('certificate_locations')
-    .select(['certificate_id', 'entry', 'status', 'last_error'])
+    .select(['certificate_id', 'entry', 'status', 'last_error', 'pushed_at', 'delivered'])
     .where('location_id', '=', location.id)
     .orderBy('certificate_id', 'desc')
     .limit(MOST)
@@ -40,6 +40,7 @@ export async function contentOf({ it, requester }: AdminContext, uuid: string): 
       entry: row.entry,
       status: row.status as EntryStatus,
       ...(row.last_error === null ? {} : { lastError: row.last_error }),
+      ...arrivalOf(row),
     }))
 }
 

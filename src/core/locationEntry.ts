@@ -5,21 +5,34 @@ import { type AdminContext, actorOf } from './adminActor.ts'
 import { audit } from './audit.ts'
 import { Failure } from './failure.ts'
 import { findItem, manageItem, subjectOfItem } from './inventoryItem.ts'
-import { entryName, findLocation, type LocationKind } from './location.ts'
+import { aboutLocation, entryName, findLocation, type Location, type LocationKind } from './location.ts'
 import type { RequestRef } from './request.ts'
 import type { CoreTables } from './tables.ts'
 
 /** waiting: there is no certificate yet; queued: it is on its way; failed: given up. */
 export type EntryStatus = 'waiting' | 'queued' | 'pushed' | 'failed'
 
+/** What is known of a certificate where it was put last. */
+export interface Delivered {
+  /** SHA-256 of the certificate, lower-case hex. */
+  fingerprint: string
+  /** In a folder: below the one that the configuration allows. */
+  files?: string[]
+  /** To a webhook: its server, and the `delivery` of the message that it took. */
+  server?: string
+  delivery?: string
+}
+
 /** A certificate in a location. */
 export interface LocationEntry {
-  location: { uuid: string; name: string; kind: LocationKind; enabled: boolean }
+  location: Pick<Location, 'uuid' | 'name' | 'description' | 'kind' | 'enabled' | 'attributes' | 'deliveredAt'>
   /** Its name there. */
   entry: string
   status: EntryStatus
   lastError?: string
   pushedAt?: Date
+  /** Absent: it was not put there yet, or before this was kept. */
+  delivered?: Delivered
 }
 
 /** See Inventory.locationsOf. */
@@ -32,17 +45,28 @@ export async function readEntries(db: Database, id: number): Promise<LocationEnt
   const rows = await withTables<CoreTables>(db)
     .selectFrom('certificate_locations')
     .innerJoin('locations', 'locations.id', 'certificate_locations.location_id')
-    .select(['uuid', 'name', 'kind', 'enabled', 'entry', 'status', 'last_error', 'pushed_at'])
+    .select(['uuid', 'name', 'kind', 'enabled', 'description', 'attributes', 'delivered_at'])
+    .select(['entry', 'status', 'last_error', 'pushed_at', 'delivered'])
     .where('certificate_id', '=', id)
     .orderBy('name')
     .execute()
   return rows.map((row) => ({
-    location: { uuid: row.uuid, name: row.name, kind: row.kind as LocationKind, enabled: row.enabled === 1 },
+    location: { ...aboutLocation(row), kind: row.kind as LocationKind, enabled: row.enabled === 1 },
     entry: row.entry,
     status: row.status as EntryStatus,
     ...(row.last_error === null ? {} : { lastError: row.last_error }),
-    ...(row.pushed_at === null ? {} : { pushedAt: new Date(row.pushed_at) }),
+    ...arrivalOf(row),
   }))
+}
+
+export function arrivalOf(row: {
+  pushed_at: number | null
+  delivered: string | null
+}): Pick<LocationEntry, 'pushedAt' | 'delivered'> {
+  return {
+    ...(row.pushed_at === null ? {} : { pushedAt: new Date(row.pushed_at) }),
+    ...(row.delivered === null ? {} : { delivered: JSON.parse(row.delivered) }),
+  }
 }
 
 /** See Inventory.associate. */

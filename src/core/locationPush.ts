@@ -10,9 +10,11 @@ import type { Installation } from './installation.ts'
 import { chainFor } from './inventoryValidation.ts'
 import { enqueueJob } from './jobs.ts'
 import { entryName, type FolderSettings, LOCATION_SEAL, type WebhookSettings } from './location.ts'
+import type { Delivered } from './locationEntry.ts'
 import { system } from './requester.ts'
 import type { CoreTables } from './tables.ts'
 import { storable } from './text.ts'
+import { uuidv7 } from './uuid.ts'
 import { signWebhook } from './webhookSignature.ts'
 
 /** The kind of the jobs that put a certificate where it belongs; their ref is the id of its entry. */
@@ -80,14 +82,15 @@ export async function pushLocation(it: Installation, delivery: LocationDelivery,
   if (entry?.status !== 'queued') return
   const certificate = await findCertificate(it.db, { id: entry.certificate_id })
   if (!certificate) return
+  let delivered: Delivered
   try {
     if (entry.enabled !== 1) throw new Error('the location is switched off')
-    await deliver(it, delivery, entry, certificate)
+    delivered = await deliver(it, delivery, entry, certificate)
   } catch (error) {
     if (await notePushTrouble(it, entry, certificate, error)) throw error
     return
   }
-  await transaction(it.db, (db) => arrived(db, entry, { certificate, at: it.clock() }))
+  await transaction(it.db, (db) => arrived(db, entry, { certificate, delivered, at: it.clock() }))
 }
 
 async function deliver(
@@ -95,7 +98,8 @@ async function deliver(
   delivery: LocationDelivery,
   entry: Entry,
   certificate: Certificate,
-): Promise<void> {
+): Promise<Delivered> {
+  const { fingerprint } = certificate
   const { issuers } = await chainFor(it, certificate)
   const [leaf, ...above] = [certificate.der, ...issuers.map(({ fields }) => fields.der)].map((der) =>
     pemEncode('CERTIFICATE', der),
@@ -104,46 +108,56 @@ async function deliver(
     const { path }: FolderSettings = JSON.parse(entry.settings)
     // Each organization has a folder of its own: none writes into that of another.
     const home = entryName.safeParse(entry.organization).success ? entry.organization : entry.organization_uuid
-    return delivery.folder(
-      [home, ...path.split('/')],
-      [
-        { name: `${entry.entry}-chain.pem`, content: above.join('') },
-        { name: `${entry.entry}.pem`, content: leaf ?? '' },
-      ],
-    )
+    const parts = [home, ...path.split('/')]
+    const files = [
+      { name: `${entry.entry}-chain.pem`, content: above.join('') },
+      { name: `${entry.entry}.pem`, content: leaf ?? '' },
+    ]
+    await delivery.folder(parts, files)
+    return { fingerprint, files: files.map(({ name }) => [...parts, name].join('/')).reverse() }
   }
   const settings: WebhookSettings = JSON.parse(entry.settings)
   const secret = it.vault.open(entry.secret ?? Buffer.alloc(0), entry.uuid, LOCATION_SEAL)
+  const id = uuidv7(it.clock())
   const body = JSON.stringify({
     version: 1,
     event: 'certificate.located',
+    delivery: id,
     location: entry.name,
     entry: entry.entry,
     uuid: certificate.uuid,
     serial: certificate.serial,
-    fingerprint: certificate.fingerprint,
+    fingerprint,
     notAfter: certificate.notAfter.toISOString(),
     certificate: leaf,
     chain: above,
   })
   await delivery.webhook(settings, { headers: signWebhook(secret, body, it.clock()), body })
+  return { fingerprint, server: new URL(settings.url).origin, delivery: id }
 }
 
 interface Arrival {
   certificate: Certificate
+  delivered: Delivered
   at: Date
 }
 
-async function arrived(db: Database, entry: Entry, { certificate, at }: Arrival): Promise<void> {
+async function arrived(db: Database, entry: Entry, { certificate, delivered, at }: Arrival): Promise<void> {
   const tables = withTables<CoreTables>(db)
   const moved = await tables
     .updateTable('certificate_locations')
     .set({ status: 'pushed', pushed_at: at.getTime(), last_error: null, replaces_id: null })
+    .set({ delivered: JSON.stringify(delivered) })
     .where('id', '=', entry.id)
     .where('status', '=', 'queued')
     .returning('id')
     .executeTakeFirst()
   if (!moved) return
+  await tables
+    .updateTable('locations')
+    .set({ delivered_at: at.getTime() })
+    .where('id', '=', entry.location_id)
+    .execute()
   if (entry.replaces_id !== null)
     await tables
       .deleteFrom('certificate_locations')

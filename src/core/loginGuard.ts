@@ -1,5 +1,6 @@
 import type { Database } from '../db/open.ts'
 import { forUpdate, withTables } from '../db/tables.ts'
+import { BETWEEN, tally } from '../db/tally.ts'
 import { transaction } from '../db/transaction.ts'
 import { networkOf } from '../pki/ip.ts'
 import { raiseAlert } from './alert.ts'
@@ -57,8 +58,12 @@ export async function guarded<T>(
   const counters = countersOf(name === undefined ? undefined : counted(name), source)
   const [{ key = '' } = {}] = counters
   return inTurn(`${it.node} login ${key}`, async () => {
-    const failed = await requireFree(it.db, counters, it.clock())
+    const failed = await requireFree(it.db, counters, it.clock()).catch((error: unknown) => {
+      tally(it.db, `login${BETWEEN}${error instanceof Failure ? 'limited' : 'unavailable'}`)
+      throw error
+    })
     const known = await check()
+    tally(it.db, `login${BETWEEN}${known === undefined ? 'refused' : 'accepted'}`)
     if (known === undefined) await count(it, counters, name)
     else if (failed) await transaction(it.db, (db) => forgive(db, counters))
     return known

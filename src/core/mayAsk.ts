@@ -5,6 +5,7 @@ import { Failure } from './failure.ts'
 import { actingUser } from './held.ts'
 import { asRevoker } from './holder.ts'
 import type { Installation } from './installation.ts'
+import { mayCertifyCa } from './mayCertifyCa.ts'
 import type { RaProfile } from './profile.ts'
 import { readSignRequest } from './records.ts'
 import type { RevokeDraft, RevokeRequest } from './request.ts'
@@ -12,7 +13,7 @@ import type { Requester } from './requester.ts'
 import { revoke } from './revoke.ts'
 import { allows, reaches } from './tokenScope.ts'
 
-/** Built-in profiles are the installation's own: no door reaches them. People need create_cert. */
+/** Built-in profiles are the installation's own: no door reaches them. People need create_cert, for the certificate of a CA create_ca too. */
 export async function maySign(it: Installation, requester: Requester, profile: RaProfile): Promise<void> {
   if (profile.builtin || !profile.enabled) throw new Failure('notFound', 'there is no such profile')
   if (requester.kind !== 'user' && requester.kind !== 'token') return
@@ -23,6 +24,7 @@ export async function maySign(it: Installation, requester: Requester, profile: R
   if (!(await hasCapability(it.db, user, 'create_cert', { organizationId, authorityId, profileId }))) {
     throw new Failure('forbidden', `you may not order certificates of the profile ${profile.name} (create_cert)`)
   }
+  await mayCertifyCa(it.db, requester, profile)
 }
 
 interface Seen {

@@ -5,6 +5,7 @@ import type { Csr } from '../pki/csr.ts'
 import type { LoadedAuthority } from './authority.ts'
 import { inherit } from './inventoryInherit.ts'
 import { keepOrdered } from './inventoryOrdered.ts'
+import { tallyAsked } from './measure.ts'
 import type { Admission } from './policy.ts'
 import type { SignDraft, SignRequest, SignStatus, WantedCertificate } from './request.ts'
 import { type Requester, requesterKey } from './requester.ts'
@@ -93,6 +94,8 @@ export async function insertRequestRow(
   })
   const [row] = rows
   if (!row) return undefined
+  const { protocol, action } = draft
+  tallyAsked(db, 'sign_request', { protocol, profileId: profile.id, what: action }, made.status)
   const { renews, replaceInLocations = false } = draft
   if (renews !== undefined) await inherit(db, { id: row.id, renews, replaceInLocations, at: now })
   if (draft.kept) await keepOrdered(db, { id: row.id, profile, kept: draft.kept })

@@ -1,10 +1,12 @@
+import { tally } from '../db/tally.ts'
 import { DatabaseUnavailable } from '../db/transaction.ts'
 import { PkiError } from '../pki/error.ts'
 import { type CertId, copyCertId, type OcspRequest, parseOcspRequest } from '../pki/ocsp.ts'
 import { findPlainRequest } from '../pki/ocspQuestion.ts'
-import { type OcspError, ocspError } from '../pki/ocspResponse.ts'
+import type { OcspError } from '../pki/ocspResponse.ts'
 import type { Installation } from './installation.ts'
 import type { IssuingKey } from './issuingKey.ts'
+import { asFresh, countedAs, unsigned } from './ocspCount.ts'
 import { createIssuers, type Issuers } from './ocspIssuers.ts'
 import { createKept, type Kept } from './ocspKept.ts'
 import { createLook, type Look, type Stamp } from './ocspLook.ts'
@@ -34,6 +36,8 @@ export interface OcspAnswer {
     /** No other answer to the same question was made in the second of its thisUpdate: that names it among all. */
     settled: boolean
   }
+  /** What /metrics counts it as: what it says, and whether it was kept or is fresh (ocspCount.ts). */
+  counted: string
 }
 
 export type SignedAnswer = Required<OcspAnswer>
@@ -54,6 +58,7 @@ interface Facts {
 
 /** An answer without a nonce. Epoch milliseconds: from when on, and until when, it is given out. */
 interface KeptAnswer {
+  /** As it is given out again. */
   answer: SignedAnswer
   madeAt: number
   renewAt: number
@@ -102,12 +107,16 @@ export function createOcsp(it: Installation): AnswerOcsp {
     it.log.error({ err: error }, 'OCSP failed')
     return unsigned('internalError')
   }
+  const count = (answer: OcspAnswer): OcspAnswer => {
+    tally(it.db, answer.counted)
+    return answer
+  }
   return (question) => {
     try {
       const answer = answerQuestion(responding, question)
-      return answer instanceof Promise ? answer.catch(failed) : answer
+      return answer instanceof Promise ? answer.catch(failed).then(count) : count(answer)
     } catch (error) {
-      return failed(error)
+      return count(failed(error))
     }
   }
 }
@@ -156,7 +165,7 @@ async function answerAgain(responding: Responding, known: Known, stamp: Stamp): 
   const kept = await make(responding, facts)
   // What has changed meanwhile was found by somebody else.
   if (isKept(facts)) keep(responding.byQuestion, questionKey(facts.certIds), Object.assign(known, facts, { kept }))
-  return kept.answer
+  return asFresh(kept.answer)
 }
 
 /** A kept answer stays if it says the same, by the same responder. */
@@ -221,7 +230,7 @@ async function answerNew(responding: Responding, question: OcspQuestion, der: Bu
     keep(responding.byQuestion, key, found)
     keep(responding.byWording, question.text, found)
   }
-  return kept.answer
+  return asFresh(kept.answer)
 }
 
 /** Finds who answers and what there is to say, or why there is no answer. */
@@ -250,7 +259,7 @@ async function make({ it }: Responding, { certIds, speaker, statuses }: Facts): 
   // A copy in memory of its own: what it was written into is longer, and so is what small buffers are cut from.
   const copy = Buffer.allocUnsafeSlow(der.length)
   der.copy(copy)
-  return { answer: { der: copy, signed }, madeAt, renewAt }
+  return { answer: { der: copy, signed, counted: countedAs(statuses, 'kept') }, madeAt, renewAt }
 }
 
 /** It outlives the request. */
@@ -285,8 +294,4 @@ function read(der: Buffer): OcspRequest | OcspError {
     // Well formed, but a hash or a critical extension that we do not know: we cannot say anything about it (section 2.3).
     return error.kind === 'unsupported' ? 'unauthorized' : 'malformedRequest'
   }
-}
-
-function unsigned(error: OcspError): OcspAnswer {
-  return { der: ocspError(error) }
 }

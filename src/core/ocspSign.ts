@@ -1,6 +1,7 @@
 import type { CertId } from '../pki/ocsp.ts'
 import type { OcspSingleResponse } from '../pki/ocspResponse.ts'
 import type { SignedAnswer } from './ocsp.ts'
+import { countedAs } from './ocspCount.ts'
 import type { Speaker } from './ocspSpeaker.ts'
 import type { KnownStatus } from './ocspStatus.ts'
 
@@ -36,7 +37,8 @@ export function signAnswer(
   })
   const der = speaker.write({ producedAt: thisUpdate, responses, nonce, extendedRevoke })
   const signed = { thisUpdate, nextUpdate, nonce: nonce !== undefined, settled }
-  return Buffer.isBuffer(der) ? { der, signed } : der.then((ready) => ({ der: ready, signed }))
+  const counted = countedAs(statuses, 'fresh')
+  return Buffer.isBuffer(der) ? { der, signed, counted } : der.then((ready) => ({ der: ready, signed, counted }))
 }
 
 function wireStatus(status: Exclude<KnownStatus, { kind: 'neverIssued' }>): OcspSingleResponse['status'] {

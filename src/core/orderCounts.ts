@@ -26,11 +26,11 @@ export interface DailyOrders {
 }
 
 /**
- * Counts what the trail tells, from where the last call stopped, at most so many batches; answers whether it has come to the end. Only sealed events are looked at, for
+ * Counts what the trail tells, from where the last call stopped, at most so many batches, and none after `stop`; answers whether it has come to the end. Only sealed events are looked at, for
  * their positions have no gaps and none comes later below another; so the counts are a second or two behind, and issuing pays nothing for them.
  */
-export async function followOrders(db: Database, batches: number): Promise<boolean> {
-  for (let n = 0; n < batches; n++) if (!(await followBatch(db))) return true
+export async function followOrders(db: Database, batches: number, stop?: AbortSignal): Promise<boolean> {
+  for (let n = 0; n < batches && !stop?.aborted; n++) if (!(await followBatch(db))) return true
   return false
 }
 

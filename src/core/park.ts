@@ -52,7 +52,7 @@ export async function park(
     const made = await insertRequestRow(db, order, { status: 'draft', findings, generation, attempt: 0 })
     if (!made) throw new Failure('conflict', 'the same order has just arrived')
     await keepAsked(db, made.id, asked, registration && keptRegistration(it, made.uuid, registration))
-    const { expiresAt } = registration ?? {}
+    const expiresAt = endOf(draft, now)
     if (expiresAt) await setExpiry(db, made.id, expiresAt)
     await audit(db, requester, now, {
       action: 'sign_request.draft',
@@ -67,6 +67,11 @@ export async function park(
     })
     return { request: { ...made, ...(expiresAt ? { expiresAt } : {}) }, repeat: false }
   })
+}
+
+/** A registration ends when it says so, if ever: whoever made it waits for somebody. Nobody waits for an order that was left lying. */
+function endOf({ registration, profile }: ParkDraft, now: Date): Date | undefined {
+  return registration ? registration.expiresAt : new Date(now.getTime() + profile.settings.parkedFor)
 }
 
 /** The same word again is answered by the record that it made, while that is open and for the profile's repeatWindow. */

@@ -9,6 +9,7 @@ import { openDecision, requestHash, type Standing } from './decision.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
 import { runAttempt } from './issue.ts'
+import { staged } from './measure.ts'
 import { type Order, Raced } from './newRequest.ts'
 import { findRemembered, rememberedScope } from './remember.ts'
 import type { Finding, SignRequest, SignStatus } from './request.ts'
@@ -50,7 +51,7 @@ export async function passing(
   make: (db: Database) => Promise<Made>,
 ): Promise<SignAnswer> {
   for (let tries = 0; tries < 5; tries++) {
-    const made = await transaction(it.db, make).catch(whenRaced)
+    const made = await staged(it, 'record', order.draft.protocol, () => transaction(it.db, make)).catch(whenRaced)
     if (made === 'raced') continue
     if (made.repeat || !made.attempt) return { request: made.request, repeat: made.repeat }
     return { request: await runAttempt(it, made.request, made.attempt, order.csr), repeat: false }

@@ -141,6 +141,8 @@ const settingsFields = z
     enforcement: z.partialRecord(z.enum(policyNames), z.enum(['hard', 'soft'])).default({}),
     /** How long after its end an order is answered again when its client repeats it. */
     repeatWindow: duration.prefault('72h'),
+    /** How long an order that is parked, and not registered for somebody, waits to be submitted; then it expires. */
+    parkedFor: duration.prefault('90d'),
   })
   .superRefine(({ certificate, variants, enforcement }, context) => {
     const published = [certificate, ...Object.values(variants).map((variant) => variant.certificate)]

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
 import type { Database } from '../db/open.ts'
-import { statement, withTables } from '../db/tables.ts'
+import { keptStatement, withTables } from '../db/tables.ts'
 import { nameProblems as subjectProblems } from '../pki/name.ts'
 import { audit } from './audit.ts'
 import { checkRules } from './decide.ts'
@@ -17,10 +17,10 @@ import { uuidv7 } from './uuid.ts'
 
 const caches = new WeakMap<Database, ReturnType<typeof createCache<string, RaProfile>>>()
 
-const versionByName = statement((tables: Kysely<CoreTables>, name: string) =>
+const versionByName = keptStatement((tables: Kysely<CoreTables>, name: string) =>
   tables.selectFrom('ra_profiles').select(['id', 'version']).where('name', '=', name),
 )
-const versionById = statement((tables: Kysely<CoreTables>, id: number) =>
+const versionById = keptStatement((tables: Kysely<CoreTables>, id: number) =>
   tables.selectFrom('ra_profiles').select(['id', 'version']).where('id', '=', id),
 )
 

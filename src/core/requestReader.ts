@@ -37,10 +37,16 @@ export async function readerOf(db: Database, requester: Requester, at = new Date
     if (user.admin)
       return { sees: 'organization', organizationId, may: async (_, rows) => new Set(rows.map(({ id }) => id)) }
     const rights = await rightsOf(db, user, at)
+    const shown = new Set(requester.memberProfiles)
     return {
       sees: 'organization',
       organizationId,
-      may: (kind, rows) => readable(db, { kind, rows, user, requester, rights }),
+      may: async (kind, rows) => {
+        const his = await readable(db, { kind, rows, user, requester, rights })
+        const as =
+          kind === 'sign' && shown.size > 0 ? rows.filter(({ profile_id: id }) => id !== null && shown.has(id)) : []
+        return new Set([...his, ...as.map(({ id }) => id)])
+      },
     }
   }
   if (requester.kind === 'user' || requester.kind === 'token') throw new Failure('forbidden', 'this user is disabled')

@@ -28,6 +28,11 @@ export interface Requester {
   source?: string
   /** Of a token that is limited. */
   scope?: TokenScope
+  /**
+   * Ids of RA profiles whose certificates his contract shows to every member of their organization. It widens reading alone, of his own organization, and
+   * nothing that a limited token may.
+   */
+  memberProfiles?: readonly number[]
 }
 
 /** One text for a requester, the same for the same party: what remembered approvals and look-ups go by. */

@@ -129,7 +129,13 @@ async function commentsOf(db: Database, { kind, request }: Held): Promise<Review
   return rows.map((row) => ({ user: row.name, text: row.text, at: new Date(row.created_at) }))
 }
 
-/** Adds a comment. Only people comment: throws Failure('forbidden') for other requesters; also notFound, malformed. */
+/** On one request, whoever wrote them: a page of a request shows all of them. */
+const mostComments = { count: 200, octets: 256 * 1024 }
+
+/**
+ * Adds a comment. Only people comment: throws Failure('forbidden') for other requesters; also notFound, malformed, and 'conflict' where there
+ * are as many as are kept.
+ */
 export async function comment(
   context: ApprovalContext,
   kind: RequestKind,
@@ -142,6 +148,7 @@ export async function comment(
     const held = await holdRequest(db, kind, ref)
     const user = await requireReader(db, context, held, await findDecision(db, kind, held.request))
     if (!user) throw new Failure('forbidden', 'only a person comments: use a session or a token of your own')
+    await refuseMore(db, held, text)
     const at = context.clock()
     await withTables<CoreTables>(db)
       .insertInto('comments')
@@ -156,4 +163,15 @@ export async function comment(
     const { organizationId } = held.request
     await audit(db, context.requester, at, { action: 'comment.added', organizationId, subject: subjectOf(held) })
   })
+}
+
+/** The request is held: nobody else adds one meanwhile. */
+async function refuseMore(db: Database, held: Held, text: string): Promise<void> {
+  const comments = await commentsOf(db, held)
+  const octets = comments.reduce((sum, one) => sum + Buffer.byteLength(one.text), Buffer.byteLength(text))
+  if (comments.length < mostComments.count && octets <= mostComments.octets) return
+  throw new Failure(
+    'conflict',
+    `a request keeps ${mostComments.count} comments of ${mostComments.octets / 1024} KiB together, and this one has them: say it elsewhere`,
+  )
 }

@@ -15,6 +15,7 @@ import { Failure } from './failure.ts'
 import { cancelLifting, lifting } from './hold.ts'
 import type { Installation } from './installation.ts'
 import { destroyWithRevocation, toldOfKey } from './keyPairDestroy.ts'
+import { tallyAsked } from './measure.ts'
 import { refuseUnpublished } from './noRevAvail.ts'
 import { recentDenial, resolveOpen } from './openRevocation.ts'
 import type { RaProfile } from './profile.ts'
@@ -186,7 +187,10 @@ async function insertRevokeRequest(
     .onConflict((conflict) => conflict.doNothing())
     .returning('id')
     .executeTakeFirst()
-  return row && readRevokeRequest(db, row.id)
+  if (!row) return undefined
+  const asked = { protocol: draft.protocol, profileId: profile.id, what: draft.reason ?? null }
+  tallyAsked(db, 'revoke_request', asked, status)
+  return readRevokeRequest(db, row.id)
 }
 
 async function openRevokeDecision(

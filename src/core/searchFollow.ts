@@ -3,26 +3,28 @@ import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import type { Installation } from './installation.ts'
+import { nextBatch } from './searchBatch.ts'
 import { listed, listOf, readOrders, readRevocations, type SearchDocument, type Texts } from './searchDocument.ts'
 import { type Met, meet, metIn } from './searchNames.ts'
 import { addCounts, bucketOf, type SearchRow, storeRows, storeTexts, widenBlocks } from './searchStore.ts'
 import { type AllTables, type SearchKind, searchTable } from './searchTables.ts'
 import { indexedText } from './searchText.ts'
 
-/** So many changes a transaction: some ten milliseconds, and fewer large steps than many small ones (docs/decisions/lists.md). */
-const BATCH = 600
 /** Any number that no other program on the same server uses for a lock. */
 const LOCK = 0x6c697374
 
-/** Brings what lists are searched by up to what was committed before this call, at most `steps` batches of it. Returns whether it got there. */
-export async function followSearch(db: Database, steps: number): Promise<boolean> {
+/**
+ * Brings what lists are searched by up to what was committed before this call, at most `steps` batches of it, and none after `stop`. Returns whether it
+ * got there.
+ */
+export async function followSearch(db: Database, steps: number, stop?: AbortSignal): Promise<boolean> {
   const { target } = await withTables<AllTables>(db)
     .selectFrom('search_queue')
     .select((eb) => eb.fn.max<number | null>('id').as('target'))
     .executeTakeFirstOrThrow()
   if (target === null) return true
   const known = metIn(db)
-  for (let step = 0; step < steps; step++) {
+  for (let step = 0; step < steps && !stop?.aborted; step++) {
     const { done, here } = await transaction(db, (db) => takeBatch(db, target, known))
     // Only now are they committed.
     for (const [name, id] of here) known.set(name, id)
@@ -36,13 +38,7 @@ async function takeBatch(db: Database, target: number, known: Met): Promise<{ do
   const tables = withTables<AllTables>(db)
   // On SQLite the transaction itself is the lock.
   if (db.dialect === 'postgres') await sql`select pg_advisory_xact_lock(${sql.lit(LOCK)})`.execute(tables)
-  const batch = await tables
-    .selectFrom('search_queue')
-    .selectAll()
-    .where('id', '<=', target)
-    .orderBy('id')
-    .limit(sql.lit(BATCH))
-    .execute()
+  const { batch, last } = await nextBatch(db, target)
   const here: Met = new Map()
   const met = { known, here }
   const refs = (of: (kind: SearchKind) => boolean) => [
@@ -63,7 +59,7 @@ async function takeBatch(db: Database, target: number, known: Met): Promise<{ do
     batch.map(({ id }) => id),
   )
   if (batch.length > 0) await sql`delete from search_queue where id in ${listed[db.dialect](done)}`.execute(tables)
-  return { done: batch.length < BATCH, here }
+  return { done: last, here }
 }
 
 interface Known extends Texts {

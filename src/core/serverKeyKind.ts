@@ -3,6 +3,7 @@ import { promisify } from 'node:util'
 import type { KeyWish } from '../pki/csrAttributes.ts'
 import { keyWish, takes } from './csrAttributes.ts'
 import { Failure } from './failure.ts'
+import { keyPlaces } from './key.ts'
 import type { CertificateProfile } from './profile.ts'
 
 /** What the server makes of RSA; a profile that takes none of these gets its least size. */
@@ -42,36 +43,11 @@ export function takesStored(rules: CertificateProfile['keys'], text: string): bo
 
 const generate = promisify(generateKeyPair)
 
-/** At once, and waiting: RSA takes a thread of the pool for a second or more, and others need threads too. */
-const AT_ONCE = 2
-const WAITING = 30
-
-let running = 0
-const waiting: (() => void)[] = []
-
 /** A new private key, made in the thread pool. Throws Failure('unavailable') where too many are wanted at once. */
 export async function makeKey(kind: KeyWish): Promise<KeyObject> {
   if (kind.algorithm === 'RSA' && kind.size > LARGEST_RSA)
     throw new Failure('badKey', `RSA keys of ${kind.size} bits are not made here: ${LARGEST_RSA} at most`)
-  await takeTurn()
-  try {
-    return await generated(kind)
-  } finally {
-    // Whoever waits longest takes the place over.
-    const next = waiting.shift()
-    if (next) next()
-    else running -= 1
-  }
-}
-
-async function takeTurn(): Promise<void> {
-  if (running < AT_ONCE) {
-    running += 1
-    return
-  }
-  if (waiting.length >= WAITING)
-    throw new Failure('unavailable', 'too many keys are being made: ask again soon', { retryAfter: 10 })
-  await new Promise<void>((resolve) => waiting.push(resolve))
+  return keyPlaces.take(() => generated(kind))
 }
 
 async function generated(kind: KeyWish): Promise<KeyObject> {

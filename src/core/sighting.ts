@@ -1,9 +1,10 @@
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
-import type { AdminContext } from './adminActor.ts'
+import { type AdminContext, actorOf } from './adminActor.ts'
 import { audit } from './audit.ts'
+import { hasCapability } from './capability.ts'
 import type { FoundCertificate, ReadPlace } from './discovered.ts'
-import { findItem } from './inventoryItem.ts'
+import { findItem, type InventoryItem } from './inventoryItem.ts'
 import type { RequestRef } from './request.ts'
 import type { Requester } from './requester.ts'
 import type { CoreTables } from './tables.ts'
@@ -18,28 +19,53 @@ export interface Sighting {
   lastSeenAt: Date
   /** Since when something else is there; absent: it was there at the last look. */
   goneAt?: Date
+  /** The discoveries that look there, by name; none for who may not read them. */
+  discoveries: { uuid: string; name: string }[]
 }
 
 const MOST = 1000
+/** For so many places the discoveries are looked up. */
+const MOST_NAMED = 100
 
 /** See Discoveries.sightings. */
 export async function sightingsOf({ it, requester }: AdminContext, ref: RequestRef): Promise<Sighting[]> {
-  const { id } = await findItem(it.db, requester, ref)
+  const item = await findItem(it.db, requester, ref)
   const rows = await withTables<CoreTables>(it.db)
     .selectFrom('certificate_sightings')
     .selectAll()
-    .where('certificate_id', '=', id)
+    .where('certificate_id', '=', item.id)
     .orderBy('last_seen_at', 'desc')
     .orderBy('place')
     .limit(MOST)
     .execute()
+  const places = rows.slice(0, MOST_NAMED).map(({ place }) => place)
+  const looking = await discoveriesAt({ it, requester }, item, places)
   return rows.map(({ place, position, first_seen_at, last_seen_at, gone_at }) => ({
     place,
     position,
     firstSeenAt: new Date(first_seen_at),
     lastSeenAt: new Date(last_seen_at),
     ...(gone_at === null ? {} : { goneAt: new Date(gone_at) }),
+    discoveries: looking.filter((discovery) => discovery.place === place).map(({ uuid, name }) => ({ uuid, name })),
   }))
+}
+
+async function discoveriesAt(
+  { it, requester }: AdminContext,
+  { organizationId }: Pick<InventoryItem, 'organizationId'>,
+  places: readonly string[],
+) {
+  if (places.length === 0) return []
+  const { user } = await actorOf(it.db, requester)
+  if (user && !(await hasCapability(it.db, user, 'manage', { organizationId }))) return []
+  return withTables<CoreTables>(it.db)
+    .selectFrom('discoveries')
+    .innerJoin('discovery_places', 'discovery_places.discovery_id', 'discoveries.id')
+    .select(['discoveries.uuid', 'discoveries.name', 'place'])
+    .where('organization_id', '=', organizationId)
+    .where('place', 'in', places)
+    .orderBy('discoveries.name')
+    .execute()
 }
 
 interface Marking {

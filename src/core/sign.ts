@@ -7,6 +7,7 @@ import { takeForeseen } from './foreseen.ts'
 import { withOrderers } from './holder.ts'
 import type { Installation } from './installation.ts'
 import { judge } from './judge.ts'
+import { staged } from './measure.ts'
 import { insertSignRequest, type Order, Raced } from './newRequest.ts'
 import { type Deciding, type Made, pass, passing } from './pass.ts'
 import { findByOrigin } from './records.ts'
@@ -22,7 +23,9 @@ export async function sign(
   draft: SignDraft,
   claim?: Claim,
 ): Promise<SignAnswer> {
-  const { order, verdict } = await judge(it, await withOrderers(it.db, requester), draft)
+  const { order, verdict } = await staged(it, 'policy', draft.protocol, async () =>
+    judge(it, await withOrderers(it.db, requester), draft),
+  )
   if (!verdict) return refuse(it, order, claim)
   return passing(it, order, (db) => makeRecord(db, it, order, { verdict, claim }))
 }

@@ -29,6 +29,24 @@ export function subjectOf(
   })
 }
 
+/**
+ * Whether a subject that was made so says more than these names and what the profile itself sets: parts that were asked for, and that no proof of the names
+ * is a proof of. `asked` as for subjectOf.
+ */
+export function claimsMore(
+  profile: CertificateProfile,
+  subject: Name,
+  identifiers: readonly Identifier[],
+  asked?: Name,
+): boolean {
+  const chosen = asked !== undefined && profile.overrides.includes('subject')
+  const isAsked = (type: string) => chosen || profile.subject[type]?.includes('{csr.') === true
+  const claimed = subject.flat().filter(({ type }) => isAsked(type))
+  if (claimed.length === 0) return false
+  const names = new Set(identifiers.map(({ value }) => value.toLowerCase()))
+  return claimed.some(({ value }) => !names.has(value.toLowerCase()))
+}
+
 function firstName(identifiers: readonly Identifier[], common: string | undefined): string | undefined {
   const wanted = common?.toLowerCase()
   const fitting = identifiers.filter(({ value }) => value.length <= commonNameBound)

@@ -1,9 +1,10 @@
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { Database } from '../db/open.ts'
 import { type Answered, statement } from '../db/tables.ts'
 import { closeWaiting } from './alert.ts'
 import { audit } from './audit.ts'
 import { Failure } from './failure.ts'
+import { type Moved, tallyMoved } from './measure.ts'
 import type { RevokeStatus, SignStatus } from './request.ts'
 import type { Requester } from './requester.ts'
 import type { CoreTables } from './tables.ts'
@@ -70,16 +71,18 @@ function updateOf(table: 'sign_requests' | 'revoke_requests') {
   return statement((tables: Kysely<CoreTables>, set: Columns, where: Columns) => {
     let query = tables.updateTable(table).set(set)
     for (const [column, value] of Object.entries(where)) query = query.where(column as 'id', '=', value as number)
-    return query.returning('organization_id')
+    // The reason of a revocation stands in another column of the other table, and tells orders' actions apart here.
+    const what = sql.ref<string | null>(table === 'sign_requests' ? 'action' : 'code').as('what')
+    return query.returning(['organization_id', 'protocol', 'profile_id', 'created_at', what])
   })
 }
 
 async function update(
   db: Database,
-  run: (db: Database, set: Columns, where: Columns) => Promise<Answered<{ organization_id: number }>>,
+  run: (db: Database, set: Columns, where: Columns) => Promise<Answered<Moved>>,
   kind: 'sign_request' | 'revoke_request',
   allowed: boolean,
-  move: Move<string>,
+  move: Move<SignStatus> | Move<RevokeStatus>,
 ): Promise<void> {
   if (!allowed) throw new Failure('conflict', `a request that is ${move.from} cannot become ${move.to}`)
   const at = move.at.getTime()
@@ -99,5 +102,6 @@ async function update(
     status: move.to,
     details: { from: move.from, ...move.details },
   })
+  tallyMoved(db, kind, moved, move)
   if (move.from === 'requested') await closeWaiting(db, move.at, { kind, id: move.id })
 }

@@ -1,6 +1,6 @@
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
-import { transaction } from '../db/transaction.ts'
+import { DatabaseUnavailable, transaction } from '../db/transaction.ts'
 import { raiseAlert } from './alert.ts'
 import type { Attempt } from './attempt.ts'
 import { Failure } from './failure.ts'
@@ -56,6 +56,7 @@ export async function settleTrouble(
 
 /** What nobody foresaw may be a fault of the data: it is not tried for ever. */
 function mayPass(error: unknown, attempt: Attempt): boolean {
+  if (error instanceof DatabaseUnavailable) return true
   if (error instanceof Failure) return error.code === 'unavailable' || error.code === 'internal'
   return attempt.number < unforeseenAttempts
 }

@@ -5,11 +5,12 @@ import { raiseAlert } from './alert.ts'
 import { attendWaiting } from './attend.ts'
 import { loadAuthority } from './authority.ts'
 import { forgetChallenges } from './challengeRetention.ts'
+import { watchClock } from './clockWatch.ts'
 import { renewCrls } from './crlUpkeep.ts'
 import { expireWaiting } from './expire.ts'
 import { abandonForeseen } from './foresee.ts'
 import type { Installation } from './installation.ts'
-import { type JobHandlers, runDueJobs } from './jobs.ts'
+import { createJobRunner, type JobHandlers } from './jobs.ts'
 import { watchLifetimes } from './lapse.ts'
 import { pruneLimits } from './limit.ts'
 import { pruneLoginFailures } from './loginGuard.ts'
@@ -32,7 +33,10 @@ const day = 86_400_000
 interface Chore {
   name: string
   every: number
-  run(): Promise<unknown>
+  /** Whatever takes many steps begins none when it is to stop. */
+  run(stop: AbortSignal): Promise<unknown>
+  /** Waits for what `run` has begun and not waited for. */
+  settled?(): Promise<void>
 }
 
 /**
@@ -44,11 +48,18 @@ export function startUpkeep(
   options: { handlers: JobHandlers; more?: Chore[] },
 ): { stop(): Promise<void> } {
   const { db, node, clock, log } = it
+  const clockWatch = watchClock(it)
+  const jobs = createJobRunner({ db, node, clock, log, handlers: options.handlers })
   const chores: Chore[] = [
-    { name: 'jobs', every: 200, run: () => runDueJobs({ db, node, clock, log, handlers: options.handlers }) },
-    { name: 'audit chain', every: 500, run: () => sealAll(it) },
-    { name: 'what lists are searched by', every: 1_000, run: () => followSearch(db, Number.POSITIVE_INFINITY) },
-    { name: 'count orders', every: 2_000, run: () => followOrders(db, Number.POSITIVE_INFINITY) },
+    { name: 'jobs', every: 200, run: jobs.begin, settled: jobs.settled },
+    { name: 'watch the clock', every: 1_000, run: clockWatch },
+    { name: 'audit chain', every: 500, run: (stop) => sealAll(it, stop) },
+    {
+      name: 'what lists are searched by',
+      every: 1_000,
+      run: (stop) => followSearch(db, Number.POSITIVE_INFINITY, stop),
+    },
+    { name: 'count orders', every: 2_000, run: (stop) => followOrders(db, Number.POSITIVE_INFINITY, stop) },
     { name: 'resume signing', every: 1_000, run: () => resumeSigning(it) },
     { name: 'upstream CAs', every: 500, run: () => runUpstream(it) },
     { name: 'expire requests', every: 5_000, run: () => expireWaiting(db, clock()) },
@@ -86,15 +97,26 @@ export function startUpkeep(
   }
 }
 
+/** The same trouble is told again after so long: a database that is gone is no news each half a second. Milliseconds. */
+const REMINDER = 60_000
+
 async function loop(chore: Chore, { log }: Installation, signal: AbortSignal): Promise<void> {
+  let told = { what: '', at: 0 }
   while (!signal.aborted) {
     try {
-      await chore.run()
+      await chore.run(signal)
+      told.what = ''
     } catch (error) {
-      log.error({ err: error }, `upkeep: ${chore.name} failed and is tried again`)
+      const what = String(error)
+      const at = performance.now()
+      if (what !== told.what || at - told.at > REMINDER) {
+        log.error({ err: error }, `upkeep: ${chore.name} failed and is tried again`)
+        told = { what, at }
+      }
     }
     await pause(chore.every, signal)
   }
+  await chore.settled?.()
 }
 
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
@@ -110,8 +132,8 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   })
 }
 
-async function sealAll(it: Installation): Promise<void> {
-  while ((await sealAudit(it.db, it.auditSecret)) === 500);
+async function sealAll(it: Installation, stop: AbortSignal): Promise<void> {
+  while ((await sealAudit(it.db, it.auditSecret)) === 500 && !stop.aborted);
 }
 
 /** Asks for every authority's responders, which makes the ones that are due, and warns of what will lapse. */

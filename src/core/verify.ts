@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
-import { type AuditEvent, type AuditHead, chainUnder, lateCommits } from './seal.ts'
+import { type AuditEvent, type AuditHead, auditHead, chainUnder, lateCommits } from './seal.ts'
 import type { CoreTables } from './tables.ts'
 import { verifyApprovals } from './verifyApprovals.ts'
 import { type Complain, createComplaints } from './verifyHistory.ts'
@@ -82,7 +82,34 @@ async function verifyChain(
   return { head, sealed }
 }
 
-async function linksAfter(db: Database, position: number) {
+/** As verifyAudit, of the last `most` links alone, and of these that each follows from the one before it. */
+export async function verifyTail(
+  db: Database,
+  secret: Buffer,
+  most: number,
+): Promise<Pick<AuditReport, 'sealed' | 'problems'>> {
+  const { problems, complain } = createComplaints()
+  const chain = chainUnder(secret)
+  const { position } = await auditHead(db, secret)
+  const from = Math.max(0, position - most)
+  const [before] = from === 0 ? [] : await linksAfter(db, from - 1, 1)
+  let head = { position: from, hash: before?.hash ?? chain.origin }
+  let sealed = 0
+  while (head.position < position) {
+    const links = await linksAfter(db, head.position)
+    for (const { position, hash, event_id, ...event } of links) {
+      if (event.id === null || chain.link(head.hash, event as AuditEvent) !== hash || position !== head.position + 1)
+        complain(`link ${position}: event ${event_id} was changed or is gone`)
+      sealed += 1
+      head = { position, hash }
+    }
+    if (links.length < batch) break
+    await setImmediate()
+  }
+  return { sealed, problems }
+}
+
+async function linksAfter(db: Database, position: number, most = batch) {
   return withTables<CoreTables>(db)
     .selectFrom('audit_seals')
     .leftJoin('audit_events', 'audit_events.id', 'audit_seals.event_id')
@@ -90,7 +117,7 @@ async function linksAfter(db: Database, position: number) {
     .selectAll('audit_events')
     .where('position', '>', position)
     .orderBy('position')
-    .limit(batch)
+    .limit(most)
     .execute()
 }
 

@@ -77,7 +77,7 @@ export async function redeliver({ it, requester }: AdminContext, uuid: string, d
     await wake(db, row, at)
     const found = await withTables<CoreTables>(db)
       .updateTable('webhook_deliveries')
-      .set({ status: 'pending', give_up_at: at.getTime() + WEBHOOK_PATIENCE })
+      .set({ status: 'pending', give_up_at: at.getTime() + WEBHOOK_PATIENCE, not_before: null })
       .where('webhook_id', '=', row.id)
       .where('uuid', '=', delivery)
       .returning('id')

@@ -22,9 +22,9 @@ export type PostWebhook = (message: {
   body: string
 }) => Promise<void>
 
-const LEASE = 30_000
-/** For how long one call goes on with one endpoint. */
-const SPELL = 5_000
+export const LEASE = 30_000
+/** After so many attempts it is found out whether the endpoint takes the next message, and so minds this one alone. */
+const DOUBTS = 5
 const FIRST_PAUSE = 10_000
 const LONGEST_PAUSE = 86_400_000
 
@@ -33,71 +33,24 @@ export function pauseAfter(failures: number): number {
   return Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** Math.min(failures - 1, 20))
 }
 
-type Endpoint = Selectable<CoreTables['webhooks']>
+export type Endpoint = Selectable<CoreTables['webhooks']>
 type Delivery = Selectable<CoreTables['webhook_deliveries']>
 
 /** `courier`: who delivers, among all of all nodes. */
-interface Courier {
+export interface Courier {
   it: Installation
   post: PostWebhook
   courier: string
 }
 
 /**
- * Delivers to one endpoint after the other, as long as something is due: to each in order, and by one courier at a time. What a courier that is gone was
- * about to mark is sent again, with the same id. Answers how many attempts it made.
+ * Delivers to an endpoint that this courier has claimed, in order, until it fails, the time is up or nothing is left; then lets go. What a courier that is
+ * gone was about to mark is sent again, with the same id. Answers how many attempts it made. `until`: epoch milliseconds.
  */
-export async function deliverDue(it: Installation, post: PostWebhook, part = ''): Promise<number> {
-  const courier: Courier = { it, post, courier: `${it.node} ${part}` }
-  const until = it.clock().getTime() + SPELL
-  for (let attempts = 0; ; ) {
-    const endpoint = await claim(courier)
-    if (!endpoint) return attempts
-    attempts += await serve(courier, endpoint, until)
-    if (it.clock().getTime() > until) return attempts
-  }
-}
-
-/** Takes the endpoint that waits longest, for itself alone. */
-async function claim({ it, courier }: Courier): Promise<Endpoint | undefined> {
-  const now = it.clock().getTime()
-  const due = await dueEndpoints(it.db, now)
-  for (const { id } of due) {
-    const claimed = await transaction(it.db, (db) =>
-      free(withTables<CoreTables>(db).updateTable('webhooks'), now)
-        .set({ lease_owner: courier, lease_until: now + LEASE })
-        .where('id', '=', id)
-        .where('enabled', '=', 1)
-        .where('next_at', '<=', now)
-        .returningAll()
-        .executeTakeFirst(),
-    )
-    if (claimed) return claimed
-  }
-  return undefined
-}
-
-function dueEndpoints(db: Database, now: number): Promise<{ id: number }[]> {
-  return free(withTables<CoreTables>(db).selectFrom('webhooks'), now)
-    .select('id')
-    .where('enabled', '=', 1)
-    .where('next_at', '<=', now)
-    .orderBy('next_at')
-    .limit(20)
-    .execute()
-}
-
-function free<Q extends { where(condition: ReturnType<typeof unleased>): Q }>(query: Q, now: number): Q {
-  return query.where(unleased(now))
-}
-
-const unleased = (now: number) => sql<boolean>`(lease_until is null or lease_until <= ${now})`
-
-/** Delivers what is pending, until it fails, the time is up or nothing is left; then lets go. */
-async function serve(courier: Courier, endpoint: Endpoint, until: number): Promise<number> {
+export async function serveEndpoint(courier: Courier, endpoint: Endpoint, until: number): Promise<number> {
   const { it } = courier
   for (let attempts = 0; ; ) {
-    const head = await oldestPending(it.db, endpoint.id)
+    const head = await nextDelivery(it, endpoint.id)
     if (!head) {
       await letGo(courier, endpoint)
       return attempts
@@ -107,7 +60,7 @@ async function serve(courier: Courier, endpoint: Endpoint, until: number): Promi
     const goesOn =
       error === undefined
         ? await markDelivered(courier, endpoint, head)
-        : await markFailed(courier, endpoint, { head, error })
+        : await whenFailed(courier, endpoint, { head, error })
     if (!goesOn) return attempts
     if (it.clock().getTime() > until) {
       await letGo(courier, endpoint)
@@ -116,12 +69,29 @@ async function serve(courier: Courier, endpoint: Endpoint, until: number): Promi
   }
 }
 
-function oldestPending(db: Database, id: number): Promise<Delivery | undefined> {
+function pendingOf(db: Database, id: number) {
   return withTables<CoreTables>(db)
     .selectFrom('webhook_deliveries')
-    .selectAll()
     .where('webhook_id', '=', id)
     .where(sql<boolean>`status = 'pending'`)
+}
+
+/** The oldest that is pending, but those that were set aside and whose time has not come. */
+function nextDelivery({ db, clock }: Installation, id: number): Promise<Delivery | undefined> {
+  return pendingOf(db, id)
+    .selectAll()
+    .where(({ or, eb }) => or([eb('not_before', 'is', null), eb('not_before', '<=', clock().getTime())]))
+    .orderBy('id')
+    .limit(1)
+    .executeTakeFirst()
+}
+
+/** What waits behind another, in order. */
+function deliveryBehind(db: Database, { id, webhook_id: webhook }: Delivery): Promise<Delivery | undefined> {
+  return pendingOf(db, webhook)
+    .selectAll()
+    .where('id', '>', id)
+    .where('not_before', 'is', null)
     .orderBy('id')
     .limit(1)
     .executeTakeFirst()
@@ -180,7 +150,7 @@ async function markDelivered(courier: Courier, endpoint: Endpoint, { id, attempt
     const goesOn = await keep(db, courier, endpoint, { failures: 0, next_at: now, lease_until: now + LEASE })
     await withTables<CoreTables>(db)
       .updateTable('webhook_deliveries')
-      .set({ status: 'delivered', attempts: attempts + 1, tried_at: now, last_error: null })
+      .set({ status: 'delivered', attempts: attempts + 1, tried_at: now, last_error: null, not_before: null })
       .where('id', '=', id)
       .where('status', '=', 'pending')
       .execute()
@@ -195,34 +165,81 @@ interface Failed {
   error: string
 }
 
-/** The next attempt is later; what is too old by now is given up, and whoever looks after it is told. */
-async function markFailed(courier: Courier, endpoint: Endpoint, { head, error }: Failed): Promise<false> {
+/**
+ * One that was set aside waits again by itself. Any other holds those behind it, for they are told in order: unless the endpoint takes the next one,
+ * and so minds this one alone. Answers whether the courier goes on.
+ */
+async function whenFailed(courier: Courier, endpoint: Endpoint, failed: Failed): Promise<boolean> {
+  const { head } = failed
+  if (head.not_before !== null) return waitAside(courier, endpoint, failed)
+  const behind = head.attempts + 1 < DOUBTS ? undefined : await deliveryBehind(courier.it.db, head)
+  if (!behind) return markFailed(courier, endpoint, [failed])
+  const error = await attempt(courier, endpoint, behind)
+  if (error !== undefined) return markFailed(courier, endpoint, [failed, { head: behind, error }])
+  await markDelivered(courier, endpoint, behind)
+  // Due at once: it may have been the last moment of an endpoint that was down.
+  return setAside(courier, endpoint, failed, courier.it.clock().getTime())
+}
+
+const waitAside = (courier: Courier, endpoint: Endpoint, failed: Failed) =>
+  setAside(courier, endpoint, failed, courier.it.clock().getTime() + pauseAfter(failed.head.attempts + 1))
+
+async function setAside(courier: Courier, endpoint: Endpoint, failed: Failed, notBefore: number): Promise<boolean> {
   const { it } = courier
+  const at = it.clock()
+  const now = at.getTime()
+  const goesOn = await transaction(it.db, async (db) => {
+    const kept = await keep(db, courier, endpoint, { lease_until: now + LEASE })
+    await noteAttempt(db, failed, { now, notBefore })
+    await giveUp(db, endpoint, { at, error: failed.error })
+    return kept
+  })
+  const { uuid: webhook } = endpoint
+  it.log.warn({ webhook, delivery: failed.head.uuid, reason: failed.error }, 'a webhook does not take one message')
+  return goesOn
+}
+
+async function noteAttempt(
+  db: Database,
+  { head, error }: Failed,
+  { now, notBefore }: { now: number; notBefore: number | null },
+): Promise<void> {
+  await withTables<CoreTables>(db)
+    .updateTable('webhook_deliveries')
+    .set({ attempts: head.attempts + 1, tried_at: now, last_error: error, not_before: notBefore })
+    .where('id', '=', head.id)
+    .where('status', '=', 'pending')
+    .execute()
+}
+
+/** The next attempt is later. */
+async function markFailed(courier: Courier, endpoint: Endpoint, failed: [Failed, ...Failed[]]): Promise<false> {
+  const { it } = courier
+  const [{ head, error }] = failed
   const at = it.clock()
   const now = at.getTime()
   await transaction(it.db, async (db) => {
     const failures = endpoint.failures + 1
     const rest = { lease_owner: null, lease_until: null }
     await keep(db, courier, endpoint, { failures, next_at: now + pauseAfter(failures), ...rest })
-    const tables = withTables<CoreTables>(db)
-    await tables
-      .updateTable('webhook_deliveries')
-      .set({ attempts: head.attempts + 1, tried_at: now, last_error: error })
-      .where('id', '=', head.id)
-      .where('status', '=', 'pending')
-      .execute()
-    const dead = await tables
-      .updateTable('webhook_deliveries')
-      .set((eb) => ({ status: 'dead', last_error: eb.fn.coalesce('last_error', eb.val(error)) }))
-      .where('webhook_id', '=', endpoint.id)
-      .where(sql<boolean>`status = 'pending'`)
-      .where('give_up_at', '<=', now)
-      .returning('id')
-      .execute()
-    if (dead.length > 0) await raiseAlert(db, at, alertOf(endpoint))
+    for (const one of failed) await noteAttempt(db, one, { now, notBefore: null })
+    await giveUp(db, endpoint, { at, error })
   })
   it.log.warn({ webhook: endpoint.uuid, delivery: head.uuid, reason: error }, 'a webhook does not take what it is sent')
   return false
+}
+
+/** What is too old by now is given up, and whoever looks after it is told. */
+async function giveUp(db: Database, endpoint: Endpoint, { at, error }: { at: Date; error: string }): Promise<void> {
+  const dead = await withTables<CoreTables>(db)
+    .updateTable('webhook_deliveries')
+    .set((eb) => ({ status: 'dead', last_error: eb.fn.coalesce('last_error', eb.val(error)) }))
+    .where('webhook_id', '=', endpoint.id)
+    .where(sql<boolean>`status = 'pending'`)
+    .where('give_up_at', '<=', at.getTime())
+    .returning('id')
+    .execute()
+  if (dead.length > 0) await raiseAlert(db, at, alertOf(endpoint))
 }
 
 function alertOf({ id, name, organization_id: organizationId }: Endpoint) {
@@ -230,13 +247,16 @@ function alertOf({ id, name, organization_id: organizationId }: Endpoint) {
   return { kind: 'webhook_failed', organizationId, subject: { kind: 'webhook', id }, detail } as const
 }
 
-/** Nothing is left, unless something came just now. */
+/** Nothing is left, unless something came just now, or was set aside. */
 async function letGo(courier: Courier, endpoint: Endpoint): Promise<void> {
   const { it } = courier
   await transaction(it.db, async (db) => {
     const now = it.clock().getTime()
     if (!(await keep(db, courier, endpoint, { lease_owner: null, lease_until: null }))) return
-    const next_at = (await oldestPending(db, endpoint.id)) ? now : null
+    const left = await pendingOf(db, endpoint.id)
+      .select((eb) => eb.fn.min<number | null>(eb.fn.coalesce('not_before', eb.val(now))).as('next'))
+      .executeTakeFirst()
+    const next_at = left?.next ?? null
     await withTables<CoreTables>(db).updateTable('webhooks').set({ next_at }).where('id', '=', endpoint.id).execute()
   })
 }

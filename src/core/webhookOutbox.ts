@@ -153,6 +153,7 @@ export function newDelivery(at: Date, { type, position, happened, organization, 
     created_at: at.getTime(),
     give_up_at: at.getTime() + WEBHOOK_PATIENCE,
     tried_at: null,
+    not_before: null,
   }
 }
 
@@ -170,8 +171,17 @@ async function advance(db: Database, { id, position }: Endpoint, { upTo, deliver
     .updateTable('webhooks')
     .set((eb) => ({
       position: upTo,
-      // One that waits before its next attempt goes on waiting.
-      ...(deliveries.length === 0 ? {} : { next_at: eb.fn.coalesce('next_at', eb.val(now)) }),
+      // One that does not answer goes on waiting before its next attempt; what was set aside holds nothing up.
+      ...(deliveries.length === 0
+        ? {}
+        : {
+            next_at: eb
+              .case()
+              .when(eb.or([eb('next_at', 'is', null), eb.and([eb('failures', '=', 0), eb('next_at', '>', now)])]))
+              .then(now)
+              .else(eb.ref('next_at'))
+              .end(),
+          }),
     }))
     .where('id', '=', id)
     .where('position', '=', position)

@@ -66,6 +66,8 @@ export interface WebhookDeliveriesTable {
   /** An attempt that fails from then on is the last one. */
   give_up_at: number
   tried_at: number | null
+  /** Set aside, since the endpoint takes others and not this one: it is tried from then on, and holds nothing up. Null: its turn comes in order. */
+  not_before: number | null
 }
 
 /** What was answered to a decision from elsewhere, so that the same one again is answered alike. */

@@ -81,7 +81,8 @@ function keyAttribute(key: KeyWish): Buffer {
   }
 }
 
-const CURVE_OIDS = {
+/** Named curves as parameters of id-ecPublicKey. */
+export const CURVE_OIDS = {
   'P-256': OID.prime256v1,
   'P-384': OID.secp384r1,
   'P-521': OID.secp521r1,

@@ -76,6 +76,24 @@ export const OID = {
   hmacWithSHA512: '1.2.840.113549.2.11',
   pwriKek: '1.2.840.113549.1.9.16.3.9',
 
+  // CMP: RFC 9810 appendix F, RFC 4211, RFC 9481 section 6.1.
+  passwordBasedMac: '1.2.840.113533.7.66.13',
+  pbmac1: '1.2.840.113549.1.5.14',
+  oldCertId: '1.3.6.1.5.5.7.5.1.5',
+  regCtrlAlgId: '1.3.6.1.5.5.7.5.1.11',
+  regCtrlRsaKeyLen: '1.3.6.1.5.5.7.5.1.12',
+  cmpCurrentCrl: '1.3.6.1.5.5.7.4.6',
+  cmpUnsupportedOids: '1.3.6.1.5.5.7.4.7',
+  cmpImplicitConfirm: '1.3.6.1.5.5.7.4.13',
+  cmpConfirmWaitTime: '1.3.6.1.5.5.7.4.14',
+  cmpCaCerts: '1.3.6.1.5.5.7.4.17',
+  cmpRootCaKeyUpdate: '1.3.6.1.5.5.7.4.18',
+  cmpCertReqTemplate: '1.3.6.1.5.5.7.4.19',
+  cmpRootCaCert: '1.3.6.1.5.5.7.4.20',
+  cmpCertProfile: '1.3.6.1.5.5.7.4.21',
+  cmpCrlStatusList: '1.3.6.1.5.5.7.4.22',
+  cmpCrls: '1.3.6.1.5.5.7.4.23',
+
   // Keys encrypted with keys, and agreed upon: RFC 3565 section 2.3.2, RFC 5753 section 7.1.4.
   aes128Wrap: '2.16.840.1.101.3.4.1.5',
   aes192Wrap: '2.16.840.1.101.3.4.1.25',

@@ -1,0 +1,142 @@
+import { createAdmin } from './adminDoor.ts'
+import { createApprovalPlans } from './approvalPlans.ts'
+import { createApprovals } from './approvals.ts'
+import { createConfiguration } from './configuration.ts'
+import { createCustody } from './custody.ts'
+import { createDecisions } from './decisionRecords.ts'
+import { createDelegations } from './delegations.ts'
+import { createDiscoveries } from './discovery.ts'
+import { createEnrolment } from './enrolment.ts'
+import { afterApproval, afterRetry } from './follow.ts'
+import { createGroups } from './groups.ts'
+import { createIdentities } from './identities.ts'
+import type { Installation } from './installation.ts'
+import { createInventory } from './inventory.ts'
+import { createKeyPairs } from './keyPairs.ts'
+import { createLimits } from './limits.ts'
+import { createListing } from './lists.ts'
+import { askRevocation, mayAskRevocation, maySign } from './mayAsk.ts'
+import { createOptionSets } from './optionSets.ts'
+import { createRaProfiles } from './raProfiles.ts'
+import type { Requester } from './requester.ts'
+import { createRevocationCodes } from './revocationCode.ts'
+import { createSavedViews } from './savedViews.ts'
+import { createServerKeys } from './serverKeys.ts'
+import { createStandingApprovals } from './standingApprovals.ts'
+import { createWebhooks } from './webhooks.ts'
+
+/** Checks the options of protocols on a profile by the adapters' own schemas; throws Failure('malformed'). */
+export type CheckProtocols = (protocols: Record<string, unknown>) => void
+
+/** What a door stands on. */
+export interface Opened {
+  it: Installation
+  requester: Requester
+  checkProtocols: CheckProtocols
+}
+
+/** What is opened when it is asked for. On a prototype: getters of each door's own took longer to define than all else that a door is made of. */
+export class Parts {
+  protected readonly on: Opened
+
+  constructor(on: Opened) {
+    this.on = on
+  }
+
+  get views() {
+    return createSavedViews(this.on)
+  }
+
+  get revocationCodes() {
+    return createRevocationCodes(this.on, {
+      may: (certificate) => mayAskRevocation(this.on.it, this.on.requester, certificate),
+      revoke: (draft, claim) => askRevocation(this.on.it, this.on.requester, draft, claim),
+    })
+  }
+
+  get identities() {
+    return createIdentities(this.on.it, this.on.requester)
+  }
+
+  get enrolment() {
+    return createEnrolment(this.on.it, this.on.requester)
+  }
+
+  get serverKeys() {
+    return createServerKeys(this.on.it, this.on.requester, (profile) => maySign(this.on.it, this.on.requester, profile))
+  }
+
+  get keyPairs() {
+    return createKeyPairs(this.on, (profile) => maySign(this.on.it, this.on.requester, profile))
+  }
+
+  get limits() {
+    return createLimits(this.on.it, this.on.requester)
+  }
+
+  get inventory() {
+    return createInventory(this.on.it, this.on.requester)
+  }
+
+  get discovery() {
+    return createDiscoveries(this.on.it, this.on.requester)
+  }
+
+  get approvals() {
+    return createApprovals({
+      db: this.on.it.db,
+      clock: this.on.it.clock,
+      requester: this.on.requester,
+      approved: afterApproval(this.on.it, this.on.requester),
+      retry: afterRetry(this.on.it, this.on.requester),
+    })
+  }
+
+  get groups() {
+    return createGroups(this.on)
+  }
+
+  get delegations() {
+    return createDelegations(this.on)
+  }
+
+  get standingApprovals() {
+    return createStandingApprovals(this.on)
+  }
+
+  get approvalPlans() {
+    return createApprovalPlans(this.on)
+  }
+
+  get decisions() {
+    return createDecisions(this.on.it, this.on.requester)
+  }
+
+  get raProfiles() {
+    return createRaProfiles(this.on)
+  }
+
+  get optionSets() {
+    return createOptionSets(this.on)
+  }
+
+  get webhooks() {
+    return createWebhooks(this.on)
+  }
+
+  get configuration() {
+    return createConfiguration(this.on)
+  }
+
+  get custody() {
+    return createCustody(this.on)
+  }
+
+  get admin() {
+    return createAdmin(this.on.it, this.on.requester, this.on.checkProtocols)
+  }
+
+  get list() {
+    return createListing(this.on.it, this.on.requester)
+  }
+}
