@@ -1,6 +1,7 @@
 import type { Protocol } from '../src/protocol.ts'
 import { acme } from './acme/index.ts'
 import { alpacon } from './alpacon/index.ts'
+import { cmp } from './cmp/index.ts'
 import { crl } from './crl/index.ts'
 import { est } from './est/index.ts'
 import { fastpki } from './fastpki/index.ts'
@@ -11,4 +12,4 @@ import { scep } from './scep/index.ts'
 import { upstream } from './upstream/index.ts'
 
 /** The wire contracts that the server speaks. */
-export const protocols: Protocol[] = [acme, ocsp, crl, scep, est, ra, notary, alpacon, upstream, fastpki]
+export const protocols: Protocol[] = [acme, ocsp, crl, scep, est, cmp, ra, notary, alpacon, upstream, fastpki]

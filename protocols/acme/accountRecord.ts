@@ -1,7 +1,7 @@
 import type { Kysely, Selectable } from 'kysely'
 import type { Requester } from '../../src/core/requester.ts'
 import type { Database } from '../../src/db/open.ts'
-import { statement, withTables } from '../../src/db/tables.ts'
+import { keptStatement, withTables } from '../../src/db/tables.ts'
 import { AcmeError } from './errors.ts'
 import type { AcmeTables } from './tables.ts'
 
@@ -48,11 +48,11 @@ export function toAccount(row: Selectable<AcmeTables['acme_accounts']>): Account
   }
 }
 
-const byUuid = statement((tables: Kysely<AcmeTables>, uuid: string) =>
+const byUuid = keptStatement((tables: Kysely<AcmeTables>, uuid: string) =>
   tables.selectFrom('acme_accounts').selectAll().where('uuid', '=', uuid),
 )
 
-/** Read for each request: another node may have changed its status or key a moment ago. */
+/** Asked for each request: another node may have changed its status or key a moment ago. */
 export async function findAccount(db: Database, uuid: string): Promise<Account | undefined> {
   const [row] = (await byUuid(db, uuid)).rows
   return row && toAccount(row)

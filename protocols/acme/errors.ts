@@ -109,7 +109,7 @@ const WITHHELD = 'an error of the server; its log has the details'
 export function asAcmeError(error: unknown): AcmeError {
   if (error instanceof AcmeError) return error
   if (error instanceof DatabaseUnavailable)
-    return new AcmeError('serverInternal', 'the server cannot store anything just now: ask again', {
+    return new AcmeError('serverInternal', error.told, {
       status: 503,
       retryAfter: COME_BACK,
       cause: error,

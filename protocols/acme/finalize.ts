@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { SignRequest } from '../../src/core/request.ts'
 import type { Database } from '../../src/db/open.ts'
 import { statement } from '../../src/db/tables.ts'
+import { isNamed } from '../../src/http/namedBy.ts'
 import { type Csr, parseCsr } from '../../src/pki/csr.ts'
 import { PkiError } from '../../src/pki/error.ts'
 import type { Identifier } from '../../src/pki/identifier.ts'
@@ -36,7 +37,7 @@ export async function finalize(request: AccountRequest): Promise<Answer> {
   const csr = readCsr(request, der, identifiers)
   const profile = variantOfOrder(request, own, await accountProfile(request))
   await requireCaa(request, own, optionsOf(profile))
-  const entitled = await admitByBinding(request, identifiers)
+  const bound = await admitByBinding(request, identifiers)
   const { request: signRequest, repeat: again } = await request.door.sign(
     {
       profile,
@@ -46,7 +47,7 @@ export async function finalize(request: AccountRequest): Promise<Answer> {
       csr,
       identifiers,
       validated: identifiers,
-      entitled,
+      entitled: bound && isNamed(profile, { subject: csr.subject, identifiers }),
       ...(own.notBefore === undefined ? {} : { notBefore: new Date(own.notBefore) }),
       ...(own.notAfter === undefined ? {} : { notAfter: new Date(own.notAfter) }),
       refusal: 'throw',

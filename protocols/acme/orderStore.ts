@@ -6,7 +6,7 @@ import type { Database } from '../../src/db/open.ts'
 import { statement, withTables } from '../../src/db/tables.ts'
 import { isUniqueViolation, transaction } from '../../src/db/transaction.ts'
 import { milliseconds } from '../../src/http/optionFields.ts'
-import type { Planned } from './authorizationPlan.ts'
+import type { NewAuthorization, Planned } from './authorizationPlan.ts'
 import type { OrderName } from './identifiers.ts'
 import { freshOf } from './limits.ts'
 import { optionsOf } from './options.ts'
@@ -82,6 +82,30 @@ function orderedName(planned: Planned): OrderedName {
   return { ...asked, ancestor, authorization }
 }
 
+const insertAuthorization = statement((tables: Kysely<AcmeTables>, row: NewAuthorization) =>
+  tables.insertInto('acme_authorizations').values(row).returning(['id', 'uuid']),
+)
+
+/** An order of one name, which most are, by a statement that is built already. */
+async function insertAuthorizations(db: Database, rows: NewAuthorization[]): Promise<{ id: number; uuid: string }[]> {
+  const [first] = rows
+  if (first === undefined) return []
+  if (rows.length === 1) return (await insertAuthorization(db, first)).rows
+  return withTables<AcmeTables>(db).insertInto('acme_authorizations').values(rows).returning(['id', 'uuid']).execute()
+}
+
+type LinkRow = Insertable<AcmeTables['acme_order_identifiers']>
+
+const insertLink = statement((tables: Kysely<AcmeTables>, row: LinkRow) =>
+  tables.insertInto('acme_order_identifiers').values(row),
+)
+
+async function insertLinks(db: Database, rows: LinkRow[]): Promise<void> {
+  const [first] = rows
+  if (first !== undefined && rows.length === 1) await insertLink(db, first)
+  else await withTables<AcmeTables>(db).insertInto('acme_order_identifiers').values(rows).execute()
+}
+
 type OrderRow = Omit<Insertable<AcmeTables['acme_orders']>, 'id'>
 
 const insertOrder = statement((tables: Kysely<AcmeTables>, row: OrderRow) =>
@@ -96,11 +120,7 @@ async function insert(
   const rows = freshOf(plan)
   try {
     return await transaction(server.host.db, async (db) => {
-      const tables = withTables<AcmeTables>(db)
-      const stored =
-        rows.length === 0
-          ? []
-          : await tables.insertInto('acme_authorizations').values(rows).returning(['id', 'uuid']).execute()
+      const stored = await insertAuthorizations(db, rows)
       const ids = new Map(stored.map((authorization) => [authorization.uuid, authorization.id]))
       const [order] = (await insertOrder(db, row)).rows
       if (!order) throw new Failure('internal', 'an order was not stored')
@@ -111,7 +131,7 @@ async function insert(
         ancestor: planned.name.ancestor ?? null,
         authorization_id: 'held' in planned ? planned.held.id : (ids.get(planned.fresh.uuid) ?? 0),
       }))
-      await tables.insertInto('acme_order_identifiers').values(links).execute()
+      await insertLinks(db, links)
       if (charge) await door.limits.take(db, charge)
       await ask?.(db)
       return order.id

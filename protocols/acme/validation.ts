@@ -1,5 +1,5 @@
-import type { Database } from '../../src/db/open.ts'
-import { withTables } from '../../src/db/tables.ts'
+import type { Kysely } from 'kysely'
+import { statement } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import type { Host } from '../../src/protocol.ts'
 import { retiredKeys } from './accountKeys.ts'
@@ -135,7 +135,10 @@ function keepEnded(ended: Set<number>, id: number): void {
 async function run(server: AcmeServer, query: Query): Promise<Authorization | undefined> {
   const { host } = server
   if (server.chaos.size > 0) await validationDelay(server, query.account.profile)
-  const result = await checkAfterProof(server, query, await prove(server, query))
+  const proof = () => prove(server, query)
+  const about = { 'countersign.identifier': query.own.identifier.value }
+  const proved = await (host.traced ? host.traced(query.type, about, proof) : proof())
+  const result = await checkAfterProof(server, query, proved)
   return (await settle(host, query, result)) ?? findAuthorization(host.db, query.own.uuid)
 }
 
@@ -179,11 +182,8 @@ async function settle(
   const pause = !result.ok && result.retry ? PAUSES_MS[own.queries] : undefined
   const counted = pause === undefined ? await counting(host, account, own.identifier, result) : undefined
   return transaction(host.db, async (db) => {
-    const row = await updatePending(db, own, now)
-      .set({ challenge: type, queried_at: now })
-      .set(outcome(own, result, { now, final: pause === undefined }))
-      .returningAll()
-      .executeTakeFirst()
+    const change = { challenge: type, queried_at: now, ...outcome(own, result, { now, final: pause === undefined }) }
+    const [row] = (await updateQueried(db, change, own.id, own.queries, now)).rows
     if (row && pause !== undefined)
       await host.enqueue(db, 'acme.validate', `${own.uuid}.${own.queries + 1}`, { runAt: new Date(now + pause) })
     if (row && counted) await count(db, counted, result)
@@ -191,7 +191,7 @@ async function settle(
   })
 }
 
-interface Outcome {
+type Outcome = {
   status: StoredStatus
   queries?: number
   validated_at?: number
@@ -219,24 +219,28 @@ function outcome(
 async function noteProcessing(host: Host, { own, type }: Query, delay: number): Promise<void> {
   const now = host.clock().getTime()
   await transaction(host.db, async (db) => {
-    const { numUpdatedRows } = await updatePending(db, own, now)
-      .set({ challenge: type, queried_at: now })
-      .executeTakeFirst()
-    if (numUpdatedRows === 0n) return
+    const change = { challenge: type, queried_at: now }
+    const { rows } = await updateQueried(db, change, own.id, own.queries, now)
+    if (rows.length === 0) return
     const runAt = new Date(now + delay)
     await host.enqueue(db, 'acme.validate', `${own.uuid}.${own.queries}`, { runAt })
   })
 }
 
-/** As it was read: pending, and with no query finished since. */
-function updatePending(db: Database, { id, queries }: Authorization, now: number) {
-  return withTables<AcmeTables>(db)
-    .updateTable('acme_authorizations')
-    .where('id', '=', id)
-    .where('status', '=', 'pending')
-    .where('queries', '=', queries)
-    .where('expires_at', '>', now)
-}
+type Queried = { challenge: string; queried_at: number } & Partial<Outcome>
+
+/** Of one that is as it was read: pending, and with no query finished since. */
+const updateQueried = statement(
+  (tables: Kysely<AcmeTables>, change: Queried, id: number, queries: number, now: number) =>
+    tables
+      .updateTable('acme_authorizations')
+      .set(change)
+      .where('id', '=', id)
+      .where('status', '=', 'pending')
+      .where('queries', '=', queries)
+      .where('expires_at', '>', now)
+      .returningAll(),
+)
 
 async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined

@@ -2,22 +2,11 @@ import { createHash } from 'node:crypto'
 import type { Certificate } from '../../src/core/certificate.ts'
 import { Failure } from '../../src/core/failure.ts'
 import { readAuthorization } from '../../src/http/authorization.ts'
-import { type CertificateFields, readCertificate } from '../../src/pki/certificateReader.ts'
-import { PkiError } from '../../src/pki/error.ts'
+import { type Device, recognise } from '../../src/http/device.ts'
+import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { OID } from '../../src/pki/oid.ts'
-import { clientPathFinder } from '../../src/pki/path.ts'
 import type { ClientCertificate } from '../../src/protocol.ts'
 import type { Exchange } from './exchange.ts'
-import { standingOf } from './foreignCrl.ts'
-import type { TrustAnchor } from './options.ts'
-
-/** A device with somebody else's certificate. */
-export interface Device {
-  certificate: CertificateFields
-  /** SHA-256 of the DER, lower-case hex. */
-  fingerprint: string
-  anchor: TrustAnchor
-}
 
 /** Whose connection it is, as far as TLS and HTTP tell. The password is looked at when it is known what it shall be good for. */
 export interface Client {
@@ -62,19 +51,11 @@ export async function certificateHolder(exchange: Exchange, { der, chain }: Clie
   const own = await exchange.door.findCertificate({ fingerprint })
   // One that was only made known here says no more of its holder than somebody else's does, unless it was revoked.
   if (own && (own.source === 'managed' || own.status !== 'issued')) return ownHolder(exchange, own)
-  const certificate = readShown(der)
-  const { trustAnchors } = exchange.options
-  const find = clientPathFinder(certificate, { others: chain, at: exchange.now })
-  for (const anchor of trustAnchors) {
-    const found = find(anchor.certificates)
-    if ('problem' in found) continue
-    await refuseRevoked(exchange, anchor, found.path)
-    return { device: { certificate, fingerprint, anchor } }
-  }
-  // Of several anchors the last word is as good as any.
-  const found = find(trustAnchors.flatMap(({ certificates }) => certificates))
-  const why = 'problem' in found ? found.problem : 'it is not trusted'
-  return { problem: `the client certificate is not taken: ${why}` }
+  const known = await recognise(exchange.host, { der, chain }, exchange.options.trustAnchors)
+  if ('device' in known) return known
+  const problem = `the client certificate ${known.problem}`
+  if (known.refused) throw new Failure('forbidden', problem)
+  return { problem }
 }
 
 /** The handshake has proved the key, and the record is the certificate to the last octet: its signature need not be looked at again. */
@@ -95,22 +76,4 @@ function ownHolder({ profile, operation, options, now }: Exchange, certificate: 
   // Whatever it is for, who holds its key may renew it.
   const forClients = !purposes || purposes.includes(OID.clientAuth) || purposes.includes(OID.anyExtendedKeyUsage)
   return again || forClients ? { certificate } : { problem: 'the client certificate is not for TLS clients' }
-}
-
-function readShown(der: Buffer): CertificateFields {
-  try {
-    return readCertificate(der)
-  } catch (error) {
-    if (!(error instanceof PkiError)) throw error
-    throw new Failure('forbidden', `the client certificate cannot be read: ${error.message}`, { cause: error })
-  }
-}
-
-async function refuseRevoked({ host }: Exchange, anchor: TrustAnchor, path: CertificateFields[]): Promise<void> {
-  if (anchor.crlUrls.length === 0) return
-  const standing = await standingOf(host, anchor.crlUrls, path)
-  if (standing === 'revoked') throw new Failure('forbidden', 'the client certificate is revoked')
-  if (standing === 'good' || anchor.withoutCrl === 'accept') return
-  const detail = `whether the certificate was revoked by ${anchor.name} cannot be told now: ask again`
-  throw new Failure('unavailable', detail, { retryAfter: 60 })
 }

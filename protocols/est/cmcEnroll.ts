@@ -1,6 +1,7 @@
 import type { Certificate } from '../../src/core/certificate.ts'
 import { Failure } from '../../src/core/failure.ts'
 import type { SignDraft, SignRequest } from '../../src/core/request.ts'
+import { isNamed } from '../../src/http/namedBy.ts'
 import { attestCertReqMsg, type CertReqMsg } from '../../src/pki/crmf.ts'
 import type { Csr } from '../../src/pki/csr.ts'
 import { sameName } from '../../src/pki/name.ts'
@@ -141,7 +142,7 @@ async function orderBySecret(
     protocol: 'est',
     ...ordered,
     origin: originOf(exchange, {}, { ...asked, requester }),
-    entitled: bound,
+    entitled: bound && isNamed(profile, asked),
     refusal: 'store',
   }
   const { request } = await door.sign(draft, async (db) => {

@@ -1,47 +1,15 @@
 import { z } from 'zod'
 import type { RaProfile } from '../../src/core/profile.ts'
 import { durationText, milliseconds } from '../../src/http/optionFields.ts'
-import { type CertificateFields, readCertificate } from '../../src/pki/certificateReader.ts'
-import { PkiError } from '../../src/pki/error.ts'
-import { pemDecode } from '../../src/pki/pem.ts'
+import { readTrustAnchor, type TrustAnchor, trustAnchorOptions } from '../../src/http/trustAnchor.ts'
 import { csrattrsOptions, readRecipients, serverkeygenOptions } from './keygenOptions.ts'
 import { limitOptions } from './limits.ts'
-
-const certificates = z
-  .string()
-  .max(200_000)
-  .superRefine((text, context) => {
-    try {
-      if (readAnchors(text).every(({ isCa }) => isCa)) return
-      context.addIssue({ code: 'custom', message: 'each certificate must be one of a CA' })
-    } catch (error) {
-      if (!(error instanceof PkiError || error instanceof NoCertificate)) throw error
-      context.addIssue({ code: 'custom', message: error.message })
-    }
-  })
-
-/** Whose certificates, beside our own, devices may show: such as a manufacturer's. */
-const trustAnchor = z.strictObject({
-  /** For people: stands in the request and the audit trail. */
-  name: z.string().regex(/^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,62}$/u, 'letters, digits, spaces, dots, dashes'),
-  /** PEM of one or more CA certificates, each trusted for itself. */
-  certificates,
-  /** Where the CRLs of these CAs are: then each certificate between device and anchor is looked up. */
-  crlUrls: z
-    .array(z.url({ protocol: /^https?$/ }))
-    .max(10)
-    .default([]),
-  /** What becomes of a device while a CRL that is needed cannot be had. */
-  withoutCrl: z.enum(['refuse', 'accept']).default('refuse'),
-  /** What the certificate stands for: for nothing but who asks, for the names that are in it, or for any name that the profile certifies. */
-  entitles: z.enum(['nothing', 'ownNames', 'everything']).default('ownNames'),
-})
 
 /** EST's settings on an RA profile: docs/protocols/est.md. */
 export const estOptions = z.strictObject({
   /** Which proof of who asks is needed: either one, the one, the other (HTTP Basic or Bearer), or both. */
   require: z.enum(['any', 'certificate', 'password', 'both']).default('any'),
-  trustAnchors: z.array(trustAnchor).max(50).default([]),
+  trustAnchors: trustAnchorOptions,
   /** Whether a request must be linked to its TLS connection (RFC 7030 section 3.5). One that is linked wrongly is refused always. */
   channelBinding: z.enum(['optional', 'required']).default('optional'),
   /** Whether clients with a certificate of this authority for id-kp-cmcRA ask for others. */
@@ -65,11 +33,6 @@ export const estOptions = z.strictObject({
   serverkeygen: serverkeygenOptions,
 })
 
-/** A trust anchor, read. */
-export interface TrustAnchor extends Omit<z.output<typeof trustAnchor>, 'certificates'> {
-  certificates: readonly CertificateFields[]
-}
-
 /** The settings with lengths of time in milliseconds and certificates read. */
 export interface EstOptions
   extends Omit<z.output<typeof estOptions>, 'trustAnchors' | 'reenroll' | 'retryAfter' | 'serverkeygen'> {
@@ -92,7 +55,7 @@ export function optionsOf(profile: RaProfile): EstOptions {
   const { trustAnchors, reenroll, retryAfter, serverkeygen, ...rest } = estOptions.parse(profile.protocols.est)
   const options: EstOptions = {
     ...rest,
-    trustAnchors: trustAnchors.map((anchor) => ({ ...anchor, certificates: readAnchors(anchor.certificates) })),
+    trustAnchors: trustAnchors.map(readTrustAnchor),
     reenroll: Object.fromEntries(
       Object.entries(reenroll).flatMap(([name, text]) => (text === undefined ? [] : [[name, milliseconds(text)]])),
     ),
@@ -105,13 +68,4 @@ export function optionsOf(profile: RaProfile): EstOptions {
   }
   parsed.set(profile, options)
   return options
-}
-
-class NoCertificate extends Error {}
-
-function readAnchors(text: string): CertificateFields[] {
-  const blocks = pemDecode(text)
-  if (blocks.length === 0 || blocks.some(({ label }) => label !== 'CERTIFICATE'))
-    throw new NoCertificate('PEM certificates are needed, and nothing else')
-  return blocks.map(({ der }) => readCertificate(der))
 }

@@ -137,7 +137,7 @@ function entryOf(row: AuditRow, ids: ReadonlyMap<string, number>): Entry {
     action: word === 'ca_delete' && details.enabled !== false ? row.action : word,
     user_id: ids.get(actor.name) ?? null,
     username: actor.name,
-    organization_id: null,
+    organization_id: row.organizationId,
     resource_type: row.action === 'organization.created' ? 'organization' : (resources[subject.kind] ?? subject.kind),
     resource_id: row.action === 'server_key.exported' ? Number(details.certificate) : subject.id,
     detail: JSON.stringify(details),

@@ -1,12 +1,14 @@
 import { z } from 'zod'
+import type { Door } from '../../src/core/core.ts'
 import type { CertificateRow, Page } from '../../src/core/listing.ts'
 import { findAuthority } from './authorityView.ts'
 import { certificate, showCertificate, statusFor } from './certificateView.ts'
 import { id, integer } from './fields.ts'
 import { issueCertificate } from './issue.ts'
+import { asMember } from './member.ts'
 import { type Call, operation } from './operation.ts'
 import { privateKeyOf } from './privateKey.ts'
-import { findIssued, findRecord } from './record.ts'
+import { findIssued, findSeen } from './record.ts'
 import { revokeCertificate } from './revoke.ts'
 import { signCsr } from './signCsr.ts'
 
@@ -24,12 +26,13 @@ export const certificateOperations = [
     method: 'get',
     path: '/certificates/',
     tag,
-    summary: 'Certificates that the caller may read, the newest first, at most a thousand.',
+    summary: 'Certificates of the organization, the newest first, at most a thousand.',
     query: list,
     answer: z.array(certificate),
     async run(call) {
-      const { host, door, query } = call
-      const ids = await idsOf(call)
+      const { host, query } = call
+      const door = await asMember(call)
+      const ids = await idsOf(call, door)
       const lines = await door.inventory.lines(ids.slice(query.skip))
       const now = host.clock()
       return {
@@ -44,7 +47,7 @@ export const certificateOperations = [
     summary: 'A certificate; 202 while its order waits.',
     answer: certificate,
     async run(call) {
-      const record = await findRecord(call, call.params.id)
+      const record = await findSeen(call, call.params.id)
       return { status: statusFor(record, 200), body: showCertificate(record, call.host.clock()) }
     },
   }),
@@ -65,8 +68,8 @@ export const certificateOperations = [
 ]
 
 /** As many as are asked for, and those before them. */
-async function idsOf(call: Call<string, z.output<typeof list>>): Promise<number[]> {
-  const { door, query } = call
+async function idsOf(call: Call<string, z.output<typeof list>>, door: Door): Promise<number[]> {
+  const { query } = call
   const authority = query.ca_id === undefined ? undefined : (await findAuthority(call, query.ca_id)).view.name
   const found: number[] = []
   const wanted = query.skip + query.limit

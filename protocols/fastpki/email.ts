@@ -5,13 +5,18 @@ import type { Database } from '../../src/db/open.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { isUniqueViolation, transaction } from '../../src/db/transaction.ts'
 import type { Host } from '../../src/protocol.ts'
+import type { Call } from './operation.ts'
 import type { FastpkiTables } from './tables.ts'
 
 export const email = z.email().max(254)
 
+type Keeping = Pick<Call, 'host' | 'door'>
+
 /** Keeps the address of a user. Throws Failure('malformed') where it is another's. */
-export async function keepEmail({ db, clock }: Host, username: string, given: string): Promise<void> {
+export async function keepEmail(call: Keeping, username: string, given: string): Promise<void> {
+  const { db, clock } = call.host
   const row = { email: given.toLowerCase(), updated_at: clock().getTime() }
+  await freeEmail(call, row.email)
   try {
     await transaction(db, (db) =>
       withTables<FastpkiTables>(db)
@@ -26,6 +31,17 @@ export async function keepEmail({ db, clock }: Host, username: string, given: st
   }
 }
 
+/** Takes it from a user who was removed where this contract was not asked. */
+async function freeEmail({ host, door }: Keeping, email: string): Promise<void> {
+  const holder = await withTables<FastpkiTables>(host.db)
+    .selectFrom('fastpki_emails')
+    .select('username')
+    .where('email', '=', email)
+    .executeTakeFirst()
+  if (holder && !holder.username.startsWith(HELD) && (await door.identities.wasRemoved(holder.username)))
+    await forgetEmail(host, holder.username)
+}
+
 /** No name of a user begins so: an address that is held for one who is not made yet. */
 const HELD = ' '
 /** Milliseconds. Longer than a user takes to be made. */
@@ -33,13 +49,14 @@ const HOLDING = 3_600_000
 
 /** Runs it while nobody else can take the address, which then belongs to who came of it. Throws Failure('malformed') where it is somebody's already. */
 export async function withEmail<T extends { name: string }>(
-  host: Host,
+  call: Keeping,
   given: string | undefined,
   make: () => Promise<T>,
 ): Promise<T> {
   if (given === undefined) return make()
   const held = `${HELD}${randomUUID()}`
-  await keepEmail(host, held, given)
+  const { host } = call
+  await keepEmail(call, held, given)
   try {
     const made = await make()
     await transaction(host.db, async (db) => {

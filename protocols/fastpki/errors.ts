@@ -73,7 +73,7 @@ export function asFailure(error: unknown): Failure | undefined {
   if (error instanceof Failure) return error
   if (error instanceof PkiError) return new Failure('malformed', error.message, { cause: error })
   if (error instanceof DatabaseUnavailable)
-    return new Failure('unavailable', 'the server cannot store anything just now: ask again', {
+    return new Failure('unavailable', error.told, {
       cause: error,
       retryAfter: 5,
     })

@@ -7,6 +7,7 @@ import { id, integer, text } from './fields.ts'
 import { type Call, operation, type Reply } from './operation.ts'
 import { answerOf, endOf, orderRef } from './order.ts'
 import { orderProfile } from './orderProfile.ts'
+import { orderSaid } from './orderSaid.ts'
 import { DELIVERY, keyRef, keyRequest, keySizeOf, keyText } from './serverKey.ts'
 import { commonNameOf, readSubject, withCommonName } from './subjectName.ts'
 
@@ -45,18 +46,22 @@ async function order(call: Create): Promise<Reply> {
   refuseByType(type, asked)
   const identifiers = [...defaultNames(type, body.common_name, asked), ...asked]
   requireCommonName(type, commonNameOf(subject), identifiers)
-  const found = await orderProfile(call, await findAuthority(call, query.ca_id))
+  const authority = await findAuthority(call, query.ca_id)
+  const found = await orderProfile(call, authority)
   const profile = profileForType(door, found.profile, type)
   const size = keySizeOf(profile, found.options, body.key_size)
   const wanted = include_private_key ?? true
-  const slot = await door.serverKeys.slot(profile, { protocol: 'fastpki', ref: keyRef(orderRef(call), wanted) })
+  const ref = orderRef(call)
+  const said = orderSaid(call, ref)
+  const slot = await door.serverKeys.slot(profile, { protocol: 'fastpki', ref: keyRef(ref, wanted) })
   const key = await door.serverKeys.prepare({
     profile,
     slot,
     request: keyRequest(subject, size),
-    keep: wanted && found.options.keepKeys,
+    // The key of a CA goes to who ordered it, and to nobody else afterwards.
+    keep: wanted && found.options.keepKeys && type !== 'ca',
   })
-  const { request } = await door.sign({
+  const draft = {
     profile,
     protocol: 'fastpki',
     action: 'issue',
@@ -64,10 +69,13 @@ async function order(call: Create): Promise<Reply> {
     csr: key.csr,
     identifiers,
     subject,
-    ...endOf(call, body.valid_days, found.options.validDays),
+    ...endOf(call, { asked: body.valid_days, profile, options: found.options, issuer: authority.certificate }),
     editable: true,
     refusal: 'store',
-  })
+  } as const
+  const signed = await door.sign(draft, said.claim)
+  await said.check(signed)
+  const { request } = signed
   const answer = await answerOf(call, request)
   const handed =
     wanted && answer.status === 201

@@ -7,6 +7,7 @@ import { transaction } from '../../src/db/transaction.ts'
 import { nameText } from '../../src/pki/name.ts'
 import { findAuthority, type SeenAuthority, seenAuthorities } from './authorityView.ts'
 import { id, integer, text } from './fields.ts'
+import { holdingName } from './nameHold.ts'
 import { newProfile } from './newProfile.ts'
 import type { Call } from './operation.ts'
 import { keySizes } from './options.ts'
@@ -31,19 +32,33 @@ export const newAuthority = z.object({
 
 type Create = Call<string, unknown, z.output<typeof newAuthority>>
 
-/** Throws Failure: malformed where the organization has one of that name, forbidden, and what the parent's authority throws. Answers its id. */
+/** Throws Failure: malformed where the organization has one of that name, conflict where somebody makes one, forbidden, and what the parent's authority throws. Answers its id. */
 export async function createAuthority(call: Create): Promise<number> {
-  const { door, body } = call
+  const { host, door, body } = call
   const subject = nameText(readSubject(body.subject_dn))
+  const key = keyOf(body.key_size ?? 4096)
   const parent = body.parent_ca_id ? await findAuthority(call, body.parent_ca_id) : undefined
   const { organization } = await door.identities.me()
+  const make = () => createNamed(call, { subject, key, parent, organization })
+  return holdingName(host, { organization, name: body.name }, make)
+}
+
+interface Wanted {
+  subject: string
+  key: ReturnType<typeof keyOf>
+  parent: SeenAuthority | undefined
+  organization: string
+}
+
+async function createNamed(call: Create, { subject, key, parent, organization }: Wanted): Promise<number> {
+  const { door, body } = call
   const all = await seenAuthorities(call)
   if (all.some(({ name, view }) => name === body.name && view.organization === organization))
     throw new Failure('malformed', `A CA of the name ${body.name} is there already`)
   const made = await underFreeName(body.name, all, (name) =>
     door.admin.createAuthority({
       name,
-      key: keyOf(body.key_size ?? 4096),
+      key,
       subject,
       validity: (body.valid_days ?? 3650) * DAY,
       ...(parent ? { parent: parent.view.name } : {}),
@@ -51,8 +66,15 @@ export async function createAuthority(call: Create): Promise<number> {
     }),
   )
   await keep(call, made, parent)
-  if (body.allow_leaf_certs ?? true) await newProfile(call, made)
+  if (body.allow_leaf_certs ?? true)
+    await newProfile(call, { name: made.name, path_length: pathLengthOf(body, parent) })
   return made.id
+}
+
+/** What is said, or what those above leave. */
+function pathLengthOf({ path_length: said }: z.output<typeof newAuthority>, parent: SeenAuthority | undefined) {
+  const above = parent?.certificate.pathLength
+  return above === undefined ? said : Math.min(said ?? above, above - 1)
 }
 
 function keyOf(size: number): 'RSA-2048' | 'RSA-3072' | 'RSA-4096' {

@@ -1,4 +1,3 @@
-import type { AuthorityView } from '../../src/core/admin.ts'
 import { Failure } from '../../src/core/failure.ts'
 import type { Call } from './operation.ts'
 
@@ -36,10 +35,31 @@ const settings = {
   },
 }
 
+/** What it signs certifies nobody but ends: who is to have authorities below makes them with POST /cas/. */
+const ca = {
+  description: 'For CAs elsewhere, ordered with create_ca.',
+  type: 'ca',
+  pathLength: 0,
+  names: { dns: [], ip: [] },
+}
+
+/** `path_length`: of the authority; below one of 0 there are no CAs. */
+interface New {
+  name: string
+  path_length?: number | null | undefined
+}
+
 /** The RA profile over which a new authority takes orders. Who may not make one leaves that to an administrator. */
-export async function newProfile({ door }: Pick<Call, 'door'>, { name }: AuthorityView): Promise<void> {
+export async function newProfile({ door }: Pick<Call, 'door'>, { name, path_length: below }: New): Promise<void> {
+  const variants = (below ?? 1) <= 0 ? settings.variants : { ...settings.variants, ca }
   try {
-    await door.raProfiles.create({ name, authority: name, settings, protocols: { fastpki: {} }, rules })
+    await door.raProfiles.create({
+      name,
+      authority: name,
+      settings: { ...settings, variants },
+      protocols: { fastpki: {} },
+      rules,
+    })
   } catch (error) {
     if (!(error instanceof Failure) || (error.code !== 'forbidden' && error.code !== 'conflict')) throw error
   }

@@ -1,10 +1,13 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { Failure } from '../../src/core/failure.ts'
+import type { RaProfile } from '../../src/core/profile.ts'
 import type { SignRequest } from '../../src/core/request.ts'
 import type { Requester } from '../../src/core/requester.ts'
+import type { CertificateFields } from '../../src/pki/certificateReader.ts'
 import { showCertificate, statusFor } from './certificateView.ts'
 import type { Call, Reply } from './operation.ts'
+import type { FastpkiOptions } from './options.ts'
 import { findRecord } from './record.ts'
 
 const DAY = 86_400_000
@@ -18,14 +21,28 @@ export function orderRef({ incoming, requester }: { incoming: IncomingMessage; r
   return `key ${createHash('sha256').update(`${requester.kind} ${requester.ref} ${key}`).digest('base64url')}`
 }
 
-/** When a certificate ends of which so many days are asked; absent: as the profile has it. */
-export function endOf(
-  { host }: Pick<Call, 'host'>,
-  asked: number | null | undefined,
-  usual: number | undefined,
-): { notAfter?: Date } {
-  const days = asked ?? usual
-  return days == null ? {} : { notAfter: new Date(host.clock().getTime() + days * DAY) }
+/** The contract's. */
+const USUAL_DAYS = 365
+
+interface Ending {
+  asked: number | null | undefined
+  profile: RaProfile
+  options: FastpkiOptions
+  /** The authority's own certificate. */
+  issuer: Pick<CertificateFields, 'notAfter'>
+}
+
+/**
+ * When a certificate ends: after the days that are asked, or those of the options; else after a year, or as soon as the profile or its authority demands. A profile
+ * that sets the validity itself is not asked.
+ */
+export function endOf({ host }: Pick<Call, 'host'>, { asked, profile, options, issuer }: Ending): { notAfter?: Date } {
+  const now = host.clock().getTime()
+  const days = asked ?? options.validDays
+  if (days != null) return { notAfter: new Date(now + days * DAY) }
+  const { overrides, validity } = profile.settings.certificate
+  if (!overrides.includes('validity')) return {}
+  return { notAfter: new Date(Math.min(now + USUAL_DAYS * DAY, now + validity.max, issuer.notAfter.getTime())) }
 }
 
 /** 201 with the certificate; 202 with the id alone while somebody has to decide. Throws Failure where somebody has: no. */

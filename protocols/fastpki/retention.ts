@@ -2,6 +2,7 @@ import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import type { Chore, Host } from '../../src/protocol.ts'
 import { forgetHeld } from './email.ts'
+import { forgetOrderKeys } from './orderSaid.ts'
 import type { FastpkiTables } from './tables.ts'
 
 /** Removes the tokens that have ended, and what was counted and has come back. */
@@ -19,6 +20,7 @@ export function retention({ db, clock }: Host): Chore[] {
           await tables.deleteFrom('fastpki_token_families').where('ends_at', '<=', now).execute()
           await tables.deleteFrom('fastpki_sign_ins').where('free_at', '<=', now).execute()
           await forgetHeld(db, now)
+          await forgetOrderKeys(db, now)
         }),
     },
   ]

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { CertificateRecord } from '../../src/core/certificateRecord.ts'
 import { Failure } from '../../src/core/failure.ts'
 import type { RevokeRequest } from '../../src/core/request.ts'
 import { certificate, showCertificate } from './certificateView.ts'
@@ -19,6 +20,7 @@ export const revokeCertificate = operation({
   answer: certificate,
   async run(call) {
     const record = await findIssued(call, call.params.id)
+    await requireRead(call, record)
     if (record.certificate.status === 'revoked') throw new Failure('alreadyRevoked', 'Certificate is already revoked')
     if (record.revocation) throw new Failure('conflict', 'A revocation of this certificate waits already')
     const given = call.body?.reason?.trim() ?? ''
@@ -39,6 +41,15 @@ export const revokeCertificate = operation({
     }
   },
 })
+
+/** Who sees a certificate only as a member of the organization asks for nothing. Throws Failure('forbidden'). */
+async function requireRead({ door }: Pick<Call, 'door'>, { request }: CertificateRecord): Promise<void> {
+  await door.list.record(request.id).catch((error: unknown) => {
+    throw error instanceof Failure && error.code === 'notFound'
+      ? new Failure('forbidden', 'Not enough permissions: this needs the capability revoke_cert')
+      : error
+  })
+}
 
 /** The text as it came, for who decides and who reads later: the reason in the CRL is only a name. */
 async function keepWords({ door }: Pick<Call, 'door'>, { uuid }: RevokeRequest, words: string): Promise<void> {

@@ -13,6 +13,7 @@ import { id, integer, text } from './fields.ts'
 import { type Call, operation } from './operation.ts'
 import { answerOf, endOf, orderRef } from './order.ts'
 import { orderProfile } from './orderProfile.ts'
+import { orderSaid } from './orderSaid.ts'
 import { commonNameOf, readSubject, withCommonName } from './subjectName.ts'
 
 /** CSRSignRequest. */
@@ -48,20 +49,25 @@ export const signCsr = operation({
     const identifiers = withDefaults(type, subject, asked)
     requireCommonName(type, commonNameOf(subject), identifiers)
     const found = await orderProfile(call, named)
-    const { request } = await door.sign({
-      profile: profileForType(door, found.profile, type),
+    const profile = profileForType(door, found.profile, type)
+    const ref = orderRef(call)
+    const said = orderSaid(call, ref)
+    const draft = {
+      profile,
       protocol: 'fastpki',
       action: 'issue',
-      origin: { protocol: 'fastpki', ref: orderRef(call) },
+      origin: { protocol: 'fastpki', ref },
       csr,
       identifiers,
       subject,
       requestedSubject: subject,
-      ...endOf(call, body.valid_days, found.options.validDays),
+      ...endOf(call, { asked: body.valid_days, profile, options: found.options, issuer: named.certificate }),
       editable: true,
       refusal: 'store',
-    })
-    return answerOf(call, request)
+    } as const
+    const signed = await door.sign(draft, said.claim)
+    await said.check(signed)
+    return answerOf(call, signed.request)
   },
 })
 

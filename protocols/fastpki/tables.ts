@@ -8,6 +8,7 @@ export interface FastpkiTables {
   fastpki_emails: EmailsTable
   fastpki_organizations: OrganizationsTable
   fastpki_authorities: AuthoritiesTable
+  fastpki_order_keys: OrderKeysTable
 }
 
 /** All tokens that came of one log-in. */
@@ -49,6 +50,15 @@ interface OrganizationsTable {
   organization_id: number
   description: string | null
   updated_at: number
+}
+
+/** What was ordered with an Idempotency-Key; and names of authorities that are being made. */
+interface OrderKeysTable {
+  /** Of its caller and the key; of its organization and the name. */
+  ref: string
+  /** SHA-256 of the order; who makes it. */
+  said: string
+  created_at: number
 }
 
 /** What was said of an authority that was made here. */

@@ -64,11 +64,11 @@ export const userOperations = [
     status: 201,
     answer: user,
     async run(call) {
-      const { door, body, host } = call
+      const { door, body } = call
       const organization = body.organization_id ? await organizationNamed(door, body.organization_id) : undefined
       // Before anybody learns whose address is known.
       await requireAdministrator(call, organization ?? (await door.identities.me()).organization)
-      const made = await withEmail(host, body.email ?? undefined, () =>
+      const made = await withEmail(call, body.email ?? undefined, () =>
         taken('Username already registered', () =>
           door.admin.createUser({
             name: body.username,
@@ -153,10 +153,10 @@ function flagsFor(role: Role): { superuser?: boolean; admin?: boolean } {
 }
 
 async function change(call: Call<'id', unknown, z.output<typeof userUpdate>>, found: UserView): Promise<void> {
-  const { door, body, host } = call
+  const { door, body } = call
   await requireOver(call, found)
   await refuseMoves(call, found)
-  if (body.email && body.email.toLowerCase() !== found.name) await keepEmail(host, found.name, body.email)
+  if (body.email && body.email.toLowerCase() !== found.name) await keepEmail(call, found.name, body.email)
   const role = body.role ?? undefined
   const asked = {
     ...(role ? { superuser: role === 'superuser', admin: role !== 'user' } : {}),

@@ -67,6 +67,6 @@ function asFailure(thrown: unknown): Failure {
   if (thrown instanceof PkiError)
     return new Failure('malformed', `invalid request: ${thrown.message}`, { cause: thrown })
   if (thrown instanceof DatabaseUnavailable)
-    return new Failure('unavailable', 'the server cannot store anything just now', { cause: thrown, retryAfter: 5 })
+    return new Failure('unavailable', thrown.told, { cause: thrown, retryAfter: 5 })
   return new Failure('internal', '', { cause: thrown })
 }

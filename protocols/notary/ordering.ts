@@ -50,6 +50,7 @@ export async function order(call: Call<{ csr: string }>): Promise<number> {
   const row = {
     ref,
     organization_id: profile.organizationId,
+    asker: call.caller.user.id,
     live_hash: createHash('sha256').update(csr.der).digest('hex'),
     csr: csr.challengePassword === undefined ? body.csr : pemEncode('CERTIFICATE REQUEST', withoutChallenge(csr).der),
     created_at: host.clock().getTime(),

@@ -24,14 +24,20 @@ export async function findRow(db: Database, organizationId: number, number: numb
     .executeTakeFirst()
 }
 
-/** Those that are not deleted, the newest first; without an organization those of all. */
-export async function listRows(db: Database, most: number, organizationId?: number): Promise<RequestRow[]> {
+/** Those that are not deleted, the newest first: of an organization, and there of who asked; else of all. */
+export async function listRows(
+  db: Database,
+  most: number,
+  { organizationId, asker }: { organizationId?: number; asker?: number | undefined } = {},
+): Promise<RequestRow[]> {
   let query = withTables<NotaryTables>(db).selectFrom('notary_requests').selectAll().where('live_hash', 'is not', null)
   if (organizationId !== undefined) query = query.where('organization_id', '=', organizationId)
+  // A node of the version before leaves it out.
+  if (asker !== undefined) query = query.where((eb) => eb.or([eb('asker', '=', asker), eb('asker', 'is', null)]))
   return query.orderBy('created_at', 'desc').orderBy('number', 'desc').limit(sql.lit(most)).execute()
 }
 
-type NewRow = Pick<RequestRow, 'ref' | 'organization_id' | 'live_hash' | 'csr' | 'created_at'>
+type NewRow = Pick<RequestRow, 'ref' | 'organization_id' | 'asker' | 'live_hash' | 'csr' | 'created_at'>
 
 /** In the transaction that stores its order. Throws Failure('malformed') for a CSR that the organization has already. */
 export async function insertRow(db: Database, row: NewRow): Promise<void> {

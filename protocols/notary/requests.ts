@@ -7,7 +7,7 @@ import { deleteRow, listRows, numberRow } from './requestRow.ts'
 import { type Current, currentOf, isForeign, isOwn, named, viewOf } from './requestState.ts'
 import { REQUESTOR } from './role.ts'
 import { reject, signWith } from './signing.ts'
-import { takeChain } from './uploading.ts'
+import { forgetUploaded, takeChain } from './uploading.ts'
 
 const ALL = '/api/v1/certificate_requests'
 const ONE = `${ALL}/:id`
@@ -22,7 +22,8 @@ export const requestOperations = [
     async run(call) {
       const { host, door, caller } = call
       const organizationId = await ownOrganization(call)
-      const rows = organizationId === undefined ? [] : await listRows(host.db, MOST_LISTED, organizationId)
+      const asker = caller.role === REQUESTOR ? caller.user.id : undefined
+      const rows = organizationId === undefined ? [] : await listRows(host.db, MOST_LISTED, { organizationId, asker })
       const views = []
       for (const row of rows) {
         const current = await currentOf(door, row)
@@ -60,7 +61,7 @@ export const requestOperations = [
       if (!isOwn(call, current) || call.caller.requester.scope) await requireManage(call, request.profileId)
       if (request.status === 'requested' || request.status === 'signing')
         await call.door.approvals.cancel('sign', request.id, 'deleted over Notary')
-      await call.door.approvals.comment('sign', request.id, 'deleted over Notary')
+      await call.door.approvals.comment('sign', request.id, 'deleted over Notary').catch(unlessFull)
       await deleteRow(call.host.db, row)
       return {}
     },
@@ -86,7 +87,7 @@ export const requestOperations = [
       if (!current.certificate) throw new Failure('malformed', 'Bad Request: it has no certificate')
       const profile = await profileOf(call, current.request.profileId)
       await orderAgain(call, current, profile, 'its certificate was deleted over Notary')
-      if (isForeign(current.certificate)) await call.door.inventory.remove([current.certificate.id])
+      await forgetUploaded(call.door, current.certificate.id)
       return {}
     },
   }),
@@ -136,6 +137,11 @@ export const requestOperations = [
     },
   }),
 ]
+
+/** So many comments that no more are kept: the trail tells who withdrew it. */
+function unlessFull(error: unknown): void {
+  if (!(error instanceof Failure) || error.code !== 'conflict') throw error
+}
 
 function requireOurs({ certificate }: Current) {
   if (!certificate) throw new Failure('unsupported', 'it has no certificate, so there is nothing to revoke')

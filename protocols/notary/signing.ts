@@ -64,7 +64,16 @@ async function decide(door: Call['door'], { id, status, reason }: SignRequest): 
 
 async function approve(door: Call['door'], id: number): Promise<string> {
   const { hash } = await door.approvals.review('sign', id)
-  return (await door.approvals.vote('sign', id, { verdict: 'approve', hash })).status
+  try {
+    return (await door.approvals.vote('sign', id, { verdict: 'approve', hash })).status
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== 'forbidden') throw error
+    const rule =
+      'a rule for issue with require: [{ roles: [notary-certificate-manager] }] lets every certificate manager sign'
+    throw new Failure('forbidden', `${error.detail}. The approval rules of the RA profile say who: ${rule}`, {
+      cause: error,
+    })
+  }
 }
 
 function afterwards(status: string): string {

@@ -8,6 +8,8 @@ export interface NotaryTables {
 interface NotaryRequestsTable {
   ref: string
   organization_id: number
+  /** Id of the user whose first order it is. */
+  asker: number | null
   /** What clients call it: the id of its first order. Null for the moment until that is known. */
   number: number | null
   /** SHA-256 of the CSR's DER; null once it was deleted. */

@@ -1,5 +1,5 @@
 import { Failure } from '../../src/core/failure.ts'
-import { type CertificateFields, readCertificate } from '../../src/pki/certificateReader.ts'
+import { type CertificateFields, fingerprint, readCertificate } from '../../src/pki/certificateReader.ts'
 import { verifyIssuedBy } from '../../src/pki/chain.ts'
 import { readKeptCsr } from '../../src/pki/csr.ts'
 import { PkiError } from '../../src/pki/error.ts'
@@ -25,7 +25,9 @@ export async function takeChain(call: Call, current: Current, text: string): Pro
     await door.upload(request.id, ders)
     return
   }
-  const { id } = await door.inventory.upload({ der: leaf.der })
+  const { id } = await door.inventory
+    .upload({ der: leaf.der })
+    .catch((error: unknown) => unlessDiscovered(call, current, leaf, error))
   try {
     if (request.status === 'requested' || request.status === 'signing')
       await door.approvals.cancel('sign', request.id, 'signed elsewhere')
@@ -33,10 +35,33 @@ export async function takeChain(call: Call, current: Current, text: string): Pro
     await keepUploaded(host.db, row, { uploaded: id, chain: pem })
   } catch (error) {
     // Somebody has signed it here meanwhile: what was uploaded belongs to nothing.
-    const known = await door.findCertificate({ id })
-    if (known && isForeign(known)) await door.inventory.remove([id])
+    await forgetUploaded(door, id)
     throw error
   }
+}
+
+/** What somebody has found on a server before it was handed in is in the inventory of the organization, and stays there as it is. */
+async function unlessDiscovered(
+  { door }: Call,
+  { row }: Current,
+  leaf: CertificateFields,
+  error: unknown,
+): Promise<{ id: number }> {
+  if (!(error instanceof Failure) || error.code !== 'conflict') throw error
+  const where = [
+    { field: 'fingerprint', condition: 'equals', value: fingerprint(leaf.der) },
+    { field: 'source', condition: 'equals', value: ['discovered'] },
+  ] as const
+  const { rows } = await door.list.searchCertificates({ where: [...where], page: 1, size: 20 })
+  for (const { id } of rows)
+    if ((await door.findCertificate({ id }))?.organizationId === row.organization_id) return { id }
+  throw error
+}
+
+/** Takes out of the inventory what came there with a chain; what was discovered stays. */
+export async function forgetUploaded(door: Call['door'], id: number): Promise<void> {
+  const known = await door.findCertificate({ id })
+  if (known && isForeign(known) && known.source === 'uploaded') await door.inventory.remove([id])
 }
 
 /** The leaf first, each signed by the next one. */

@@ -125,6 +125,15 @@ export function asResponse(attribute: RequestAttribute, label = attribute.name):
   }
 }
 
+/** One with one value. */
+export function responseAttributeOf(
+  name: string,
+  data: unknown,
+  contentType: ContentType = 'string',
+): ResponseAttribute {
+  return { name, label: name, type: 'data', contentType, content: [{ data }], version: 'v2' }
+}
+
 /** Items of v3 say their type themselves. */
 export function itemType(version: string | undefined, contentType: string): { contentType?: string } {
   return version === 'v3' ? { contentType } : {}

@@ -2,6 +2,7 @@ import { Failure } from '../../src/core/failure.ts'
 import type { InventoryEntry } from '../../src/core/inventory.ts'
 import type { InventoryLine } from '../../src/core/inventoryLines.ts'
 import type { KeyPair } from '../../src/core/keyPairView.ts'
+import type { Sighting } from '../../src/core/sighting.ts'
 import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { isCertReqMsg, readKeptRequest } from '../../src/pki/crmf.ts'
 import { nameText } from '../../src/pki/name.ts'
@@ -9,10 +10,10 @@ import type { CertificateDetail } from './certificateSchema.ts'
 import { commonNameOf, entryView, keyUsageView, qcPart, wantedNames } from './certificateView.ts'
 import { signatureView } from './csrAttributes.ts'
 import { customAttributeView } from './customAttribute.ts'
-import { derivedUuid } from './derivedUuid.ts'
-import { type FilledIn, readFilledIn } from './filledIn.ts'
+import { type FilledIn, readFilledIn, refsOf } from './filledIn.ts'
 import { keyView } from './keySchema.ts'
 import { inLocation, locationView } from './locationView.ts'
+import { certificateMetadata } from './metadata.ts'
 import type { Call } from './operation.ts'
 import { protocolPart } from './protocolInfo.ts'
 
@@ -31,13 +32,13 @@ export async function detailOf(call: Asking, uuid: string): Promise<CertificateD
   if (!line) throw new Failure('notFound', 'there is no such certificate')
   const { request, certificate } = line.record
   const above = certificate ? (await inventory.chain(id)).issuers[0]?.der : undefined
-  const refs = [request.uuid, ...(request.protocol === 'ra' && request.origin ? [request.origin.ref] : [])]
-  const filledIn = await readFilledIn(call.host.db, refs)
+  const filledIn = await readFilledIn(call.host.db, refsOf(request))
+  const sightings = certificate ? await call.door.discovery.sightings(id) : []
   const key = await keyOf(call, line)
   const byId = new Map(lines.map((one) => [one.record.request.id, one]))
   const issuer = entry.issuer === undefined ? undefined : byId.get(entry.issuer)
   return {
-    ...detailView(line, entry, { filledIn, ...(key ? { key } : {}) }),
+    ...detailView(line, entry, { filledIn, sightings, ...(key ? { key } : {}) }),
     ...(key ? { key: keyView(key) } : {}),
     ...(above ? { issuerSerialNumber: readCertificate(above).serial } : {}),
     ...(issuer ? { issuerCertificateUuid: issuer.record.request.uuid } : {}),
@@ -75,25 +76,32 @@ async function keyOf({ door }: Asking, { record }: InventoryLine): Promise<KeyPa
 
 interface About {
   filledIn: FilledIn
+  sightings: readonly Sighting[]
   key?: KeyPair
 }
 
-function detailView(line: InventoryLine, entry: InventoryEntry, { filledIn, key }: About): CertificateDetail {
+function detailView(
+  line: InventoryLine,
+  entry: InventoryEntry,
+  { filledIn, sightings, key }: About,
+): CertificateDetail {
   const { record } = line
   const { request, certificate, renews } = record
-  const { facts, metadata, attributes, compliance, locations } = entry
-  const statusMessage = request.reason ?? request.lastError
+  const { facts, attributes, compliance, locations } = entry
+  const held = certificate?.status === 'hold' ? 'on hold: not to be trusted until somebody lifts it' : undefined
+  const statusMessage = held ?? request.reason ?? request.lastError
+  const shown = entryView(line)
   return {
-    ...entryView(line),
+    ...shown,
     extendedKeyUsage: facts?.extendedKeyUsage ?? [],
     keyUsage: keyUsageView(facts?.keyUsage ?? []),
     subjectType: facts?.subjectType ?? 'endEntity',
-    metadata: metadata.length > 0 ? [metadataView(metadata)] : [],
+    metadata: certificateMetadata({ certificate: { uuid: shown.uuid, name: shown.commonName }, entry, sightings }),
     certificateContent: certificate?.der.toString('base64') ?? '',
     subjectAlternativeNames: facts?.alternativeNames ?? wantedNames(record),
     locations: locations.map(({ location, ...where }) => ({
       ...locationView(location),
-      certificates: [inLocation(line, where)],
+      certificates: [inLocation({ line, location, entry: where, csrAttributes: filledIn.csr })],
     })),
     nonCompliantRules: compliance.findings.map(({ by, check, detail }) => ({
       connectorName: by,
@@ -113,16 +121,7 @@ function detailView(line: InventoryLine, entry: InventoryEntry, { filledIn, key 
   }
 }
 
-function metadataView(metadata: InventoryEntry['metadata']): CertificateDetail['metadata'][number] {
-  return {
-    connectorUuid: derivedUuid('countersign'),
-    connectorName: 'countersign',
-    sourceObjectType: 'certificates',
-    items: metadata.map((one) => customAttributeView(one, 'meta')),
-  }
-}
-
-function requestPart({ record, compliance }: InventoryLine, { filledIn, key }: About) {
+function requestPart({ record, compliance }: InventoryLine, { filledIn, key }: Pick<About, 'filledIn' | 'key'>) {
   const { request } = record
   if (!request.csr) return {}
   const csr = readKeptRequest(request.csr)

@@ -4,12 +4,31 @@ import { readCertReqMsg, verifyCertReqMsg } from '../../src/pki/crmf.ts'
 import { type Csr, parseCsr } from '../../src/pki/csr.ts'
 import { children, expect, readTlv, TAG } from '../../src/pki/der.ts'
 import { pemDecode } from '../../src/pki/pem.ts'
+import { Unprocessable } from './errors.ts'
 
 export const requestFormat = z.enum(['pkcs10', 'crmf'])
 export type RequestFormat = z.output<typeof requestFormat>
 
-/** DER of what stands as PEM, as base64 of DER, or as base64 of PEM: clients of the contract send all three. Throws PkiError, Failure('malformed'). */
+/** Names of SSH's kinds of keys and certificates (RFC 4253 section 6.6, OpenSSH's PROTOCOL.certkeys and PROTOCOL.u2f). */
+const SSH = /^(?:ssh|ecdsa-sha2|sk-ssh|sk-ecdsa-sha2)-[a-z0-9@.-]{1,80}$/
+
+/** The contract knows certificates of SSH, and nothing here keeps or issues them. Throws Unprocessable for one, and for a key of SSH. */
+function refuseSsh(given: string, octets: Buffer, what: string): void {
+  const line = /^\s*(\S{1,100})[ \t]+AAAA/
+  const [length, isBlob] = octets.length > 4 ? [octets.readUInt32BE(0), true] : [0, false]
+  const named = isBlob && length <= 100 ? octets.toString('latin1', 4, 4 + length) : ''
+  const words = [line.exec(given)?.[1], line.exec(octets.toString('latin1', 0, 200))?.[1], named]
+  const kind = words.find((word) => word !== undefined && SSH.test(word))
+  if (kind === undefined && !/^\s*---- BEGIN SSH2 /.test(given)) return
+  const is = kind?.includes('-cert-v') ? 'certificate' : 'key'
+  throw new Unprocessable([
+    `${what}: this is an SSH ${is}${kind ? ` (${kind})` : ''}: the certificateType here is X.509`,
+  ])
+}
+
+/** DER of what stands as PEM, as base64 of DER, or as base64 of PEM: clients of the contract send all three. Throws PkiError, Failure('malformed'), Unprocessable for SSH. */
 export function derOf(given: string, what: string): Buffer {
+  refuseSsh(given, Buffer.from(given.slice(0, 1000), 'base64'), what)
   const octets = given.includes('-----BEGIN') ? Buffer.from(given, 'utf8') : fromBase64(given, what)
   if (octets[0] === 0x30) return octets
   const blocks = pemDecode(octets.toString('utf8'))

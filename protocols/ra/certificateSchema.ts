@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { responseAttribute } from './attribute.ts'
+import { group } from './groupView.ts'
 import { keyEntry } from './keySchema.ts'
 import { location } from './locationSchema.ts'
+import { metadata } from './metadata.ts'
 import { certificateStates } from './state.ts'
 
 /** Answers of the contract, as strict clients read them: what they demand is never null. */
@@ -23,12 +25,6 @@ export const complianceStatus = z.enum(['not_checked', 'ok', 'nok', 'na', 'faile
 const named = z.object({ uuid: z.string(), name: z.string() })
 
 export const simpleRaProfile = named.extend({ enabled: z.boolean(), authorityInstanceUuid: z.string() })
-
-const group = named.extend({
-  description: z.string().nullish(),
-  email: z.string().nullish(),
-  customAttributes: z.array(responseAttribute).optional(),
-})
 
 /** CertificateDto. */
 export const certificateEntry = z
@@ -75,13 +71,6 @@ export const keyUsageNames = [
   'encipherOnly',
   'decipherOnly',
 ] as const
-
-const metadata = z.object({
-  connectorUuid: z.string(),
-  connectorName: z.string(),
-  sourceObjectType: z.string(),
-  items: z.array(responseAttribute),
-})
 
 const registration = z.object({
   state: z.enum(['active', 'expired', 'locked', 'closed']),

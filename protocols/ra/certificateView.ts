@@ -4,6 +4,7 @@ import { type CertificateFacts, certificateFacts } from '../../src/pki/certifica
 import { readKeptRequest } from '../../src/pki/crmf.ts'
 import { type Name, nameText } from '../../src/pki/name.ts'
 import type { CertificateDetail, CertificateEntry, keyUsageNames } from './certificateSchema.ts'
+import { groupView } from './groupView.ts'
 import { stateOf } from './state.ts'
 
 /** One line of an inventory. */
@@ -28,7 +29,7 @@ export function entryView(line: InventoryLine): CertificateEntry {
         }
       : {}),
     ...(certificate ? { fingerprint: certificate.fingerprint } : {}),
-    groups,
+    groups: groups.map(groupView),
     ...(owner ? { owner: owner.name, ownerUuid: owner.uuid } : {}),
     certificateType: 'X.509',
     complianceStatus: compliance,

@@ -5,15 +5,16 @@ import { operation } from './operation.ts'
 
 const TAG = 'Protocol profiles'
 
-export const CMP_REFUSED = 'CMP is not spoken here: use ACME, SCEP or EST'
+export const NO_CMP_PROFILES =
+  'there are no CMP profiles here: CMP is set in the options of an RA profile (protocols.cmp)'
 
-/** There are none: CMP is not spoken. */
+/** There are none: what CMP is like stands in the options of each RA profile. */
 export const cmpProfileOperations = [
   operation({
     method: 'get',
     path: '/v1/cmpProfiles',
     tag: TAG,
-    summary: 'Always empty: CMP is not spoken.',
+    summary: 'Always empty: CMP is set on RA profiles.',
     answer: z.array(z.unknown()),
     run: async () => ({ body: [] }),
   }),
@@ -21,9 +22,9 @@ export const cmpProfileOperations = [
     method: 'post',
     path: '/v1/cmpProfiles',
     tag: TAG,
-    summary: 'Always 422: CMP is not spoken.',
+    summary: 'Always 422: CMP is set on RA profiles.',
     async run() {
-      throw new Unprocessable([CMP_REFUSED])
+      throw new Unprocessable([NO_CMP_PROFILES])
     },
   }),
   ...(['get', 'put', 'delete'] as const).map((method) =>
@@ -31,9 +32,9 @@ export const cmpProfileOperations = [
       method,
       path: '/v1/cmpProfiles/{uuid}',
       tag: TAG,
-      summary: 'Always 404: CMP is not spoken.',
+      summary: 'Always 404: CMP is set on RA profiles.',
       async run() {
-        throw new Failure('notFound', `there is no such CMP profile: ${CMP_REFUSED}`)
+        throw new Failure('notFound', NO_CMP_PROFILES)
       },
     }),
   ),

@@ -1,22 +1,15 @@
 import type { Digest } from '../../src/core/keyPairOrder.ts'
+import type { RaProfile } from '../../src/core/profile.ts'
+import type { Csr } from '../../src/pki/csr.ts'
 import type { Identifier } from '../../src/pki/identifier.ts'
 import type { Name } from '../../src/pki/name.ts'
 import type { RequestAttribute, ResponseAttribute } from './attribute.ts'
-import { checkAttributes, firstValue } from './attributeCheck.ts'
+import { checkAttributes, firstValue, withTypes } from './attributeCheck.ts'
+import { optionsOf } from './attributeSchema.ts'
+import { NAMES, subjectParts } from './csrNames.ts'
+import { Unprocessable } from './errors.ts'
 import type { AttributeDefinition } from './options.ts'
 import { parseSubjectAltName } from './subjectAltName.ts'
-
-/** The contract's names of a subject's attributes, most significant first. */
-const subjectParts = {
-  country: ['C', 'Country', 2],
-  state: ['ST', 'State', 128],
-  locality: ['L', 'Locality', 128],
-  organization: ['O', 'Organization', 64],
-  organizationalUnit: ['OU', 'Organizational unit', 64],
-  commonName: ['CN', 'Common name', 64],
-} as const satisfies Record<string, readonly [type: string, label: string, longest: number]>
-
-const NAMES = 'subjectAltName'
 
 const optional = { required: false, multiSelect: false, constraints: [] }
 
@@ -47,9 +40,51 @@ export const csrDefinitions: AttributeDefinition[] = [
   },
 ]
 
-/** The subject and names that a client filled in. Throws Unprocessable, PkiError('malformed'). */
-export function namesOf(given: readonly RequestAttribute[]): { subject: Name; identifiers: readonly Identifier[] } {
-  checkAttributes(csrDefinitions, given)
+/** The same for an RA profile: narrowed by what that says of them, and perhaps without the others. */
+export function csrDefinitionsOf(profile: RaProfile): AttributeDefinition[] {
+  const { attributes, mergeMode } = optionsOf(profile).requestAttributes
+  return csrDefinitions.flatMap((standard) => {
+    const own = attributes.find(({ name }) => name === standard.name)
+    if (!own) return mergeMode === 'merge' ? [standard] : []
+    const constraints = [...standard.constraints, ...own.constraints]
+    return [
+      { ...own, label: own.label ?? standard.label, description: own.description || standard.description, constraints },
+    ]
+  })
+}
+
+/** Holds a request that a client brought against what the profile asks of requests, where that says so. Throws Unprocessable. */
+export function refuseOther(profile: RaProfile, { subject, identifiers }: Csr): void {
+  if (!optionsOf(profile).requestAttributes.strict) return
+  const parts = subject.flat()
+  const named = Object.entries(subjectParts).flatMap(([name, [type]]): RequestAttribute[] => {
+    const content = parts.filter((part) => part.type === type).map(({ value }) => ({ data: value }))
+    return content.length > 0 ? [{ name, contentType: 'string', content, version: 'v2' }] : []
+  })
+  const types: readonly string[] = Object.values(subjectParts).map(([type]) => type)
+  const other = parts.find(({ type }) => !types.includes(type))
+  if (other) throw new Unprocessable([`request: its subject has ${other.type}, which this RA profile does not ask for`])
+  const names = identifiers.map(({ type, value }) => `${written[type]}:${value}`).join(',')
+  const content = [{ data: names }]
+  checkAttributes(csrDefinitionsOf(profile), [
+    ...named,
+    ...(names === '' ? [] : [{ name: NAMES, contentType: 'string' as const, content, version: 'v2' as const }]),
+  ])
+}
+
+const written = { dns: 'DNS', ip: 'IP', email: 'email', uri: 'URI' } as const satisfies Record<
+  Identifier['type'],
+  string
+>
+
+/** The subject and names that a client filled in, or that hold where it says nothing. Throws Unprocessable, PkiError('malformed'). */
+export function namesOf(
+  profile: RaProfile,
+  filledIn: readonly RequestAttribute[],
+): { subject: Name; identifiers: readonly Identifier[] } {
+  const definitions = csrDefinitionsOf(profile)
+  checkAttributes(definitions, filledIn)
+  const given = withTypes(definitions, filledIn)
   const names = firstValue(given, NAMES)
   return {
     subject: Object.entries(subjectParts).flatMap(([name, [type]]) => {

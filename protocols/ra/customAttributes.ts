@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { AttributeDefinition } from '../../src/core/attributeDefinition.ts'
+import type { AttributeDefinition, AttributeResource } from '../../src/core/attributeDefinition.ts'
 import type { Door } from '../../src/core/core.ts'
 import { Failure } from '../../src/core/failure.ts'
 import { contentTypes } from './attribute.ts'
@@ -12,9 +12,11 @@ const TAG = 'Custom attributes'
 const ALL = '/v1/attributes/custom'
 const ONE = `${ALL}/{uuid}` as const
 
-/** A certificate is no place for secrets. */
+/** What people read is no place for secrets. */
 const contentType = z.enum(contentTypes).exclude(['secret', 'credential'])
-const resource = z.literal('certificates')
+const known = ['certificates', 'groups', 'locations'] as const satisfies readonly AttributeResource[]
+const resource = z.enum(known)
+const isResource = (text: string): text is AttributeResource => resource.safeParse(text).success
 const constraint = z.object({
   type: z.enum(['regExp', 'range', 'dateTime']),
   description: text(1000).nullish(),
@@ -63,7 +65,7 @@ const addRequest = editRequest.extend({ name, contentType })
 /** What of the contract's form is not kept is refused by name, so that nobody relies on it. */
 function refuseForeign({ resources, content, readOnly, visible, list }: z.output<typeof editRequest>): void {
   const problems = [
-    ...(resources ?? []).filter((one) => one !== 'certificates').map((one) => `resources: ${one}: only certificates`),
+    ...(resources ?? []).filter((one) => !isResource(one)).map((one) => `resources: ${one}: only ${known.join(', ')}`),
     ...(content?.length || list ? ['list, content: there are no predefined values'] : []),
     ...(readOnly ? ['readOnly: whoever manages a certificate changes its attributes'] : []),
     ...(visible === false ? ['visible: attributes are shown to all who may read a certificate'] : []),
@@ -72,12 +74,13 @@ function refuseForeign({ resources, content, readOnly, visible, list }: z.output
 }
 
 /** Several values of an attribute are the contract's multiSelect. */
-function draftOf({ label, description, required, multiSelect, constraints }: z.output<typeof editRequest>) {
+function draftOf({ label, description, required, multiSelect, constraints, resources }: z.output<typeof editRequest>) {
   return {
     label,
     ...(typeof description === 'string' ? { description } : {}),
     required: required ?? false,
     list: multiSelect ?? false,
+    ...(resources?.length ? { resources: resources.filter(isResource) } : {}),
     constraints: Object.fromEntries((constraints ?? []).map(({ type, data }) => [type, data])),
   }
 }
@@ -94,7 +97,6 @@ function view({ constraints, list, description, ...rest }: AttributeDefinition):
     multiSelect: list,
     extensibleList: false,
     content: [],
-    resources: ['certificates'],
     constraints: Object.entries(constraints).flatMap(([type, data]) =>
       data === undefined ? [] : [{ type: type as z.output<typeof constraint>['type'], data }],
     ),
@@ -108,7 +110,7 @@ async function definitionAt({ inventory }: Door, wanted: string): Promise<Attrib
   return found
 }
 
-/** What administrators say about custom attributes of certificates. */
+/** What administrators say about custom attributes of certificates, groups and locations. */
 export const customAttributeOperations = [
   operation({
     method: 'get',
@@ -127,10 +129,10 @@ export const customAttributeOperations = [
     method: 'get',
     path: `${ALL}/resources`,
     tag: TAG,
-    summary: 'What has custom attributes: certificates.',
+    summary: 'What has custom attributes.',
     answer: z.array(resource),
     async run() {
-      return { body: ['certificates'] }
+      return { body: [...known] }
     },
   }),
   operation({
@@ -165,9 +167,9 @@ export const customAttributeOperations = [
     body: editRequest,
     answer: definition,
     async run({ door, params, body }) {
-      const { uuid, name, contentType } = await definitionAt(door, params.uuid)
+      const { uuid, name, contentType, resources } = await definitionAt(door, params.uuid)
       refuseForeign(body)
-      await door.inventory.attributes.change(uuid, { name, contentType, ...draftOf(body) })
+      await door.inventory.attributes.change(uuid, { name, contentType, resources, ...draftOf(body) })
       return { body: view(await definitionAt(door, uuid)) }
     },
   }),

@@ -62,6 +62,8 @@ const sighting = z.object({
   firstSeenAt: when,
   lastSeenAt: when,
   goneAt: when.optional(),
+  /** Those that look there; none for who may not read discoveries. */
+  discoveries: z.array(z.object({ uuid: z.string(), name: z.string() })),
 })
 
 /** Certificates that are looked for at servers and in files. */

@@ -8,8 +8,10 @@ import {
   readEndEntity,
   resetPassword,
 } from './endEntity.ts'
+import { approveEndEntity, requireApprover } from './endEntityApproval.ts'
 import { deleteEndEntity } from './endEntityDelete.ts'
-import { endEntityFields, readDraft } from './endEntityDraft.ts'
+import { type EndEntityBody, endEntityFields, readDraft } from './endEntityDraft.ts'
+import { requireRecoverable } from './endEntityKeys.ts'
 import { endEntityStatuses } from './endEntityStatus.ts'
 import { type Call, operation } from './operation.ts'
 import { text } from './text.ts'
@@ -45,15 +47,32 @@ function viewOf({ username, subject, names, email, status, extensionData }: EndE
   }
 }
 
-/** The end entity of a path, for somebody who may change it: with manage, or who added it and may still order. */
-async function changeable(call: Pick<Call<'raProfileName' | 'username'>, 'host' | 'door' | 'requester' | 'params'>) {
+type OfOne = Pick<Call<'raProfileName' | 'username'>, 'host' | 'door' | 'requester' | 'params'>
+
+/** The end entity of a path, for somebody who may look at it. */
+async function visible(call: OfOne) {
   const place = await v1Place(call)
-  const { door, profile, requester } = place
   await mayLook(place)
-  const found = await readEndEntity(place, call.params.username)
+  return { place, found: await readEndEntity(place, call.params.username) }
+}
+
+/** Likewise for somebody who may change it: with manage, or who added it and may still order. */
+async function changeable(call: OfOne) {
+  const { place, found } = await visible(call)
+  const { door, profile, requester } = place
   if (requester.people[0] === found.addedBy) await door.enrolment.require(profile, 'create_cert', 'manage')
   else await door.enrolment.require(profile, 'manage')
   return { place, found }
+}
+
+/** Whether an edit to NEW was an approval, which it is for one that waits. Throws what requireApprover and approveEndEntity throw. */
+async function approved(call: OfOne, body: EndEntityBody & { password?: string | null | undefined }): Promise<boolean> {
+  const { place, found } = await visible(call)
+  if (!found.awaitsApproval) return false
+  await requireApprover(place, found)
+  const draft = readDraft(place.door, place.profile, body)
+  await approveEndEntity(place, found, { draft, ...(body.password ? { password: body.password } : {}) })
+  return true
 }
 
 /** Sensible only for those who see other orders of the profile, or make their own. */
@@ -94,20 +113,21 @@ export const endEntityOperations = [
     summary: 'One end entity, without its password.',
     answer: endEntity,
     async run(call) {
-      const place = await v1Place(call)
-      await mayLook(place)
-      return { body: viewOf(await readEndEntity(place, call.params.username)) }
+      return { body: viewOf((await visible(call)).found) }
     },
   }),
   operation({
     method: 'post',
     path: `${PATH}/{username}`,
     tag: V1_TAG,
-    summary: 'Replaces what an end entity gets certified, its status, and its password where one is given.',
+    summary:
+      'Replaces what an end entity gets certified, its status, and its password where one is given. NEW approves one that waits, as it is.',
     body: z.object({ ...endEntityFields, password: z.string().max(1000).nullish(), status: z.enum(endEntityStatuses) }),
     async run(call) {
-      const { place, found } = await changeable(call)
       const { status, password } = call.body
+      if (status === 'NEW' && (await approved(call, call.body))) return undefined
+      const { place, found } = await changeable(call)
+      if (status === 'KEY_RECOVERY' && found.status !== status) await requireRecoverable(place, found)
       const draft = readDraft(place.door, place.profile, call.body)
       await editEndEntity(place, found, { status, draft, ...(password ? { password } : {}) })
       return undefined

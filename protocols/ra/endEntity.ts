@@ -10,6 +10,8 @@ import { transaction } from '../../src/db/transaction.ts'
 import type { Host } from '../../src/protocol.ts'
 import type { EndEntityDraft } from './endEntityDraft.ts'
 import { type EndEntityStatus, requireMove, statusOf } from './endEntityStatus.ts'
+import { approvesEndEntities, waitingStatus, waitsAfter } from './endEntityWait.ts'
+import { Unprocessable } from './errors.ts'
 import type { RaTables } from './tables.ts'
 
 type Database = Host['db']
@@ -26,6 +28,10 @@ export interface EndEntity {
   email?: string
   extensionData: { name: string; value: string }[]
   status: EndEntityStatus
+  /** Nothing is ordered until somebody else than `people` approves it. */
+  awaitsApproval: boolean
+  /** In whatever came of its order: in this round only a key that had a certificate gets one. */
+  recovering: boolean
   round: number
   version: number
   /** The order that its password was used for last, in this round. */
@@ -99,7 +105,9 @@ async function toEndEntities(door: Door, rows: readonly Row[]): Promise<EndEntit
       ...(row.names === null ? {} : { names: row.names }),
       ...(row.email === null ? {} : { email: row.email }),
       extensionData: JSON.parse(row.extension_data),
-      status: statusOf(row.status, outcome),
+      status: statusOf(row, outcome),
+      awaitsApproval: row.awaits_approval === 1,
+      recovering: row.status === 'KEY_RECOVERY',
       round: row.round,
       version: row.version,
       ...(ref !== null && outcome ? { order: { ref, outcome } } : {}),
@@ -118,6 +126,8 @@ export async function addEndEntity(
   if (person === undefined) throw new Failure('forbidden', 'an end entity is added by a user')
   const password_hash = await door.enrolment.hash(password)
   const at = host.clock().getTime()
+  const waits = approvesEndEntities(profile)
+  const status: EndEntityStatus = waits ? 'WAITING_FOR_ADD_APPROVAL' : 'NEW'
   await transaction(host.db, async (db) => {
     const added = await withTables<RaTables>(db)
       .insertInto('ra_end_entities')
@@ -127,7 +137,8 @@ export async function addEndEntity(
         username: username.normalize('NFC'),
         password_hash,
         ...columnsOf(draft),
-        status: 'NEW',
+        status,
+        awaits_approval: waits ? 1 : 0,
         round: 0,
         version: 0,
         order_ref: null,
@@ -140,7 +151,7 @@ export async function addEndEntity(
       .returning('id')
       .executeTakeFirst()
     if (!added) throw new Failure('conflict', `an end entity ${username} already exists in the profile ${profile.name}`)
-    await record(db, { door, profile }, { change: 'created', id: added.id, details: { username, ...draft } })
+    await record(db, { door, profile }, { change: 'created', id: added.id, details: { username, status, ...draft } })
   })
 }
 
@@ -161,21 +172,32 @@ export interface EndEntityEdit {
 
 /**
  * Changes an end entity. Another status than it has begins a new round: an order that waits is withdrawn, and with NEW the password may be used
- * again, also for the same key. Throws Unprocessable (a status that an edit cannot set), Failure: conflict, malformed.
+ * again, also for the same key. What waits for approval goes on waiting, and where a profile asks for it, another name or password waits
+ * anew. Throws Unprocessable (a status that an edit cannot set), Failure: conflict, malformed.
  */
 export async function editEndEntity(place: EndEntityPlace, known: EndEntity, edit: EndEntityEdit): Promise<void> {
   requireMove(known.status, edit.status)
-  await applyEdit(place, known, edit)
+  if (known.awaitsApproval && edit.status !== known.status) requireMove('WAITING_FOR_ADD_APPROVAL', edit.status)
+  const waits = waitsAfter(place.profile, known, edit)
+  await applyEdit(place, known, waits ? { ...edit, status: waitingStatus(known, edit.status), waits } : edit)
 }
 
-/** NEW whatever it was: the password may be used once more, and wrong ones before count no more. */
+/** NEW whatever it was: the password may be used once more, and wrong ones before count no more. Throws Unprocessable for one that waits. */
 export async function resetPassword(place: EndEntityPlace, known: EndEntity): Promise<void> {
+  if (known.awaitsApproval)
+    throw new Unprocessable([
+      'this end entity waits for approval: somebody who has approve, and neither added nor changed it, sets it to NEW by an edit',
+    ])
   await applyEdit(place, known, { status: 'NEW' })
 }
 
-async function applyEdit(place: EndEntityPlace, known: EndEntity, edit: EndEntityEdit): Promise<void> {
+async function applyEdit(
+  place: EndEntityPlace,
+  known: EndEntity,
+  edit: EndEntityEdit & { waits?: boolean },
+): Promise<void> {
   const { host, door, profile } = place
-  const { status, draft, password } = edit
+  const { status, draft, password, waits } = edit
   const password_hash = password === undefined ? undefined : await door.enrolment.hash(password)
   const moved = status !== known.status
   if (moved && known.order) await endOrder(door, known.status, known.order.outcome)
@@ -183,6 +205,7 @@ async function applyEdit(place: EndEntityPlace, known: EndEntity, edit: EndEntit
     await change(db, place, known, {
       ...(draft ? columnsOf(draft) : {}),
       ...(password_hash === undefined ? {} : { password_hash }),
+      ...(waits ? { awaits_approval: 1 } : {}),
       ...(moved ? { status, order_ref: null, round: known.round + 1 } : {}),
     })
     if (password !== undefined || status === 'NEW') await door.enrolment.forgive(db, { profile, name: known.username })

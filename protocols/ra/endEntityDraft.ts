@@ -24,7 +24,7 @@ export const endEntityFields = {
     .max(100)
     .nullish(),
 }
-type Given = z.output<z.ZodObject<typeof endEntityFields>>
+export type EndEntityBody = z.output<z.ZodObject<typeof endEntityFields>>
 
 /** What an end entity gets certified, as it is stored. */
 export interface EndEntityDraft {
@@ -35,7 +35,7 @@ export interface EndEntityDraft {
 }
 
 /** Throws Unprocessable with one sentence for each thing that cannot be certified, or that the profile does not take. */
-export function readDraft(door: Door, profile: RaProfile, given: Given): EndEntityDraft {
+export function readDraft(door: Door, profile: RaProfile, given: EndEntityBody): EndEntityDraft {
   const extensionData = given.extensionData ?? []
   const draft: EndEntityDraft = {
     subject: given.subjectDN,
@@ -58,7 +58,7 @@ export function readDraft(door: Door, profile: RaProfile, given: Given): EndEnti
   return draft
 }
 
-function otherProfile(profile: RaProfile, { uuid, name }: Given['raProfile']): string[] {
+function otherProfile(profile: RaProfile, { uuid, name }: EndEntityBody['raProfile']): string[] {
   const other = (uuid && uuid.toLowerCase() !== profile.uuid) || (name && name !== profile.name)
   return other ? [`raProfile: the path names the profile ${profile.name} (${profile.uuid})`] : []
 }

@@ -17,28 +17,28 @@ export type EndEntityStatus = (typeof endEntityStatuses)[number]
 
 /** Which statuses an edit may set, beside the one that there is. The others say what became of an order, or of a deletion (REVOKED). */
 const moves: Readonly<Record<EndEntityStatus, readonly EndEntityStatus[]>> = {
-  NEW: ['INITIALIZED', 'HISTORICAL'],
-  INITIALIZED: ['NEW', 'HISTORICAL'],
-  FAILED: ['NEW', 'INITIALIZED', 'HISTORICAL'],
+  NEW: ['INITIALIZED', 'HISTORICAL', 'KEY_RECOVERY'],
+  INITIALIZED: ['NEW', 'HISTORICAL', 'KEY_RECOVERY'],
+  FAILED: ['NEW', 'INITIALIZED', 'HISTORICAL', 'KEY_RECOVERY'],
   IN_PROCESS: ['NEW', 'INITIALIZED', 'HISTORICAL'],
-  GENERATED: ['NEW', 'INITIALIZED', 'HISTORICAL'],
-  REVOKED: ['NEW', 'INITIALIZED', 'HISTORICAL'],
-  HISTORICAL: ['NEW', 'INITIALIZED'],
-  // No end entity has these here: keys are not recovered over v1, and adding one needs no approval.
-  KEY_RECOVERY: [],
-  WAITING_FOR_ADD_APPROVAL: [],
+  GENERATED: ['NEW', 'INITIALIZED', 'HISTORICAL', 'KEY_RECOVERY'],
+  REVOKED: ['NEW', 'INITIALIZED', 'HISTORICAL', 'KEY_RECOVERY'],
+  HISTORICAL: ['NEW', 'INITIALIZED', 'KEY_RECOVERY'],
+  KEY_RECOVERY: ['NEW', 'INITIALIZED', 'HISTORICAL'],
+  // NEW: by who approves it alone (endEntityApproval.ts).
+  WAITING_FOR_ADD_APPROVAL: ['NEW', 'HISTORICAL'],
 }
 
-/** In which statuses the password orders a certificate with a key that it has not been used for. */
-export const usable: ReadonlySet<EndEntityStatus> = new Set(['NEW', 'FAILED'])
+/** In which statuses the password orders a certificate; in a round of KEY_RECOVERY only for a key that had one. */
+export const usable: ReadonlySet<EndEntityStatus> = new Set(['NEW', 'FAILED', 'KEY_RECOVERY'])
 
 const whyNeverSet: Partial<Record<EndEntityStatus, string>> = {
   FAILED: 'says that an order came to nothing',
   IN_PROCESS: 'says that an order waits',
   GENERATED: 'says that there is a certificate',
   REVOKED: 'says that its certificate was revoked: revoke that, or delete the end entity',
-  KEY_RECOVERY: 'is not supported: no keys are recovered here',
-  WAITING_FOR_ADD_APPROVAL: 'is not supported: approvals are asked for when a certificate is ordered',
+  KEY_RECOVERY: 'is for one whose order does not wait',
+  WAITING_FOR_ADD_APPROVAL: 'says that what was added or changed waits for somebody else',
 }
 
 /** Throws Unprocessable for a move that an edit may not make. */
@@ -52,8 +52,12 @@ export function requireMove(from: EndEntityStatus, to: EndEntityStatus): void {
   ])
 }
 
-/** What an end entity shows: what was set, unless its password was used; then what became of that order. */
-export function statusOf(stored: string, outcome: OrderOutcome | undefined): EndEntityStatus {
+/** What an end entity shows: that it waits, unless it was put aside or its deletion began; what was set, unless its password was used; then what became of that order. */
+export function statusOf(
+  { status: stored, awaits_approval: waits }: { status: string; awaits_approval: number },
+  outcome: OrderOutcome | undefined,
+): EndEntityStatus {
+  if (waits === 1) return stored === 'HISTORICAL' || stored === 'REVOKED' ? stored : 'WAITING_FOR_ADD_APPROVAL'
   if (!outcome) return stored as EndEntityStatus
   switch (outcome.status) {
     case 'draft':

@@ -22,7 +22,7 @@ const challengeView = z.object({
   revokedAt: maybeWhen,
 })
 
-const credentialKind = z.enum(['eab', 'cmc', 'kek'])
+const credentialKind = z.enum(['eab', 'cmc', 'cmp', 'kek'])
 const credentialView = z.object({
   uuid: z.string(),
   kind: credentialKind,

@@ -3,6 +3,7 @@ import { approvalStatuses } from './approvalSchema.ts'
 import { contentTypes } from './attribute.ts'
 import { complianceStatus, validationStatus } from './certificateSchema.ts'
 import { certificateEvents } from './inventoryHistory.ts'
+import { keyStates, keyTypes } from './keySchema.ts'
 import { operation } from './operation.ts'
 import { certificateStates } from './state.ts'
 
@@ -117,6 +118,8 @@ const enumerations: Record<string, readonly string[]> = {
     'checkCompliance',
     'members',
   ],
+  KeyState: [...keyStates],
+  KeyType: [...keyTypes],
   FilterConditionOperator: [
     'EQUALS',
     'NOT_EQUALS',

@@ -1,4 +1,5 @@
 import type { Claim } from '../../src/core/core.ts'
+import type { SignRequest } from '../../src/core/request.ts'
 import type { Database } from '../../src/db/open.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { asResponse, type RequestAttribute, type ResponseAttribute } from './attribute.ts'
@@ -29,6 +30,27 @@ export function keepFilledIn(ref: string, given: Given, earlier: readonly Respon
   }
 }
 
+/** By what the attributes of an order are found: its uuid, and the ref of its origin where it came over this contract. */
+export function refsOf({ uuid, protocol, origin }: Pick<SignRequest, 'uuid' | 'protocol' | 'origin'>): string[] {
+  return [uuid, ...(protocol === 'ra' && origin ? [origin.ref] : [])]
+}
+
+/** The attributes of the CSRs of many orders, by the uuid of each. */
+export async function readCsrAttributes(
+  db: Database,
+  requests: readonly SignRequest[],
+): Promise<Map<string, ResponseAttribute[]>> {
+  const owner = new Map(requests.flatMap((request) => refsOf(request).map((ref) => [ref, request.uuid])))
+  if (owner.size === 0) return new Map()
+  const rows = await withTables<RaTables>(db)
+    .selectFrom('ra_attributes')
+    .select(['ref', 'attributes'])
+    .where('kind', '=', 'csr')
+    .where('ref', 'in', [...owner.keys()])
+    .execute()
+  return new Map(rows.map(({ ref, attributes }) => [owner.get(ref) ?? '', JSON.parse(attributes)]))
+}
+
 export type FilledIn = Record<FilledInKind, ResponseAttribute[]>
 
 /** What was filled in with an order (by the ref of its origin) and with the last revocation (by the uuid of the certificate). */
@@ -40,6 +62,7 @@ export async function readFilledIn(db: Database, refs: readonly string[]): Promi
     .select(['kind', 'attributes'])
     .where('ref', 'in', refs)
     .where('kind', 'in', ['issue', 'csr', 'revoke'])
+    .$narrowType<{ kind: FilledInKind }>()
     .execute()
   for (const { kind, attributes } of rows) found[kind] = JSON.parse(attributes)
   return found

@@ -1,4 +1,7 @@
 import { z } from 'zod'
+import type { GroupView } from '../../src/core/groups.ts'
+import { requestAttributes, responseAttribute } from './attribute.ts'
+import { asCustomAttributes, customAttributeView } from './customAttribute.ts'
 import { name } from './fields.ts'
 import { operation } from './operation.ts'
 import { defined } from './requests.ts'
@@ -14,12 +17,26 @@ const group = z.object({
   organization: z.string(),
   description: z.string().nullable(),
   email: z.string().nullable(),
+  customAttributes: z.array(responseAttribute),
   /** Names of users; null for who is neither a member nor an administrator. */
   members: z.array(z.string()).nullable(),
 })
 
 const description = text(500).min(1)
 const email = z.string().max(254)
+
+function view({ attributes, ...shown }: GroupView): z.output<typeof group> {
+  return { ...shown, customAttributes: attributes.map((attribute) => customAttributeView(attribute)) }
+}
+
+interface Given {
+  customAttributes?: z.output<typeof requestAttributes> | undefined
+}
+
+/** The fields of a body as the core takes them. */
+function fieldsOf<T extends Given>({ customAttributes, ...fields }: T) {
+  return { ...defined(fields), ...(customAttributes ? { attributes: asCustomAttributes(customAttributes) } : {}) }
+}
 
 /** People whom rules name together, and to whom certificates belong. */
 export const groupOperations = [
@@ -29,7 +46,7 @@ export const groupOperations = [
     tag,
     summary: 'The groups of the organization, by name.',
     answer: z.object({ groups: z.array(group) }),
-    run: async ({ door }) => ({ body: { groups: await door.groups.list() } }),
+    run: async ({ door }) => ({ body: { groups: (await door.groups.list()).map(view) } }),
   }),
   operation({
     method: 'post',
@@ -41,12 +58,13 @@ export const groupOperations = [
       organization: name.optional(),
       description: description.optional(),
       email: email.optional(),
+      customAttributes: requestAttributes.optional(),
     }),
     status: 201,
     answer: group,
     async run({ door, body }) {
-      const made = await door.groups.create(defined(body))
-      return { body: made, headers: { Location: `/api${ALL}/${made.uuid}` } }
+      const made = await door.groups.create(fieldsOf(body))
+      return { body: view(made), headers: { Location: `/api${ALL}/${made.uuid}` } }
     },
   }),
   operation({
@@ -59,9 +77,13 @@ export const groupOperations = [
       name: name.optional(),
       description: description.nullable().optional(),
       email: email.nullable().optional(),
+      /** All of them, from then on. */
+      customAttributes: requestAttributes.optional(),
     }),
     answer: group,
-    run: async ({ door, params, body }) => ({ body: await door.groups.change({ uuid: params.uuid }, defined(body)) }),
+    run: async ({ door, params, body }) => ({
+      body: view(await door.groups.change({ uuid: params.uuid }, fieldsOf(body))),
+    }),
   }),
   operation({
     method: 'delete',

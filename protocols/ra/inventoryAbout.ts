@@ -4,7 +4,8 @@ import { baseAttribute } from './attribute.ts'
 import { asBaseAttribute } from './attributeSchema.ts'
 import { certificateEntry, validationStatus } from './certificateSchema.ts'
 import { entryView } from './certificateView.ts'
-import { csrDefinitions } from './csrAttributes.ts'
+import { csrDefinitions, csrDefinitionsOf } from './csrAttributes.ts'
+import { readFilledIn, refsOf } from './filledIn.ts'
 import { certificateEvents, changes, eventView } from './inventoryHistory.ts'
 import { ALL, TAG } from './inventoryList.ts'
 import { location } from './locationSchema.ts'
@@ -79,14 +80,15 @@ export const inventoryAboutOperations = [
     tag: TAG,
     summary: 'The locations that it is in.',
     answer: z.array(location),
-    async run({ door, params }) {
+    async run({ door, host, params }) {
       const entries = await door.inventory.locationsOf(params.uuid)
       const [line] = await door.inventory.lines([params.uuid])
       const all = new Map((await door.inventory.locations.list()).map((one) => [one.uuid, one]))
+      const csrAttributes = line ? (await readFilledIn(host.db, refsOf(line.record.request))).csr : []
       return {
-        body: entries.map(({ location, ...where }) => ({
+        body: entries.map(({ location, ...entry }) => ({
           ...locationView(all.get(location.uuid) ?? location),
-          certificates: line ? [inLocation(line, where)] : [],
+          certificates: line ? [inLocation({ line, location, entry, csrAttributes })] : [],
         })),
       }
     },
@@ -160,8 +162,10 @@ export const inventoryAboutOperations = [
     query: z.object({ raProfileUuid: text(200).optional() }),
     answer: z.array(baseAttribute),
     async run({ door, query }) {
-      if (query.raProfileUuid !== undefined) await door.serving({ uuid: query.raProfileUuid }, 'ra')
-      return { body: csrDefinitions.map((definition) => asBaseAttribute({ uuid: 'csr' }, definition)) }
+      const { raProfileUuid: uuid } = query
+      const place = uuid === undefined ? undefined : await door.serving({ uuid }, 'ra')
+      const definitions = place ? csrDefinitionsOf(place.profile) : csrDefinitions
+      return { body: definitions.map((definition) => asBaseAttribute({ uuid: 'csr' }, definition)) }
     },
   }),
 ]

@@ -54,8 +54,8 @@ export const orderStates: Readonly<Record<string, readonly string[]>> = {
   failed: ['canceled', 'failed'],
 }
 export const issuedStates: Readonly<Record<string, readonly string[]>> = {
-  issued: ['issued', 'hold'],
-  revoked: ['revoked'],
+  issued: ['issued'],
+  revoked: ['revoked', 'hold'],
 }
 
 const text = [

@@ -15,6 +15,7 @@ import { Unprocessable } from './errors.ts'
 import { keepFilledIn } from './filledIn.ts'
 import { type Call, operation, type Reply } from './operation.ts'
 import { csrOf } from './orderKey.ts'
+import { orderSaid } from './orderSaid.ts'
 import { PLACE, placeOf } from './place.ts'
 import { text } from './text.ts'
 
@@ -51,11 +52,12 @@ export const issueCertificate = operation({
     refuseAlternative(body)
     const { csr, claim } = await csrOf(call, profile, body)
     const origin = originOf(call)
+    const said = orderSaid(call, origin)
     const keep = keepFilledIn(origin.ref, {
       issue: withTypes(issueDefinitions(profile), body.attributes),
       csr: body.csrAttributes,
     })
-    const { request } = await door.sign(
+    const answer = await door.sign(
       {
         ...wishesOf(call, profile, body.attributes),
         ...keptWith(body),
@@ -69,9 +71,11 @@ export const issueCertificate = operation({
       async (db) => {
         await claim(db)
         await keep(db)
+        await said.claim(db)
       },
     )
-    return answerOf(call, request)
+    await said.check(answer)
+    return answerOf(call, answer.request)
   },
 })
 

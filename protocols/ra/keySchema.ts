@@ -1,13 +1,12 @@
 import { z } from 'zod'
-import type { KeyPair } from '../../src/core/keyPairView.ts'
+import type { KeyPair, KeyState } from '../../src/core/keyPairView.ts'
 import type { KeyProfile, Keystore } from '../../src/core/keyProfile.ts'
 import { responseAttribute } from './attribute.ts'
 import { derivedUuid } from './derivedUuid.ts'
+import { group, groupView } from './groupView.ts'
 
 const when = z.iso.datetime()
 const named = { uuid: z.string(), name: z.string() }
-
-const group = z.object({ ...named, description: z.string().optional(), email: z.string().optional() })
 
 const place = {
   description: z.string(),
@@ -21,20 +20,32 @@ const place = {
   groups: z.array(group),
 }
 
+/** The contract's: of these, the keystore holds public and private ones. */
+export const keyTypes = ['Secret', 'Public', 'Private', 'Split'] as const
+export const keyStates = [
+  'pre-active',
+  'active',
+  'deactivated',
+  'compromised',
+  'destroyed',
+  'compromisedDestroyed',
+] as const satisfies readonly KeyState[]
+const complianceStatus = z.enum(['not_checked', 'ok', 'nok', 'na', 'failed'])
+
 const keyItem = z.object({
   ...named,
   keyWrapperUuid: z.string(),
   keyReferenceUuid: z.string(),
   ...place,
   associations: z.int(),
-  type: z.enum(['Public', 'Private']),
+  type: z.enum(keyTypes),
   keyAlgorithm: z.enum(['RSA', 'ECDSA', 'Unknown']),
   format: z.enum(['SubjectPublicKeyInfo', 'PrivateKeyInfo']),
   length: z.int(),
   usage: z.array(z.enum(['sign', 'verify'])),
   enabled: z.boolean(),
-  state: z.enum(['active', 'destroyed']),
-  complianceStatus: z.enum(['not_checked']),
+  state: z.enum(keyStates),
+  complianceStatus,
   /** Which key it is: P-256, RSA-3072, Ed25519 …: ours beside the contract. */
   keySpec: z.string(),
 })
@@ -46,7 +57,7 @@ export const keyEntry = z
     ...place,
     items: z.array(keyItem),
     associations: z.int(),
-    complianceStatus: z.enum(['not_checked']),
+    complianceStatus,
   })
   .meta({ id: 'Key' })
 export type KeyEntry = z.output<typeof keyEntry>
@@ -72,14 +83,9 @@ export function keyView(key: KeyPair): KeyEntry {
     tokenInstanceUuid: key.keystore,
     tokenInstanceName: 'local',
     ...(key.owner ? { owner: key.owner.name, ownerUuid: key.owner.uuid } : {}),
-    groups: key.groups.map(({ uuid, name, description, email }) => ({
-      uuid,
-      name,
-      ...(description === null ? {} : { description }),
-      ...(email === null ? {} : { email }),
-    })),
+    groups: key.groups.map(groupView),
     associations: key.certificates,
-    complianceStatus: 'not_checked' as const,
+    complianceStatus: key.compliance,
   }
   const item = (type: 'Public' | 'Private') => ({
     uuid: derivedUuid(`${key.uuid} ${type}`),

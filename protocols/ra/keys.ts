@@ -33,7 +33,9 @@ async function keyIn({ door, params }: Pick<Call, 'door' | 'params'>): Promise<K
 
 function requirePair(type: string): void {
   if (type !== 'keyPair')
-    throw new Unprocessable([`Keys of type ${type.slice(0, 40)} are not made here: keyPair is the one`])
+    throw new Unprocessable([
+      `Keys of type ${type.slice(0, 40)} are not made here: keyPair is the one. Certificates have no secret keys, and keys are not split.`,
+    ])
 }
 
 const listed = z.object({
@@ -79,7 +81,7 @@ export const keyOperations = [
       const { rows } = await door.keyPairs.page({
         page: 1,
         rows: 1000,
-        state: 'active',
+        destroyed: false,
         ...(profile === undefined ? {} : { profile }),
       })
       return { body: rows.map(keyView) }

@@ -5,6 +5,7 @@ import type { Csr } from '../../src/pki/csr.ts'
 import { readRequest } from './certificateRequest.ts'
 import { ChangedMeanwhile, change, type EndEntity, type EndEntityPlace, findEndEntity, record } from './endEntity.ts'
 import { attributesOf, wantedOf } from './endEntityDraft.ts'
+import { certifiedKeys } from './endEntityKeys.ts'
 import { usable } from './endEntityStatus.ts'
 import { wishesOf } from './issue.ts'
 import { operation } from './operation.ts'
@@ -49,6 +50,8 @@ async function orderOf(place: EndEntityPlace, { username, password }: Shown, csr
     const ref = `end-entity ${found.uuid} ${found.round} ${csr.publicKey.spkiHash}`
     if (found.order?.ref === ref) return found.order.outcome
     if (!usable.has(found.status)) throw cannot(whyNot(found))
+    if (found.recovering && !(await certifiedKeys(place, found)).has(csr.publicKey.spkiHash))
+      throw cannot('with KEY_RECOVERY this password orders for a key that had a certificate by it, and for no other')
     // What another key ordered before, and came to nothing, is not to be tried again beside this.
     if (found.order) await door.answered(found.order.outcome.uuid)
     try {
@@ -67,6 +70,8 @@ function whyNot({ status }: EndEntity): string {
     case 'GENERATED':
     case 'REVOKED':
       return 'this password was used: ask for it to be reset, or for the status NEW'
+    case 'WAITING_FOR_ADD_APPROVAL':
+      return 'this end entity waits for approval: ask somebody who has approve, and neither added nor changed it, to set it to NEW'
     default:
       return `this password orders nothing in the status ${status}: ask for the status NEW`
   }

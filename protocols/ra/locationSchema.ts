@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { responseAttribute } from './attribute.ts'
+import { metadata } from './metadata.ts'
 import { certificateStates } from './state.ts'
 
 const inLocation = z.object({
@@ -8,10 +9,11 @@ const inLocation = z.object({
   validationStatus: z.string(),
   commonName: z.string(),
   serialNumber: z.string(),
-  metadata: z.array(z.unknown()),
+  metadata: z.array(metadata),
   pushAttributes: z.array(responseAttribute),
   csrAttributes: z.array(responseAttribute),
-  withKey: z.boolean(),
+  /** Whether its private key was put there too: none ever is. */
+  withKey: z.literal(false),
   /** Ours beside the contract: its name there, and how far it has come. */
   entry: z.string(),
   status: z.enum(['waiting', 'queued', 'pushed', 'failed']),
@@ -31,9 +33,10 @@ export const location = z
     customAttributes: z.array(responseAttribute),
     enabled: z.boolean(),
     supportMultipleEntries: z.boolean(),
-    supportKeyManagement: z.boolean(),
+    /** Private keys are put nowhere. */
+    supportKeyManagement: z.literal(false),
     certificates: z.array(inLocation),
-    metadata: z.array(z.unknown()),
+    metadata: z.array(metadata),
   })
   .meta({ id: 'Location' })
 export type LocationBody = z.output<typeof location>

@@ -1,53 +1,59 @@
 import type { InventoryLine } from '../../src/core/inventoryLines.ts'
 import type { Location } from '../../src/core/location.ts'
 import type { LocatedCertificate } from '../../src/core/locationContent.ts'
+import type { LocationEntry } from '../../src/core/locationEntry.ts'
+import { type ResponseAttribute, responseAttributeOf } from './attribute.ts'
 import { entryView } from './certificateView.ts'
+import { customAttributeView } from './customAttribute.ts'
 import { derivedUuid } from './derivedUuid.ts'
 import type { InLocation, LocationBody } from './locationSchema.ts'
+import { entryMetadata, locationMetadata } from './metadata.ts'
 
 /** Kinds of places are no objects here; their uuids are the same everywhere. */
 export const entityUuid = (kind: Location['kind']): string => derivedUuid(`location kind ${kind}`)
 
-export function locationView(location: Pick<Location, 'uuid' | 'name' | 'kind' | 'enabled'> & Partial<Location>) {
-  const { uuid, name, kind, enabled, multiple = true, settings } = location
+/** Of a location as a certificate names it, its settings are not there. */
+export function locationView(location: LocationEntry['location'] & Partial<Location>) {
+  const { uuid, name, description = '', kind, enabled, multiple = true, settings, attributes } = location
   return {
     uuid,
     name,
-    description: '',
+    description,
     entityInstanceUuid: entityUuid(kind),
     entityInstanceName: kind,
-    attributes: Object.entries(settings ?? {}).map(([name, data]) => ({
-      name,
-      label: name,
-      type: 'data',
-      contentType: name === 'ca' ? 'text' : 'string',
-      content: [{ data }],
-      version: 'v2',
-    })),
-    customAttributes: [],
+    attributes: Object.entries(settings ?? {}).map(([name, data]) =>
+      responseAttributeOf(name, data, name === 'ca' ? 'text' : 'string'),
+    ),
+    customAttributes: attributes.map((attribute) => customAttributeView(attribute)),
     enabled,
     supportMultipleEntries: multiple,
     supportKeyManagement: false,
     certificates: [] as InLocation[],
-    metadata: [],
+    metadata: locationMetadata(location),
   } satisfies LocationBody
 }
 
-export function inLocation(
-  line: InventoryLine,
-  { entry, status, lastError }: Omit<LocatedCertificate, 'id'>,
-): InLocation {
-  const { uuid, state, validationStatus, commonName, serialNumber = '', privateKeyAvailability } = entryView(line)
+interface Located {
+  line: InventoryLine
+  location: { uuid: string; name: string }
+  entry: Omit<LocatedCertificate, 'id'>
+  /** What its request was made of. */
+  csrAttributes: ResponseAttribute[]
+}
+
+export function inLocation({ line, location, entry: where, csrAttributes }: Located): InLocation {
+  const { uuid, state, validationStatus, commonName, serialNumber = '' } = entryView(line)
+  const { entry, status, lastError } = where
   return {
     certificateUuid: uuid,
     state,
     validationStatus,
     commonName,
     serialNumber,
-    metadata: [],
-    pushAttributes: [],
-    csrAttributes: [],
-    withKey: privateKeyAvailability,
+    metadata: entryMetadata(where, location),
+    pushAttributes: [responseAttributeOf('entry', entry)],
+    csrAttributes,
+    withKey: false,
     entry,
     status,
     ...(lastError === undefined ? {} : { lastError }),

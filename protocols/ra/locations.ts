@@ -1,11 +1,12 @@
 import { z } from 'zod'
-import type { Door } from '../../src/core/core.ts'
 import { Failure } from '../../src/core/failure.ts'
 import type { Location } from '../../src/core/location.ts'
 import { type RequestAttribute, requestAttributes } from './attribute.ts'
 import { firstValue } from './attributeCheck.ts'
+import { asCustomAttributes } from './customAttribute.ts'
 import { Unprocessable } from './errors.ts'
 import { name } from './fields.ts'
+import { readCsrAttributes } from './filledIn.ts'
 import { type LocationBody, location } from './locationSchema.ts'
 import { entityUuid, inLocation, locationView } from './locationView.ts'
 import { type Call, operation } from './operation.ts'
@@ -18,7 +19,8 @@ const ONE = `${ALL}/{locationUuid}` as const
 
 const addRequest = z.object({
   name,
-  description: text(1000).nullish(),
+  /** Empty: none. */
+  description: z.literal('').or(text(1000)).nullish(),
   attributes: requestAttributes,
   customAttributes: requestAttributes.nullish(),
   enabled: z.boolean().nullish(),
@@ -56,36 +58,47 @@ function settingsOf(kind: Location['kind'], attributes: readonly RequestAttribut
   return { settings, ...(multiple === undefined ? {} : { multiple }) }
 }
 
-function refuseCustom({ customAttributes }: { customAttributes?: readonly unknown[] | null | undefined }): void {
-  if (customAttributes?.length) throw new Unprocessable(['customAttributes: locations have none'])
+/** What is absent stays; an empty list of custom attributes, and an empty description, empty. */
+function saidOf({ description, customAttributes, enabled }: z.output<typeof editRequest>) {
+  return {
+    ...(typeof description === 'string' ? { description: description || null } : {}),
+    ...(customAttributes ? { attributes: asCustomAttributes(customAttributes) } : {}),
+    ...(typeof enabled === 'boolean' ? { enabled } : {}),
+  }
 }
 
-type Below = Pick<Call<'entityUuid' | 'locationUuid'>, 'door' | 'params'>
+type Below = Pick<Call<'entityUuid' | 'locationUuid'>, 'door' | 'host' | 'params'>
 
 /** Throws Failure('notFound') also for one of another kind or organization. */
-async function locationAt({ door, params }: Below): Promise<Location> {
+async function locationAt({ door, params }: Pick<Below, 'door' | 'params'>): Promise<Location> {
   const kind = kindOf(params.entityUuid)
   const found = (await door.inventory.locations.list()).find(({ uuid }) => uuid === params.locationUuid)
   if (found?.kind !== kind) throw new Failure('notFound', 'there is no such location')
   return found
 }
 
-async function whole(door: Door, found: Location): Promise<LocationBody> {
+async function whole({ door, host }: Below, found: Location): Promise<LocationBody> {
   const content = await door.inventory.locations.content(found.uuid)
   const lines = await door.inventory.lines(content.map(({ id }) => id))
   const byId = new Map(lines.map((line) => [line.record.request.id, line]))
+  const csrAttributes = await readCsrAttributes(
+    host.db,
+    lines.map(({ record }) => record.request),
+  )
   return {
     ...locationView(found),
     certificates: content.flatMap((entry) => {
       const line = byId.get(entry.id)
-      return line ? [inLocation(line, entry)] : []
+      if (!line) return []
+      const attributes = csrAttributes.get(line.record.request.uuid) ?? []
+      return [inLocation({ line, location: found, entry, csrAttributes: attributes })]
     }),
   }
 }
 
 /** As it is by now. */
 async function shown(call: Below): Promise<{ body: LocationBody }> {
-  return { body: await whole(call.door, await locationAt(call)) }
+  return { body: await whole(call, await locationAt(call)) }
 }
 
 export const locationOperations = [
@@ -118,12 +131,14 @@ export const locationOperations = [
     answer: added,
     async run({ door, host, params, body }) {
       const kind = kindOf(params.entityUuid)
-      refuseCustom(body)
+      const { description, ...said } = saidOf(body)
       const { uuid, secret } = await door.inventory.locations.add({
         name: body.name,
         kind,
         ...settingsOf(kind, body.attributes),
-        enabled: body.enabled ?? false,
+        enabled: false,
+        ...said,
+        ...(description ? { description } : {}),
       })
       return {
         body: { uuid, ...(secret === undefined ? {} : { secret }) },
@@ -143,16 +158,14 @@ export const locationOperations = [
     method: 'put',
     path: ONE,
     tag: TAG,
-    summary: 'Changes where a location is, and whether it is enabled.',
+    summary: 'Changes where a location is, what is said of it, and whether it is enabled.',
     body: editRequest,
     answer: location,
     async run(call) {
       const { uuid, kind } = await locationAt(call)
-      refuseCustom(call.body)
-      const { enabled, attributes } = call.body
       await call.door.inventory.locations.change(uuid, {
-        ...settingsOf(kind, attributes),
-        ...(typeof enabled === 'boolean' ? { enabled } : {}),
+        ...settingsOf(kind, call.body.attributes),
+        ...saidOf(call.body),
       })
       return shown(call)
     },

@@ -1,6 +1,7 @@
 import { RE2JS } from '@bufbuild/re2'
 import { z } from 'zod'
 import { contentTypes } from './attribute.ts'
+import { csrNames } from './csrNames.ts'
 import { text } from './text.ts'
 
 /** Patterns run in time that grows with the text alone, and are small. */
@@ -102,6 +103,24 @@ export const raOptions = z
     description: text(500).default(''),
     issueAttributes: definitions,
     revokeAttributes: definitions,
+    /** What certificate requests say, which clients fill in or bring signed: csrNames.ts has the names. */
+    requestAttributes: z
+      .strictObject({
+        attributes: definitions.refine(
+          (all) =>
+            all.every(({ name, dependsOn, type = 'data', contentType }) => {
+              return csrNames.includes(name) && dependsOn === undefined && type === 'data' && contentType === 'string'
+            }),
+          `texts named ${csrNames.join(', ')}, none of which depends on another`,
+        ),
+        /** merge: what is not among them may be filled in as ever; staticOnly: nothing else is asked for. */
+        mergeMode: z.enum(['merge', 'staticOnly']).default('merge'),
+        /** Whether a request that a client brings is held against them. */
+        strict: z.boolean().default(false),
+      })
+      .prefault({}),
+    /** Whether end entities of v1 wait for somebody else than who added or changed them. */
+    approveEndEntities: z.boolean().default(false),
   })
   .prefault({})
 export type RaOptions = z.output<typeof raOptions>

@@ -3,7 +3,7 @@ import type { RaProfile } from '../../src/core/profile.ts'
 import type { Csr } from '../../src/pki/csr.ts'
 import type { RequestAttribute } from './attribute.ts'
 import { type RequestFormat, readRequest } from './certificateRequest.ts'
-import { digestOf, namesOf } from './csrAttributes.ts'
+import { digestOf, namesOf, refuseOther } from './csrAttributes.ts'
 import { Unprocessable } from './errors.ts'
 import type { Call } from './operation.ts'
 
@@ -27,12 +27,16 @@ export async function csrOf(
 ): Promise<{ csr: Csr; claim: Claim }> {
   const { request, format, keyUuid: key, tokenProfileUuid: keyProfile } = given
   refuseBoth(given)
-  if (request) return { csr: readRequest(request, format ?? 'pkcs10'), claim: async () => {} }
+  if (request) {
+    const csr = readRequest(request, format ?? 'pkcs10')
+    refuseOther(profile, csr)
+    return { csr, claim: async () => {} }
+  }
   if (!key || !keyProfile)
     throw new Unprocessable([
       'Cannot submit certificate request without specifying key or uploaded request content: give request, or keyUuid and tokenProfileUuid',
     ])
-  const names = namesOf(given.csrAttributes ?? [])
+  const names = namesOf(profile, given.csrAttributes ?? [])
   return door.keyPairs.order(profile, { key, keyProfile, ...digestOf(given.signatureAttributes ?? []), ...names })
 }
 

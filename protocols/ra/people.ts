@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { responseAttribute } from './attribute.ts'
+import { customAttributeView } from './customAttribute.ts'
 import { operation } from './operation.ts'
 
 const TAG = 'People'
@@ -61,16 +63,16 @@ export const peopleOperations = [
         ...named,
         description: z.string(),
         email: z.string().optional(),
-        customAttributes: z.array(z.unknown()),
+        customAttributes: z.array(responseAttribute),
       }),
     ),
     run: async ({ door }) => ({
-      body: (await door.groups.list()).map(({ uuid, name, description, email }) => ({
+      body: (await door.groups.list()).map(({ uuid, name, description, email, attributes }) => ({
         uuid,
         name,
         description: description ?? '',
         ...(email === null ? {} : { email }),
-        customAttributes: [],
+        customAttributes: attributes.map((attribute) => customAttributeView(attribute)),
       })),
     }),
   }),

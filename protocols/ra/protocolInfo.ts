@@ -8,9 +8,12 @@ export async function protocolPart(
   { request, profile }: CertificateRecord,
 ): Promise<Pick<CertificateDetail, 'protocolInfo'>> {
   const { protocol, requester } = request
-  if (protocol !== 'acme' && protocol !== 'scep' && protocol !== 'est') return {}
-  // There are no profiles of EST.
-  const set = profile && protocol !== 'est' ? ((await optionSets.of(protocol, profile)) ?? profile) : undefined
+  if (protocol !== 'acme' && protocol !== 'scep' && protocol !== 'cmp' && protocol !== 'est') return {}
+  // There are no profiles of CMP and EST.
+  const set =
+    profile && protocol !== 'cmp' && protocol !== 'est'
+      ? ((await optionSets.of(protocol, profile)) ?? profile)
+      : undefined
   return {
     protocolInfo: {
       protocol,

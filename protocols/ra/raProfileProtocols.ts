@@ -3,7 +3,7 @@ import type { Door } from '../../src/core/core.ts'
 import type { ProfileRecord } from '../../src/core/raProfiles.ts'
 import type { Host } from '../../src/protocol.ts'
 import { requestAttributes, responseAttribute } from './attribute.ts'
-import { CMP_REFUSED } from './cmpProfiles.ts'
+import { NO_CMP_PROFILES } from './cmpProfiles.ts'
 import { Unprocessable } from './errors.ts'
 import { operation } from './operation.ts'
 import { protocolUrl } from './protocolUrl.ts'
@@ -56,6 +56,12 @@ async function acmeView(door: Door, host: Host, profile: ProfileRecord): Promise
 async function scepView(door: Door, host: Host, profile: ProfileRecord): Promise<z.output<typeof scepDetail>> {
   const { available, ...rest } = await detailOf(door, profile, 'scep')
   return { ...rest, scepAvailable: available, ...(available ? { url: protocolUrl.scep(host, profile.name) } : {}) }
+}
+
+async function cmpView(door: Door, host: Host, profile: ProfileRecord): Promise<z.output<typeof cmpDetail>> {
+  const { available, ...rest } = await detailOf(door, profile, 'cmp')
+  const url = available ? { cmpUrl: protocolUrl.cmp(host, profile.name) } : {}
+  return { ...rest, cmpAvailable: available, ...url, revokeCertificateAttributes: [] }
 }
 
 async function estView(door: Door, host: Host, profile: ProfileRecord): Promise<z.output<typeof estDetail>> {
@@ -124,22 +130,30 @@ export const raProfileProtocolOperations = [
     method: 'get',
     path: `${PROTOCOLS}/cmp`,
     tag: TAG,
-    summary: 'CMP clients are not served.',
+    summary: 'Whether CMP clients are served, and where.',
     answer: cmpDetail,
-    async run(call) {
-      await profileAt(call)
-      return { body: { cmpAvailable: false, issueCertificateAttributes: [], revokeCertificateAttributes: [] } }
-    },
+    run: async (call) => ({ body: await cmpView(call.door, call.host, await profileAt(call)) }),
   }),
   operation({
     method: 'patch',
     path: `${PROTOCOLS}/cmp/activate/{cmpProfileUuid}`,
     tag: TAG,
-    summary: 'Always 422: CMP is not spoken.',
+    summary: 'Always 422: there are no CMP profiles.',
     answer: cmpDetail,
     async run(call) {
       await profileAt(call)
-      throw new Unprocessable([CMP_REFUSED])
+      throw new Unprocessable([NO_CMP_PROFILES])
+    },
+  }),
+  operation({
+    method: 'patch',
+    path: `${PROTOCOLS}/cmp/activate`,
+    tag: TAG,
+    summary: 'Has CMP clients served by the options that the RA profile has, or had. Ours, beside the contract.',
+    answer: cmpDetail,
+    async run(call) {
+      const { uuid } = await profileAt(call)
+      return { body: await cmpView(call.door, call.host, await call.door.optionSets.activate('cmp', uuid)) }
     },
   }),
   operation({
@@ -161,7 +175,7 @@ export const raProfileProtocolOperations = [
       return { body: await estView(call.door, call.host, await call.door.optionSets.activate('est', uuid)) }
     },
   }),
-  ...(['acme', 'scep', 'est'] as const).map((protocol) =>
+  ...(['acme', 'scep', 'cmp', 'est'] as const).map((protocol) =>
     operation({
       method: 'patch',
       path: `${PROTOCOLS}/${protocol}/deactivate` as const,
@@ -174,15 +188,4 @@ export const raProfileProtocolOperations = [
       },
     }),
   ),
-  operation({
-    method: 'patch',
-    path: `${PROTOCOLS}/cmp/deactivate`,
-    tag: TAG,
-    summary: 'Changes nothing: CMP clients are not served.',
-    status: 204,
-    async run(call) {
-      await profileAt(call)
-      return undefined
-    },
-  }),
 ]

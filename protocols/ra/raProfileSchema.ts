@@ -5,6 +5,7 @@ import { type RequestAttribute, requestAttributes, responseAttribute } from './a
 import { derivedUuid } from './derivedUuid.ts'
 import { Unprocessable } from './errors.ts'
 import { raOptions } from './options.ts'
+import { certificateRequestAttributes, requestAttributesView } from './requestAttributes.ts'
 import { text } from './text.ts'
 
 const validationSettings = z.object({
@@ -26,11 +27,12 @@ export const raProfile = z.object({
   attributes: z.array(responseAttribute),
   customAttributes: z.array(responseAttribute),
   /** EST is ours beside the contract's ACME and SCEP. */
-  enabledProtocols: z.array(z.enum(['ACME', 'SCEP', 'EST'])),
+  enabledProtocols: z.array(z.enum(['ACME', 'SCEP', 'CMP', 'EST'])),
   certificateValidationSettings: validationSettings,
+  certificateRequestAttributes,
 })
 
-const protocolNames = { acme: 'ACME', scep: 'SCEP', est: 'EST' } as const
+const protocolNames = { acme: 'ACME', scep: 'SCEP', cmp: 'CMP', est: 'EST' } as const
 
 export async function raProfileView(door: Door, profile: ProfileRecord): Promise<z.output<typeof raProfile>> {
   return {
@@ -43,10 +45,11 @@ export async function raProfileView(door: Door, profile: ProfileRecord): Promise
     enabled: profile.enabled,
     attributes: [settingsAttribute(profile)],
     customAttributes: [],
-    enabledProtocols: (['acme', 'scep', 'est'] as const)
+    enabledProtocols: (['acme', 'scep', 'cmp', 'est'] as const)
       .filter((protocol) => Object.hasOwn(profile.protocols, protocol))
       .map((protocol) => protocolNames[protocol]),
     certificateValidationSettings: await door.inventory.validation(profile.name),
+    certificateRequestAttributes: requestAttributesView(profile),
   }
 }
 

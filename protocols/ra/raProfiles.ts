@@ -13,6 +13,7 @@ import {
   refuseCustomAttributes,
   settingsFrom,
 } from './raProfileSchema.ts'
+import { requestAttributesChange, withRequestAttributes } from './requestAttributes.ts'
 
 const TAG = 'RA profiles'
 
@@ -127,6 +128,22 @@ export const raProfileOperations = [
       const { enabled, ...settings } = call.body
       const before = await call.door.inventory.validation(profile.name)
       await call.door.inventory.setValidation(profile.name, { enabled: enabled ?? before.enabled, ...settings })
+      return { body: await raProfileView(call.door, profile) }
+    },
+  }),
+  operation({
+    method: 'patch',
+    path: `${RA_PROFILE}/requestAttributes`,
+    tag: TAG,
+    summary:
+      'Says what certificate requests say over an RA profile: what clients fill in or, strictly, bring. What is absent stays.',
+    body: requestAttributesChange,
+    answer: raProfile,
+    async run(call) {
+      const { uuid } = await profileAt(call)
+      const profile = await call.door.raProfiles.change(uuid, (before) => ({
+        protocols: withRequestAttributes(before, call.body),
+      }))
       return { body: await raProfileView(call.door, profile) }
     },
   }),

@@ -74,7 +74,7 @@ export const recordOperations = [
         ...(since ? { since: new Date(since) } : {}),
         ...(until ? { until: new Date(until) } : {}),
       })
-      const events = rows.map((row) => ({ ...row, at: row.at.toISOString() }))
+      const events = rows.map(({ organizationId: _, ...row }) => ({ ...row, at: row.at.toISOString() }))
       return { body: { events, ...(next === undefined ? {} : { next }) } }
     },
   }),

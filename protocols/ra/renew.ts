@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { Certificate } from '../../src/core/certificate.ts'
 import type { Claim } from '../../src/core/core.ts'
 import { Failure } from '../../src/core/failure.ts'
 import type { RaProfile } from '../../src/core/profile.ts'
+import type { Origin, SignRequest } from '../../src/core/request.ts'
 import type { Succession } from '../../src/core/successor.ts'
 import type { Csr } from '../../src/pki/csr.ts'
 import { requestAttributes } from './attribute.ts'
@@ -18,6 +20,7 @@ import { keepFilledIn } from './filledIn.ts'
 import { answerOf, originOf, refuseAlternative, wishesOf } from './issue.ts'
 import { type Call, operation } from './operation.ts'
 import { refuseBoth } from './orderKey.ts'
+import { orderSaid } from './orderSaid.ts'
 import { activeRecordIn, PLACE } from './place.ts'
 import { text } from './text.ts'
 
@@ -110,11 +113,13 @@ async function orderNext(
   const { place, record } = await activeRecordIn(call)
   const certificate = requireIssued(how, record)
   const { body, door } = call
+  const { origin, known } = await originOfNext(call, how, certificate)
+  if (known) return answerOf(call, known)
   const { csr, claim, refused } = await read(place.profile, certificate)
   const next = await door.successor({ id: certificate.id }, how, csr).catch(unacceptable)
-  const origin = originOf(call)
   const keep = keepFilledIn(origin.ref, { issue: withTypes(issueDefinitions(place.profile), body?.attributes) })
-  const { request } = await door.sign(
+  const said = orderSaid(call, origin)
+  const answer = await door.sign(
     {
       ...next,
       ...wishesOf(call, place.profile, body?.attributes ?? []),
@@ -128,10 +133,37 @@ async function orderNext(
     async (db) => {
       await claim?.(db)
       await keep(db)
+      await said.claim(db)
     },
   )
+  await said.check(answer)
+  const { request } = answer
   if (request.status === 'denied') await refused?.()
   return answerOf(call, request)
+}
+
+/**
+ * By the Idempotency-Key. A rekey that has none and names no key has nothing else by which to tell it from itself, sent twice: it is one order of whoever asks while that is
+ * open, or good.
+ */
+async function originOfNext(
+  call: InPlace,
+  how: Succession,
+  { uuid }: Certificate,
+): Promise<{ origin: Origin; known?: SignRequest }> {
+  const { body, door, incoming, requester } = call
+  const isNamed = body?.request || (body && 'keyUuid' in body && body.keyUuid)
+  if (how === 'renew' || isNamed || incoming.headers['idempotency-key'] !== undefined) return { origin: originOf(call) }
+  const said = JSON.stringify([requester.kind, requester.ref, uuid, body])
+  const hash = createHash('sha256').update(said).digest('base64url')
+  for (let count = 0; ; count++) {
+    const origin = { protocol: 'ra', ref: `rekey ${hash} ${count}` }
+    const known = await door.findSignRequest(origin)
+    if (!known) return { origin }
+    const certificate = known.status === 'signed' ? await door.findCertificate({ uuid: known.uuid }) : undefined
+    if (known.status === 'signing' || known.status === 'requested' || certificate?.status === 'issued')
+      return { origin, known }
+  }
 }
 
 /** A request that is one, but not for this certificate. */

@@ -7,6 +7,7 @@ import { Unprocessable } from './errors.ts'
 import { keepFilledIn } from './filledIn.ts'
 import { operation } from './operation.ts'
 import { activeRecordIn, PLACE, recordIn } from './place.ts'
+import { text } from './text.ts'
 
 export const revocationReasons = [
   'unspecified',
@@ -33,6 +34,9 @@ const revokeRequest = z.object({
   reason: revocationReason.nullish(),
   attributes: requestAttributes.nullish(),
   destroyKey: z.boolean().nullish(),
+  /** Ours: for the approvers, and since when others may know the key. */
+  comment: text(1000).nullish(),
+  compromisedSince: z.iso.datetime({ offset: true }).nullish(),
 })
 
 export const revokeCertificate = operation({
@@ -50,7 +54,7 @@ export const revokeCertificate = operation({
     const certificate = requireIssued('revoke', record)
     const definitions = revokeDefinitions(place.profile)
     checkAttributes(definitions, call.body?.attributes ?? [])
-    const reason = call.body?.reason
+    const { reason, comment, compromisedSince } = call.body ?? {}
     const request = await call.door.revoke(
       {
         protocol: 'ra',
@@ -58,6 +62,8 @@ export const revokeCertificate = operation({
         profile: place.profile,
         ...(reason && reason !== 'unspecified' ? { reason } : {}),
         grounds: 'user',
+        ...(comment ? { comment } : {}),
+        ...(compromisedSince ? { invalidityDate: new Date(compromisedSince) } : {}),
         ...(call.body?.destroyKey ? { destroyKey: true } : {}),
       },
       keepFilledIn(certificate.uuid, { revoke: withTypes(definitions, call.body?.attributes) }),

@@ -33,5 +33,6 @@ export function stateOf({
   if (certificate.status === 'revoked') return 'revoked'
   if (revocation?.status === 'requested') return 'pending_approval'
   if (revocation?.status === 'revoking') return 'pending_revoke'
-  return 'issued'
+  // A hold is a revocation of the contract, and such a certificate is not to be trusted; lifted, it is issued again.
+  return certificate.status === 'hold' ? 'revoked' : 'issued'
 }

@@ -30,6 +30,8 @@ interface EndEntitiesTable {
   version: number
   /** The order that the password was used for last, in this round. */
   order_ref: string | null
+  /** 1: whatever its status, nothing is ordered until somebody else than `people` approves it. */
+  awaits_approval: Generated<0 | 1>
   added_by: number
   /** JSON: ids of the users who added or changed it. */
   people: string
@@ -51,7 +53,8 @@ export type FilledInKind = 'issue' | 'csr' | 'revoke'
 
 /** What clients filled in, as they are shown it again. */
 interface AttributesTable {
-  kind: FilledInKind
+  /** order: a hash of all that was ordered with an Idempotency-Key, which is shown to nobody. */
+  kind: FilledInKind | 'order'
   /** The ref of the order's origin; for revoke the uuid of the certificate. */
   ref: string
   /** JSON of ResponseAttribute[]. */

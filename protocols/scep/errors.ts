@@ -1,5 +1,4 @@
 import { Failure, type FailureCode } from '../../src/core/failure.ts'
-import { DatabaseUnavailable } from '../../src/db/transaction.ts'
 import { PkiError } from '../../src/pki/error.ts'
 
 /** RFC 8894 section 3.2.1.4, with the values of the attribute. */
@@ -61,8 +60,6 @@ const fromPki = {
 export function asRefusal(error: unknown): Refusal | undefined {
   if (error instanceof Refusal) return error
   if (error instanceof PkiError) return new Refusal(fromPki[error.kind], error.message, { cause: error })
-  if (error instanceof DatabaseUnavailable)
-    return new Refusal('badRequest', 'the server cannot store anything just now: ask again', { cause: error })
   if (!(error instanceof Failure) || error.code === 'internal') return undefined
   return new Refusal(fromCore[error.code], error.detail, { cause: error })
 }

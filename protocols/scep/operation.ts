@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { DatabaseUnavailable } from '../../src/db/transaction.ts'
 import { type HttpAnswer, plain } from '../../src/http/answer.ts'
 import { requestId } from '../../src/http/requestId.ts'
 import { getCert, getCrl } from './access.ts'
@@ -24,7 +25,7 @@ const operations = {
 
 /**
  * PKIOperation: what can be read at all is answered by a CertRep, and anything else by HTTP 400. Throws Failure('rateLimited') for an address from where too
- * much came that does not open.
+ * much came that does not open, and DatabaseUnavailable.
  */
 export async function pkiOperation(exchange: Exchange, incoming: IncomingMessage, bytes: Buffer): Promise<HttpAnswer> {
   let message: ClaimedMessage
@@ -46,6 +47,8 @@ export async function pkiOperation(exchange: Exchange, incoming: IncomingMessage
     const issuer = await issuerFor(exchange, key)
     outcome = await operations[verified.type]({ ...exchange, ...(issuer === undefined ? {} : { issuer }) }, verified)
   } catch (error) {
+    // A FAILURE ends the transaction for its client, and nobody knows yet what became of it: the same message, sent again, finds out.
+    if (error instanceof DatabaseUnavailable) throw error
     outcome = { status: 'FAILURE', refusal: asRefusal(error) ?? unforeseen(exchange, incoming, error) }
   }
   return certRep(message, outcome, answering)

@@ -1,0 +1,210 @@
+import { createHash } from 'node:crypto'
+import { type Kysely, sql } from 'kysely'
+import type { Origin } from '../../src/core/request.ts'
+import type { Database } from '../../src/db/open.ts'
+import { statement, withTables } from '../../src/db/tables.ts'
+import type { Csr } from '../../src/pki/csr.ts'
+import type { Identifier } from '../../src/pki/identifier.ts'
+import type { Exchange } from './exchange.ts'
+import { type Sender, senderKey } from './sender.ts'
+import type { CmpTables } from './tables.ts'
+
+/** The messages that begin a transaction which is kept. */
+export type Beginning = 'ir' | 'cr' | 'kur' | 'p10cr' | 'rr'
+
+/** A stored transaction. */
+export interface Transaction {
+  ref: string
+  body: Beginning
+  content: string
+  /** Ref of the SignRequest's origin; of rr: its own. */
+  origin: string
+  /** Of rr: id of the certificate. */
+  certificate?: number
+  reason?: string
+  implicit: boolean
+  confirmUntil?: Date
+  confirmed: boolean
+}
+
+const hash = (parts: readonly unknown[]): string => createHash('sha256').update(JSON.stringify(parts)).digest('hex')
+
+/**
+ * A transactionID is the client's own: whoever else uses the same one, by accident or to disturb, has another transaction. The profile is not in it: no message
+ * protects the path that it is sent to, and one that somebody sends again to another profile must be no new one there.
+ */
+export const transactionRef = (transactionId: Buffer, sender: Sender): string =>
+  hash([transactionId.toString('hex'), senderKey(sender)])
+
+const placeOf = ({ profile }: Exchange, transactionId: Buffer): string =>
+  hash([profile.id, transactionId.toString('hex')])
+
+/** What an order is about, whatever its transaction: the same again while the first one waits is no second order. */
+export function contentRef(
+  { profile }: Exchange,
+  sender: Sender,
+  { csr, identifiers }: { csr: Csr; identifiers: readonly Identifier[] },
+): string {
+  const names = identifiers.map(({ type, value }) => `${type}:${value}`).sort()
+  const subject = csr.subject.map((rdn) => rdn.map(({ type, value }) => [type, value]))
+  return hash([profile.id, profile.variant ?? '', senderKey(sender), csr.publicKey.spkiHash, subject, names])
+}
+
+export const originOf = (ref: string): Origin => ({ protocol: 'cmp', ref })
+
+const columns = [
+  'ref',
+  'body',
+  'content',
+  'origin',
+  'certificate',
+  'reason',
+  'implicit',
+  'confirm_until',
+  'confirmed_at',
+] as const
+
+const byRef = statement((tables: Kysely<CmpTables>, ref: string) =>
+  tables.selectFrom('cmp_transactions').select(columns).where('ref', '=', ref),
+)
+const newestWith = statement((tables: Kysely<CmpTables>, content: string) =>
+  tables
+    .selectFrom('cmp_transactions')
+    .select(columns)
+    .where('content', '=', content)
+    .orderBy('created_at', 'desc')
+    .limit(sql.lit(1)),
+)
+
+type Row = Awaited<ReturnType<typeof byRef>>['rows'][number]
+
+function toTransaction(row: Row): Transaction {
+  return {
+    ref: row.ref,
+    body: row.body as Beginning,
+    content: row.content,
+    origin: row.origin,
+    ...(row.certificate === null ? {} : { certificate: row.certificate }),
+    ...(row.reason === null ? {} : { reason: row.reason }),
+    implicit: row.implicit === 1,
+    ...(row.confirm_until === null ? {} : { confirmUntil: new Date(row.confirm_until) }),
+    confirmed: row.confirmed_at !== null,
+  }
+}
+
+export async function findTransaction(db: Database, ref: string): Promise<Transaction | undefined> {
+  const [row] = (await byRef(db, ref)).rows
+  return row && toTransaction(row)
+}
+
+/** The latest transaction with this content. */
+export async function findByContent(db: Database, content: string): Promise<Transaction | undefined> {
+  const [row] = (await newestWith(db, content)).rows
+  return row && toTransaction(row)
+}
+
+/**
+ * Of orders with the same content that come at the same moment, on whichever node, each that gets here waits for the end of the one before, in its
+ * transaction of the database. Whether that one has become the latest meanwhile, in place of the one that its caller saw.
+ */
+export async function isOvertaken(db: Database, { content, ref }: Begun, seen: string | undefined): Promise<boolean> {
+  // On SQLite transactions come one after the other.
+  if (db.dialect === 'postgres')
+    await sql`select pg_advisory_xact_lock(7216, hashtext(${content}))`.execute(withTables<CmpTables>(db))
+  const latest = await findByContent(db, content)
+  return latest !== undefined && latest.ref !== seen && latest.ref !== ref
+}
+
+const signersAt = statement((tables: Kysely<CmpTables>, place: string) =>
+  tables
+    .selectFrom('cmp_transactions')
+    .select('signer')
+    .where('place', '=', place)
+    .where('signer', 'is not', null)
+    .limit(sql.lit(MOST_SIGNERS)),
+)
+const MOST_SIGNERS = 8
+
+/** Fingerprints of the certificates by which messages with this transactionID were signed before. */
+export async function earlierSigners(exchange: Exchange, transactionId: Buffer): Promise<string[]> {
+  const { rows } = await signersAt(exchange.host.db, placeOf(exchange, transactionId))
+  return rows.flatMap(({ signer }) => (signer === null ? [] : [signer]))
+}
+
+type Stored = { [Column in keyof CmpTables['cmp_transactions']]: CmpTables['cmp_transactions'][Column] }
+
+const insert = statement((tables: Kysely<CmpTables>, row: Stored) =>
+  tables
+    .insertInto('cmp_transactions')
+    .values(row)
+    .onConflict((conflict) => conflict.doNothing()),
+)
+
+/** What is to be stored of a transaction; the rest comes later. */
+export type Begun = Pick<Transaction, 'ref' | 'body' | 'content' | 'origin' | 'certificate' | 'reason' | 'implicit'>
+
+/** Stores a transaction, in the caller's transaction of the database; one that is there stays as it is. */
+export async function storeTransaction(
+  db: Database,
+  exchange: Exchange,
+  { transactionId, sender, begun }: { transactionId: Buffer; sender: Sender; begun: Begun },
+): Promise<void> {
+  await insert(db, {
+    ref: begun.ref,
+    place: placeOf(exchange, transactionId),
+    signer: sender.by === 'certificate' ? sender.certificate.fingerprint : null,
+    body: begun.body,
+    content: begun.content,
+    origin: begun.origin,
+    certificate: begun.certificate ?? null,
+    reason: begun.reason ?? null,
+    implicit: begun.implicit ? 1 : 0,
+    confirm_until: null,
+    confirmed_at: null,
+    created_at: exchange.now.getTime(),
+  })
+}
+
+const awaitOnce = statement((tables: Kysely<CmpTables>, ref: string, until: number) =>
+  tables
+    .updateTable('cmp_transactions')
+    .set({ confirm_until: until })
+    .where('ref', '=', ref)
+    .where('confirm_until', 'is', null),
+)
+
+/** From when the certificate is handed out, its confirmation is waited for; whether this call began that. */
+export async function awaitConfirmation(db: Database, ref: string, until: Date): Promise<boolean> {
+  return (await awaitOnce(db, ref, until.getTime())).changed > 0
+}
+
+const confirmOnce = statement((tables: Kysely<CmpTables>, content: string, origin: string, at: number) =>
+  tables
+    .updateTable('cmp_transactions')
+    .set({ confirmed_at: at })
+    .where('content', '=', content)
+    .where('origin', '=', origin)
+    .where('confirmed_at', 'is', null),
+)
+
+const stillAwaited = statement((tables: Kysely<CmpTables>, ref: string) =>
+  tables
+    .updateTable('cmp_transactions')
+    .set({ confirmed_at: null })
+    .where('ref', '=', ref)
+    .where('confirmed_at', 'is', null),
+)
+
+/** Whether nobody has confirmed it. In the caller's transaction of the database, whose end a confirmation then waits for. */
+export async function isUnconfirmed(db: Database, ref: string): Promise<boolean> {
+  return (await stillAwaited(db, ref)).changed > 0
+}
+
+/** The certificate was confirmed, in whichever of the transactions about it; again, nothing changes. */
+export async function storeConfirmation(
+  db: Database,
+  { content, origin }: Pick<Transaction, 'content' | 'origin'>,
+  at: Date,
+): Promise<void> {
+  await confirmOnce(db, content, origin, at.getTime())
+}
