@@ -8,6 +8,7 @@ import * as fields from './configFields.ts'
 import type { IdentitySettings } from './core/identitySettings.ts'
 import type { Publication } from './crlPublisher.ts'
 import { identitiesSection, identityConfig, type OidcConfig, oidcSection } from './identityConfig.ts'
+import { type OverloadConfig, overloadKeys, overloadSection } from './overloadConfig.ts'
 import type { ValidationConfig } from './protocol.ts'
 
 export interface ListenConfig {
@@ -48,6 +49,7 @@ export interface Config {
   /** Absent: by no OpenID provider. */
   oidc?: OidcConfig
   metricsNetworks: string[]
+  overload: OverloadConfig
   logLevel: LogLevel
   accessLog: boolean
 }
@@ -84,6 +86,7 @@ const schema = z.strictObject({
   dnsCommand: fields.command.optional(),
   identities: identitiesSection,
   oidc: oidcSection,
+  overload: overloadSection,
   validation: z
     .strictObject({
       resolver: fields.resolver.optional(),
@@ -122,6 +125,7 @@ const keys = {
   COUNTERSIGN_HTTP01_PORT: 'validation.http01Port',
   COUNTERSIGN_TLSALPN01_PORT: 'validation.tlsAlpn01Port',
   COUNTERSIGN_VALIDATION_NETWORKS: 'validation.networks',
+  ...overloadKeys,
 } as const
 
 /** What says where things are, and so cannot stand in the file. */
@@ -203,7 +207,8 @@ function readSettings({ data, named }: Paths, readFile: (path: string) => string
       `${file}: ${code === 'ENOENT' ? 'there is no such file' : `cannot be read (${code ?? error})`}`,
     )
   }
-  const document = parseDocument(text, { prettyErrors: true })
+  // What the library would only warn of, on the process's own channel, is told as a setting that there is none of.
+  const document = parseDocument(text, { prettyErrors: true, logLevel: 'error' })
   const [broken] = document.errors
   // What follows the first line of the message repeats the text, which may hold a password.
   if (broken) throw new ConfigError(`${file}: ${broken.message.split('\n')[0]}`)
@@ -270,6 +275,7 @@ function toConfig(settings: z.output<typeof schema>, dataFolder: string): Config
     ...headerOf(settings),
     ...identityConfig(settings),
     metricsNetworks: settings.metricsNetworks,
+    overload: settings.overload,
     logLevel: settings.logLevel,
     accessLog: settings.accessLog,
   }

@@ -107,11 +107,25 @@ export const resolver = field('address or address:port of a name server, several
 
 const units = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, y: 31_536_000_000 }
 
-/** Milliseconds, written as 30m. */
-export const duration = field('a length of time such as 90d, 12h or 30m', (value) => {
+function milliseconds(value: unknown): number | undefined {
   if (typeof value === 'number') return value
   const [, count, unit] = /^([1-9][0-9]{0,5})(s|m|h|d|y)$/.exec(text(value) ?? '') ?? []
   return count === undefined ? undefined : Number(count) * units[unit as keyof typeof units]
+}
+
+/** Milliseconds, written as 30m. */
+export const duration = field('a length of time such as 90d, 12h or 30m', milliseconds)
+
+/** As `duration`, or none. */
+export const pause = field('a length of time such as 5s or 1m, or 0', (value) =>
+  value === '0' ? 0 : milliseconds(value),
+)
+
+/** How many of something, at least one. */
+export const count = field('a whole number, 1 to 1000000', (value) => {
+  const number = typeof value === 'string' && /^\d{1,7}$/.test(value) ? Number(value) : value
+  if (typeof number !== 'number' || !Number.isInteger(number)) return undefined
+  return number >= 1 && number <= 1_000_000 ? number : undefined
 })
 
 /** One line of text. */

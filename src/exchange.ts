@@ -1,12 +1,14 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import type { Admission, Refusal } from './admission.ts'
 import { dropUnread } from './badRequest.ts'
-import { plain, problem, sendAnswer } from './http/answer.ts'
+import { type HttpAnswer, plain, problem, sendAnswer } from './http/answer.ts'
 import { requestId } from './http/requestId.ts'
 import type { Log } from './log.ts'
 import { internalError, type Mounted, type Mounts } from './mounting.ts'
 import type { Probes } from './probes.ts'
 import type { ListenerName } from './protocol.ts'
 import { pathOf, type Watched } from './requestLog.ts'
+import type { UnderWay } from './underWay.ts'
 
 /** What the handlers of all listeners go by at the moment. */
 export interface Serving {
@@ -18,6 +20,8 @@ export interface Serving {
   draining: boolean
   /** Answers that have not ended. */
   active: Set<ServerResponse>
+  underWay: UnderWay
+  admission: Admission
 }
 
 export interface Reports {
@@ -32,16 +36,26 @@ export function createHandler(listener: ListenerName, serving: Serving, reports:
     toOriginForm(incoming)
     const mounted = findSafely(serving.mounts[listener], incoming.url ?? '/')
     const protocol = mounted?.protocol ?? 'server'
-    const watched: Watched = { incoming, outgoing, listener, protocol, started, fast: false }
+    const watched: Watched = { incoming, outgoing, listener, protocol, started, fast: false, refused: false }
+    const place = mounted ? serving.admission.enter(incoming, protocol) : undefined
+    const { socket } = incoming
     serving.active.add(outgoing)
     if (serving.draining) outgoing.shouldKeepAlive = false
-    outgoing.once('close', () => {
+    const end = () => {
       serving.active.delete(outgoing)
+      if (typeof place === 'object') serving.admission.leave(place)
       dropUnread(incoming)
       // One whose head was on its way when the server began to close had promised to keep the connection.
-      if (serving.draining) incoming.socket.end()
+      if (serving.draining) socket.end()
       reports.finished(watched)
-    })
+    }
+    outgoing.once('close', () => serving.underWay.ended(socket, end))
+    if (!serving.underWay.begin(socket, end)) return
+    if (typeof place === 'string') {
+      watched.refused = true
+      sendAnswer(incoming, outgoing, refusal(place, listener))
+      return
+    }
     try {
       route(serving, mounted, watched)?.catch((error: unknown) => fail(error, watched, reports.log))
     } catch (error) {
@@ -61,12 +75,24 @@ function route(serving: Serving, mounted: Mounted | undefined, watched: Watched)
     watched.protocol = 'server'
     return probe.then((answer) => sendAnswer(incoming, outgoing, answer))
   }
-  // Devices read no JSON.
-  const told = listener === 'mtls' ? plain : problem
+  const told = tell(listener)
   if (mounted) mounted.routes(incoming, outgoing)
   else if (serving.open) sendAnswer(incoming, outgoing, told(404, 'there is nothing at this path'))
   else sendAnswer(incoming, outgoing, told(503, 'the server is starting', { 'Retry-After': '5' }))
   return undefined
+}
+
+// Devices read no JSON.
+const tell = (listener: ListenerName) => (listener === 'mtls' ? plain : problem)
+
+/** Seconds after which who was refused may come back: not all in the same one. */
+const SOONEST = 3
+const SPREAD = 8
+
+function refusal(why: Refusal, listener: ListenerName): HttpAnswer {
+  const headers = { 'Retry-After': String(SOONEST + Math.floor(Math.random() * SPREAD)) }
+  if (why !== 'address') return tell(listener)(503, 'this server has as much to do as it can: ask again soon', headers)
+  return tell(listener)(429, 'too many requests from this address are under way: wait for their answers', headers)
 }
 
 function fail(error: unknown, { incoming, outgoing, protocol }: Watched, log: Log): void {

@@ -46,7 +46,12 @@ export interface Listener {
   sockets: Set<Socket>
 }
 
-export function createListener(name: ListenerName, handle: RequestListener, limits: Limits): Listener {
+/** `admit`: whether a new connection may stay. */
+export function createListener(
+  name: ListenerName,
+  handle: RequestListener,
+  { limits, admit }: { limits: Limits; admit: (socket: Socket) => boolean },
+): Listener {
   const options: ServerOptions = {
     headersTimeout: limits.headersTimeout,
     requestTimeout: limits.requestTimeout,
@@ -57,6 +62,7 @@ export function createListener(name: ListenerName, handle: RequestListener, limi
   const sockets = new Set<Socket>()
   const listener = name === 'http' ? plainListener(options, handle) : tlsListener(name, options, limits, handle)
   listener.server.on('connection', (socket: Socket) => {
+    if (!admit(socket)) return
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })

@@ -8,6 +8,8 @@ import { Failure } from './core/failure.ts'
 import { createLog } from './log.ts'
 import type { Finding, ListenerName, ValidationConfig } from './protocol.ts'
 import { checkOptions, optionWarnings, startServer } from './serve.ts'
+import { stopOnSignals } from './stopping.ts'
+import { readTraceConfig } from './traceConfig.ts'
 
 /** Checks the options of protocols on a profile by the adapters' own schemas. Throws Failure('malformed'). */
 export const checkProtocols = checkOptions(protocols)
@@ -33,18 +35,11 @@ export async function run(argv: readonly string[]): Promise<void> {
       argv,
       otherVariables: ['COUNTERSIGN_TOKEN', 'COUNTERSIGN_URL', 'COUNTERSIGN_CA'],
     })
+    const traceConfig = readTraceConfig(process.env)
     const log = createLog(config.logLevel)
-    const running = await startServer(config, [...protocols, webConsole, commandLine], log)
+    const running = await startServer(config, [...protocols, webConsole, commandLine], log, traceConfig)
     process.stdout.write(running.greeting)
-    const stop = (signal: NodeJS.Signals) => {
-      log.info({ signal }, 'stopping')
-      running.stop().then(
-        () => process.exit(0),
-        (error: unknown) => fail(error),
-      )
-    }
-    process.once('SIGTERM', stop)
-    process.once('SIGINT', stop)
+    stopOnSignals(log, running.stop, fail)
   } catch (error) {
     fail(error)
   }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { type HttpAnswer, plain, problem } from './http/answer.ts'
-import { isForwarded, type SourceAddress } from './http/sourceAddress.ts'
+import { addressOf, isForwarded, type SourceAddress } from './http/sourceAddress.ts'
 import type { Metrics } from './metrics.ts'
 import { ipInNetwork, parseIp } from './pki/identifier.ts'
 
@@ -67,6 +67,6 @@ function within(answer: Promise<boolean>, milliseconds: number): Promise<boolean
 function mayReadMetrics({ sourceAddress, metricsNetworks }: ProbeOptions, incoming: IncomingMessage): boolean {
   const address = sourceAddress(incoming)
   const ip = address === undefined ? undefined : parseIp(address)
-  if (!ip || (isForwarded(incoming) && address === incoming.socket.remoteAddress)) return false
+  if (!ip || (isForwarded(incoming) && address === addressOf(incoming.socket))) return false
   return metricsNetworks.some((network) => ipInNetwork(ip, network))
 }

@@ -42,6 +42,8 @@ export interface Host {
   sourceAddress(incoming: IncomingMessage): string | undefined
   /** The certificate that the client has shown to the listener, or to a configured proxy. Throws Failure('malformed') for a proxy's word that cannot be read. */
   clientCertificate(incoming: IncomingMessage): ClientCertificate | undefined
+  /** Runs something that asks elsewhere as a part of the trace at hand. Absent: no traces are kept. */
+  traced?<T>(name: string, attributes: Record<string, string>, work: () => Promise<T>): Promise<T>
   /** What another adapter offers for the administration of its clients' accounts; undefined where it has none. */
   accounts(protocol: string): ProtocolAccounts | undefined
 }
@@ -96,6 +98,8 @@ export interface Chore {
   /** Milliseconds between the end of one run and the next. */
   every: number
   run(): Promise<unknown>
+  /** When the server stops: waits for what `run` has begun and not waited for. */
+  settled?(): Promise<void>
 }
 
 /** One wire contract: all that src/ knows of it. */

@@ -24,6 +24,8 @@ export interface Watched {
   started: number
   /** Answered before the framework: many, small and alike, so their lines are for level debug. */
   fast: boolean
+  /** There was no place for it: counted, and told of in sum (overloadReport.ts), for a line each would be the next flood. */
+  refused: boolean
 }
 
 const LONGEST = 200
@@ -35,11 +37,12 @@ export function createRequestLog({
   sourceAddress,
   accessLog,
 }: RequestLogOptions): (request: Watched) => void {
-  return ({ incoming, outgoing, listener, protocol, started, fast }) => {
+  return ({ incoming, outgoing, listener, protocol, started, fast, refused }) => {
     const ms = performance.now() - started
     const { statusCode } = outgoing
     const code = outgoing.writableFinished ? String(statusCode) : 'aborted'
     metrics.request(protocol, code, ms / 1000)
+    if (refused) return
     const level = statusCode >= 500 ? 'error' : fast && statusCode < 400 ? 'debug' : 'info'
     if (level !== 'error' && !(accessLog && log.isLevelEnabled(level))) return
     log[level](

@@ -1,11 +1,14 @@
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type BaseUrls, baseUrlsOf, isLoopback } from './baseUrls.ts'
 import { startOperationsSocket } from './cli/socket.ts'
 import { type Composition, compose } from './compose.ts'
 import type { Config } from './config.ts'
+import { watchDatabase } from './core/databaseWatch.ts'
 import { Failure } from './core/failure.ts'
 import { firstStart } from './core/firstStart.ts'
+import { endUpkeep } from './core/handBack.ts'
 import { enqueueJob, type JobHandlers, releaseLeases } from './core/jobs.ts'
 import { isGood, ownAuthority, ownTls, rootsOf } from './core/ownTls.ts'
 import { canIssue } from './core/ready.ts'
@@ -13,18 +16,24 @@ import { system } from './core/requester.ts'
 import { endLeases } from './core/resume.ts'
 import { startUpkeep } from './core/upkeep.ts'
 import { createCrlPublisher } from './crlPublisher.ts'
-import { type Database, statementCount } from './db/open.ts'
 import { discoveryUpkeep } from './discoveryReach.ts'
 import { greet } from './greeting.ts'
 import { clientCertificateReader } from './http/clientCertificate.ts'
 import { type SourceAddress, sourceAddressReader } from './http/sourceAddress.ts'
+import { keyFileWatch } from './keyFileWatch.ts'
+import { KEY_LOOK } from './keyRotation.ts'
 import { countLifetimes } from './lifetimeMetrics.ts'
 import { inventoryUpkeep } from './locationDelivery.ts'
 import type { Log } from './log.ts'
-import { createMetrics, type Metrics } from './metrics.ts'
+import { refuseLostDatabase } from './lostDatabase.ts'
+import { createMetrics } from './metrics.ts'
 import { pemEncode } from './pki/pem.ts'
 import type { Chore, Host, Protocol } from './protocol.ts'
 import { createServer, type Server } from './server.ts'
+import { exposeState } from './stateMetrics.ts'
+import { exposeTallies } from './talliedMetrics.ts'
+import type { TraceConfig } from './traceConfig.ts'
+import type { Traces, TracesOptions } from './traces.ts'
 import { webhookUpkeep } from './webhookCourier.ts'
 
 export interface RunningServer {
@@ -37,30 +46,62 @@ export interface RunningServer {
  * Listens, opens the database, makes what a first start makes, and serves. Rejects, with everything closed again, when
  * that cannot be.
  */
-export async function startServer(config: Config, protocols: Protocol[], log: Log): Promise<RunningServer> {
+export async function startServer(
+  config: Config,
+  protocols: Protocol[],
+  log: Log,
+  traceConfig?: TraceConfig,
+): Promise<RunningServer> {
   const sourceAddress = sourceAddressReader(config.trustedProxies)
   const metrics = createMetrics()
-  const server = createServer({ ...config, protocols, log, metrics, sourceAddress })
+  const { stopDelay, drainTime } = config.overload
+  const limits = { drainTimeout: drainTime }
+  const traces = await keepTraces(traceConfig, { trustedProxies: config.trustedProxies, log, metrics })
+  const server = createServer({ ...config, protocols, log, metrics, sourceAddress, limits, ...traces })
   const closing: (() => Promise<void>)[] = []
   try {
     const ports = await server.listen()
     closing.unshift(() => server.close())
     const urls = baseUrlsOf(config, ports)
+    refuseLostDatabase(config)
     const composition = await compose({ ...config, ...urls }, log, checkOptions(protocols))
     closing.push(composition.close)
-    countDatabase(metrics, composition.it.db)
+    if (traces.traces) {
+      composition.it.trace = traces.traces.stage
+      closing.push(traces.traces.close)
+    }
+    exposeTallies(metrics, composition.it.db)
+    exposeState(metrics, composition.it)
     countLifetimes(metrics, composition.it)
-    const greeting = await open({ config, urls, composition, protocols, log, closing, server, sourceAddress })
-    return { greeting, stop: () => closeAll(closing) }
+    const greeting = await open({
+      config,
+      urls,
+      composition,
+      protocols,
+      log,
+      closing,
+      server,
+      sourceAddress,
+      ...traces,
+    })
+    const stop = async () => {
+      server.announceEnd()
+      await delay(stopDelay)
+      await closeAll(closing)
+    }
+    return { greeting, stop }
   } catch (error) {
     await closeAll(closing)
     throw error
   }
 }
 
-function countDatabase(metrics: Metrics, db: Database): void {
-  metrics.derived('database_statements_total', 'SQL statements run', () => statementCount(db).statements)
-  metrics.derived('database_commits_total', 'Transactions committed', () => statementCount(db).commits)
+/** Read only where traces are kept. */
+async function keepTraces(
+  config: TraceConfig | undefined,
+  more: Omit<TracesOptions, 'config'>,
+): Promise<{ traces?: Traces }> {
+  return config ? { traces: (await import('./traces.ts')).createTraces({ config, ...more }) } : {}
 }
 
 /** Whether the options of protocols on a profile are what their adapters take: throws Failure('malformed') naming the first that is not. */
@@ -89,6 +130,7 @@ interface Opening {
   log: Log
   server: Server
   sourceAddress: SourceAddress
+  traces?: Traces
   /** What to close again, in this order: listeners, upkeep, database. */
   closing: (() => Promise<void>)[]
 }
@@ -110,7 +152,8 @@ async function open(opening: Opening): Promise<string> {
   const hosts = ownHosts(config, urls)
   let tls = await ownTls(it, authority, hosts)
   const hostOf = hosting(opening)
-  server.open({ host: hostOf, tls, ready: () => canIssue(it) })
+  const database = watchDatabase(it)
+  server.open({ host: hostOf, tls, ready: async () => database.takesWrites() && (await canIssue(it)) })
   const renewTls = async () => {
     if (await isGood(it, authority, tls)) return
     tls = await ownTls(it, authority, hosts)
@@ -119,11 +162,14 @@ async function open(opening: Opening): Promise<string> {
     log.info({ renewAt: tls.renewAt }, 'the certificate of the listeners was renewed')
   }
   const more = [{ name: 'renew the TLS certificate', every: 60_000, run: renewTls }, ...choresOf(protocols, hostOf)]
-  more.push(...publishing(opening))
+  more.push(...publishing(opening), ...keyFileWatch(it, config), database.chore)
+  // Of SQLite this is the only process.
+  if (it.db.dialect === 'postgres')
+    more.push({ name: 'the key-encryption key', every: KEY_LOOK, run: composition.refreshKeys })
   const inventory = inventoryUpkeep(it, config.locationFolder)
   more.push(...inventory.chores, ...webhookUpkeep(it), ...discoveryUpkeep(it, closing))
-  const upkeep = startUpkeep(it, { handlers: { ...handlersOf(protocols, hostOf), ...inventory.handlers }, more })
-  closing.splice(closing.length - 1, 0, () => upkeep.stop())
+  const upkeep = startUpkeep(it, { handlers: { ...handlersOf(opening, hostOf), ...inventory.handlers }, more })
+  closing.splice(closing.length - 1, 0, () => endUpkeep(it, upkeep, config.overload.drainTime))
   void warnOfSurroundings(opening)
   await warnOfProfiles(opening)
   return greeting(opening, await rootsOf(it, authority), started?.setupSecret)
@@ -154,7 +200,15 @@ async function closeAll(closing: (() => Promise<void>)[]): Promise<void> {
 }
 
 /** One Host for each protocol, made when it is first asked for. */
-function hosting({ config, urls, composition, protocols, log, sourceAddress }: Opening): (protocol: Protocol) => Host {
+function hosting({
+  config,
+  urls,
+  composition,
+  protocols,
+  log,
+  sourceAddress,
+  traces,
+}: Opening): (protocol: Protocol) => Host {
   const { it, core } = composition
   const { trustedProxies: trusted, clientCertificateHeader: header } = config
   const clientCertificate = clientCertificateReader({ trusted, header })
@@ -167,6 +221,7 @@ function hosting({ config, urls, composition, protocols, log, sourceAddress }: O
       db: it.db,
       enqueue: (db, kind, ref, options = {}) => {
         const at = it.clock()
+        traces?.enqueued(kind, ref)
         return enqueueJob(db, { kind, ref, runAt: options.runAt ?? at, at })
       },
       ...urls,
@@ -176,6 +231,7 @@ function hosting({ config, urls, composition, protocols, log, sourceAddress }: O
       secret: composition.secretFor(`protocol ${name}`),
       sourceAddress,
       clientCertificate,
+      ...(traces ? { traced: traces.traced } : {}),
       accounts: (wanted) => {
         const protocol = protocols.find(({ name }) => name === wanted)
         return protocol?.accounts?.(hostOf(protocol))
@@ -187,10 +243,13 @@ function hosting({ config, urls, composition, protocols, log, sourceAddress }: O
   return hostOf
 }
 
-function handlersOf(protocols: Protocol[], hostOf: (protocol: Protocol) => Host): JobHandlers {
+function handlersOf({ protocols, traces }: Opening, hostOf: (protocol: Protocol) => Host): JobHandlers {
   const handlers: JobHandlers = {}
   for (const protocol of protocols) {
-    for (const [kind, run] of Object.entries(protocol.jobs ?? {})) handlers[kind] = (ref) => run(hostOf(protocol), ref)
+    for (const [kind, run] of Object.entries(protocol.jobs ?? {})) {
+      const runHere = (ref: string) => run(hostOf(protocol), ref)
+      handlers[kind] = traces ? (ref) => traces.job(kind, ref, () => runHere(ref)) : runHere
+    }
   }
   return handlers
 }

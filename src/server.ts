@@ -1,15 +1,22 @@
 import type { Socket } from 'node:net'
+import { createAdmission } from './admission.ts'
 import { answerBadRequest } from './badRequest.ts'
 import type { ListenConfig } from './config.ts'
+import { createConnections } from './connections.ts'
 import { createHandler, type Serving } from './exchange.ts'
-import type { SourceAddress } from './http/sourceAddress.ts'
+import { proxyTest, type SourceAddress } from './http/sourceAddress.ts'
 import { createListener, LIMITS, type Limits, type Listener, openPort, type ServerCertificate } from './listener.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import { mount } from './mounting.ts'
+import { OVERLOAD, type OverloadConfig } from './overloadConfig.ts'
+import { countOverload, tellOverload, type Watches } from './overloadReport.ts'
+import { createPaceWatch } from './pace.ts'
 import { createProbes } from './probes.ts'
 import type { Host, ListenerName, Protocol } from './protocol.ts'
 import { createRequestLog } from './requestLog.ts'
+import type { Traces } from './traces.ts'
+import { createUnderWay } from './underWay.ts'
 
 export type { Limits, ServerCertificate } from './listener.ts'
 
@@ -23,7 +30,12 @@ export interface ServerOptions {
   /** Addresses and networks that may read /metrics. */
   metricsNetworks: readonly string[]
   accessLog: boolean
+  /** Addresses and networks of proxies: no share is theirs. */
+  trustedProxies?: readonly string[]
+  overload?: Partial<OverloadConfig>
   limits?: Partial<Limits>
+  /** Absent: none are kept. */
+  traces?: Pick<Traces, 'listener' | 'finished'>
 }
 
 /** What the server needs to answer more than that it is alive. */
@@ -48,6 +60,8 @@ export interface Server {
   open(opening: Opening): void
   /** For new connections from now on; those that stand go on under the earlier certificate. */
   setCertificate(certificate: ServerCertificate): void
+  /** From now on /readyz says no, so that balancers send nothing more; the rest goes on. */
+  announceEnd(): void
   /** Takes no more requests, lets those under way end, for at most limits.drainTimeout, and closes all connections. */
   close(): Promise<void>
 }
@@ -55,36 +69,85 @@ export interface Server {
 export function createServer(options: ServerOptions): Server {
   const limits = { ...LIMITS, ...options.limits }
   const listeners: Listener[] = []
+  const watches = createWatches(options, listeners)
   const state: Serving = {
     active: new Set(),
     mounts: { https: [], mtls: [], http: [] },
     probes: createProbes({ ...options, ready: async () => false }),
     open: false,
     draining: false,
+    underWay: createUnderWay(),
+    admission: watches.admission,
   }
-  const finished = createRequestLog(options)
-  const names = new Set<ListenerName>(['https', 'http'])
-  for (const { mounts } of options.protocols)
-    for (const { listeners: wanted } of mounts) for (const name of wanted) names.add(name)
-  for (const name of names) {
-    const listener = createListener(name, createHandler(name, state, { log: options.log, finished }), limits)
+  const { traces } = options
+  const report = createRequestLog(options)
+  const finished = traces ? traces.finished(report) : report
+  const { open: admit } = watches.connections
+  for (const name of listenerNames(options.protocols)) {
+    const handle = createHandler(name, state, { log: options.log, finished })
+    const listener = createListener(name, traces ? traces.listener(handle) : handle, { limits, admit })
     listener.server.on('clientError', (error, socket) => answerBadRequest(error, socket, state.active))
     listeners.push(listener)
   }
   const setCertificate = (certificate: ServerCertificate) => {
     for (const listener of listeners) listener.setCertificate(certificate)
   }
+  const silence = watch(options, { ...watches, state, every: limits.checkInterval })
+  let ending = false
   return {
     listen: () => listenAll(listeners, options.listen),
     open({ host, tls, ready }) {
       state.mounts = mount(options.protocols, host, options.log)
-      state.probes = createProbes({ ...options, ready: async () => !state.draining && (await ready()) })
+      state.probes = createProbes({ ...options, ready: async () => !ending && (await ready()) })
       setCertificate(tls)
       state.open = true
     },
     setCertificate,
-    close: () => drain(listeners, state, limits.drainTimeout),
+    announceEnd() {
+      ending = true
+    },
+    async close() {
+      ending = true
+      await drain(listeners, state, limits.drainTimeout)
+      silence()
+    },
   }
+}
+
+function listenerNames(protocols: readonly Protocol[]): Set<ListenerName> {
+  return new Set(['https', 'http', ...protocols.flatMap(({ mounts }) => mounts.flatMap(({ listeners }) => listeners))])
+}
+
+function createWatches(
+  { sourceAddress, trustedProxies = [], overload }: ServerOptions,
+  listeners: Listener[],
+): Watches {
+  const limits = { ...OVERLOAD, ...overload }
+  const isProxy = proxyTest(trustedProxies)
+  const closeIdle = () => {
+    for (const { server } of listeners) server.closeIdleConnections()
+  }
+  return {
+    admission: createAdmission({ limits, sourceAddress, isProxy }),
+    connections: createConnections({ limits, isProxy, closeIdle }),
+    pace: createPaceWatch(),
+  }
+}
+
+/** Until the answer is called. */
+function watch({ metrics, log }: ServerOptions, { state, every, ...watches }: Watches & Watched): () => void {
+  countOverload(metrics, watches)
+  const quiet = tellOverload(log, watches)
+  const timer = setInterval(() => watches.pace.look(state.active, performance.now()), every).unref()
+  return () => {
+    quiet()
+    clearInterval(timer)
+  }
+}
+
+interface Watched {
+  state: Serving
+  every: number
 }
 
 async function listenAll(listeners: Listener[], listen: ListenConfig): Promise<Ports> {

@@ -26,7 +26,7 @@ export function downloadOptions(command: Command): Command {
     .option('--pfx', 'as PKCS #12 with its chain and its key; needs --key, --passphrase-file and --out')
     .option('--key <file>', 'with --pfx: the private key, PEM')
     .option('--passphrase-file <file>', 'with --pfx: the first line of a file, - for standard input')
-    .option('--out <file>', 'write it there')
+    .option('-o, --out <file>', 'write it there')
 }
 
 /** Writes a certificate as its reader wants it. */

@@ -89,7 +89,12 @@ async function sessionFor(options: GlobalOptions): Promise<Session> {
 const folderVariables = ['COUNTERSIGN_DATA', 'COUNTERSIGN_CONFIG', 'DATABASE_URL']
 
 /** Of the command line, not of the server, which refuses settings that it does not know. */
-export const clientVariables = ['COUNTERSIGN_TOKEN', 'COUNTERSIGN_URL', 'COUNTERSIGN_CA']
+export const clientVariables = [
+  'COUNTERSIGN_TOKEN',
+  'COUNTERSIGN_URL',
+  'COUNTERSIGN_CA',
+  'COUNTERSIGN_BACKUP_PASSPHRASE',
+]
 
 /** The configuration of the server, as far as it says where things are. */
 async function readOptions({ data, config }: GlobalOptions): Promise<Config> {

@@ -51,6 +51,7 @@ const environment = [
   ['COUNTERSIGN_TOKEN', 'who asks'],
   ['COUNTERSIGN_CA', 'PEM of the CA of that server'],
   ['COUNTERSIGN_DATA', 'the data folder'],
+  ['COUNTERSIGN_BACKUP_PASSPHRASE', 'the passphrase of backups'],
   ['NO_COLOR', 'no colours, also at a terminal'],
   ['VISUAL, EDITOR', 'what csr create --edit opens'],
 ] as const

@@ -41,6 +41,13 @@ export const nouns: Record<string, Noun> = {
   server: { about: 'the servers that you logged in to', load: () => import('./commands/server.ts') },
   serve: { about: 'run the server', load: () => import('./commands/serve.ts') },
   migrate: { about: 'bring the database up to date', load: () => import('./commands/migrate.ts') },
+  backup: { about: 'all of an installation in one sealed file', load: () => import('./commands/backup.ts') },
+  restore: { about: 'bring back what a backup holds', load: () => import('./commands/restore.ts') },
+  move: { about: 'take an installation from SQLite to PostgreSQL', load: () => import('./commands/move.ts') },
+  'key-secret': {
+    about: 'the key under which all private keys are sealed',
+    load: () => import('./commands/keySecret.ts'),
+  },
   authority: { about: 'certificate authorities', load: () => import('./commands/authority.ts') },
   profile: { about: 'what clients may get, and the approval rules', load: () => import('./commands/profile.ts') },
   apply: {
@@ -70,6 +77,7 @@ export const nouns: Record<string, Noun> = {
   eab: { about: 'keys with which ACME clients get accounts', load: () => import('./commands/eab.ts') },
   kek: { about: 'secret keys to which private keys are encrypted', load: () => import('./commands/kek.ts') },
   cmc: { about: 'shared secrets of CMC clients', load: () => import('./commands/cmc.ts') },
+  cmp: { about: 'shared secrets of CMP clients', load: () => import('./commands/cmp.ts') },
   token: { about: 'what lets a program speak for a user', load: () => import('./commands/token.ts') },
   webhook: { about: 'who is told elsewhere of what happens', load: () => import('./commands/webhook.ts') },
   completion: { about: 'a script that completes words in a shell', load: () => import('./commands/completion.ts') },

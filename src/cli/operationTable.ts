@@ -3,9 +3,11 @@ import * as alert from './operations/alert.ts'
 import * as approval from './operations/approval.ts'
 import * as audit from './operations/audit.ts'
 import * as authority from './operations/authority.ts'
+import * as backup from './operations/backup.ts'
 import * as certificate from './operations/certificate.ts'
 import * as challenge from './operations/challenge.ts'
 import * as cmc from './operations/cmc.ts'
+import * as cmp from './operations/cmp.ts'
 import * as configuration from './operations/configuration.ts'
 import * as delegation from './operations/delegation.ts'
 import * as discovery from './operations/discovery.ts'
@@ -15,6 +17,7 @@ import * as exportKey from './operations/exportKey.ts'
 import * as group from './operations/group.ts'
 import * as kek from './operations/kek.ts'
 import * as key from './operations/key.ts'
+import * as keySecret from './operations/keySecret.ts'
 import * as limit from './operations/limit.ts'
 import * as organization from './operations/organization.ts'
 import * as profile from './operations/profile.ts'
@@ -31,9 +34,11 @@ const nouns: Record<string, Operation>[] = [
   approval,
   audit,
   authority,
+  backup,
   certificate,
   challenge,
   cmc,
+  cmp,
   configuration,
   delegation,
   discovery,
@@ -44,6 +49,7 @@ const nouns: Record<string, Operation>[] = [
   group,
   kek,
   key,
+  keySecret,
   organization,
   profile,
   renewal,

@@ -23,12 +23,16 @@ export interface OrderDraft {
 /** The names, each as it is certified. Throws Failure('malformed') for the first that is none. */
 export function identifiersOf({ dns, ip, email, uri }: OrderDraft): Identifier[] {
   return [
-    ...dns.map((name) => dnsName(name)),
-    ...ip.map((address) => ipAddress(address)),
+    ...words(dns).map((name) => dnsName(name)),
+    ...words(ip).map((address) => ipAddress(address)),
     ...email.map((value) => checked('email', value, /^[!-~]+@[A-Za-z0-9.-]+$/, 'an e-mail address')),
     ...uri.map((value) => checked('uri', value, /^[a-z][a-z0-9+.-]*:[!-~]+$/i, 'a URI')),
   ]
 }
+
+/** `-d a.test,b.test` too: no name and no address has a comma. */
+const words = (given: readonly string[]): string[] =>
+  given.flatMap((text) => text.split(',').filter((word) => word !== ''))
 
 function dnsName(given: string): Identifier {
   const value = given.toLowerCase()

@@ -105,8 +105,7 @@ function failed(host: Host, c: Bound, error: unknown): Response {
 function asFailure(error: unknown): Failure {
   if (error instanceof Failure && error.code !== 'internal') return error
   if (error instanceof PkiError) return new Failure('malformed', error.message, { cause: error })
-  if (error instanceof DatabaseUnavailable)
-    return new Failure('unavailable', 'the server cannot store anything just now: ask again', { cause: error })
+  if (error instanceof DatabaseUnavailable) return new Failure('unavailable', error.told, { cause: error })
   return new Failure('internal', 'something went wrong; the log of the server says what', { cause: error })
 }
 

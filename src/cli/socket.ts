@@ -20,6 +20,10 @@ export interface OperationsSocket {
 }
 
 const largestBody = 8 * 1024 * 1024
+/** Command lines at once; who comes later is refused by the system. */
+const MOST = 64
+/** Milliseconds for what is under way when the server ends. */
+const LONGEST = 10_000
 
 /**
  * Serves the command line of this machine: POST /operations/{name} with {"input": …} as JSON, and who asks as Bearer token, as Basic name
@@ -50,12 +54,17 @@ export async function startOperationsSocket({
       },
     )
   })
+  server.maxConnections = MOST
   await listen(server, where)
   chmodSync(where, 0o600)
   return {
     close: () =>
       new Promise((resolve) => {
-        server.close(() => resolve())
+        const late = setTimeout(() => server.closeAllConnections(), LONGEST)
+        server.close(() => {
+          clearTimeout(late)
+          resolve()
+        })
         server.closeIdleConnections()
       }),
   }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Hono } from 'hono'
 import { Failure } from '../core/failure.ts'
+import { DatabaseUnavailable } from '../db/transaction.ts'
 import { readCookie, requireOwnPage } from '../http/cookie.ts'
 import { requestId } from '../http/requestId.ts'
 import { SESSION_COOKIE } from '../http/session.ts'
@@ -131,11 +132,21 @@ function asset(c: ConsoleContext): Response {
   })
 }
 
+function asFailure(error: unknown, incoming: IncomingMessage): Failure {
+  if (error instanceof Failure) return error
+  if (error instanceof DatabaseUnavailable)
+    return new Failure(
+      'unavailable',
+      'the database does not answer, so nobody knows whether what was sent was done: look before you send it again',
+      { cause: error, retryAfter: 5 },
+    )
+  return new Failure('internal', `its log has it as ${requestId(incoming)}`)
+}
+
 function failed(host: Host, c: ConsoleContext, error: unknown): Response {
   const { incoming } = c.env
-  const failure = error instanceof Failure ? error : new Failure('internal', `its log has it as ${requestId(incoming)}`)
-  if (!(error instanceof Failure) || error.code === 'internal')
-    host.log.error({ err: error, request: requestId(incoming) }, 'a page failed')
+  const failure = asFailure(error, incoming)
+  if (failure.code === 'internal') host.log.error({ err: error, request: requestId(incoming) }, 'a page failed')
   // What is not asked for by a person stays where it is: the sign-in page is no part of a list.
   const unasked = incoming.headers['hx-request'] !== undefined
   if (failure.code === 'unauthenticated' && incoming.method === 'GET' && !unasked) {

@@ -90,9 +90,22 @@ async function made(visit: Visit, view: CertificateView, way: NextWay): Promise<
       const kind = kindIn(visit, profile)
       const { subject } = readCertificate(certificate.der)
       const wishes = { protocol: 'console', subject, identifiers: certificate.identifiers }
-      return door.serverKeys.order(profile, { ...wishes, ...(kind === undefined ? {} : { kind: wishOf(kind) }) })
+      const once = form.raw('once', 100) === '' ? {} : { once: JSON.stringify(saidIn(visit, view, 'rekey')) }
+      const wanted = kind === undefined ? {} : { kind: wishOf(kind) }
+      return door.serverKeys.order(profile, { ...wishes, ...once, ...wanted })
     }
   }
+}
+
+/** All that the form says, but for a request that was pasted: the same form sent twice says the same. */
+export function saidIn({ form }: Visit, { certificate }: CertificateView, how: Succession): unknown[] {
+  const fields = ['once', 'way', 'kind', 'validity'].map((name) => form.raw(name, 100))
+  return [certificate.uuid, how, ...fields, form.checked('replace')]
+}
+
+/** Whether a key is made for this order: its request is another each time that the form is sent. */
+export function makesKey({ form }: Visit): boolean {
+  return ['keystore', 'server'].includes(form.raw('way', 20)) && form.raw('once', 100) !== ''
 }
 
 async function profileOf({ door }: Visit, { record }: CertificateView): Promise<RaProfile> {

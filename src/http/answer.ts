@@ -13,10 +13,30 @@ export function sendAnswer(incoming: IncomingMessage, outgoing: ServerResponse, 
   const { body } = answer
   outgoing.writeHead(answer.status, complete(answer))
   if (incoming.method === 'HEAD') outgoing.end()
-  else if (isParts(body)) {
-    for (const part of body) outgoing.write(part)
-    outgoing.end()
-  } else outgoing.end(body)
+  else if (isParts(body)) writeSlices(outgoing, slices(body))
+  else if (body.length > SLICE && typeof body !== 'string') writeSlices(outgoing, slices([body]))
+  else outgoing.end(body)
+}
+
+/** Octets that are handed to a connection at a time: under TLS all that is handed over is held once more, encrypted. */
+const SLICE = 64 * 1024
+
+function* slices(parts: readonly Buffer[]): Generator<Buffer> {
+  for (const part of parts)
+    for (let at = 0; at < part.length; at += SLICE) yield part.subarray(at, Math.min(at + SLICE, part.length))
+}
+
+/** As fast as the client takes them. One that goes away is asked no more. */
+function writeSlices(outgoing: ServerResponse, left: Generator<Buffer>): void {
+  for (;;) {
+    const { value, done } = left.next()
+    if (done) break
+    if (!outgoing.write(value)) {
+      outgoing.once('drain', () => writeSlices(outgoing, left))
+      return
+    }
+  }
+  outgoing.end()
 }
 
 function isParts(body: HttpAnswer['body']): body is readonly Buffer[] {

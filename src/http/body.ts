@@ -1,12 +1,14 @@
 import type { IncomingMessage } from 'node:http'
 import { Failure } from '../core/failure.ts'
+import { takeOctets } from './bodyBudget.ts'
 
 /**
  * Reads a request's body, of at most `limit` octets. Reads the raw request, because the framework's own limiter makes a real
  * Request of it first, which costs twenty times as much. Call it once, before anything else has touched the body.
  *
  * Throws Failure('tooLarge') as soon as more is announced or has come: the answer must then carry `Connection: close`, since the
- * rest is still on its way. Throws Failure('malformed') when the client goes away in the middle.
+ * rest is still on its way. Throws Failure('unavailable') where the bodies of all requests together are more than the server holds,
+ * and Failure('malformed') when the client goes away in the middle.
  */
 export function readBody(incoming: IncomingMessage, limit: number): Promise<Buffer> {
   const announced = Number(incoming.headers['content-length'] ?? 0)
@@ -21,6 +23,7 @@ export function readBody(incoming: IncomingMessage, limit: number): Promise<Buff
     const take = (chunk: Buffer) => {
       length += chunk.length
       if (length > limit) stop(tooLarge(limit))
+      else if (!takeOctets(incoming, chunk.length)) stop(tooMuch())
       else chunks.push(chunk)
     }
     const finish = () => {
@@ -38,4 +41,8 @@ function ignore(): void {}
 
 function tooLarge(limit: number): Failure {
   return new Failure('tooLarge', `the body of this request may have at most ${limit} octets`)
+}
+
+function tooMuch(): Failure {
+  return new Failure('unavailable', 'this server is being sent too much at once: ask again soon', { retryAfter: 5 })
 }

@@ -14,10 +14,7 @@ const MAPPED = '::ffff:'
  */
 export function sourceAddressReader(trusted: readonly string[]): SourceAddress {
   if (trusted.length === 0) return socketAddress
-  const isProxy = (address: string) => {
-    const ip = parseIp(address)
-    return ip !== undefined && trusted.some((network) => ipInNetwork(ip, network))
-  }
+  const isProxy = proxyTest(trusted)
   const walk = (hops: (string | undefined)[]): string | undefined => {
     let nearest: string | undefined
     for (let at = hops.length - 1; at >= 0; at--) {
@@ -26,15 +23,46 @@ export function sourceAddressReader(trusted: readonly string[]): SourceAddress {
     }
     return nearest
   }
-  return (incoming) => {
-    const direct = socketAddress(incoming)
-    if (direct === undefined || !isProxy(direct)) return direct
-    const { 'x-forwarded-for': simple, forwarded } = incoming.headers
+  const told = ({ direct, simple, forwarded }: Told) => {
+    if (!isProxy(direct)) return direct
     const said: (string | undefined)[] = []
-    if (simple !== undefined) said.push(walk(String(simple).split(',').map(readAddress)))
+    if (simple !== undefined) said.push(walk(simple.split(',').map(readAddress)))
     if (forwarded !== undefined) said.push(walk(forwarded.split(',').map(readForwarded)))
     if (said.length === 0) return direct
     return said.every((address) => address === said[0]) ? said[0] : undefined
+  }
+  const remembered = new Map<string, string | undefined>()
+  return (incoming) => {
+    const direct = socketAddress(incoming)
+    if (direct === undefined) return undefined
+    const { 'x-forwarded-for': given, forwarded } = incoming.headers
+    const simple = given === undefined ? undefined : String(given)
+    // No header holds the end of a line.
+    const key = `${direct}\n${simple ?? '\r'}\n${forwarded ?? '\r'}`
+    if (key.length > LONGEST) return told({ direct, simple, forwarded })
+    if (remembered.has(key)) return remembered.get(key)
+    if (remembered.size >= REMEMBERED) remembered.clear()
+    const address = told({ direct, simple, forwarded })
+    remembered.set(key, address)
+    return address
+  }
+}
+
+interface Told {
+  direct: string
+  simple: string | undefined
+  forwarded: string | undefined
+}
+
+/** The same clients ask again and again, and reading addresses is slow. */
+const REMEMBERED = 1_000
+const LONGEST = 300
+
+/** Whether an address is one of these addresses, or in one of these networks. */
+export function proxyTest(trusted: readonly string[]): (address: string) => boolean {
+  return (address) => {
+    const ip = parseIp(address)
+    return ip !== undefined && trusted.some((network) => ipInNetwork(ip, network))
   }
 }
 
@@ -44,7 +72,11 @@ export function isForwarded({ headers }: IncomingMessage): boolean {
 }
 
 function socketAddress({ socket }: IncomingMessage): string | undefined {
-  const address = socket.remoteAddress
+  return addressOf(socket)
+}
+
+/** Of whoever is at the other end of a connection. */
+export function addressOf({ remoteAddress: address }: { remoteAddress?: string | undefined }): string | undefined {
   // A socket that listens on :: shows IPv4 clients so.
   return address?.startsWith(MAPPED) ? address.slice(MAPPED.length) : address
 }

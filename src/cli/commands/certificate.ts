@@ -4,6 +4,7 @@ import { reasonCodes, reasonName } from '../../pki/reason.ts'
 import { download, downloadOptions } from '../certificateFiles.ts'
 import { action, type Cli } from '../cli.ts'
 import * as operations from '../operations/certificate.ts'
+import { revokeOverRest } from '../remote/revoking.ts'
 import { fields, several, table, time } from '../table.ts'
 import { define as defineImport } from './certificateImport.ts'
 import { define as defineNext } from './certificateNext.ts'
@@ -31,7 +32,8 @@ export function define(certificate: Command): void {
         'keyCompromise, affiliationChanged, superseded, cessationOfOperation, certificateHold …',
       )
       .option('--compromised-since <time>', 'since when others may know its key: 2026-05-01T12:00:00Z, or -12h')
-      .option('--comment <text>', 'for the approvers'),
+      .option('--comment <text>', 'for the approvers')
+      .option('--attribute <name=value...>', 'what the profile asks besides, on a server'),
     revoke,
   )
   action(
@@ -129,22 +131,48 @@ interface RevokeOptions extends Named {
   reason?: string
   comment?: string
   compromisedSince?: string
+  attribute?: string[]
 }
 
 export async function revoke(
   cli: Cli,
   ref: string,
-  { compromisedSince, reason: given, ...options }: RevokeOptions,
+  { compromisedSince, reason: given, attribute = [], authority, comment }: RevokeOptions,
 ): Promise<void> {
   const reason = given === undefined ? {} : { reason: reasonOf(given) }
   const since = compromisedSince === undefined ? {} : { compromisedSince: moment(compromisedSince) }
-  const asked = await cli.call(operations.revoke, { ref, ...options, ...reason, ...since })
-  const done =
-    asked.status === 'revoked'
-      ? `certificate ${asked.certificate} is ${reason.reason === 'certificateHold' ? 'on hold' : 'revoked'}`
-      : `the revocation of certificate ${asked.certificate} is ${asked.status}`
-  cli.show(asked, `${done} (request r${asked.id})${asked.reason ? `: ${asked.reason}` : ''}\n`)
+  const words = { ...reason, ...since, ...(comment === undefined ? {} : { comment }) }
+  const named = { ref, ...(authority === undefined ? {} : { authority }) }
+  const asked = (await askOverRest(cli, named, { ...words, attributes: attribute })) ?? {
+    ...(await cli.call(operations.revoke, { ...named, ...words })),
+  }
+  const done = ['revoked', 'hold'].includes(asked.status)
+    ? `certificate ${asked.certificate} is ${reason.reason === 'certificateHold' ? 'on hold' : 'revoked'}`
+    : `the revocation of certificate ${asked.certificate} is ${asked.status}`
+  const request = asked.id === null ? '' : ` (request r${asked.id})`
+  cli.show(asked, `${done}${request}${asked.reason ? `: ${asked.reason}` : ''}\n`)
   if (asked.status === 'denied') cli.fail()
+}
+
+/** Where the profile asks something of who revokes from afar. */
+async function askOverRest(
+  cli: Cli,
+  named: { ref: string; authority?: string },
+  words: Parameters<typeof revokeOverRest>[2],
+) {
+  const { remote } = cli
+  if (remote) {
+    // Who may have it revoked and not read it has no REST either.
+    const shown = await cli.call(operations.show, named).catch(unlessUnseen)
+    return shown && revokeOverRest({ ...cli, remote }, shown, words)
+  }
+  if (words.attributes.length === 0) return undefined
+  throw new Failure('unsupported', 'attributes are what the REST of a server asks: give --server, or leave them out')
+}
+
+function unlessUnseen(error: unknown): undefined {
+  if (error instanceof Failure && error.code === 'notFound') return undefined
+  throw error
 }
 
 async function unhold(cli: Cli, ref: string, { authority }: Named): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { baseUrlsOf } from '../../baseUrls.ts'
 import type { Config } from '../../config.ts'
+import { Failure } from '../../core/failure.ts'
 import { action, type Cli } from '../cli.ts'
 import { type Check, check, fail, ok, warn } from '../doctor/check.ts'
 import { folderChecks } from '../doctor/folder.ts'
@@ -16,8 +17,9 @@ import { visible } from '../visible.ts'
 
 /** Looks at everything that an installation stands on. */
 export function define(doctor: Command): void {
-  action(doctor, async (cli) => {
-    const checks = await examine(cli)
+  doctor.option('--full', 'every key and the whole audit chain, not the newest alone: may take minutes')
+  action(doctor, async (cli, { full = false }: { full?: boolean }) => {
+    const checks = await examine(cli, full)
     cli.show(
       checks,
       checks.map(({ state, name, detail }) => `${state.padEnd(4)}  ${visible(name)}: ${visible(detail)}\n`).join(''),
@@ -26,7 +28,7 @@ export function define(doctor: Command): void {
   })
 }
 
-async function examine(cli: Cli): Promise<Check[]> {
+async function examine(cli: Cli, full: boolean): Promise<Check[]> {
   const server = await runningServer(cli)
   const running = server !== undefined
   const config = { ...cli.settings(), ...server }
@@ -43,11 +45,22 @@ async function examine(cli: Cli): Promise<Check[]> {
   if (running && config.listen.httpsPort > 0) checks.push(await tlsCheck(config, baseUrlsOf(config).baseUrl))
   // A database that cannot be used fails here once, instead of at every question.
   if (checks.some(({ name, state }) => name === 'database' && state === 'fail')) return checks
-  checks.push(...(await cli.call(operations.core, {})))
+  checks.push(...(await coreChecks(cli, full)))
+  if (checks.some(({ name, state }) => name === 'keys' && state === 'fail')) return checks
   for (const { name, protocols } of await cli.call(profileOperations.list, {}))
     for (const detail of protocolWarnings(protocols)) checks.push({ name: `profile ${name}`, ...warn(detail) })
   if (running) checks.push(...(await httpChecks(cli)))
   return checks
+}
+
+/** A missing or wrong key is what doctor is asked about: it is said like the rest. */
+async function coreChecks(cli: Cli, full: boolean): Promise<Check[]> {
+  try {
+    return await cli.call(operations.core, { full })
+  } catch (error) {
+    if (error instanceof Failure || !(error instanceof Error)) throw error
+    return [{ name: 'keys', ...fail(error.message) }]
+  }
 }
 
 async function runningServer(cli: Cli): Promise<Output<typeof operations.server> | undefined> {

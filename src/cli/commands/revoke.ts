@@ -23,7 +23,8 @@ export function define(revoke: Command): void {
       .option('--reason <reason>', 'by name or number: keyCompromise or 1; superseded or 4 …')
       .option('--authority <name>', 'whose, for a serial number that two authorities gave')
       .option('--compromised-since <time>', 'since when others may know its key: 2026-05-01T12:00:00Z, or -12h')
-      .option('--comment <text>', 'for the approvers'),
+      .option('--comment <text>', 'for the approvers')
+      .option('--attribute <name=value...>', 'what the profile asks besides, on a server'),
     async (cli, { certificate, ...options }: { certificate?: string; reason?: string }) => {
       if (certificate === undefined && !process.stdin.isTTY)
         throw new Failure('malformed', 'say which: --certificate ID')

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../../config.ts'
 import { type Check, check, fail, ok, warn } from './check.ts'
@@ -10,7 +10,19 @@ export async function folderChecks({ dataFolder, keySecret, databaseUrl }: Confi
     checks.push(await check('key file', () => modeCheck(join(dataFolder, 'key.secret'), 0o077, fail)))
   if (databaseUrl === undefined)
     checks.push(await check('database file', () => modeCheck(join(dataFolder, 'countersign.sqlite'), 0o077, fail)))
+  checks.push(await check('disk', () => spaceCheck(dataFolder)))
   return checks
+}
+
+const MiB = 1024 * 1024
+
+/** A database that cannot grow takes no order; what a backup needs comes on top. */
+function spaceCheck(folder: string) {
+  const { bavail, bsize, blocks } = statfsSync(folder)
+  const free = bavail * bsize
+  const text = `${Math.floor(free / MiB)} MiB are free, ${Math.floor((100 * bavail) / Math.max(1, blocks))} %`
+  if (free < 100 * MiB) return fail(text)
+  return free < 1024 * MiB ? warn(text) : ok(text)
 }
 
 function modeCheck(path: string, forbidden: number, bad: typeof warn | typeof fail) {

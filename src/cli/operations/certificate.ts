@@ -64,6 +64,18 @@ export const revoke = operation({
   },
 })
 
+/** What stands of the revocation of a certificate: the one that is open, else what the certificate is. */
+export const revocation = operation({
+  name: 'certificate.revocation',
+  input: z.strictObject(given),
+  run: async (context, input) => {
+    const { id: certificate, serial, status } = await find(context, input)
+    const { revocation } = await context.door.list.record(certificate)
+    const { id, uuid } = revocation ?? { id: null, uuid: null }
+    return { id, uuid, status: revocation?.status ?? status, reason: null, certificate, serial }
+  },
+})
+
 export const unhold = operation({
   name: 'certificate.unhold',
   person: 'lifts a hold',
@@ -93,8 +105,15 @@ async function find(
   { ref, authority }: { ref: CertificateRef; authority?: string },
 ): Promise<Certificate> {
   const found = await door.findCertificate('serial' in ref && authority !== undefined ? { ...ref, authority } : ref)
-  if (!found) throw notFound()
+  // As over REST: what somebody may not read is not there for him, and the rules are asked nothing of it.
+  const readable = found && (await door.list.record(found.id).catch(unlessUnseen))
+  if (!found || !readable) throw notFound()
   return found
+}
+
+function unlessUnseen(error: unknown): undefined {
+  if (error instanceof Failure && error.code === 'notFound') return undefined
+  throw error
 }
 
 function notFound(): Failure {

@@ -6,6 +6,7 @@ import type { RolloverView } from '../../core/rolloverView.ts'
 import { readCertificate } from '../../pki/certificateReader.ts'
 import { askOcsp, crlCheck, notAsked, ocspCheck, ocspQuestion } from '../doctor/answers.ts'
 import { type Check, check, fail, ok, warn } from '../doctor/check.ts'
+import { custodyChecks } from '../doctor/custody.ts'
 import { besideServer, type OperationContext, operation } from '../operation.ts'
 
 const day = 86_400_000
@@ -20,28 +21,46 @@ export const server = operation({
   },
 })
 
-/** What only the core knows: its authorities, and whether its clock runs forward. */
+/** What only the core knows: its keys, its records, its authorities, and whether its clock runs forward. */
 export const core = operation({
   name: 'doctor.core',
-  input: z.strictObject({}),
-  run: async (context) => {
+  input: z.strictObject({ full: z.boolean().optional() }),
+  run: async (context, { full = false }) => {
     besideServer(context)
-    const checks = [await check('clock', () => clockCheck(context))]
-    for (const { name, kind, enabled } of await context.door.admin.authorities()) {
-      if (enabled) checks.push(...(await authorityChecks(context, name, kind)))
-    }
-    return [...checks, ...(await lifetimeChecks(context))]
+    const checks = [await check('clock', () => clockCheck(context)), ...(await custodyChecks(context.door, full))]
+    checks.push(...(await several('authorities', () => everyAuthority(context))))
+    return [...checks, ...(await several('CRLs and responders', () => lifetimeChecks(context)))]
   },
 })
 
-/** What was recorded lies in the past, unless the clock was set back since. */
+/** What throws is a failure of all of them, and keeps nobody from hearing of the rest. */
+async function several(name: string, run: () => Promise<Check[]>): Promise<Check[]> {
+  try {
+    return await run()
+  } catch (error) {
+    return [{ name, ...fail(error instanceof Error ? error.message : String(error)) }]
+  }
+}
+
+async function everyAuthority(context: OperationContext): Promise<Check[]> {
+  const checks: Check[] = []
+  for (const { name, kind, enabled } of await context.door.admin.authorities())
+    if (enabled) checks.push(...(await several(`authority ${name}`, () => authorityChecks(context, name, kind))))
+  return checks
+}
+
+/** Clocks of one place never agree to the millisecond. */
+const tolerated = 5_000
+
+/** What was recorded lies in the past, unless the clock was set back since; and the database server has the same time. */
 async function clockCheck({ door }: OperationContext) {
-  const now = new Date()
-  const { rows } = await door.list.requests({ kind: 'sign', limit: 1 })
-  const last = rows[0]?.createdAt
-  if (last && last.getTime() > now.getTime() + 5_000)
-    return fail(`it says ${now.toISOString()}, but the last request came at ${last.toISOString()}`)
-  return ok(now.toISOString())
+  const { here, database, lastEvent } = await door.custody.clocks()
+  if (lastEvent && lastEvent.getTime() > here.getTime() + tolerated)
+    return fail(`it says ${here.toISOString()}, but the last event was recorded at ${lastEvent.toISOString()}`)
+  const apart = database ? Math.abs(database.getTime() - here.getTime()) : 0
+  if (database && apart > tolerated)
+    return warn(`it says ${here.toISOString()}, the database server ${database.toISOString()}`)
+  return ok(here.toISOString())
 }
 
 async function authorityChecks({ door }: OperationContext, name: string, kind: string): Promise<Check[]> {

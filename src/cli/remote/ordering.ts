@@ -37,22 +37,31 @@ export async function placeOf(cli: Cli, named: { profile?: string | undefined; a
 }
 
 /** Its attributes as the contract has them. */
-export function attributesOf(given: { validDays?: number | undefined; attributes?: readonly string[] | undefined }) {
+export function attributesOf(given: {
+  validDays?: number | undefined
+  attributes?: readonly string[] | undefined
+  /** What is known of their types: text that looks like a number stays text. */
+  questions?: readonly { name: string; contentType?: string }[]
+}) {
+  const types = new Map(given.questions?.map(({ name, contentType }) => [name, contentType]))
   const days = given.validDays === undefined ? [] : [attribute('validity', [given.validDays])]
   const more = new Map<string, unknown[]>()
   for (const text of given.attributes ?? []) {
     const [, name, value] = /^([^=]+)=([\s\S]*)$/.exec(text) ?? []
     if (name === undefined || value === undefined)
       throw new Failure('malformed', `${text}: an attribute is written NAME=VALUE`)
-    more.set(name, [...(more.get(name) ?? []), asValue(value)])
+    more.set(name, [...(more.get(name) ?? []), asValue(value, types.get(name))])
   }
   return [...days, ...[...more].map(([name, values]) => attribute(name, values))]
 }
 
 const attribute = (name: string, values: readonly unknown[]) => ({ name, content: values.map((data) => ({ data })) })
 
-/** Whole numbers and true and false as such; everything else is text. */
-function asValue(text: string): unknown {
+/** Whole numbers and true and false as such, where nothing else is asked for; everything else is text. */
+function asValue(text: string, type?: string): unknown {
+  if (type === 'secret') return { secret: text }
+  if (type === 'float' && /^-?\d{1,15}(\.\d{1,15})?$/.test(text)) return Number(text)
+  if (type !== undefined && type !== 'integer' && type !== 'boolean') return text
   if (text === 'true' || text === 'false') return text === 'true'
   return /^(0|-?[1-9]\d{0,14})$/.test(text) ? Number(text) : text
 }

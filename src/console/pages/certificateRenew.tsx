@@ -11,7 +11,15 @@ import { Check, Field, PostForm, Trouble } from '../parts/form.tsx'
 import { Head, Note, Tabs } from '../parts/panel.tsx'
 import { PemField } from '../parts/pem.tsx'
 import { lifetime } from '../parts/words.ts'
-import { type NextWay, nextOrder, nextWays, simulatedNext, subjectInBrowser } from '../successorOrder.ts'
+import {
+  makesKey,
+  type NextWay,
+  nextOrder,
+  nextWays,
+  saidIn,
+  simulatedNext,
+  subjectInBrowser,
+} from '../successorOrder.ts'
 import { moveOn } from '../told.ts'
 import { certificateIn } from './certificateDownload.tsx'
 import type { CertificateView } from './certificateView.ts'
@@ -150,7 +158,8 @@ async function act(visit: Visit, how: Succession): Promise<Shown | Response> {
   if (form.raw('do', 20) === 'simulate')
     return nextPage(visit, how, { simulation: await door.simulate(await simulatedNext(visit, view, how)) })
   const { draft, claim, refused } = await nextOrder(visit, view, how)
-  const once = [requester.ref, view.certificate.uuid, how, form.raw('once', 100), draft.csr?.der.toString('base64')]
+  const request64 = makesKey(visit) ? '' : draft.csr?.der.toString('base64')
+  const once = [requester.ref, ...saidIn(visit, view, how), request64]
   const ref = createHash('sha256').update(JSON.stringify(once)).digest('base64url')
   const { request } = await door.sign({ origin: { protocol: 'console', ref }, ...draft }, claim)
   if (request.status === 'denied') await refused?.()

@@ -21,6 +21,8 @@ const known: Readonly<Record<string, (urls: Urls, name: string) => Omit<Endpoint
     url: `${mtlsBaseUrl}/.well-known/est/${name}`,
     probe: `${mtlsBaseUrl}/.well-known/est/${name}/cacerts`,
   }),
+  // It takes messages alone, by POST.
+  cmp: ({ httpBaseUrl }, name) => ({ url: `${httpBaseUrl}/cmp/${name}` }),
   ra: ({ baseUrl }) => ({ url: `${baseUrl}/api`, probe: `${baseUrl}/api/v1/health/liveness` }),
   notary: ({ baseUrl }) => ({ url: `${baseUrl}/notary`, probe: `${baseUrl}/notary/status` }),
   fastpki: ({ baseUrl }) => ({ url: `${baseUrl}/fastpki`, probe: `${baseUrl}/fastpki/` }),
@@ -72,6 +74,12 @@ const clients: Readonly<Record<string, (urls: Urls, profile: ProfileRecord) => I
     {
       client: 'curl and openssl',
       text: `openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout device.key \\\n  -subj "/CN=device-1" -outform der | base64 > device.b64\ncurl --cacert root.pem --user NAME:PASSWORD -H "Content-Type: application/pkcs10" \\\n  --data-binary @device.b64 ${mtlsBaseUrl}/.well-known/est/${name}/simpleenroll`,
+    },
+  ],
+  cmp: ({ httpBaseUrl }, { name }) => [
+    {
+      client: 'openssl',
+      text: `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out device.key\nopenssl cmp -cmd ir -server ${httpBaseUrl}/cmp/${name} \\\n  -ref REFERENCE -secret file:secret -recipient /CN=CA -newkey device.key \\\n  -subject /CN=device-1 -certout device.crt -chainout chain.pem -cacertsout root.pem`,
     },
   ],
   ra: ({ baseUrl }, { name, authority }) => [

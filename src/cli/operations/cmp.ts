@@ -1,0 +1,3 @@
+import { sharedSecrets } from './sharedSecret.ts'
+
+export const { create, list, revoke } = sharedSecrets('cmp')
