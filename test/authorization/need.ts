@@ -16,6 +16,8 @@ export const needs = {
   ],
   enrols: ['`read`, `create_cert` or `manage` on the RA profile', 'a f y y y y f y f y y r - -'],
   create_cert: ['`create_cert` on the RA profile', 'a f f y y f f f f y y f - -'],
+  revoke_cert: ['`revoke_cert` on the RA profile', 'a f f f f y f f f y y f - -'],
+  export_private_key: ['`export_private_key` on the RA profile', 'a f f f f f f f f y y f f -'],
   own: ['who asked, while his token may ask such a thing; `manage` on the RA profile', 'a f f f y f f y f y y f - -'],
   voter: [
     'whom the present step of the approval rules names, never who is behind the request',
@@ -33,6 +35,7 @@ export const needs = {
   ],
   admin: ['an administrator of the organization, or a superuser', 'a f f f f f f f f y y r f -'],
   superuser: ['a superuser', 'a f f f f f f f f f y r f f'],
+  beside: ['nobody from afar: it works on the data folder alone', 'a b b b b b b b b b b b b b'],
 } as const satisfies Record<string, readonly [string, string]>
 
 export type Need = keyof typeof needs
@@ -50,6 +53,7 @@ export function expected(row: Row, method: Method): Record<Role, Outcome> {
 function outcome(cell: string, row: Row, { role, method }: { role: Role; method: Method }): Outcome {
   const unseen = row.list ? 'empty' : '404'
   if (cell === 'a') return '401'
+  if (cell === 'b') return '400'
   if (cell === '-' || (role === 'scoped' && row.ofProfile && cell !== 'a')) return unseen
   if (cell === 'y') return 'yes'
   if (cell === 'r') return method === 'get' || row.reads ? 'yes' : '403'

@@ -1,6 +1,8 @@
+import type { Operation } from '../../protocols/ra/operation.ts'
 import { operations } from '../../protocols/ra/operations.ts'
 import { keyOf } from './matrix.ts'
 import { expected, type Need, needs } from './need.ts'
+import { operations as commandLineOperations, nameOf, rowOfOperation } from './operations/call.ts'
 import { roleNames, roles } from './role.ts'
 import type { Outcome, Row } from './row.ts'
 import { rows } from './rows/all.ts'
@@ -21,7 +23,21 @@ const symbols = {
 /** Every operation and what becomes of it for every role, as Markdown. */
 export function authorizationPage(): string {
   const tags = [...new Set(operations.map(({ tag }) => tag))]
-  return `${[head(), ...tags.map(section)].join('\n\n')}\n`
+  const ofTag = (tag: string) => operations.filter((operation) => operation.tag === tag)
+  const sections = tags.map((tag) => section(tag, ofTag(tag), { rowOf, labelOf: keyOf }))
+  return `${[head(), ...sections, commandLine()].join('\n\n')}\n`
+}
+
+function commandLine(): string {
+  const how = { rowOf: rowOfOperation, labelOf: nameOf }
+  return section('The command line', commandLineOperations, how).replace(
+    '\n\n|',
+    `\n
+Each operation of the [command line](decisions/cli.md) over \`POST /api/v1/countersign/operations/{name}\`, by the same people on the same
+objects. test/protocols/authorization-operations.test.ts makes each of these calls, and fails for an operation that is not here.
+
+|`,
+  )
 }
 
 function head(): string {
@@ -42,7 +58,7 @@ operation that is not in the table. \`npm run docs:authorization\` writes this p
 | ○ | let in, and shown what is his: nothing of what the call is about |
 | – | 403: he may not |
 | · | 404: for him it is not there. In the last column the answer is word for word the one for what does not exist |
-| 401, 422 | that status |
+| 400, 401, 422 | that status |
 
 ## Columns
 
@@ -62,8 +78,12 @@ Superusers and, in their organization, administrators have every capability. Nob
 A token is never more than its user; one that is read-only changes nothing, and of its user's capabilities has \`read\` alone.`
 }
 
-function section(tag: string): string {
-  const own = operations.filter((operation) => operation.tag === tag)
+interface How {
+  rowOf(operation: Operation): Row
+  labelOf(operation: Operation): string
+}
+
+function section(tag: string, own: readonly Operation[], { rowOf, labelOf }: How): string {
   const notes: string[] = []
   const lines = own.map((operation) => {
     const row = rowOf(operation)
@@ -71,7 +91,7 @@ function section(tag: string): string {
     if (row.note !== undefined && !notes.includes(row.note)) notes.push(row.note)
     const mark = row.note === undefined ? '' : ` ${'*'.repeat(notes.indexOf(row.note) + 1).replaceAll('*', '\\*')}`
     const outcomes = roleNames.map((role) => symbols[cells[role]])
-    return `| \`${keyOf(operation)}\`${mark} | ${wordOf(row)} | ${outcomes.join(' | ')} |`
+    return `| \`${labelOf(operation)}\`${mark} | ${wordOf(row)} | ${outcomes.join(' | ')} |`
   })
   const heads = roleNames.map((role) => roles[role][0])
   return [

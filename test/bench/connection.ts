@@ -16,25 +16,41 @@ interface Reply {
   text: string
 }
 
-/** Milliseconds for one answer. */
+/** Milliseconds for one answer, unless `own` says otherwise. */
 const PATIENCE = 5_000
 
 /** The server has not answered for so long that it never will. */
 export class LockedUp extends Error {}
 
-/** `ca`: PEM of the root that the server's certificate must lead to. `own`: certificate and key to show. */
+/** `ca`: PEM of the root that the server's certificate must lead to. `own`: certificate and key to show, patience. */
 export function openConnection(baseUrl: string, ca: string, own: ConnectionOptions = {}): Promise<Connection> {
   const { hostname, port, host } = new URL(baseUrl)
   return new Promise((resolve, reject) => {
     const socket = connect({ host: '127.0.0.1', servername: hostname, port: Number(port), ca, ...own })
     socket.setNoDelay(true)
-    socket.setTimeout(PATIENCE)
+    socket.setTimeout(own.timeout ?? PATIENCE)
     socket.once('error', reject)
     socket.once('secureConnect', () => {
       socket.off('error', reject)
       resolve(speak(socket, host))
     })
   })
+}
+
+/** A connection to each node of one server. Requests go to them in turn, as a balancer without stickiness would send them. */
+export async function openConnections(
+  nodes: readonly { baseUrl: string }[],
+  ca: string,
+  own: ConnectionOptions = {},
+): Promise<Connection> {
+  const connections = await Promise.all(nodes.map(({ baseUrl }) => openConnection(baseUrl, ca, own)))
+  let sent = 0
+  return {
+    transport: (outgoing) => (connections[sent++ % connections.length] as Connection).transport(outgoing),
+    close() {
+      for (const connection of connections) connection.close()
+    },
+  }
 }
 
 function speak(socket: TLSSocket, host: string): Connection {
@@ -45,7 +61,7 @@ function speak(socket: TLSSocket, host: string): Connection {
     waiting = undefined
   }
   socket.setEncoding('latin1')
-  socket.on('timeout', () => fail(new LockedUp(`${host} has not answered for ${PATIENCE} ms`)))
+  socket.on('timeout', () => fail(new LockedUp(`${host} has not answered for ${socket.timeout} ms`)))
   socket.on('error', fail)
   socket.on('close', () => fail(new Error('the server closed the connection')))
   socket.on('data', (chunk: string) => {

@@ -1,6 +1,5 @@
-import Sqlite from 'better-sqlite3'
 import pg from 'pg'
-import { FIRST } from './listsFill.ts'
+import { FIRST, openToFill } from './listsFill.ts'
 
 const columns = 'id, at, organization_id, action, subject_kind, subject_id, status, actor, source_address, details'
 
@@ -43,11 +42,8 @@ export async function fillAudit(url: string, count: number): Promise<void> {
     await client.end()
     return
   }
-  const raw = new Sqlite(url)
-  raw.pragma('foreign_keys = off')
-  raw.pragma('synchronous = off')
+  const raw = openToFill(url)
   const numbers = `with recursive counted(n) as (select 1 union all select n + 1 from counted where n < ${count}) select n from counted`
   for (const statement of events(count, numbers, `lower(hex(randomblob(32)))`)) raw.exec(statement)
-  raw.pragma('wal_checkpoint(truncate)')
   raw.close()
 }

@@ -93,12 +93,7 @@ async function prepare(options: Options, { start, env, port }: Around): Promise<
   const { folder, entry, databaseUrl } = options
   const data = join(folder, 'data')
   const first = await start()
-  const cli = (args: string[], input?: string, token?: string) =>
-    succeed(process.execPath, [join(dirname(entry), 'cli.js'), ...args], {
-      cwd: folder,
-      env: token === undefined ? env : { ...env, COUNTERSIGN_TOKEN: token },
-      ...(input === undefined ? {} : { input }),
-    })
+  const cli = commandLine(entry, folder, env)
   const [, link = ''] = /asks for the setup link: {2}(\S+)/.exec(readFileSync(join(folder, 'output.log'), 'utf8')) ?? []
   const { password } = await settle(cli, 'admin', link)
   await cli(['user', 'role', 'admin', 'approvers'])
@@ -122,7 +117,18 @@ async function prepare(options: Options, { start, env, port }: Around): Promise<
 
 type Cli = (args: string[], input?: string) => Promise<string>
 
-async function settle(cli: Cli, name: string, link: string): Promise<{ password: string; token: string }> {
+/** The command line beside that main.js, on the server's data folder. */
+export function commandLine(entry: string, cwd: string, env: Record<string, string>): Cli {
+  return (args, input) =>
+    succeed(process.execPath, [join(dirname(entry), 'cli.js'), ...args], {
+      cwd,
+      env,
+      ...(input === undefined ? {} : { input }),
+    })
+}
+
+/** The user of a setup link gets a password and a token. */
+export async function settle(cli: Cli, name: string, link: string): Promise<{ password: string; token: string }> {
   const password = randomBytes(12).toString('base64url')
   await cli(['user', 'set-password', '--setup-link', link], `${password}\n`)
   const made = await cli(['token', 'create', '--user', name, '--json'], `${password}\n`)
@@ -149,7 +155,7 @@ async function orderAll({ rest }: ConsoleVisitor, token: string): Promise<Pick<C
   return { waiting, issued: issued.slice(40) }
 }
 
-function ask(port: number, path: string): Promise<{ status: number | undefined; text: string }> {
+export function ask(port: number, path: string): Promise<{ status: number | undefined; text: string }> {
   return new Promise((resolve, reject) => {
     get({ host: '127.0.0.1', port, path, agent: false }, (response) => {
       let text = ''

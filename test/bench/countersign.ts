@@ -10,15 +10,26 @@ interface Options {
   entry: string
   /** For node itself, before the entry. */
   nodeArgs?: string[]
+  /** Settings beside the ports and the resolver. */
+  env?: Record<string, string>
+}
+
+export interface Countersign extends Contestant {
+  pid: number
+  httpPort: number
+  /** Settings with which another node is known to clients by the same addresses. */
+  addresses: Record<string, string>
+  /** What /metrics says. */
+  metrics(): Promise<string>
 }
 
 /** Countersign as it is by default: SQLite with synchronous=FULL, access log, policy, rules, audit. Only ports and the resolver are set. */
-export async function startCountersign(options: Options, around: Surroundings): Promise<Contestant> {
+export async function startCountersign(options: Options, around: Surroundings): Promise<Countersign> {
   const folder = join(around.folder, options.name.replaceAll('/', '_'))
   mkdirSync(folder)
   const data = join(folder, 'data')
   const [https = 0, mtls = 0, http = 0] = await freePorts(3)
-  const program = await launch({
+  const { pid, stop } = await launch({
     program: process.execPath,
     args: [...(options.nodeArgs ?? []), options.entry],
     cwd: folder,
@@ -29,25 +40,40 @@ export async function startCountersign(options: Options, around: Surroundings): 
       COUNTERSIGN_HTTP_PORT: String(http),
       COUNTERSIGN_HTTP01_PORT: String(around.http01Port),
       COUNTERSIGN_RESOLVER: around.resolver,
+      ...options.env,
     },
-    ready: async () => (await ask(http, '/readyz')).status === 200,
+    // The root is written before the greeting, which may come after the first answer.
+    ready: async () =>
+      (await ask(http, '/readyz')).status === 200 &&
+      readFileSync(join(folder, 'output.log'), 'utf8').includes('ACME directory'),
   })
+  const baseUrl = `https://localhost:${https}`
+  const metrics = async () => (await ask(http, '/metrics')).text
   return {
-    ...program,
     name: options.name,
-    baseUrl: `https://localhost:${https}`,
-    directory: `https://localhost:${https}/acme/default/directory`,
+    pid,
+    nodes: [{ pid, baseUrl }],
+    directory: `${baseUrl}/acme/default/directory`,
     ca: readFileSync(join(data, 'root.pem'), 'utf8'),
+    httpPort: http,
+    addresses: {
+      COUNTERSIGN_BASE_URL: baseUrl,
+      COUNTERSIGN_MTLS_BASE_URL: `https://localhost:${mtls}`,
+      COUNTERSIGN_HTTP_BASE_URL: `http://localhost:${http}`,
+    },
+    metrics,
     async database() {
-      const { text } = await ask(http, '/metrics')
-      const statements = counter(text, 'database_statements_total')
-      const commits = counter(text, 'database_commits_total')
+      const text = await metrics()
+      const statements = metricOf(text, 'database_statements_total')
+      const commits = metricOf(text, 'database_commits_total')
       return statements === undefined || commits === undefined ? undefined : { statements, commits }
     },
+    stop,
   }
 }
 
-function counter(text: string, name: string): number | undefined {
+/** The value of a metric without labels. */
+export function metricOf(text: string, name: string): number | undefined {
   const [, value] = new RegExp(`^${name} (\\S+)$`, 'm').exec(text) ?? []
   return value === undefined ? undefined : Number(value)
 }

@@ -31,15 +31,25 @@ export function prepareWith(key: KeyObject): Prepared {
 /** A server that works in the background is asked again after so many milliseconds. */
 const PAUSES = [3, 5, 10, 20, 50, 100, 200, 500, 1_000]
 
-/** One issuance from newOrder to the certificate, over one connection. Answers how many requests were polls. */
-export async function issue(client: AcmeClient, { name, csr }: Prepared, responder: Responder): Promise<number> {
+/** What an issuance gave, and how many of its requests were polls. */
+export interface Issued {
+  polls: number
+  /** URL. */
+  order: string
+  /** PEM, the chain behind it. */
+  certificate: string
+}
+
+/** One issuance from newOrder to the certificate, over one connection. */
+export async function issue(client: AcmeClient, { name, csr }: Prepared, responder: Responder): Promise<Issued> {
   const order = await client.order([name])
   const authorization = order.authorizations[0] ?? ''
   const { json } = expectStatus(await client.post(authorization), 200)
   const challenge = (json.challenges as Json[]).find(({ type }) => type === 'http-01')
+  const proven = responder.proves(String(challenge?.token), client.key.thumbprint)
   const asked = expectStatus(await client.post(String(challenge?.url), {}), 200)
   // A client that answers challenges itself knows when it was asked; to poll before would be waste.
-  await responder.answered(String(challenge?.token))
+  await proven
   let polls = 0
   const settled = async (first: Json, url: string): Promise<Json> => {
     let now = first
@@ -54,11 +64,11 @@ export async function issue(client: AcmeClient, { name, csr }: Prepared, respond
   await settled(asked.json, authorization)
   const finalized = expectStatus(await client.finalize(order, csr), 200)
   const { certificate } = await settled(finalized.json, order.url)
-  requireCertificate(await client.post(String(certificate)))
-  return polls
+  return { polls, order: order.url, certificate: certificateOf(await client.post(String(certificate))) }
 }
 
-function requireCertificate(reply: Reply): void {
-  if (!expectStatus(reply, 200).text.startsWith('-----BEGIN CERTIFICATE-----'))
-    throw new Error('that is no certificate')
+function certificateOf(reply: Reply): string {
+  const { text } = expectStatus(reply, 200)
+  if (!text.startsWith('-----BEGIN CERTIFICATE-----')) throw new Error('that is no certificate')
+  return text
 }

@@ -1,11 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { ConnectionOptions } from 'node:tls'
 import { AcmeClient } from '../helpers/acmeClient.ts'
 import { type ClientKey, newKey } from '../helpers/acmeKeys.ts'
-import { type Connection, openConnection } from './connection.ts'
+import { type Connection, openConnections } from './connection.ts'
 import type { Contestant } from './contestant.ts'
 import { issue, prepare } from './issuance.ts'
 import type { Responder } from './responder.ts'
-import { usageOf } from './usage.ts'
+import { sumOf, type Usage, usageOf } from './usage.ts'
 
 /** One account at one server. */
 export interface Account {
@@ -26,6 +27,8 @@ export interface Cost {
   user: number
   system: number
   cpu: number
+  /** Of PostgreSQL's CPU. */
+  postgres: number | undefined
   /** Milliseconds from newOrder to the certificate. */
   p50: number
   p99: number
@@ -37,9 +40,13 @@ export interface Cost {
 /** What a server does after the last answer belongs to the batch too: sealing the audit trail, for one. */
 const AFTERMATH_MS = 1_500
 
-export async function openAccount(contestant: Contestant, responder: Responder): Promise<Account> {
+export async function openAccount(
+  contestant: Contestant,
+  responder: Responder,
+  options: ConnectionOptions = {},
+): Promise<Account> {
   const key = newKey()
-  const connection = await openConnection(contestant.baseUrl, contestant.ca)
+  const connection = await openConnections(contestant.nodes, contestant.ca, options)
   const client = await new AcmeClient(contestant.directory, connection.transport, key).load()
   const { status, text } = await client.register()
   connection.close()
@@ -49,18 +56,18 @@ export async function openAccount(contestant: Contestant, responder: Responder):
 
 /** `concurrency` clients, each on a connection of its own that stands already, share so many issuances. */
 export async function measure(account: Account, concurrency: number, certificates: number): Promise<Cost> {
-  const { contestant, responder, key } = account
-  responder.thumbprint = key.thumbprint
+  const { contestant, responder } = account
   const prepared = Array.from({ length: certificates }, prepare)
   const clients = await Promise.all(Array.from({ length: concurrency }, () => clientOf(account)))
   const latencies: number[] = []
   let polls = 0
-  const before = { usage: usageOf(contestant.pid), database: await contestant.database() }
+  const before = await readingOf(contestant)
   const started = performance.now()
   const work = async ({ client }: { client: AcmeClient }) => {
     for (let next = prepared.pop(); next; next = prepared.pop()) {
       const from = performance.now()
-      polls += await issue(client, next, responder)
+      const { polls: more } = await issue(client, next, responder)
+      polls += more
       latencies.push(performance.now() - from)
     }
   }
@@ -72,7 +79,7 @@ export async function measure(account: Account, concurrency: number, certificate
   }
   const seconds = (performance.now() - started) / 1000
   await delay(AFTERMATH_MS)
-  const after = { usage: usageOf(contestant.pid), database: await contestant.database() }
+  const after = await readingOf(contestant)
   for (const { connection } of clients) connection.close()
   latencies.sort((a, b) => a - b)
   const each = (from: number, to: number) => (to - from) / certificates
@@ -88,6 +95,7 @@ export async function measure(account: Account, concurrency: number, certificate
     user,
     system,
     cpu: user + system,
+    postgres: before.postgres && after.postgres && each(total(before.postgres), total(after.postgres)),
     p50: at(latencies, 0.5),
     p99: at(latencies, 0.99),
     statements: counted('statements'),
@@ -96,8 +104,18 @@ export async function measure(account: Account, concurrency: number, certificate
   }
 }
 
-async function clientOf({ contestant, key, kid }: Account): Promise<{ client: AcmeClient; connection: Connection }> {
-  const connection = await openConnection(contestant.baseUrl, contestant.ca)
+async function readingOf({ nodes, postgres, database }: Contestant) {
+  return { usage: sumOf(nodes.map(({ pid }) => usageOf(pid))), postgres: postgres?.(), database: await database() }
+}
+
+const total = ({ user, system }: Usage) => user + system
+
+/** A client of the account, on connections of its own. */
+export async function clientOf(
+  { contestant, key, kid }: Account,
+  options: ConnectionOptions = {},
+): Promise<{ client: AcmeClient; connection: Connection }> {
+  const connection = await openConnections(contestant.nodes, contestant.ca, options)
   const client = await new AcmeClient(contestant.directory, connection.transport, key).load()
   client.kid = kid
   await client.get(client.directory.newNonce ?? '', 'HEAD')

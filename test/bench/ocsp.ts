@@ -1,4 +1,4 @@
-// npm run bench:ocsp: OCSP answers a CPU second of the server, beside a bare Hono answer and `openssl ocsp`. See docs/performance.md.
+// npm run bench:ocsp: OCSP answers a CPU second of the server, beside bare answers of node:http and Hono and `openssl ocsp`. See docs/performance.md.
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { root } from '../helpers/bundle.ts'

@@ -12,6 +12,7 @@ import {
   type OcspCountersign,
   type OcspServer,
   startBareHono,
+  startBareNode,
   startBenchCluster,
   startOcspCountersign,
   startOpensslOcsp,
@@ -55,7 +56,8 @@ interface Case {
 
 type Asked = { hashes: ReturnType<typeof issuerHashes>; hash?: OcspHash; serial: string; nonce?: Buffer }
 
-function ocspRequest({ hashes, hash = 'sha1', serial, nonce }: Asked): Buffer {
+/** DER of a request about one certificate. */
+export function ocspRequest({ hashes, hash = 'sha1', serial, nonce }: Asked): Buffer {
   const { name, key } = hashes[hash]
   const certId = seq(seq(oid(OCSP_HASHES[hash]), nullValue()), octets(name), octets(key), encodeSerial(serial))
   const extensions = nonce ? [explicit(2, seq(seq(oid(OID.ocspNonce), octets(octets(nonce)))))] : []
@@ -142,9 +144,13 @@ async function cases(bench: OcspBench, folder: string, stops: (() => Promise<unk
   )
   const all = casesOf(server, small)
   const size = 900
-  const hono = started(await startBareHono(folder, size, nodeArgs))
   const plain = casesOf(server, small).slice(0, 2)
-  all.push(...plain.map((like) => ({ ...like, name: like.name.replace('kept', 'bare'), server: hono })))
+  for (const bare of [
+    started(await startBareHono(folder, size, nodeArgs)),
+    started(await startBareNode(folder, size, { signs: false, nodeArgs })),
+    started(await startBareNode(folder, size, { signs: true, nodeArgs })),
+  ])
+    all.push(...plain.map((like) => ({ ...like, name: like.name.replace('kept', 'bare'), server: bare })))
   const openssl = started(await startOpensslOcsp(folder, small))
   const theirs = casesOf({ ...server, hashes: issuerHashes(readCertificate(openssl.ca)) }, small).filter(({ name }) =>
     name.endsWith('POST'),

@@ -31,6 +31,18 @@ const OWN = 'SQLite, 10^3'
 function aims(): Aim[] {
   return ['GET', 'POST'].flatMap((form) => [
     {
+      ...{ what: `CPU of kept answers to bare node:http, ${form}`, aim: '1.3 or less', compare: cost },
+      ...{ of: [OWN, `kept ${form}`], by: ['bare node:http', `bare ${form}`] },
+    },
+    {
+      ...{
+        what: `CPU of an answer with a nonce to bare node:http that signs, ${form}`,
+        aim: '1.5 or less',
+        compare: cost,
+      },
+      ...{ of: [OWN, `nonce ${form}`], by: ['bare node:http that signs', `bare ${form}`] },
+    },
+    {
       ...{ what: `rate of kept answers to bare Hono, ${form}`, aim: '0.7 or more', compare: rate },
       ...{ of: [OWN, `kept ${form}`], by: ['bare Hono', `bare ${form}`] },
     },

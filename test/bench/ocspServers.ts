@@ -145,6 +145,40 @@ export async function startBareHono(folder: string, size: number, nodeArgs: stri
   return { ...program, name: 'bare Hono', port }
 }
 
+/** node:http alone, with one answer of this size and with these headers; `signs`: a P-256 signature for each besides. */
+export async function startBareNode(
+  folder: string,
+  size: number,
+  { signs, nodeArgs }: { signs: boolean; nodeArgs: string[] },
+): Promise<OcspServer> {
+  const name = signs ? 'bare node:http that signs' : 'bare node:http'
+  const cwd = join(folder, name.replaceAll(/\W/g, '-'))
+  mkdirSync(cwd)
+  const [port = 0] = await freePorts(1)
+  const script = `
+    import { createServer } from 'node:http'
+    import { generateKeyPairSync, sign } from 'node:crypto'
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const body = Buffer.alloc(${size})
+    const headers = { 'Content-Type': 'application/ocsp-response', 'Content-Length': ${size}, 'Cache-Control': 'max-age=300', ETag: '"x"' }
+    const answer = (outgoing) => {
+      if (${signs}) sign('sha256', body.subarray(0, 300), privateKey)
+      outgoing.writeHead(200, headers).end(body)
+    }
+    createServer((incoming, outgoing) => {
+      if (incoming.method === 'GET') answer(outgoing)
+      else incoming.on('data', () => {}).once('end', () => answer(outgoing))
+    }).listen(${port}, '127.0.0.1')`
+  const program = await launch({
+    program: process.execPath,
+    args: [...nodeArgs, '--input-type=module', '-e', script],
+    cwd,
+    env: {},
+    ready: () => readyAt(port),
+  })
+  return { ...program, name, port }
+}
+
 /** Debian's responder, with a P-256 key and an index of so many certificates. It closes after every answer. */
 export async function startOpensslOcsp(folder: string, certificates: number): Promise<OcspServer & { ca: Buffer }> {
   const cwd = join(folder, 'openssl')
@@ -183,7 +217,7 @@ export async function startOpensslOcsp(folder: string, certificates: number): Pr
 
 /** A PostgreSQL for the bench. What stops it keeps the process going until it has stopped: nothing else may be left to wait for. */
 export async function startBenchCluster(): Promise<Cluster> {
-  const { url, stop } = await startCluster()
+  const { url, stop } = await startCluster({ durable: true })
   return {
     url,
     async stop() {

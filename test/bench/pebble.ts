@@ -28,7 +28,7 @@ export async function startPebble(around: Surroundings): Promise<Contestant> {
   writeFileSync(config, JSON.stringify({ pebble }))
   const ca = readFileSync(certificate, 'utf8')
   const baseUrl = `https://localhost:${port}`
-  const program = await launch({
+  const { pid, stop } = await launch({
     program: 'pebble',
     args: ['-config', config, '-dnsserver', around.resolver],
     cwd: folder,
@@ -40,5 +40,6 @@ export async function startPebble(around: Surroundings): Promise<Contestant> {
       return status === 200
     },
   })
-  return { ...program, name: 'pebble', baseUrl, directory: `${baseUrl}/dir`, ca, database: async () => undefined }
+  const nodes = [{ pid, baseUrl }]
+  return { name: 'pebble', nodes, directory: `${baseUrl}/dir`, ca, database: async () => undefined, stop }
 }

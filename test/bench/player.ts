@@ -9,25 +9,27 @@ export interface Player {
   name: string
   /** undefined when it could not be brought to do so. */
   batch(concurrency: number, certificates: number): Promise<Cost | undefined>
-  /** MiB. */
+  /** MiB, of all its nodes. */
   peak(): number
   /** How often a batch had to be made again, because the server no longer answered. */
   lockUps(): number
   stop(): Promise<void>
 }
 
-/** One process for the whole run, warmed up before the first batch. */
+/** The same process, or processes, for the whole run; each is warmed up with as many before the first batch. */
 export async function kept(contestant: Contestant, responder: Responder, warmUp: number): Promise<Player> {
   const account = await openAccount(contestant, responder)
-  await measure(account, 8, warmUp)
+  await measure(account, 8, warmUp * contestant.nodes.length)
   return {
     name: contestant.name,
     batch: (concurrency, certificates) => measure(account, concurrency, certificates),
-    peak: () => peakMemory(contestant.pid),
+    peak: () => peakOf(contestant),
     lockUps: () => 0,
     stop: contestant.stop,
   }
 }
+
+const peakOf = ({ nodes }: Contestant) => nodes.reduce((sum, { pid }) => sum + peakMemory(pid), 0)
 
 const MAX_TRIES = 10
 /** More in one process would only make it more likely to lock up; less could not be measured in steps of 10 ms. */
@@ -51,7 +53,7 @@ export function renewed(start: () => Promise<Contestant>, responder: Responder, 
       lockUps++
       return undefined
     } finally {
-      peak = Math.max(peak, peakMemory(contestant.pid))
+      peak = Math.max(peak, peakOf(contestant))
       await contestant.stop()
     }
   }

@@ -1,11 +1,9 @@
 import { createServer, type Socket } from 'node:net'
 
-/** Answers http-01 for every token of one account, on one port of loopback. */
+/** Answers http-01 on one port of loopback. */
 export interface Responder {
-  /** RFC 7638, of the account that asks for validations from now on. */
-  thumbprint: string
-  /** Resolves when this token has been asked for and answered. */
-  answered(token: string): Promise<void>
+  /** From now on this token is answered, for the account whose key has this thumbprint (RFC 7638). Resolves when that has been done. */
+  proves(token: string, thumbprint: string): Promise<void>
   close(): void
 }
 
@@ -13,20 +11,8 @@ const PATH = /^GET \/\.well-known\/acme-challenge\/([A-Za-z0-9_-]+) /
 
 export async function startResponder(port: number): Promise<Responder> {
   const open = new Set<Socket>()
-  const done = new Set<string>()
-  const waiting = new Map<string, () => void>()
-  const responder: Responder = {
-    thumbprint: '',
-    answered: (token) =>
-      new Promise((resolve) => {
-        if (done.delete(token)) resolve()
-        else waiting.set(token, resolve)
-      }),
-    close() {
-      server.close()
-      for (const socket of open) socket.destroy()
-    },
-  }
+  // They stay: a server may look more than once.
+  const proofs = new Map<string, { body: string; answered(): void }>()
   const server = createServer((socket) => {
     open.add(socket)
     socket.once('close', () => open.delete(socket)).on('error', () => socket.destroy())
@@ -34,17 +20,19 @@ export async function startResponder(port: number): Promise<Responder> {
     socket.setEncoding('latin1').on('data', (chunk: string) => {
       received += chunk
       if (!received.includes('\r\n\r\n')) return
-      const token = PATH.exec(received)?.[1] ?? ''
-      const body = `${token}.${responder.thumbprint}`
-      socket.end(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`)
-      const resolve = waiting.get(token)
-      if (!resolve) done.add(token)
-      else {
-        waiting.delete(token)
-        resolve()
-      }
+      const proof = proofs.get(PATH.exec(received)?.[1] ?? '')
+      const [status, body] = proof ? ['200 OK', proof.body] : ['404 Not Found', '']
+      socket.end(`HTTP/1.1 ${status}\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`)
+      proof?.answered()
     })
   })
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
-  return responder
+  return {
+    proves: (token, thumbprint) =>
+      new Promise((resolve) => proofs.set(token, { body: `${token}.${thumbprint}`, answered: resolve })),
+    close() {
+      server.close()
+      for (const socket of open) socket.destroy()
+    },
+  }
 }

@@ -8,6 +8,8 @@ import { startDnsServer } from '../helpers/dnsServer.ts'
 import { freePorts } from '../helpers/ports.ts'
 import type { Contestant, Surroundings } from './contestant.ts'
 import { startCountersign } from './countersign.ts'
+import { startFloor } from './floor.ts'
+import { startOnPostgres } from './nodes.ts'
 import { measureOcsp, type OcspFigure } from './ocspCases.ts'
 import { ocspAims, ocspTable } from './ocspReport.ts'
 import { startPebble } from './pebble.ts'
@@ -22,8 +24,12 @@ const { values: flags } = parseArgs({
     /** How many at a time, separated by commas. */
     clients: { type: 'string', default: '1,8,32' },
     quick: { type: 'boolean', default: false },
-    /** pebble, none, or the main.js of another build of this server. */
-    peer: { type: 'string', default: 'pebble' },
+    /** pebble, floor (a bare server of the same cryptography and commits), or the main.js of another build of this server; several separated by commas; none. */
+    peer: { type: 'string', default: 'floor,pebble' },
+    /** This server on PostgreSQL as well, beside itself on SQLite. */
+    postgres: { type: 'boolean', default: false },
+    /** And so many nodes on one PostgreSQL, beside one node there. */
+    nodes: { type: 'string', default: '1' },
     entry: { type: 'string', default: join(root, 'dist/main.js') },
     /** Writes a CPU profile of this server to this folder; what it costs counts as the server's. */
     profile: { type: 'string' },
@@ -36,6 +42,12 @@ const { values: flags } = parseArgs({
   },
 })
 const wanted = flags.what.split(',')
+const nodeCount = Number(flags.nodes)
+const names = {
+  own: 'countersign',
+  postgres: 'countersign on PostgreSQL',
+  nodes: `${nodeCount} nodes on PostgreSQL`,
+}
 
 const WARM_UP = flags.quick ? 500 : 3_000
 const CERTIFICATES = flags.quick ? { one: 100, several: 200 } : { one: 300, several: 500 }
@@ -55,21 +67,23 @@ function words(text: string): string[] {
 async function players(around: Surroundings, responder: Responder): Promise<Player[]> {
   const profiling = flags.profile ? ['--cpu-prof', `--cpu-prof-dir=${resolve(flags.profile)}`] : []
   const nodeArgs = [...words(flags['node-args']), ...profiling]
-  const own = { name: 'countersign', entry: resolve(flags.entry), nodeArgs }
+  const own = { name: names.own, entry: resolve(flags.entry), nodeArgs }
   const started: Player[] = []
   const add = async (contestant: Contestant) => {
-    note(`warming up ${contestant.name}: ${WARM_UP} certificates`)
+    note(`warming up ${contestant.name}: ${WARM_UP * contestant.nodes.length} certificates`)
     started.push(await kept(contestant, responder, WARM_UP))
   }
   await add(await startCountersign(own, around))
-  if (flags.peer === 'pebble') started.push(renewed(() => startPebble(around), responder, 30))
-  else if (flags.peer !== 'none')
-    await add(
-      await startCountersign(
-        { name: 'other', entry: resolve(flags.peer), nodeArgs: words(flags['peer-node-args']) },
-        around,
-      ),
-    )
+  if (flags.postgres || nodeCount > 1)
+    await add(await startOnPostgres({ ...own, name: names.postgres, count: 1 }, around))
+  if (nodeCount > 1) await add(await startOnPostgres({ ...own, name: names.nodes, count: nodeCount }, around))
+  const peerArgs = words(flags['peer-node-args'])
+  for (const peer of flags.peer.split(',')) {
+    if (peer === 'pebble') started.push(renewed(() => startPebble(around), responder, 30))
+    else if (peer === 'floor') await add(await startFloor(around, peerArgs))
+    else if (peer !== 'none')
+      await add(await startCountersign({ name: 'other', entry: resolve(peer), nodeArgs: peerArgs }, around))
+  }
   return started
 }
 
@@ -121,33 +135,41 @@ async function main(): Promise<void> {
 async function acme(): Promise<object> {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-bench-'))
   const [http01Port = 0] = await freePorts(1)
-  const names = await startDnsServer()
-  names.set('*.bench.test', { A: ['127.0.0.1'] })
+  const resolver = await startDnsServer()
+  resolver.set('*.bench.test', { A: ['127.0.0.1'] })
   const responder = await startResponder(http01Port)
   let playing: Player[] = []
   try {
-    playing = await players({ folder, resolver: names.address, http01Port }, responder)
+    playing = await players({ folder, resolver: resolver.address, http01Port }, responder)
     return print(await rounds(playing), playing)
   } finally {
     for (const { stop } of playing) await stop()
     responder.close()
-    await names.close()
+    await resolver.close()
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** Who is compared with whom: nodes with one node, PostgreSQL with SQLite, this server with any other. */
+function pairOf({ name }: Player): [name: string, peer: string] {
+  if (name === names.nodes) return [name, names.postgres]
+  return name === names.postgres ? [name, names.own] : [names.own, name]
 }
 
 /** Answers what --json prints; without it, prints. */
 function print(costs: Batch[], playing: readonly Player[]): object {
   const medians = summarize(costs)
   const memory = playing.map(({ name, peak, lockUps }) => ({ name, peakMiB: Math.round(peak()), lockUps: lockUps() }))
-  const [own, peer] = playing
-  const found = own && peer ? ratios(costs, own.name, peer.name) : []
+  const found = playing
+    .slice(1)
+    .map((player) => pairOf(player))
+    .map(([name, peer]) => ({ name, peer, to: ratios(costs, name, peer) }))
   const all = { rounds: costs, medians, ratios: found, memory }
   if (flags.json) return all
   process.stdout.write(`\nMedians of ${flags.rounds} rounds\n${table(medians)}`)
   process.stdout.write(`peak memory: ${memory.map(({ name, peakMiB }) => `${name} ${peakMiB} MiB`).join(', ')}\n`)
   for (const { name, lockUps } of memory) if (lockUps > 0) process.stdout.write(`${name} locked up ${lockUps} times\n`)
-  if (own && peer) process.stdout.write(ratioLine(found, own.name, peer.name))
+  for (const { name, peer, to } of found) process.stdout.write(ratioLine(to, name, peer))
   return all
 }
 

@@ -155,7 +155,7 @@ export async function measureScep({
   const folder = mkdtempSync(join(tmpdir(), 'countersign-bench-scep-'))
   const stops: (() => Promise<unknown>)[] = []
   try {
-    const cluster = postgres ? await startCluster() : undefined
+    const cluster = postgres ? await startCluster({ durable: true }) : undefined
     if (cluster) stops.push(() => cluster.stop())
     const profiling = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profile)}`]
     const server = await startScepServer({

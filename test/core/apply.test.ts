@@ -35,7 +35,7 @@ profiles:
 attributes:
   - { name: cost centre, label: Cost centre, contentType: string, constraints: { regExp: "[0-9]+" } }
 locations:
-  - { name: proxy, kind: folder, settings: { path: proxies/one } }
+  - { name: proxy, kind: folder, description: the proxies, settings: { path: proxies/one } }
 `
 
 describe.each(databases)('a file that is applied, on $name', ({ open }) => {
@@ -112,8 +112,8 @@ profiles:
   - name: web
     authority: issuing
     settings: { certificate: { validity: { default: 30d, max: 60d } } }
-attributes: [{ name: cost centre, label: Cost centre, contentType: string, required: true }]
-locations: [{ name: proxy, kind: folder, settings: { path: proxies/two } }]
+attributes: [{ name: cost centre, label: Cost centre, contentType: string, required: true, resources: [groups] }]
+locations: [{ name: proxy, kind: folder, description: null, settings: { path: proxies/two } }]
 `)
     expect(Object.fromEntries(done(report).map(({ name, fields }) => [name, fields]))).toEqual({
       bob: [
@@ -133,8 +133,14 @@ locations: [{ name: proxy, kind: folder, settings: { path: proxies/two } }]
       ],
       ops: [{ field: 'email', to: 'ops@example.org' }],
       web: [{ field: 'settings.certificate.validity.max', from: '90d', to: '60d' }],
-      'cost centre': [{ field: 'required', from: false, to: true }],
-      proxy: [{ field: 'settings.path', from: 'proxies/one', to: 'proxies/two' }],
+      'cost centre': [
+        { field: 'required', from: false, to: true },
+        { field: 'resources', from: ['certificates'], to: ['groups'] },
+      ],
+      proxy: [
+        { field: 'settings.path', from: 'proxies/one', to: 'proxies/two' },
+        { field: 'description', from: 'the proxies' },
+      ],
     })
     const chief = people.as(people.chief)
     expect((await chief.groups.list()).find(({ name }) => name === 'ops')).toMatchObject({

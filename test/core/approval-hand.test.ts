@@ -238,5 +238,25 @@ describe.each(databases)('moves by hand on $name', ({ open }) => {
         { user: 'reader', text: 'the web team', at: start },
       ])
     })
+
+    test.each([
+      ['200', 199, 'a short one'],
+      ['256 KiB together', 32, 'ä'.repeat(4000)],
+    ])('a request keeps %s, and refuses one more', async (_, count, text) => {
+      const [{ id }, other] = [await asked(), await asked()]
+      const row = { sign_request_id: id, revoke_request_id: null, user_id: reader.id, text, created_at: 0 }
+      await transaction(world.db, (db) =>
+        withTables<CoreTables>(db).insertInto('comments').values(new Array(count).fill(row)).execute(),
+      )
+      const both = await Promise.allSettled([1, 2, 3].map(() => world.as(reader).comment('sign', id, 'the last one')))
+      const [refused] = both.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))
+      if (count === 199) {
+        expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected', 'rejected'])
+        expect(refused).toMatchObject({ code: 'conflict', detail: expect.stringContaining('200 comments') })
+      }
+      const more = world.as(reader).comment('sign', id, text)
+      await expect(more).rejects.toMatchObject({ code: 'conflict', detail: expect.stringContaining('256 KiB') })
+      await world.as(reader).comment('sign', other.id, text)
+    })
   })
 })

@@ -1,6 +1,10 @@
+import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parsePkcs10 } from '../../src/core/csr.ts'
+import type { CoreTables } from '../../src/core/tables.ts'
 import { verifyAudit } from '../../src/core/verify.ts'
+import { withTables } from '../../src/db/tables.ts'
+import { transaction } from '../../src/db/transaction.ts'
 import { nameOf } from '../../src/pki/name.ts'
 import { pemEncode } from '../../src/pki/pem.ts'
 import { databases } from '../helpers/databases.ts'
@@ -9,6 +13,21 @@ import { createPeople, failure, type People } from '../helpers/people.ts'
 import { createWorld, newCsr, type World } from '../helpers/world.ts'
 
 const year = 31_536_000_000
+
+/** Makes the last step of certifying fail, as a process that ends before it would leave it. */
+const cutOff = {
+  sqlite: {
+    before: ["create trigger cut_off before delete on authority_drafts begin select raise(abort, 'cut off'); end"],
+    after: ['drop trigger cut_off'],
+  },
+  postgres: {
+    before: [
+      "create function cut_off() returns trigger language plpgsql as $$ begin raise exception 'cut off'; end $$",
+      'create trigger cut_off before delete on authority_drafts for each row execute function cut_off()',
+    ],
+    after: ['drop trigger cut_off on authority_drafts', 'drop function cut_off()'],
+  },
+} as const
 
 describe.each(databases)('an authority whose certificate is not signed yet, on $name', ({ open }) => {
   let world: World
@@ -22,6 +41,7 @@ describe.each(databases)('an authority whose certificate is not signed yet, on $
     world = await createWorld(opened.db)
     people = await createPeople(world)
     above = await foreignCa(world.time.now, { name: 'Company Root' })
+    await admin().createAuthority({ name: 'second', key: 'P-256', subject: 'CN=Second Root', validity: 10 * year })
   })
   afterAll(() => close())
 
@@ -94,6 +114,107 @@ describe.each(databases)('an authority whose certificate is not signed yet, on $
     const both = await Promise.allSettled([1, 2].map(() => admin().certifyAuthority('once', { pem })))
     expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
     await expect(admin().certifyAuthority('once', { parent: 'root' })).rejects.toMatchObject(failure('conflict', /./))
+  })
+
+  const made = (name: string) =>
+    withTables<CoreTables>(world.it.db)
+      .selectFrom('certificates')
+      .select(['id', 'authority_id', 'status'])
+      .where('subject', 'like', `%${name}%`)
+      .execute()
+  async function run(statements: readonly string[]) {
+    await transaction(world.it.db, async (db) => {
+      for (const one of statements) await sql.raw(one).execute(withTables<CoreTables>(db))
+    })
+  }
+
+  test('certified under two authorities at once it has one certificate', async () => {
+    for (const name of ['twice-a', 'twice-b', 'twice-c']) {
+      await draft(name)
+      const all = ['root', 'second', 'root', 'second'].map((parent) => admin().certifyAuthority(name, { parent }))
+      const done = await Promise.allSettled(all)
+      expect(done.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+      for (const one of done) if (one.status === 'rejected') expect(one.reason).toMatchObject(failure('conflict', /./))
+      expect(await made(name)).toHaveLength(1)
+    }
+  })
+
+  test('certified here and elsewhere at once it has one certificate', async () => {
+    await draft('both-ways')
+    const pem = await signedAbove('both-ways')
+    const done = await Promise.allSettled([
+      admin().certifyAuthority('both-ways', { parent: 'root' }),
+      admin().certifyAuthority('both-ways', { pem }),
+    ])
+    expect(done.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+    const { chain } = await admin().authority('both-ways')
+    const byRoot = done[0]?.status === 'fulfilled'
+    expect(await made('both-ways')).toHaveLength(byRoot ? 1 : 0)
+    expect(chain).toHaveLength(2)
+  })
+
+  test('cut off after it was signed, that certificate is taken, and no other is made', async () => {
+    await draft('cut-off')
+    const { before, after } = cutOff[world.it.db.dialect]
+    await run(before)
+    await expect(admin().certifyAuthority('cut-off', { parent: 'root' })).rejects.toThrow(/cut off/)
+    await run(after)
+    expect(await made('cut-off')).toHaveLength(1)
+    const other = admin().certifyAuthority('cut-off', { parent: 'second' })
+    await expect(other).rejects.toMatchObject(failure('conflict', /another authority/))
+    const pem = signedAbove('cut-off').then((pem) => admin().certifyAuthority('cut-off', { pem }))
+    await expect(pem).rejects.toMatchObject(failure('conflict', /meanwhile/))
+    // Longer than a repeat counts elsewhere: this order is good for ever.
+    world.time.now = new Date(world.time.now.getTime() + 30 * 86_400_000)
+    expect(await admin().certifyAuthority('cut-off', { parent: 'root' })).toMatchObject({ subject: 'CN=cut-off' })
+    expect(await made('cut-off')).toHaveLength(1)
+  })
+
+  test('cut off and revoked, it may be certified by another', async () => {
+    await draft('given-back')
+    const { before, after } = cutOff[world.it.db.dialect]
+    await run(before)
+    await expect(admin().certifyAuthority('given-back', { parent: 'root' })).rejects.toThrow(/cut off/)
+    await run(after)
+    const [{ id } = { id: 0 }] = await made('given-back')
+    await transaction(world.it.db, (db) =>
+      withTables<CoreTables>(db).updateTable('certificates').set({ status: 'revoked' }).where('id', '=', id).execute(),
+    )
+    await admin().certifyAuthority('given-back', { parent: 'second' })
+    expect((await made('given-back')).map(({ status }) => status)).toEqual(['revoked', 'issued'])
+    await transaction(world.it.db, (db) =>
+      withTables<CoreTables>(db).updateTable('certificates').set({ status: 'issued' }).where('id', '=', id).execute(),
+    )
+  })
+
+  test('after an order that failed it is ordered again, and that one is never tried again', async () => {
+    await draft('failed-once')
+    const root = (await admin().authorities()).find(({ name }) => name === 'root')?.id ?? 0
+    const { local } = world.it.makers
+    const silent: typeof local = (...given) => ({ ...local(...given), sign: () => Promise.reject(new Error('no key')) })
+    // Loaded anew at its next version.
+    const loaded = async (by: typeof local) => {
+      world.it.makers.local = by
+      await run(["update authorities set version = version + 1 where name = 'root'"])
+    }
+    await loaded(silent)
+    await expect(admin().certifyAuthority('failed-once', { parent: 'root' })).rejects.toMatchObject(
+      failure('unavailable', /could not be issued/),
+    )
+    await loaded(local)
+    const [failed] = await withTables<CoreTables>(world.it.db)
+      .selectFrom('sign_requests')
+      .select(['id', 'status'])
+      .where('origin_ref', 'like', 'authority %')
+      .where('authority_id', '=', root)
+      .orderBy('id', 'desc')
+      .limit(1)
+      .execute()
+    expect(failed?.status).toBe('failed')
+    await admin().certifyAuthority('failed-once', { parent: 'second' })
+    const again = people.as(people.root).approvals.retry('sign', failed?.id ?? 0)
+    await expect(again).rejects.toMatchObject(failure('conflict', /tried no more/))
+    expect(await made('failed-once')).toHaveLength(1)
   })
 
   test.each([

@@ -96,7 +96,15 @@ describe.each(databases)('enrolment credentials on $name', ({ open }) => {
 
     test('is given without the secret', async () => {
       const credential = await found((await create()).view.name)
-      expect(Object.keys(credential).sort()).toEqual(['id', 'isSecret', 'people', 'uuid', 'verifyMac', 'verifyWitness'])
+      expect(Object.keys(credential).sort()).toEqual([
+        'id',
+        'isSecret',
+        'passwordMac',
+        'people',
+        'uuid',
+        'verifyMac',
+        'verifyWitness',
+      ])
     })
 
     test('is not asked of another profile’s, nor of a name that is not there', async () => {

@@ -93,7 +93,8 @@ describe.each(databases)('discoveries, on $name', ({ open }) => {
       issuer: caId,
     })
     const seenAt = kept.world.time.now
-    const seen = { place: place.text, firstSeenAt: seenAt, lastSeenAt: seenAt }
+    const discoveries = [{ uuid: made.uuid, name: made.name }]
+    const seen = { place: place.text, firstSeenAt: seenAt, lastSeenAt: seenAt, discoveries }
     expect(await of().sightings(leafId)).toEqual([{ ...seen, position: 0 }])
     expect(await of().sightings(caId)).toEqual([{ ...seen, position: 1 }])
     expect(await audited(kept.world, 'discovery.ran')).toMatchObject([{ details: { places: 2, new: 2, found: 1 } }])
@@ -127,6 +128,7 @@ describe.each(databases)('discoveries, on $name', ({ open }) => {
     const der = await kept.of().download(request.id, { format: 'raw', encoding: 'der', chain: 'none' })
     const before = (await audited(kept.world, 'certificate.discovered')).length
     const place = await serve(plainHandshake([der]))
+    const looking = await of().add({ name: name(), targets: [place.text] })
     const { places } = await of().look([place.text])
     expect(places).toMatchObject([
       { place: place.text, outcome: 'found', certificates: [{ id: request.id, source: 'managed', isNew: false }] },
@@ -134,7 +136,11 @@ describe.each(databases)('discoveries, on $name', ({ open }) => {
     expect((await kept.of().entry(request.id)).item.source).toBe('managed')
     expect(await of().sightings(request.id)).toMatchObject([{ place: place.text, position: 0 }])
     const { alice } = kept.people
-    expect(await of(alice).sightings(request.id)).toHaveLength(1)
+    await of().run(looking.uuid)
+    await run()
+    expect(await of().sightings(request.id)).toMatchObject([{ discoveries: [{ uuid: looking.uuid }] }])
+    // Who may not read discoveries sees the place, and not who looks there.
+    expect(await of(alice).sightings(request.id)).toMatchObject([{ place: place.text, discoveries: [] }])
     const sighted = await audited(kept.world, 'certificate.sighted')
     expect(sighted.at(-1)).toMatchObject({ subject_id: request.id, details: { place: place.text } })
     expect(await audited(kept.world, 'certificate.discovered')).toHaveLength(before)

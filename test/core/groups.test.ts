@@ -58,6 +58,28 @@ describe.each(databases)('groups on $name', ({ open }) => {
       await expect(groups().create(draft)).rejects.toMatchObject(failure('malformed'))
   })
 
+  it('have custom attributes, held against what is defined for groups', async () => {
+    const { inventory } = people.as(people.chief)
+    const attribute = (name: string, data: unknown, contentType = 'string') => ({
+      name,
+      contentType,
+      content: [{ data }],
+    })
+    const definition = { label: 'Cost', contentType: 'integer', constraints: { range: { from: 1 } } } as const
+    await inventory.attributes.add({ ...definition, name: 'cost', resources: ['groups', 'locations', 'groups'] })
+    expect(await inventory.attributes.list()).toMatchObject([{ name: 'cost', resources: ['groups', 'locations'] }])
+    const { uuid } = await groups().create({ name: 'priced', attributes: [attribute('cost', 7, 'integer')] })
+    const read = async () => (await groups().list()).find((group) => group.uuid === uuid)?.attributes
+    expect(await read()).toMatchObject([{ name: 'cost', label: 'Cost', content: [{ data: 7 }] }])
+    for (const wrong of [[attribute('cost', 0, 'integer')], [attribute('cost', '7')], 'none', [attribute('x', 1)]])
+      await expect(groups().change({ uuid }, { attributes: wrong })).rejects.toMatchObject(failure('malformed'))
+    await groups().change({ uuid }, { attributes: [attribute('room', 'east')] })
+    expect(await read()).toMatchObject([{ name: 'room' }])
+    const told = await audited(world, 'group.changed')
+    expect(told.at(-1)).toMatchObject({ details: { attributes: ['room'] } })
+    expect(JSON.stringify(told)).not.toContain('east')
+  })
+
   it('of one name made at once are one', async () => {
     const calls = await Promise.allSettled([1, 2, 3].map(() => groups().create({ name: 'raced' })))
     expect(calls.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)

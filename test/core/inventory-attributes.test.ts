@@ -52,6 +52,32 @@ describe.each(databases)('attributes of certificates, on $name', ({ open }) => {
     await of().setAttributes(uuid, [])
   })
 
+  test('locations have a description and custom attributes, which are held against what is defined for locations', async () => {
+    const definition = { label: 'Room', contentType: 'string', constraints: { regExp: '[A-Z][0-9]+' } } as const
+    const { uuid } = await of().attributes.add({ ...definition, name: 'room', resources: ['locations'] })
+    const folder = (name: string, more: object) =>
+      of().locations.add({ name, kind: 'folder', settings: { path: name }, ...more })
+    const made = await folder('said', { description: 'the web farm', attributes: [attribute('room', 'B7')] })
+    const read = async () => (await of().locations.list()).find((one) => one.uuid === made.uuid)
+    expect(await read()).toEqual(made)
+    expect(made).toMatchObject({ description: 'the web farm', attributes: [{ name: 'room', label: 'Room' }] })
+    const wrong = { attributes: [attribute('room', 'cellar')] }
+    await expect(of().locations.change(made.uuid, wrong)).rejects.toMatchObject(failure('malformed'))
+    await expect(folder('wrong', wrong)).rejects.toMatchObject(failure('malformed'))
+    await expect(of().locations.change(made.uuid, { description: 'a\u0000b' })).rejects.toMatchObject(
+      failure('malformed'),
+    )
+    await of().locations.change(made.uuid, { enabled: true })
+    expect(await read()).toEqual(made)
+    await of().locations.change(made.uuid, { description: null, attributes: [attribute('wing', 'east')] })
+    expect(await read()).toMatchObject({ attributes: [{ name: 'wing' }] })
+    expect(await read()).not.toHaveProperty('description')
+    const told = JSON.stringify(await audited(it.world, 'location.changed'))
+    await of().attributes.remove(uuid)
+    expect(told).toContain('wing')
+    expect(told).not.toContain('east')
+  })
+
   let one: Promise<SignRequest> | undefined
   const shared = () => {
     one ??= order('shared.auto.test')

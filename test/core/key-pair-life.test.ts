@@ -77,6 +77,32 @@ describe.each(databases)('the life of a key pair with its certificates on $name'
   const keys = () => withTables<CoreTables>(world.it.db).selectFrom('key_pairs').selectAll().orderBy('id').execute()
   const stateOf = async ({ uuid }: KeyPair) => (await owner.keyPairs.read(uuid)).state
 
+  it('a key that others know is compromised, whoever said so, also once it is destroyed', async () => {
+    const superuser = world.core.as(system('test')).admin
+    const key = await create()
+    const read = async () => {
+      const { state, compliance, certificates } = await owner.keyPairs.read(key.uuid)
+      return [state, compliance, certificates]
+    }
+    expect(await read()).toEqual(['active', 'not_checked', 0])
+    const { id } = await order(key)
+    expect(await read()).toEqual(['active', 'ok', 1])
+    await superuser.blockKey({ spkiSha256: key.spkiHash, reason: 'keyCompromise' })
+    expect(await read()).toEqual(['compromised', 'ok', 1])
+    await superuser.unblockKey(key.spkiHash)
+    await superuser.blockKey({ spkiSha256: key.spkiHash, reason: 'moved' })
+    expect(await read()).toEqual(['active', 'ok', 1])
+    await owner.revoke({ protocol: 'ra', certificate: id, grounds: 'user', reason: 'keyCompromise' })
+    expect(await read()).toEqual(['compromised', 'ok', 1])
+    await chief.keyPairs.destroy(key.uuid)
+    expect(await read()).toEqual(['compromisedDestroyed', 'ok', 1])
+    const { rows } = await owner.keyPairs.page({ page: 1, rows: 1000, destroyed: true })
+    expect(rows.map(({ uuid }) => uuid)).toContain(key.uuid)
+    expect((await owner.keyPairs.page({ page: 1, rows: 1000, destroyed: false })).rows).not.toContainEqual(
+      expect.objectContaining({ uuid: key.uuid }),
+    )
+  })
+
   it('a new key like the old one is made to rekey, and stored with the order', async () => {
     const old = await create()
     const { id } = await order(old)

@@ -93,7 +93,15 @@ describe.each(databases)('locations, on $name', ({ open }) => {
       location: { uuid: location, kind: 'folder' },
     })
     await upkeep()
-    expect(await entry(uuid)).toMatchObject({ status: 'pushed', pushedAt: world.time.now })
+    const files = ['default/web/one/site.pem', 'default/web/one/site-chain.pem']
+    const { fingerprint } = (await findCertificate(world.it.db, { id })) ?? {}
+    expect(await entry(uuid)).toMatchObject({
+      status: 'pushed',
+      pushedAt: world.time.now,
+      delivered: { fingerprint, files },
+      location: { deliveredAt: world.time.now },
+    })
+    expect(await of().locations.content(location)).toMatchObject([{ id, delivered: { fingerprint, files } }])
     expect(pemOf('default', 'web', 'one', 'site.pem')).toEqual([await derOf(id)])
     expect(pemOf('default', 'web', 'one', 'site-chain.pem')).toEqual(
       (await of().chain(uuid)).issuers.map(({ der }) => der),
@@ -156,11 +164,16 @@ describe.each(databases)('locations, on $name', ({ open }) => {
     await upkeep()
     expect(await entry(uuid)).toMatchObject({ status: 'pushed' })
     expect(heard).toHaveLength(3)
+    const { delivered } = (await entry(uuid)) ?? {}
+    expect(delivered).toMatchObject({ server: `http://127.0.0.1:${port}` })
     const { headers, body } = heard[2] ?? { headers: {}, body: '' }
     const signed = { timestamp: String(headers[TIMESTAMP_HEADER]), signature: String(headers[SIGNATURE_HEADER]), body }
     expect(verifyWebhook(Buffer.from(secret), signed, world.time.now)).toBe(true)
     const { certificate, chain, ...told } = JSON.parse(body)
     expect(told).toMatchObject({ version: 1, event: 'certificate.located', location: 'hook', uuid })
+    // Each message has a number of its own; the one that was taken is known.
+    expect(told).toMatchObject({ delivery: delivered?.delivery, fingerprint: delivered?.fingerprint })
+    expect(new Set(heard.map(({ body }) => JSON.parse(body).delivery)).size).toBe(3)
     expect(pemDecode(certificate)[0]?.der).toEqual(await derOf(id))
     expect(chain).toHaveLength(2)
   })

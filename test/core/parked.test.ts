@@ -105,6 +105,25 @@ describe.each(databases)('parked orders on $name', ({ open }) => {
     expect((await alice().list.request(thrown.id)).status).toBe('draft')
   })
 
+  it('expires when nobody submits it in the time of its profile; a registration without an end stays', async () => {
+    await world.save('hasty', { rules, settings: { parkedFor: '2h' } })
+    const profile = await world.profile('hasty')
+    const left = await park({ profile, csr: await newCsr(['left.auto.test']) })
+    const usual = await park({ csr: await newCsr(['usual.auto.test']) })
+    const registered = await register('late.auto.test')
+    const hours = (request: typeof left) => ((request.expiresAt?.getTime() ?? 0) - world.time.now.getTime()) / 3_600_000
+    expect([hours(left), hours(usual), registered.expiresAt]).toEqual([2, 90 * 24, undefined])
+    world.time.pass(2 * 3_600_000)
+    await expireWaiting(world.it.db, world.time.now)
+    expect(await alice().list.request(left.id)).toMatchObject({
+      status: 'expired',
+      reason: 'the time in which this could be submitted is over',
+    })
+    await expect(alice().submit(left.id)).rejects.toMatchObject(failure('conflict'))
+    expect((await alice().list.request(usual.id)).status).toBe('draft')
+    expect((await alice().list.request(registered.id)).status).toBe('draft')
+  })
+
   it('answers the same origin with the same record, whether it is parked, submitted or ordered again', async () => {
     const origin = { protocol: 'ra', ref: 'key 1' }
     const first = await alice().park(await draft({ origin, csr: await newCsr(['o.auto.test']) }))

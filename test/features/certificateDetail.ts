@@ -7,6 +7,8 @@ const request =
 const others = 'ra-detail: of others names its issuer where that was uploaded too, and whether people trust it'
 const qualified = 'ra-detail: reads the statements and usages of qualified certificates'
 const placed = 'ra-detail: names the places where it is put, and a renewal takes its place'
+const known =
+  'ra-locations: say what is known of a certificate there: when it came, as what, from which CSR; the detail names the location'
 const strict = 'ra-inventory: has what strict clients demand in every state, and in lists'
 const chosen = 'ra-attributes: choose what the profile leaves open, and are shown with the order, but no secret'
 const byKey = 'ra-keys: orders by a key: the request is made of csrAttributes and signed by it'
@@ -42,7 +44,8 @@ export const certificateDetail: FeatureTopic = {
     built(
       'Detail',
       '`state`',
-      'requested, pending_approval, pending_issue, issued, pending_revoke, revoked, rejected, failed; the detail knows `registered` too. The contract has no state for a hold: such a certificate shows as issued.',
+      'requested, pending_approval, pending_issue, issued, pending_revoke, revoked, rejected, failed; the detail knows `registered` too. What is on hold shows as revoked, as the contract has it of every revocation, with a message that says so; once that is lifted it is issued again.',
+      'ra-renew: on hold are revoked in the words of the contract, say why, and are revoked for good or issued again',
       'ra-renew: is stored, and issued by its uuid once',
       'ra-issue: waits where the rules ask a person, and says so',
       'ra-issue: stores what a policy refuses as rejected, with what is wrong',
@@ -66,12 +69,13 @@ export const certificateDetail: FeatureTopic = {
       others,
     ),
     built('Detail', '`fingerprint`', 'SHA-256.', facts),
-    inPart(
+    built(
       'Detail',
       '`groups`: uuid, name, description, email, customAttributes',
-      'Groups of the organization.',
-      'custom attributes of groups.',
+      'Groups of the organization, whose administrators say what they are.',
       kept,
+      'ra-custom-attributes: of groups are shown with what is in them, in lists too',
+      'ra-custom-attributes: hold for the resources that they name, and for no other',
     ),
     built(
       'Detail',
@@ -80,7 +84,13 @@ export const certificateDetail: FeatureTopic = {
       kept,
       'ra-custom-attributes: owner and groups come with a registration',
     ),
-    inPart('Detail', '`certificateType`', 'X.509.', 'SSH certificates are not known here.', facts),
+    built(
+      'Detail',
+      '`certificateType`',
+      'X.509. The contract’s other word, SSH, is known: where such a certificate is uploaded, or such a key is to be certified, the answer is 422 and names it.',
+      facts,
+      'ra-hostile: of SSH is refused by its name: %s',
+    ),
     built('Detail', '`issuerSerialNumber`', 'Of the CA certificate that verifies it.', facts, others),
     built(
       'Detail',
@@ -124,15 +134,17 @@ export const certificateDetail: FeatureTopic = {
     built(
       'Detail',
       '`metadata`: connectorUuid, connectorName, sourceObjectType, items',
-      'One entry, of countersign itself.',
+      'Of countersign itself: what programs noted, what came of putting it somewhere, where discoveries have seen it.',
       kept,
+      known,
     ),
-    inPart(
+    built(
       'Detail',
       '`metadata`: an item’s `sourceObjects`',
-      'Items as attributes.',
-      'objects that metadata came from.',
+      'The certificate, the locations, or the discoveries that look at the place. What several say alike is said once, with all of them.',
       kept,
+      known,
+      'ra-discovery: are made, run, read and deleted, and what they found is in the inventory',
     ),
     built('Detail', '`certificateContent`', 'Base64 of the DER; empty while there is none.', facts, request),
     built(
@@ -143,20 +155,21 @@ export const certificateDetail: FeatureTopic = {
       'pki-certificate-facts: names of all kinds, usages and qualified statements',
       'pki-certificate-facts: names of the two kinds that nobody writes any more, as they are',
     ),
-    inPart(
+    built(
       'Detail',
       '`locations`: uuid, name, description, entity, attributes, customAttributes, enabled, supportMultipleEntries, supportKeyManagement, metadata',
-      'Where the certificate is put: a folder or a webhook. Its settings are shown by the location itself.',
-      'descriptions, custom attributes and metadata of locations are empty; keys are managed in none.',
+      'Where the certificate is put: a folder or a webhook. Its settings are shown by the location itself. Metadata: when something was put there last. `supportKeyManagement` is false: keys are put nowhere.',
       placed,
+      known,
+      'ra-locations: are described and noted about by who changes them; what is left out stays',
       'ra-locations: are listed, shown, changed and deleted; the secret of a webhook is shown once',
     ),
-    inPart(
+    built(
       'Detail',
       '`locations`: its `certificates` (certificateUuid, state, validationStatus, commonName, serialNumber, withKey, metadata, pushAttributes, csrAttributes)',
-      'The certificate itself, and whether it was put there.',
-      'metadata and attributes of an entry are empty.',
+      'The certificate itself, and whether it was put there; when, as which files or in which message, and with what fingerprint. Its push has its name there, its CSR what that was made of. `withKey` is false.',
       placed,
+      known,
     ),
     built(
       'Detail',
@@ -172,15 +185,16 @@ export const certificateDetail: FeatureTopic = {
       byKey,
       'ra-keys: makes keys, lists and shows them, and never a private one',
     ),
-    inPart(
+    built(
       'Detail',
       '`key`: its `items` (type, keyAlgorithm, format, length, usage, enabled, state, associations …)',
-      'The private and the public one.',
-      'secret and split keys; states other than active and destroyed; compliance of keys.',
+      'The private and the public one, which are what a keystore for certificates holds; the enumeration knows secret and split keys, and who asks for one is told that none is made. The state follows what became of the key; its compliance what soft policies found, and its key profile.',
+      'ra-key-states: say what has become of them, and what policy found: of both items, in every place',
+      'key-pair-life: a key that others know is compromised, whoever said so, also once it is destroyed',
       'ra-keys: makes keys, lists and shows them, and never a private one',
       'ra-keys: destroys the key with the revocation, after approval and not before',
     ),
-    missing('Detail', '`altKey`', hybrid),
+    missing('Detail', '`altKey`', `${hybrid} Left out of every answer.`, byKey),
     built(
       'Detail',
       '`certificateRequest`: uuid, certificateType, certificateRequestFormat, algorithms, content, commonName, subjectDn, subjectAlternativeNames, attributes, complianceStatus',

@@ -1,4 +1,4 @@
-import { built, type FeatureTopic, inPart, missing } from './feature.ts'
+import { built, type FeatureTopic, missing } from './feature.ts'
 
 const issued = 'ra-issue: answers with the certificate, and its detail says issued'
 const pendingIssue = 'ra-pending: is pending_issue until its certificate is uploaded, and issued then'
@@ -62,6 +62,7 @@ export const issue: FeatureTopic = {
       'Issue: body',
       '`altSignatureAttributes`: how the alternative key signs',
       `${hybrid} Refused with 422 and that reason.`,
+      'ra-issue: an alternative key or how it would sign',
     ),
     built(
       'Issue: body',
@@ -92,8 +93,18 @@ export const issue: FeatureTopic = {
       byKey,
       'ra-keys: refuses orders that name no key, a foreign one, both, or one that is off',
     ),
-    missing('Issue: body', '`altTokenProfileUuid`', `${hybrid} Refused with 422 and that reason.`),
-    missing('Issue: body', '`altKeyUuid`', `${hybrid} Refused with 422 and that reason.`),
+    missing(
+      'Issue: body',
+      '`altTokenProfileUuid`',
+      `${hybrid} Refused with 422 and that reason.`,
+      'ra-issue: an alternative key or how it would sign',
+    ),
+    missing(
+      'Issue: body',
+      '`altKeyUuid`',
+      `${hybrid} Refused with 422 and that reason.`,
+      'ra-issue: an alternative key or how it would sign',
+    ),
     built(
       'Issue: body',
       '`attributes`, required: of the RA profile, to issue',
@@ -128,13 +139,13 @@ export const issueRequested: FeatureTopic = {
       'ra-renew: is stored, and issued by its uuid once',
       'parked: waits for nobody until it is submitted, and then goes the way of every order',
     ),
-    inPart(
+    built(
       'Issue requested',
       'For requests that came over a protocol as ACME, SCEP or CMP, after approval and compliance',
-      'For what was stored by `certificates/create` or registered. What comes over ACME, SCEP or EST goes on by itself; approval and policy come with this call.',
-      'CMP is not spoken.',
+      'For what was stored by `certificates/create` or registered. What comes over ACME, SCEP, CMP or EST goes on by itself; approval and policy come with this call.',
       'parked: takes its CSR when it is submitted; the rules decide then: wait, or no',
       'parked: is refused by policy when it is submitted: stored as denied, or thrown and still parked',
+      'cmp-enrol: waits for a person where the names are not those of the secret, is polled, and names a reason',
     ),
     built(
       'Issue requested: path',

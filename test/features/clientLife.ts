@@ -157,15 +157,30 @@ export const rekey: FeatureTopic = {
     built('Rekey: body', '`format`: pkcs10 or crmf', 'Both.', nextCrmf, rekeyed),
     built('Rekey: body', '`keyUuid`', 'Another key that is held here.', byKey),
     built('Rekey: body', '`tokenProfileUuid`', 'The profile of that key.', byKey),
-    missing('Rekey: body', '`altKeyUuid`', `${hybrid} Refused with 422 and that reason.`),
-    missing('Rekey: body', '`altTokenProfileUuid`', `${hybrid} Refused with 422 and that reason.`),
+    missing(
+      'Rekey: body',
+      '`altKeyUuid`',
+      `${hybrid} Refused with 422 and that reason.`,
+      'ra-next: refuses an alternative key or how it would sign',
+    ),
+    missing(
+      'Rekey: body',
+      '`altTokenProfileUuid`',
+      `${hybrid} Refused with 422 and that reason.`,
+      'ra-next: refuses an alternative key or how it would sign',
+    ),
     built(
       'Rekey: body',
       '`signatureAttributes`; without them the existing ones make the CSR',
       'The digest, where the key has a choice; without them that of the request before.',
       'ra-next: of a key that is held here is asked for by the digest that signatureAttributes name',
     ),
-    missing('Rekey: body', '`altSignatureAttributes`', `${hybrid} Refused with 422 and that reason.`),
+    missing(
+      'Rekey: body',
+      '`altSignatureAttributes`',
+      `${hybrid} Refused with 422 and that reason.`,
+      'ra-next: refuses an alternative key or how it would sign',
+    ),
     built('Rekey: answer', '`certificateData` and `uuid`', 'As of an order.', rekeyed),
   ],
 }

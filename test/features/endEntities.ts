@@ -1,4 +1,4 @@
-import { built, type FeatureTopic, inPart } from './feature.ts'
+import { built, type FeatureTopic } from './feature.ts'
 
 const shown = 'ra-end-entity: are added with an empty answer, shown without the password, listed by name'
 const edited = 'ra-end-entity: are replaced by an edit; the password stays where none is given'
@@ -143,19 +143,24 @@ export const endEntities: FeatureTopic = {
       moves,
     ),
     built('End entity status', 'HISTORICAL', 'Put aside.', orderNothing, moves),
-    inPart(
+    built(
       'End entity status',
       'KEY_RECOVERY',
-      'Known, and refused where it is set.',
-      'no keys are recovered over v1, so it never shows.',
-      notSet,
+      'Set by an edit of who has export_private_key or manage: the password orders one certificate more for a key that had one by it, and for no other; then it is GENERATED. No private key is kept over v1.',
+      'ra-legacy: in KEY_RECOVERY is for the key that had a certificate, and for no other',
       moves,
     ),
-    inPart(
+    built(
       'End entity status',
       'WAITING_FOR_ADD_APPROVAL',
-      'Known, and refused where it is set.',
-      'adding needs no approval, since nothing is certified by it, so it never shows.',
+      'Where the profile asks for it: it orders nothing until somebody with approve, who neither added nor changed it, sets NEW.',
+      'ra-end-entity-approval: orders nothing until somebody else sets NEW, and then goes the ordinary road',
+      'ra-end-entity-approval: is no way around the approval of what it orders',
+      'ra-end-entity-approval: is not approved by who added it: not with another token, not as an administrator or superuser',
+      'ra-end-entity-approval: is not approved without approve on the profile, by nobody of another organization, nor beyond the scope of a token',
+      'ra-end-entity-approval: is approved as it was seen: what was edited in between, or a password with it, is refused',
+      'ra-end-entity-approval: of two, one counts: %i',
+      'ra-end-entity-approval: with an edit let through only what was seen: %i',
       notSet,
       moves,
     ),

@@ -1,10 +1,12 @@
-import { built, type FeatureTopic, inPart } from './feature.ts'
+import { built, type FeatureTopic } from './feature.ts'
 
 const csrRefusals = 'fastpki-sign-csr: sign-csr refuses %s'
 const withKey = 'fastpki-certificates: comes with its key, its subject and its common name as SAN'
 const refusals = 'fastpki-certificates: an order with a key made here is refused %s'
 const defaults =
-  'fastpki-certificates: has by default a key of 2048 bits and the validity of the profile, or what its options say'
+  'fastpki-certificates: has by default a key of 2048 bits and a year, or what the options of the profile say'
+const ofCa =
+  'fastpki-authorities: certify CAs to who has create_ca beside create_cert, that certify ends alone, and nobody for longer than they live'
 const asked = 'fastpki-certificates: takes the names that are asked, and the common name only where no DNS name is'
 const ofClient =
   'fastpki-certificates: of a client has an e-mail address as SAN where its common name is one, and none where it is not'
@@ -22,14 +24,16 @@ export const fastpkiIssue: FeatureTopic = {
       withKey,
       issues,
     ),
-    inPart(
+    built(
       'Certificates',
       'It is of type server, client or ca',
-      'Server, client and dual purpose, each where the RA profile has a variant of that type.',
-      'ca needs a variant that an administrator writes; an authority of ours is made by `POST /cas/`.',
+      'And dual purpose, each where the RA profile has a variant of that type; a profile that `POST /cas/` makes has all four. `ca` takes create_ca beside create_cert, over every contract, and certifies ends alone (a path length of 0).',
       withKey,
       ofClient,
       ofBoth,
+      ofCa,
+      'fastpki-certificates: of a CA is issued where an administrator has given the profile a variant of that type',
+      'fastpki-members: are not had by editing an order that waits',
       refusals,
     ),
     built(
@@ -72,13 +76,14 @@ export const fastpkiIssue: FeatureTopic = {
       defaults,
       refusals,
     ),
-    inPart(
+    built(
       'Issue: body',
       '`valid_days`: 365 unless configured',
-      'The default is `validDays` of the RA profile’s settings, else the validity of that profile, and 365 days for one that `POST /cas/` made.',
-      '365 days under every profile.',
+      'The default is `validDays` of the RA profile’s settings, else 365, or as many as the profile and its authority allow. A profile that sets the validity itself is not asked.',
       defaults,
       issues,
+      ofCa,
+      'fastpki-certificates: lives less than a year %s',
       'fastpki-certificates: longer than the profile allows: 403 with the reason, stored as denied',
     ),
     built(

@@ -1,4 +1,4 @@
-import { built, type FeatureTopic, inPart } from './feature.ts'
+import { built, type FeatureTopic } from './feature.ts'
 
 const permissions = 'fastpki-revoke: superuser, creator, other organization, administrator, reader, capability: in turn'
 const shown = 'fastpki-certificates: are listed, of one CA or all, and each is there by its id'
@@ -29,13 +29,14 @@ export const fastpkiKeep: FeatureTopic = {
       foreign,
       'fastpki-certificates: that the installation has for itself are nobody’s here',
     ),
-    inPart(
+    built(
       'List',
       'Others see those of their organization only',
-      'With `read`, or those that they ordered.',
-      'who is a member and was granted nothing sees none; users made over this contract get `read`.',
+      'Every member sees what the RA profiles that serve this contract certify, over this contract alone; `membersRead: false` of a profile leaves it to `read` and to who ordered.',
       foreign,
       permissions,
+      'fastpki-members: are seen by every member of the organization over this contract, and nothing more comes with it',
+      'fastpki-members: that wait are not seen by members, nor what other profiles certify',
       'fastpki-people: are made with a password, by which they log in, and the flags that they are given',
     ),
     built(

@@ -1,6 +1,7 @@
 /**
  * What one of the documents that are implemented here says a user can do: where it says so, what, and what is here. Told in our words.
- * `tests` prove it, each `file: part of the titles`, the file without .test.ts; `open` says what of it is missing. A row has one of the two at least.
+ * `tests` prove it, each `file: part of the titles`, the file without .test.ts; `open` says what of it is missing. Of what is not here at all (`here` is
+ * empty) they hold how who asks for it is told so.
  */
 export interface Feature {
   place: string
@@ -32,11 +33,12 @@ export function inPart(
   return { place, says, here, tests, open }
 }
 
-export function missing(place: string, says: string, open: string): Feature {
-  return { place, says, here: '', tests: [], open }
+/** Nothing of it is there: the tests hold what who asks for it is told. */
+export function missing(place: string, says: string, open: string, ...tests: [string, ...string[]]): Feature {
+  return { place, says, here: '', tests, open }
 }
 
-export function stateOf({ tests, open }: Feature): State {
+export function stateOf({ here, open }: Feature): State {
   if (open === undefined) return 'proved'
-  return tests.length > 0 ? 'in part' : 'open'
+  return here === '' ? 'open' : 'in part'
 }

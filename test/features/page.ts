@@ -11,7 +11,7 @@ export function featuresPage(): string {
     '# Features',
     'The five documents that countersign implements, row by row: what each says, in our words, what is here, and the tests that prove it (`file: part of the title`). Made by `npm run docs:features` from `test/features`; a unit test holds that each test is there and that this page is what the rows say.',
     countPart(all),
-    '**proved**: the tests hold all of it. **in part**: they hold what stands under "here"; what is missing stands there too. **open**: not built, or not shown by a test.',
+    '**proved**: the tests hold all of it. **in part**: they hold what stands under "here"; what is missing stands there too. **open**: not built; they hold what who asks for it is told.',
     ...parts,
   ].join('\n\n')}\n`
 }

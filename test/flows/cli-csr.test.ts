@@ -54,7 +54,7 @@ const run = (words: string, who: Record<string, string> = env.alice) => cli.run(
 describe('csr create', () => {
   test('by options makes a key of mode 0600 and a request, and the server signs for these names', async () => {
     const made = await create(
-      '--profile web -d www.test api.test -i 192.0.2.7 --valid-days 7 -k w.key -o w.csr --out w.pem',
+      '--profile web -d www.test,api.test -i 192.0.2.7 --valid-days 7 -k w.key -o w.csr --out w.pem',
     )
     expect(made).toMatchObject({ status: 'signed', key: 'w.key' })
     expect(statSync(file('w.key')).mode & 0o777).toBe(0o600)

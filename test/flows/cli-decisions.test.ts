@@ -213,6 +213,13 @@ describe('revoke', () => {
     const ended = await run('alice', `revoke create --certificate 1 --reason ${reason}`)
     expect(ended).toMatchObject({ code: 2, stderr: expect.stringContaining('1 keyCompromise') })
   })
+  test('create knows the reasons 0 to 6, 9 and 10', async () => {
+    const all = [0, 1, 2, 3, 4, 5, 6, 9, 10].map((code) =>
+      run('alice', `revoke create --certificate 1 --reason ${code}`),
+    )
+    // Known: what is missing is the certificate.
+    for (const ended of await Promise.all(all)) expect(ended).toMatchObject({ code: 3 })
+  })
   test('create asks at a terminal for what no option says', async () => {
     const { uuid } = await json<{ uuid: string }>('alice', `csr describe ${await issued('typed.test')}`)
     const { code, shown } = await cli.terminal(

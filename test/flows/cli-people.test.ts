@@ -1,13 +1,10 @@
-import { spawn } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { root } from '../helpers/bundle.ts'
 import { type CliInstallation, reviewRules, startInstallation } from '../helpers/installation.ts'
-
-/** Of Debian's essential package bsdutils: runs a program on a terminal of its own. */
-const pseudoTerminal = 'script'
+import { atTerminal } from '../helpers/terminal.ts'
 
 let at: CliInstallation
 let admin: { token: string }
@@ -53,7 +50,12 @@ describe('people', () => {
     expect(await change('password')).toMatchObject({ code: 4 })
   })
   test('type a password at a terminal unseen', async () => {
-    const shown = await atTerminal('token create --user carol', 'Password of carol: ', 'another long password\r')
+    const words = ['token', 'create', '--user', 'carol', '--data', at.server.dataFolder]
+    const { shown } = await atTerminal(
+      [process.execPath, join(root, 'dist/cli.js'), ...words],
+      [['Password of carol: ', 'another long password\r']],
+      { cwd: at.server.workFolder, env: process.env },
+    )
     expect(shown).toMatch(/cs_[\w-]{43}/)
     expect(shown).not.toContain('another long')
   })
@@ -103,21 +105,6 @@ describe('people', () => {
       stderr: expect.stringContaining('password already'),
     })
   })
-
-  /** Through a pseudo-terminal; types once the prompt is there. */
-  function atTerminal(line: string, prompt: string, typed: string): Promise<string> {
-    const command = `${process.execPath} ${join(root, 'dist/cli.js')} ${line} --data ${at.server.dataFolder}`
-    const child = spawn(pseudoTerminal, ['-qec', command, '/dev/null'], { cwd: at.server.workFolder })
-    let shown = ''
-    let told = false
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-      shown += chunk
-      if (told || !shown.includes(prompt)) return
-      told = true
-      child.stdin.write(typed)
-    })
-    return new Promise((resolve) => child.once('close', () => resolve(shown)))
-  }
 })
 
 describe('requests', () => {

@@ -93,7 +93,7 @@ async function makePostgresTemplate(): Promise<string> {
 
 async function createPostgres(kind: string, template: string): Promise<{ name: string; url: string }> {
   const name = `${kind}_${process.pid}_${crypto.randomUUID().slice(0, 8)}`
-  await administer(`create database ${name} template ${template}`)
+  await administer(`create database ${name} template ${template} strategy file_copy`)
   return { name, url: postgresServer().replace('/postgres?', `/${name}?`) }
 }
 

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { noteRun } from './noteRun.ts'
 
 export interface Ended {
   /** Null when a signal ended it. */
@@ -57,6 +58,7 @@ export function start(program: string, args: readonly string[], options: Program
     child.once('close', (code, signal) => {
       clearTimeout(timer)
       running.delete(child)
+      noteRun(args, { code, terminal: false })
       resolve({ code, signal, ...text })
     })
   })

@@ -74,6 +74,13 @@ export const auto: ApprovalRules['issue'] = [{ name: 'nobody looks', when: 'true
 export const waits = [{ name: 'a person looks', require: [{ users: ['approver'] }] }]
 const everything = { issue: auto, renew: auto, rekey: auto, revoke: auto, export: auto }
 
+/** A second key of a certificate, as the contract names it: nobody here makes one. */
+export const alternatives = [
+  { altKeyUuid: 'x' },
+  { altTokenProfileUuid: 'x' },
+  { altSignatureAttributes: [{ name: 'data_sigDigest', content: [{ data: 'SHA-256' }] }] },
+]
+
 export async function createRaApp(db: Database): Promise<RaApp> {
   const world = await createWorld(db)
   const { it, core } = world
@@ -175,13 +182,18 @@ function holdAgainstSchema(method: Method, path: string, { status, json, text }:
   if (status === (operation.status ?? 200)) {
     if (operation.answer) {
       const read = operation.answer.safeParse(json)
-      expect(read.success ? [] : read.error.issues, `the answer of ${operation.method} ${operation.path}`).toEqual([])
-    } else if (status === 204) expect(text).toBe('')
-  } else if (status === 401) expect(text).toBe('')
-  else if (status === 422) {
-    expect(Array.isArray(json) && json.length > 0 && json.every((one) => typeof one === 'string'), text).toBe(true)
-  } else if (status === 403) expect(json).toMatchObject({ statusCode: 403, code: 'ACCESS_DENIED' })
-  else if (status >= 400) expect(Object.keys(json ?? {}), text).toEqual(['message'])
+      if (!read.success) expect(read.error.issues, `the answer of ${operation.method} ${operation.path}`).toEqual([])
+    } else if (status === 204) hold(text === '', text)
+  } else if (status === 401) hold(text === '', text)
+  else if (status === 422)
+    hold(Array.isArray(json) && json.length > 0 && json.every((one) => typeof one === 'string'), text)
+  else if (status === 403) hold(json?.statusCode === 403 && json?.code === 'ACCESS_DENIED', text)
+  else if (status >= 400) hold(Object.keys(json ?? {}).join() === 'message', text)
+}
+
+/** An assertion that costs nothing where it holds: there are some thousands of answers in a run. */
+function hold(holds: boolean, text: string): void {
+  if (!holds) expect.fail(`not a refusal of the contract's: ${text}`)
 }
 
 /** The operation that a request reaches. */

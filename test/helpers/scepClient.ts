@@ -164,3 +164,12 @@ export function leafOf({ certificates: [leaf] }: Reply) {
   if (!leaf) throw new Error('the answer has no certificate')
   return readCertificate(leaf)
 }
+
+/** To whom envelopes go: the first certificate of GetCACert. */
+export async function scepRecipient(from: string): Promise<Buffer> {
+  const answer = await fetch(from)
+  const der = Buffer.from(await answer.arrayBuffer())
+  const [first = der] =
+    answer.headers.get('content-type') === 'application/x-x509-ca-cert' ? [der] : readCertsOnly(der).certificates
+  return first
+}

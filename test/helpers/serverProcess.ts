@@ -11,6 +11,8 @@ import { databaseFolder } from './scratch.ts'
 export interface ServerOptions {
   /** Absent: SQLite in the data folder. */
   databaseUrl?: string
+  /** Folder of another version's bundle; absent: dist. */
+  bundle?: string
   /** Further settings. COUNTERSIGN_RESOLVER and the like. */
   env?: Record<string, string>
 }
@@ -59,7 +61,11 @@ const ENDED_WITHIN = 30_000
 /** No test runs longer; a server never outlives its test by more. */
 const LIFETIME = 3_600_000
 
-export async function startServer({ databaseUrl, env = {} }: ServerOptions = {}): Promise<ServerProcess> {
+export async function startServer({
+  databaseUrl,
+  bundle = join(root, 'dist'),
+  env = {},
+}: ServerOptions = {}): Promise<ServerProcess> {
   await ensureBundle()
   const workFolder = mkdtempSync(join(tmpdir(), 'countersign-server-'))
   const databases = databaseFolder('countersign-data-')
@@ -82,7 +88,7 @@ export async function startServer({ databaseUrl, env = {} }: ServerOptions = {})
     ...env,
   }
   const launch = async (more: Record<string, string> = {}) => {
-    const args = [join(root, 'dist/main.js')]
+    const args = [join(bundle, 'main.js')]
     const program = start(process.execPath, args, { cwd: workFolder, env: { ...settings, ...more }, timeout: LIFETIME })
     await ready(program, http)
     return program
@@ -118,7 +124,11 @@ export async function startServer({ databaseUrl, env = {} }: ServerOptions = {})
     },
     output: () => program.output(),
     cli: (args, { token, ...options } = {}) =>
-      runCli(args, { ...options, cwd: workFolder, env: { ...settings, COUNTERSIGN_TOKEN: token } }),
+      runCli([join(bundle, 'cli.js'), ...args], {
+        ...options,
+        cwd: workFolder,
+        env: { ...settings, COUNTERSIGN_TOKEN: token },
+      }),
     kill: end,
     async restart(more = {}) {
       program = await launch(more)
@@ -131,7 +141,7 @@ export async function startServer({ databaseUrl, env = {} }: ServerOptions = {})
 }
 
 function runCli(args: readonly string[], options: ProgramOptions): Promise<Ended> {
-  return run(process.execPath, [join(root, 'dist/cli.js'), ...args], { timeout: 60_000, ...options })
+  return run(process.execPath, args, { timeout: 60_000, ...options })
 }
 
 /** Settings of whoever runs the tests do not count. */

@@ -1,7 +1,7 @@
 import type { RevokeStatus, SignStatus } from '../../src/core/request.ts'
 
 /** The contracts that show a SignRequest, as columns of the table. */
-export type Contract = 'acme' | 'est' | 'scep' | 'raV2' | 'raV1' | 'notary' | 'fastpki' | 'orderList'
+export type Contract = 'acme' | 'est' | 'scep' | 'cmp' | 'raV2' | 'raV1' | 'notary' | 'fastpki' | 'orderList'
 
 /**
  * What each contract shows while a SignRequest stands in a status (docs/issuance-cycle.md). Undefined: the contract never
@@ -12,6 +12,7 @@ export const signStatusTable = {
     acme: undefined,
     est: undefined,
     scep: undefined,
+    cmp: undefined,
     raV2: { certificateState: 'requested' },
     raV1: undefined,
     notary: { status: 'Outstanding' },
@@ -22,6 +23,7 @@ export const signStatusTable = {
     acme: { order: 'processing' },
     est: { status: 202, retryAfter: true },
     scep: { pkiStatus: 'PENDING' },
+    cmp: { status: 'waiting' },
     raV2: { certificateState: 'pending_approval' },
     raV1: { status: 400, laterSucceeds: true },
     notary: { status: 'Outstanding' },
@@ -32,6 +34,7 @@ export const signStatusTable = {
     acme: { order: 'processing' },
     est: { status: 202, retryAfter: true },
     scep: { pkiStatus: 'PENDING' },
+    cmp: { status: 'waiting' },
     raV2: { certificateState: 'pending_issue' },
     raV1: { status: 400, laterSucceeds: true },
     notary: { status: 'Outstanding' },
@@ -42,6 +45,7 @@ export const signStatusTable = {
     acme: { order: 'valid' },
     est: { status: 200, retryAfter: false },
     scep: { pkiStatus: 'SUCCESS' },
+    cmp: { status: 'accepted' },
     raV2: { certificateState: 'issued' },
     raV1: { status: 200, laterSucceeds: true },
     notary: { status: 'Active' },
@@ -73,6 +77,7 @@ function refused<const R extends string, const N extends string, const S extends
     acme: { order: 'invalid', error: acme },
     est: { status: est, retryAfter: est === 503 },
     scep: { pkiStatus: 'FAILURE', failInfo: 'badRequest' },
+    cmp: { status: 'rejection', failInfo: est === 503 ? 'systemFailure' : 'notAuthorized' },
     raV2: { certificateState: raV2 },
     raV1: { status: rest, laterSucceeds: false },
     notary: { status: notary },

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { noteRun } from './noteRun.ts'
 
 /** Of Debian's essential package bsdutils: runs a program on a terminal of its own. */
 const pseudoTerminal = 'script'
@@ -37,6 +38,9 @@ export function atTerminal(
   })
   return new Promise((resolve, reject) => {
     child.once('error', reject)
-    child.once('close', (code) => resolve({ code, shown }))
+    child.once('close', (code) => {
+      noteRun(program, { code, terminal: true })
+      resolve({ code, shown })
+    })
   })
 }

@@ -10,6 +10,7 @@ import { readBody } from '../../src/http/body.ts'
 import { clientCertificateReader } from '../../src/http/clientCertificate.ts'
 import { sourceAddressReader } from '../../src/http/sourceAddress.ts'
 import { createMetrics } from '../../src/metrics.ts'
+import type { OverloadConfig } from '../../src/overloadConfig.ts'
 import type { Host, NodeBindings, Protocol } from '../../src/protocol.ts'
 import { createServer, type Limits, type Ports, type Server } from '../../src/server.ts'
 import { dnsName, selfSigned } from './alpnCertificate.ts'
@@ -94,6 +95,7 @@ interface TestServerOptions {
   mounts?: Protocol['mounts']
   listen?: Partial<ListenConfig>
   limits?: Partial<Limits>
+  overload?: Partial<OverloadConfig>
   trustedProxies?: string[]
   clientCertificateHeader?: string
   metricsNetworks?: string[]
@@ -125,6 +127,8 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     sourceAddress,
     metricsNetworks: options.metricsNetworks ?? ['127.0.0.0/8'],
     accessLog: options.accessLog ?? true,
+    trustedProxies: options.trustedProxies ?? [],
+    ...(options.overload ? { overload: options.overload } : {}),
     ...(options.limits ? { limits: options.limits } : {}),
   })
   const ports = await server.listen()

@@ -62,7 +62,10 @@ export async function createWebhookWorld(open: (typeof databases)[number]['open'
     /** All that a server does for webhooks without being asked, once. */
     async upkeep(): Promise<void> {
       await seal()
-      for (const { run } of webhookUpkeep(world.it)) await run()
+      for (const { run, settled } of webhookUpkeep(world.it)) {
+        await run()
+        await settled?.()
+      }
     },
     async clear(): Promise<void> {
       receiver.answer = 204

@@ -101,6 +101,11 @@ describe('rekeying', () => {
       expect((await app.post(`${at}/rekey`, { way: 'server', kind: 'RSA-1', do: act })).status).toBe(422)
     const next = await orderedBy(await app.post(`${at}/rekey`, { way: 'server', kind: 'P-384', do: 'order' }))
     expect([next.certificate?.renews, next.certificate?.keyAlgorithm]).toEqual([id, 'P-384'])
+    const send = (once: string) => app.post(`${at}/rekey`, { way: 'server', kind: 'P-256', once, do: 'order' })
+    const twice = await Promise.all([send('one'), send('one')])
+    const uuids = await Promise.all([...twice, await send('one')].map(async (sent) => (await orderedBy(sent)).uuid))
+    expect(new Set(uuids).size).toBe(1)
+    expect((await orderedBy(await send('another'))).uuid).not.toBe(uuids[0])
   })
 
   it('gives the browser names and subject of the certificate', async () => {

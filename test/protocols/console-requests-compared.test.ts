@@ -23,7 +23,9 @@ async function shown(profile: string, extensions: string[], more: Partial<SignDr
   const extra = extensions.flatMap((extension) => ['-addext', extension])
   const csr = parseCsr(opensslCsr(['ec', '-pkeyopt', 'ec_paramgen_curve:P-384'], '/CN=a.inside.test', extra))
   const draft = { profile: await app.world.profile(profile), protocol: 'console', action: 'issue', csr } as const
-  const { request } = await doorFor(app, app.operator).sign({ ...draft, refusal: 'store', ...more })
+  // A CA takes create_ca.
+  const by = profile === 'authority' ? app.admin : app.operator
+  const { request } = await doorFor(app, by).sign({ ...draft, refusal: 'store', ...more })
   const at = `/console/requests/sign/${request.uuid}`
   return { at, text: (await app.get(at, { by: app.approver })).text }
 }

@@ -9,6 +9,7 @@ import { certificateIdOf, device, postCmc, sendCmc, sharedSecret, statusOf, tcrF
 import type { Party } from '../helpers/cms.ts'
 import { buildCsr, ecKey, extension, extensionRequest } from '../helpers/csrs.ts'
 import { auto, useEstApp } from '../helpers/estApp.ts'
+import { csrOf } from '../helpers/scepClient.ts'
 
 const it = useEstApp()
 let count = 0
@@ -169,6 +170,22 @@ describe('RFC 10002 section 6.2: by a shared secret', () => {
     expect(statusOf(answer)).toMatchObject({ status: 'failed', failInfo: 'badRequest', bodyParts: [1] })
     expect(answer.http.status).toBe(403)
     expect(await it.app.count()).toBe(before)
+  })
+
+  test('it vouches for its names, and not for an organization or another common name beside them', async () => {
+    const settings = { certificate: { type: 'client', subject: { CN: '{csr.CN}', O: '{csr.O}' } } }
+    const people = { name: 'people', require: [{ owner: true }] }
+    const issue = [{ name: 'a secret', when: 'entitled', auto: true }, people]
+    await it.app.save('with-organization', {}, { settings, rules: { issue, renew: auto, rekey: auto, revoke: auto } })
+    const dns = newName()
+    const shared = await sharedSecret(it.app, { dns: [dns], profile: 'with-organization' })
+    const ask = async (subject: Record<string, string>) => {
+      const request = tcr(1, csrOf(device(), { subject, dns: [dns] }))
+      return sendCmc(it.app, { ...prove([request], shared), profile: 'with-organization' })
+    }
+    expect((await ask({ CN: dns })).simple).toHaveLength(2)
+    expect(statusOf(await ask({ CN: dns, O: 'Bank' }))).toMatchObject({ status: 'pending' })
+    expect(statusOf(await ask({ CN: 'the boss' }))).toMatchObject({ status: 'pending' })
   })
 
   test('a wrong one, an unknown one, one without its name, one of another profile: badIdentity, alike', async () => {

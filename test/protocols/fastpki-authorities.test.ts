@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
+import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { pemDecode, pemEncode } from '../../src/pki/pem.ts'
 import { doorOf, type FastpkiApp, server, useFastpkiApp } from '../helpers/fastpkiApp.ts'
 import { newCsr } from '../helpers/world.ts'
@@ -63,6 +64,27 @@ describe('authorities', () => {
     expect(revoked.status).toBe(200)
   })
 
+  it('certify CAs to who has create_ca beside create_cert, that certify ends alone, and nobody for longer than they live', async () => {
+    const { app } = used
+    const above = await made(app, 'Certifying CA', { valid_days: 100, path_length: 1 })
+    const path = `/certificates/?ca_id=${above.id}`
+    const body = { common_name: 'Branch CA', subject_dn: 'CN=Branch CA,O=Acme Corp', certificate_type: 'ca' }
+    expect((await app.call('post', path, { body })).status).toBe(403)
+    const alone = await app.person('ca-only', { capabilities: ['create_ca', 'read'] })
+    expect((await app.call('post', path, { body, by: alone })).status).toBe(403)
+    const by = await app.person('branch-maker', { capabilities: ['create_ca', 'create_cert', 'read'] })
+    const limited = await app.token(by, { capabilities: ['create_cert', 'read'] })
+    expect((await app.call('post', path, { body, by: limited })).status).toBe(403)
+    const { json } = await app.call('post', path, { body, by })
+    expect(json).toMatchObject({ certificate_type: 'ca', issuer_id: above.id, valid_days: 100, status: 'valid' })
+    const branch = readCertificate(pemDecode(json.certificate)[0]?.der ?? Buffer.alloc(0))
+    expect(branch).toMatchObject({ isCa: true, pathLength: 0, keyUsage: expect.arrayContaining(['keyCertSign']) })
+    expect(new X509Certificate(json.certificate).verify(new X509Certificate(above.certificate).publicKey)).toBe(true)
+    const below = await made(app, 'Ends Only CA', { path_length: 0 })
+    const last = await app.call('post', `/certificates/?ca_id=${below.id}`, { body, by })
+    expect(last).toMatchObject({ status: 400, json: { detail: expect.stringContaining('issues no ca certificates') } })
+  })
+
   it('are listed, each with its chain and its children', async () => {
     const { app } = used
     const top = await made(app, 'Top')
@@ -79,6 +101,22 @@ describe('authorities', () => {
     // With a child below it an authority signs no more leaves.
     expect((await app.call('get', `/cas/${middle.id}`)).json.allow_leaf_certs).toBe(false)
     expect((await app.call('post', `/certificates/?ca_id=${middle.id}`, { body: server('x.test') })).status).toBe(400)
+  })
+
+  it('of one name are made once, also when two ask at once', async () => {
+    const { app } = used
+    const ask = () => app.call('post', '/cas/', { body: draft('At Once'), by: app.admin })
+    const both = await Promise.all([ask(), ask(), ask()])
+    expect(both.map(({ status }) => status).filter((status) => status === 201)).toHaveLength(1)
+    for (const { status } of both) expect([201, 400, 409]).toContain(status)
+    const { json } = await app.call('get', '/cas/', { by: app.admin })
+    expect(json.filter(({ name }: { name: string }) => name === 'At Once')).toHaveLength(1)
+    // What was refused holds no name.
+    expect((await ask()).status).toBe(400)
+    const refused = await app.call('post', '/cas/', { body: draft('Held By Nobody') })
+    expect(refused.status).toBe(403)
+    const body = draft('Held By Nobody')
+    expect((await app.call('post', '/cas/', { body, by: app.admin })).status).toBe(201)
   })
 
   it('with the name of one of another organization are another authority', async () => {

@@ -1,8 +1,9 @@
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { readCertificate } from '../../src/pki/certificateReader.ts'
-import { pemDecode } from '../../src/pki/pem.ts'
-import { doorOf, server, settings, useFastpkiApp } from '../helpers/fastpkiApp.ts'
+import { pemDecode, pemEncode } from '../../src/pki/pem.ts'
+import { doorOf, type Person, server, settings, useFastpkiApp } from '../helpers/fastpkiApp.ts'
+import { newCsr } from '../helpers/world.ts'
 
 const used = useFastpkiApp()
 
@@ -11,6 +12,9 @@ const isPair = (key: string, certificate: string) =>
   createPublicKey(createPrivateKey(key))
     .export({ type: 'spki', format: 'der' })
     .equals(new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' }))
+
+const pemCsr = async (name: string) =>
+  pemEncode('CERTIFICATE REQUEST', (await newCsr([name], { subject: { CN: name } })).der)
 
 describe('a certificate with a key made here', () => {
   it('comes with its key, its subject and its common name as SAN', async () => {
@@ -38,14 +42,25 @@ describe('a certificate with a key made here', () => {
     expect(extendedKeyUsage).toEqual(['1.3.6.1.5.5.7.3.1'])
   })
 
-  it('has by default a key of 2048 bits and the validity of the profile, or what its options say', async () => {
+  it('has by default a key of 2048 bits and a year, or what the options of the profile say', async () => {
     const { app } = used
     const usual = await app.call('post', `/certificates/?ca_id=${app.ca}`, { body: server('usual.test') })
-    expect(usual.json).toMatchObject({ key_size: 2048, valid_days: 90 })
+    expect(usual.json).toMatchObject({ key_size: 2048, valid_days: 365 })
     await app.save('shop', { options: { keySize: 4096, validDays: 30 } })
     const other = await app.call('post', `/certificates/?ca_id=${app.ca}`, { body: server('other.test') })
     await app.save('shop')
     expect(other.json).toMatchObject({ key_size: 4096, valid_days: 30 })
+  })
+
+  it.each([
+    ['where the profile allows no more', { max: '30d', default: '10d' }, ['validity', 'subject'], 30],
+    ['where the profile sets it', { max: '400d', default: '20d' }, ['subject'], 20],
+  ])('lives less than a year %s', async (_, validity, overrides, days) => {
+    const { app } = used
+    await app.save('shop', { settings: { certificate: { validity, overrides } } })
+    const { status, json } = await app.call('post', `/certificates/?ca_id=${app.ca}`, { body: server('short.test') })
+    await app.save('shop')
+    expect([status, json.valid_days]).toEqual([201, days])
   })
 
   it('takes the names that are asked, and the common name only where no DNS name is', async () => {
@@ -93,7 +108,15 @@ describe('a certificate with a key made here', () => {
     const variants = { ...settings.variants, authority }
     await app.save('below-root', { authority: root, settings: { ...settings, variants } })
     const body = server('Acme Sub CA', { certificate_type: 'ca' })
-    const { status, json } = await app.call('post', `/certificates/?ca_id=${root}`, { body })
+    const by = await app.person('sub-maker', { capabilities: ['create_cert', 'create_ca', 'read'] })
+    const path = `/certificates/?ca_id=${root}`
+    const refused = await app.call('post', path, { body })
+    expect(refused).toMatchObject({ status: 403, json: { detail: expect.stringContaining('create_ca') } })
+    const { status, json } = await app.call('post', path, { body, by })
+    const exporter = await app.person('sub-exporter', { capabilities: ['read', 'export_private_key'] })
+    const keyOf = async (by: Person) => (await app.call('get', `/certificates/${json.id}/private-key`, { by })).status
+    // Its key is for who ordered it, for ten minutes, and is not kept.
+    expect([await keyOf(exporter), await keyOf(by)]).toEqual([404, 200])
     await app.save('below-root', { authority: root, settings, protocols: { fastpki: undefined } })
     expect({ status, type: json.certificate_type }).toEqual({ status: 201, type: 'ca' })
     expect(fieldsOf(json.certificate)).toMatchObject({ isCa: true, pathLength: 0 })
@@ -117,6 +140,17 @@ describe('a certificate with a key made here', () => {
     const once = await app.call('post', `/certificates/?ca_id=${app.ca}`, sent)
     const twice = await app.call('post', `/certificates/?ca_id=${app.ca}`, sent)
     expect(twice.json).toEqual(once.json)
+    const another = server('another.test')
+    const { headers } = sent
+    const refused = await Promise.all([
+      app.call('post', `/certificates/?ca_id=${app.ca}`, { body: another, headers }),
+      app.call('post', `/certificates/?ca_id=${app.ca}`, { body: { ...sent.body, valid_days: 3 }, headers }),
+      app.call('post', '/certificates/sign-csr', {
+        body: { csr: await pemCsr('again.test'), ca_id: app.ca, certificate_type: 'server' },
+        headers,
+      }),
+    ])
+    for (const { status, text } of refused) expect([status, text.includes('Idempotency-Key')]).toEqual([409, true])
     const other = await app.call('post', `/certificates/?ca_id=${app.ca}`, { body: server('again.test') })
     expect(other.json.id).not.toBe(once.json.id)
   })

@@ -171,12 +171,18 @@ describe('users', () => {
     const { app } = used
     const gone = await app.call('post', '/users/', { body: draft('ivan'), by: app.admin })
     expect((await app.call('delete', `/users/${gone.json.id}`, { by: app.admin })).status).toBe(204)
+    const elsewhere = await app.call('post', '/users/', { body: draft('judith'), by: app.admin })
+    expect(elsewhere.status).toBe(201)
+    await doorOf(app, app.admin).identities.removeUser('judith')
     const failed = draft('operator', { email: 'spare@acme.test' })
     expect((await app.call('post', '/users/', { body: failed, by: app.admin })).status).toBe(400)
-    for (const email of ['ivan@acme.test', 'spare@acme.test']) {
-      const next = draft(`next-${email.split('@')[0]}`, { email })
-      expect((await app.call('post', '/users/', { body: next, by: app.admin })).json).toMatchObject({ email })
+    for (const email of ['ivan@acme.test', 'JUDITH@acme.test', 'spare@acme.test']) {
+      const next = draft(`next-${email.split('@')[0]?.toLowerCase()}`, { email })
+      const { json } = await app.call('post', '/users/', { body: next, by: app.admin })
+      expect(json).toMatchObject({ email: email.toLowerCase() })
     }
+    const told = await app.call('get', '/audit-logs/?action=user_create&limit=1', { by: app.admin })
+    expect(told.json).toMatchObject([{ organization_id: app.admin.organizationId }])
   })
 
   it('whose making a crash cut off hold no address for longer than an hour', async () => {

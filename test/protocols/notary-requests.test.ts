@@ -1,4 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import type { NotaryTables } from '../../protocols/notary/tables.ts'
+import { withTables } from '../../src/db/tables.ts'
+import { transaction } from '../../src/db/transaction.ts'
 import { pemDecode, pemEncode } from '../../src/pki/pem.ts'
 import { doorOf, REQUESTS, useNotaryApp } from '../helpers/notaryApp.ts'
 import { csrOf, device } from '../helpers/scepClient.ts'
@@ -48,6 +51,44 @@ describe('certificate requests', () => {
     const refused = await it.app.call('GET', one(others), { by: other })
     expect(refused.status).toBe(403)
     expect(refused.json.message).toContain('Access denied')
+  })
+
+  test('a requestor sees his own, however many others came after, and also one of a node of the version before', async () => {
+    const other = await it.app.account('behind@notary.test', 2)
+    const own = [await it.app.request('behind.test', other), await it.app.request('before.test', other)]
+    const { db } = it.app.host
+    const tables = () => withTables<NotaryTables>(db)
+    const { ref: _, ...row } = await tables()
+      .selectFrom('notary_requests')
+      .selectAll()
+      .where('number', '=', own[0] ?? 0)
+      .executeTakeFirstOrThrow()
+    await transaction(db, async (db) => {
+      const tables = withTables<NotaryTables>(db)
+      await tables
+        .updateTable('notary_requests')
+        .set({ asker: null })
+        .where('number', '=', own[1] ?? 0)
+        .execute()
+      for (let at = 0; at < 1001; at++) {
+        const more = {
+          ref: `later-${at}`,
+          number: null,
+          asker: 1,
+          live_hash: `later ${at}`,
+          created_at: row.created_at + 1,
+        }
+        await tables
+          .insertInto('notary_requests')
+          .values({ ...row, ...more })
+          .execute()
+      }
+    })
+    const listed = await it.app.result('GET', REQUESTS, { by: other })
+    expect(listed.map((each: { id: number }) => each.id)).toEqual(own)
+    await transaction(db, async (db) => {
+      await withTables<NotaryTables>(db).deleteFrom('notary_requests').where('ref', 'like', 'later-%').execute()
+    })
   })
 
   test.each([

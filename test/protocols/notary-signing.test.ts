@@ -61,6 +61,7 @@ describe('signing', () => {
     const refused = await sign(id, it.app.manager)
     expect(refused.status).toBe(403)
     expect(refused.json.message).toContain('not among those whom')
+    expect(refused.json.message).toContain('roles: [notary-certificate-manager]')
     expect((await show(id)).status).toBe('Outstanding')
   })
 

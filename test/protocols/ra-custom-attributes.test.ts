@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { asRequester } from '../../src/core/identity.ts'
 import { verifyAudit } from '../../src/core/verify.ts'
-import { type Person, useRaApp } from '../helpers/raApp.ts'
+import { doorOf, type Person, useRaApp } from '../helpers/raApp.ts'
 import { INVENTORY as ALL, attribute as custom, inventoryOf } from '../helpers/raInventory.ts'
 import { newCsr } from '../helpers/world.ts'
 
@@ -77,6 +77,20 @@ describe('custom attributes', () => {
     expect((await app.call('post', `${app.place.path}/certificates/register`, { body: foreigner })).status).toBe(404)
   })
 
+  it('of groups are shown with what is in them, in lists too', async () => {
+    const by = used.app.admin
+    const customAttributes = [{ ...custom('on call', 'room 4'), version: 'v3' }]
+    const body = { name: 'on-call', description: 'who is woken', customAttributes }
+    const { json: group } = await used.app.call('post', '/v1/countersign/groups', { by, body })
+    const uuid = await ordered()
+    await doorOf(used.app, keeper).inventory.assign([uuid], { groups: [group.uuid] })
+    const shown = { name: 'on call', label: 'on call', type: 'custom', version: 'v3', content: [{ data: 'room 4' }] }
+    const groups = [{ uuid: group.uuid, name: 'on-call', description: 'who is woken', customAttributes: [shown] }]
+    expect(await detail(uuid)).toMatchObject({ groups })
+    const { json: listed } = await used.app.call('post', '/v1/certificates', {})
+    expect(listed.certificates.find((one: { uuid: string }) => one.uuid === uuid)).toMatchObject({ groups })
+  })
+
   it.each([
     ['a secret', [custom('pin', { secret: 'x' }, 'secret')], 422],
     ['what is not of its type', [custom('count', 'many', 'integer')], 422],
@@ -121,7 +135,7 @@ describe('definitions of custom attributes', () => {
     expect((await app.call('delete', one, { by: app.operator })).status).toBe(403)
     expect((await app.call('delete', one, { by })).status).toBe(204)
     expect((await app.call('get', one)).status).toBe(404)
-    expect((await app.call('get', `${DEFINITIONS}/resources`)).json).toEqual(['certificates'])
+    expect((await app.call('get', `${DEFINITIONS}/resources`)).json).toEqual(['certificates', 'groups', 'locations'])
   })
 
   it.each([
@@ -135,6 +149,23 @@ describe('definitions of custom attributes', () => {
   ])('refuse %s', async (_, more, status) => {
     const { app } = used
     expect((await app.call('post', DEFINITIONS, { by: app.admin, body: { ...colour, ...more } })).status).toBe(status)
+  })
+
+  it('hold for the resources that they name, and for no other', async () => {
+    const { app } = used
+    const by = app.admin
+    const floor = { name: 'floor', label: 'Floor', contentType: 'integer', required: true, resources: ['groups'] }
+    const made = await app.call('post', DEFINITIONS, { by, body: floor })
+    expect(made).toMatchObject({ status: 201, json: { resources: ['groups'] } })
+    expect((await order({ customAttributes: [custom('floor', 'the third')] })).status).toBe(200)
+    const group = (customAttributes: unknown) =>
+      app.call('post', '/v1/countersign/groups', { by, body: { name: 'house', customAttributes } })
+    expect((await group([custom('floor', 'the third')])).json).toEqual(['its contentType is integer'])
+    expect((await group([custom('wing', 'east')])).json).toEqual(['the attribute floor is required'])
+    expect((await group([custom('floor', 3, 'integer')])).status).toBe(201)
+    const one = `${DEFINITIONS}/${made.json.uuid}`
+    expect((await app.call('put', one, { by, body: { label: 'Storey' } })).json.resources).toEqual(['groups'])
+    expect((await app.call('delete', one, { by })).status).toBe(204)
   })
 
   it('are made by administrators alone', async () => {

@@ -146,6 +146,8 @@ describe('the detail of a certificate', () => {
       groups: [{ uuid: group.uuid, name: 'racks', email: 'racks@x.test' }],
     }
     expect(await show(uuid)).toMatchObject(kept)
+    const noted = [{ uuid, name: 'kept.test' }]
+    expect((await show(uuid)).metadata[0]?.items[0]?.sourceObjects).toEqual(noted)
     const { json } = await used.app.call('post', `${used.app.place.path}/certificates/${uuid}/renew`)
     expect(await show(json.uuid)).toMatchObject({ ...kept, sourceCertificateUuid: uuid })
     expect((await show(uuid)).relatedCertificates).toMatchObject([{ uuid: json.uuid, state: 'issued' }])

@@ -36,7 +36,14 @@ describe('discoveries over REST', () => {
     const all = (await app.call('post', '/v1/certificates', { by, body: {} })).json.certificates
     const found = all.find((one: { commonName: string }) => one.commonName === 'somebody')
     const seen = await app.call('get', `/v1/countersign/certificates/${found.uuid}/sightings`, { by })
-    expect(seen.json).toMatchObject([{ place: place.text, position: 0 }])
+    const discoveries = [{ uuid: made.json.uuid, name: 'here' }]
+    expect(seen.json).toMatchObject([{ place: place.text, position: 0, discoveries }])
+    expect((await app.call('get', `/v1/certificates/${found.uuid}`, { by })).json.metadata).toMatchObject([
+      {
+        sourceObjectType: 'discoveries',
+        items: [{ name: 'place', type: 'meta', content: [{ data: place.text }], sourceObjects: discoveries }],
+      },
+    ])
     const history = (await app.call('get', `/v1/certificates/${found.uuid}/history`, { by })).json
     expect(history.map(({ event }: { event: string }) => event)).toContain('Certificate Discovered')
     const trail = await app.call('get', '/v1/countersign/audit?subjectKind=discovery', { by })

@@ -117,3 +117,30 @@ test('queries that come twice, and values beyond every range', async () => {
   )
   expect(found).toEqual([])
 })
+
+const ssh = (kind: string) => {
+  const length = Buffer.alloc(4)
+  length.writeUInt32BE(kind.length)
+  return Buffer.concat([length, Buffer.from(kind), Buffer.alloc(200, 7)]).toString('base64')
+}
+const CERTIFICATE = 'ssh-ed25519-cert-v01@openssh.com'
+
+test.each([
+  ['a line of OpenSSH', `${CERTIFICATE} ${ssh(CERTIFICATE)} root@a.test\n`, 'SSH certificate'],
+  ['its base64 alone', ssh('ecdsa-sha2-nistp256-cert-v01@openssh.com'), 'ecdsa-sha2-nistp256-cert-v01'],
+  ['base64 of a line', Buffer.from(`${CERTIFICATE} ${ssh(CERTIFICATE)}`).toString('base64'), 'SSH certificate'],
+  ['a key', `ssh-rsa ${ssh('ssh-rsa')}`, 'SSH key'],
+  ['a key of RFC 4716', `---- BEGIN SSH2 PUBLIC KEY ----\n${ssh('ssh-rsa')}\n---- END SSH2 PUBLIC KEY ----`, 'SSH key'],
+])('of SSH is refused by its name: %s', async (_, text, said) => {
+  const { app } = used
+  const by = app.admin
+  const answers = [
+    await app.call('post', '/v1/certificates/upload', { by, body: { certificate: text } }),
+    await app.call('post', `${app.place.path}/certificates`, { by, body: { request: text, attributes: [] } }),
+  ]
+  for (const { status, json } of answers) {
+    expect(status).toBe(422)
+    expect(json[0]).toContain(said)
+    expect(json[0]).toContain('X.509')
+  }
+})

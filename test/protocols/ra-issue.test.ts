@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { pemEncode } from '../../src/pki/pem.ts'
-import { useRaApp, waits } from '../helpers/raApp.ts'
+import { alternatives, useRaApp, waits } from '../helpers/raApp.ts'
 import { newCsr } from '../helpers/world.ts'
 
 const used = useRaApp()
@@ -71,6 +71,9 @@ describe('issue', () => {
     const twice = await app.call('post', `${app.place.path}/certificates`, { body, headers })
     const other = await app.call('post', `${app.place.path}/certificates`, { body, headers, by: app.admin })
     expect(twice.json).toEqual(once.json)
+    const another = { ...(await order('another.test')) }
+    const refused = await app.call('post', `${app.place.path}/certificates`, { body: another, headers })
+    expect([refused.status, refused.json]).toEqual([422, [expect.stringContaining('Idempotency-Key')]])
     expect(other.json.uuid).not.toBe(once.json.uuid)
   })
 
@@ -95,12 +98,6 @@ describe('issue refuses', () => {
     ['an unknown format', { body: { request: 'AAAA', format: 'spkac', attributes: [] } }, 400],
     ['a request that is none', { body: { request: 'AAAA', attributes: [] } }, 400],
     ['text that is no base64', { body: { request: '%%%', attributes: [] } }, 400],
-    ['an alternative key', { body: { request: 'AAAA', attributes: [], altKeyUuid: 'x' } }, 422],
-    [
-      'attributes of an alternative key',
-      { body: { request: 'AAAA', attributes: [], altSignatureAttributes: [{ name: 'a' }] } },
-      422,
-    ],
     ['a form', { raw: 'a=b', headers: { 'content-type': 'application/x-www-form-urlencoded' } }, 415],
     ['octets that are no UTF-8', { raw: Buffer.from([0x22, 0xff, 0x22]) }, 400],
     ['a body over 1 MiB', { raw: Buffer.alloc(2 ** 20 + 1, 0x20) }, 413],
@@ -108,6 +105,15 @@ describe('issue refuses', () => {
   ])('%s', async (_, sent, status) => {
     const { app } = used
     expect((await app.call('post', `${app.place.path}/certificates`, sent)).status).toBe(status)
+  })
+
+  it.each(alternatives)('an alternative key or how it would sign: %o', async (more) => {
+    const { app } = used
+    const answer = await app.call('post', `${app.place.path}/certificates`, { body: await order('two.test', more) })
+    expect([answer.status, answer.json[0]]).toEqual([
+      422,
+      expect.stringMatching(/^Alternative keys .* leave altKeyUuid/),
+    ])
   })
 
   it('a profile of another organization, another authority, and what is no uuid: alike', async () => {

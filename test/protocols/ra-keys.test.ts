@@ -152,6 +152,7 @@ describe('keys that the server holds', () => {
       privateKeyAvailability: true,
       key: { uuid: made.uuid, associations: 1 },
     })
+    expect(shown).not.toHaveProperty('altKey')
     expect(shown.certificateRequest).toMatchObject({
       keyUuid: made.uuid,
       signatureAlgorithm: 'sha384WithRSAEncryption',
@@ -177,7 +178,6 @@ describe('keys that the server holds', () => {
     )
     const digest = [{ name: 'data_sigDigest', content: [{ data: 'SHA-512' }] }]
     expect((await issue(uuid, { signatureAttributes: digest })).status).toBe(422)
-    expect((await issue(uuid, { altKeyUuid: uuid })).status).toBe(422)
     expect((await issue('\u0000')).status).toBe(422)
     expect((await app.call('patch', `/v1/keys/${uuid}/disable`, { by: keeper })).status).toBe(204)
     expect((await issue(uuid)).status).toBe(422)
@@ -236,6 +236,9 @@ describe('keys that the server holds', () => {
     twice.push(await app.call('post', path, again))
     expect(new Set(twice.map(({ json }) => json.uuid)).size).toBe(1)
     expect([await total(), before]).toEqual([number + 2, number + 2])
+    const bare = await Promise.all([act(app.place, ordered, 'rekey', {}), act(app.place, ordered, 'rekey', {})])
+    expect(new Set([...bare, fresh].map(({ json }) => json.uuid)).size).toBe(1)
+    expect(await total()).toBe(number + 2)
     const told = await app.call('get', '/v1/countersign/audit?subjectKind=key_pair&limit=1', { by: app.admin })
     expect(told.json.events).toMatchObject([{ action: 'key_pair.created', details: { reason: 'rekey' } }])
     const request = (await newCsr(['away.test'])).der.toString('base64')

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { grantCapability } from '../../src/core/capability.ts'
+import { system } from '../../src/core/requester.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { fingerprint, readCertificate } from '../../src/pki/certificateReader.ts'
 import { networkOf } from '../../src/pki/ip.ts'
@@ -42,6 +44,53 @@ describe('issue', () => {
     expect((await issue(csr)).json).toEqual(first.json)
     const other = await issue(await pkcs10())
     expect([other.status, other.json.message]).toEqual([400, expect.stringContaining('was used')])
+  })
+
+  it('in KEY_RECOVERY is for the key that had a certificate, and for no other', async () => {
+    const { app } = used
+    const { endEntity, issue, status } = await setUpLegacy(app, 'recovered', {}, app.admin)
+    const set = (to: string, by = app.admin) => {
+      const names = { subjectDN: 'CN=device.test,O=Field', subjectAltName: 'DNS:device.test' }
+      return app.call('post', endEntity, { by, body: { raProfile: { name: 'recovered' }, ...names, status: to } })
+    }
+    expect((await set('KEY_RECOVERY')).json[0]).toContain('has none')
+    const [mine, other] = [await pkcs10(), await pkcs10()]
+    const first = await issue(mine)
+    expect(await status()).toBe('GENERATED')
+    expect((await set('KEY_RECOVERY', app.operator)).status).toBe(403)
+    expect([(await set('KEY_RECOVERY')).status, await status()]).toEqual([200, 'KEY_RECOVERY'])
+    expect((await issue(other)).json.message).toContain('KEY_RECOVERY')
+    const again = await issue(mine)
+    expect([again.status, await status()]).toEqual([200, 'GENERATED'])
+    expect(again.json).not.toEqual(first.json)
+    expect((await issue(mine)).json).toEqual(again.json)
+    expect((await issue(other)).status).toBe(400)
+    // An order of that round that came to nothing opens no way for another key.
+    await set('KEY_RECOVERY')
+    await app.save('recovered', { rules: { ...autoRules, issue: waits } })
+    expect((await issue(mine)).status).toBe(400)
+    await decide(app, (await waitingFor(app, 'sign', 'recovered'))[0], 'deny')
+    expect(await status()).toBe('FAILED')
+    expect((await issue(other)).json.message).toContain('KEY_RECOVERY')
+    await set('NEW')
+    expect((await issue(other)).json.message).toContain('waits for approval')
+    expect([(await set('KEY_RECOVERY')).status, (await set('HISTORICAL')).status]).toEqual([422, 200])
+  })
+
+  it('who added an end entity and has create_cert alone does not set KEY_RECOVERY', async () => {
+    const { app } = used
+    const { endEntity, issue } = await setUpLegacy(app, 'kept')
+    expect((await issue(await pkcs10())).status).toBe(200)
+    const names = { subjectDN: 'CN=device.test,O=Field', subjectAltName: 'DNS:device.test' }
+    const body = { raProfile: { name: 'kept' }, ...names, status: 'KEY_RECOVERY' }
+    expect((await app.call('post', endEntity, { body })).status).toBe(403)
+    const { organizationId } = await app.world.profile('kept')
+    const change = { actor: system('test'), at: app.world.time.now }
+    const to = { userId: app.operator.id }
+    await transaction(app.world.it.db, (db) =>
+      grantCapability(db, change, { capability: 'export_private_key', to, organizationId }),
+    )
+    expect((await app.call('post', endEntity, { body })).status).toBe(200)
   })
 
   it('waits for people with 400, and the same call succeeds when they have approved', async () => {

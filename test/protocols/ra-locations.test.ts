@@ -1,5 +1,10 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { runDueJobs } from '../../src/core/jobs.ts'
 import { verifyAudit } from '../../src/core/verify.ts'
+import { inventoryUpkeep } from '../../src/locationDelivery.ts'
 import { type Person, type Place, useRaApp, waits } from '../helpers/raApp.ts'
 import { INVENTORY as ALL, attribute, inventoryOf } from '../helpers/raInventory.ts'
 
@@ -19,6 +24,15 @@ describe('locations', () => {
     attributes: [attribute('path', `web/${name}`), ...more],
   })
   let slow: Place
+
+  async function upkeep(): Promise<void> {
+    const { it } = used.app.world
+    const root = mkdtempSync(join(tmpdir(), 'countersign-location-'))
+    const { handlers, chores } = inventoryUpkeep(it, root)
+    for (const { run } of chores) await run()
+    while ((await runDueJobs({ db: it.db, node: it.node, clock: it.clock, log: it.log, handlers })) > 0);
+    rmSync(root, { recursive: true })
+  }
 
   it('take a certificate before it is issued or after, once more, and let it go', async () => {
     const { app } = used
@@ -79,12 +93,87 @@ describe('locations', () => {
     expect((await app.call('get', one, { by })).status).toBe(404)
   })
 
+  it('say what is known of a certificate there: when it came, as what, from which CSR; the detail names the location', async () => {
+    const { app } = used
+    const by = app.admin
+    const room = attribute('room', 'B 7')
+    const body = { ...folder('known'), description: 'the web farm', customAttributes: [room] }
+    const { json } = await app.call('post', FOLDERS, { by, body })
+    const one = `${FOLDERS}/${json.uuid}`
+    const csrAttributes = [attribute('commonName', 'known.test')]
+    const uuid = await ordered({ name: 'known.test', csrAttributes })
+    const sent = { body: { attributes: [attribute('entry', 'server')] }, by: keeper }
+    const put = await app.call('put', `${one}/certificates/${uuid}`, sent)
+    expect(put.json.metadata).toEqual([])
+    expect(put.json.certificates).toMatchObject([{ metadata: [], pushAttributes: [{ name: 'entry' }] }])
+    await upkeep()
+    const { fingerprint, metadata, locations } = await detail(uuid)
+    const sourceObjects = [{ uuid: json.uuid, name: 'known' }]
+    const item = (name: string, ...data: unknown[]) => ({
+      ...{ name, type: 'meta', sourceObjects },
+      content: data.map((one) => ({ data: one })),
+    })
+    const at = item('deliveredAt', app.world.time.now.toISOString())
+    const files = item('files', 'default/web/known/server.pem', 'default/web/known/server-chain.pem')
+    const known = [{ sourceObjectType: 'locations', items: [at, item('fingerprint', fingerprint), files] }]
+    expect(metadata).toMatchObject(known)
+    const shown = {
+      uuid: json.uuid,
+      description: 'the web farm',
+      customAttributes: [{ ...room, type: 'custom' }],
+      supportKeyManagement: false,
+      metadata: [{ sourceObjectType: 'locations', items: [at] }],
+      certificates: [
+        {
+          certificateUuid: uuid,
+          status: 'pushed',
+          withKey: false,
+          metadata: known,
+          pushAttributes: [{ name: 'entry', content: [{ data: 'server' }] }],
+          csrAttributes: [{ name: 'commonName', content: [{ data: 'known.test' }] }],
+        },
+      ],
+    }
+    expect(locations).toMatchObject([shown])
+    expect((await app.call('get', one)).json).toMatchObject(shown)
+    expect((await app.call('get', `${ALL}/${uuid}/locations`)).json).toMatchObject([shown])
+    const second = await app.call('post', FOLDERS, { by, body: folder('known-too') })
+    await app.call('put', `${FOLDERS}/${second.json.uuid}/certificates/${uuid}`, { by: keeper })
+    await upkeep()
+    const print = (await detail(uuid)).metadata[0].items.find(({ name }: { name: string }) => name === 'fingerprint')
+    // What both say alike is said once.
+    expect(print.sourceObjects).toMatchObject([{ name: 'known' }, { name: 'known-too' }])
+  })
+
+  it('are described and noted about by who changes them; what is left out stays', async () => {
+    const { app } = used
+    const by = app.admin
+    const { json } = await app.call('post', FOLDERS, { by, body: { ...folder('said'), description: 'first' } })
+    const put = async (more: object) => {
+      const { name: _, ...body } = { ...folder('said'), ...more }
+      return (await app.call('put', `${FOLDERS}/${json.uuid}`, { by, body })).json
+    }
+    expect(await put({ customAttributes: [attribute('room', 'B 7')] })).toMatchObject({
+      description: 'first',
+      customAttributes: [{ name: 'room' }],
+    })
+    expect(await put({ description: 'second' })).toMatchObject({
+      description: 'second',
+      customAttributes: [{ name: 'room' }],
+    })
+    expect(await put({ description: '', customAttributes: [] })).toMatchObject({
+      description: '',
+      customAttributes: [],
+    })
+  })
+
   it.each([
     ['a path that goes up', { attributes: [attribute('path', '../etc')] }, 400],
     ['no path', { attributes: [] }, 400],
     ['an attribute that nobody knows', { attributes: [attribute('path', 'x'), attribute('mode', '777')] }, 422],
     ['multiple as text', { attributes: [attribute('path', 'x'), attribute('multiple', 'yes')] }, 422],
-    ['custom attributes', { attributes: [attribute('path', 'x')], customAttributes: [attribute('a', 'b')] }, 422],
+    ['a custom attribute without a type', { customAttributes: [{ name: 'a', content: [{ data: 'b' }] }] }, 422],
+    ['a custom attribute that is a secret', { customAttributes: [attribute('a', 'b', 'secret')] }, 422],
     ['a name of nearly 1 MiB', { name: 'x'.repeat(1_000_000), attributes: [attribute('path', 'x')] }, 422],
   ])('refuse %s', async (_, more, status) => {
     const { app } = used

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { nameOf } from '../../src/pki/name.ts'
 import { buildCrmf } from '../helpers/cmc.ts'
 import { ecKey } from '../helpers/csrs.ts'
-import { doorOf, useRaApp } from '../helpers/raApp.ts'
+import { alternatives, doorOf, useRaApp } from '../helpers/raApp.ts'
 import { newCsr } from '../helpers/world.ts'
 
 /** What renew and rekey take besides a PKCS #10. */
@@ -105,7 +105,18 @@ describe('the next certificate', () => {
       signatureAlgorithm: 'ecdsa-with-SHA256',
       signatureAttributes: [],
     })
-    expect((await post(`/${uuid}/rekey`, { ...two, altKeyUuid: two.keyUuid }, keeper)).status).toBe(422)
+  })
+
+  it.each(alternatives)('refuses an alternative key or how it would sign: %o', async (more) => {
+    const csr = async () => (await newCsr(['second.test'], { subject: { CN: 'second.test' } })).der.toString('base64')
+    const { uuid } = (await post('', { request: await csr(), attributes: [] })).json
+    const request = await csr()
+    const answer = await post(`/${uuid}/rekey`, { request, ...more })
+    expect([answer.status, answer.json[0]]).toEqual([
+      422,
+      expect.stringMatching(/^Alternative keys .* leave altKeyUuid/),
+    ])
+    expect((await post(`/${uuid}/rekey`, { request })).status).toBe(200)
   })
 })
 

@@ -28,6 +28,15 @@ describe('groups', () => {
     expect((await app.call('put', `${one}/members/approver`, { by: chief })).status).toBe(204)
     const changed = await app.call('patch', one, { by: chief, body: { email: null, description: 'web people' } })
     expect(changed.json).toMatchObject({ email: null, description: 'web people', members: ['approver'] })
+    const rack = { name: 'rack', contentType: 'string', content: [{ data: 'B 7' }] }
+    const put = (customAttributes: unknown) => app.call('patch', one, { by: chief, body: { customAttributes } })
+    expect((await put([rack])).json).toMatchObject({ description: 'web people', customAttributes: [rack] })
+    const { json: listed } = await app.call('get', '/v1/groups', { by: chief })
+    expect(listed).toMatchObject([{ name: 'web', customAttributes: [{ ...rack, type: 'custom' }] }])
+    expect((await put([{ name: 'rack', content: [{ data: 'B 7' }] }])).status).toBe(422)
+    expect((await put([rack, rack])).status).toBe(422)
+    expect((await app.call('patch', one, { by: chief, body: { email: null } })).json.customAttributes).toHaveLength(1)
+    expect((await put([])).json.customAttributes).toEqual([])
     const seen = async (by: Person) => (await app.call('get', `${BASE}/groups`, { by })).json.groups
     expect(await seen(app.approver)).toMatchObject([{ name: 'web', members: ['approver'] }])
     expect(await seen(app.operator)).toMatchObject([{ name: 'web', members: null }])

@@ -198,10 +198,23 @@ describe('CMP and EST', () => {
     const { app } = used
     expect((await app.call('get', '/v1/cmpProfiles')).json).toEqual([])
     const made = await app.call('post', '/v1/cmpProfiles', { ...by(), body: { name: 'x', variant: 'v2' } })
-    expect([made.status, made.json]).toEqual([422, ['CMP is not spoken here: use ACME, SCEP or EST']])
+    expect([made.status, made.json]).toEqual([422, [expect.stringContaining('protocols.cmp')]])
     expect((await app.call('get', `/v1/cmpProfiles/${NONE}`)).status).toBe(404)
     expect((await app.call('get', `${protocolsOf(app.place)}/cmp`)).json.cmpAvailable).toBe(false)
     expect((await app.call('patch', `${protocolsOf(app.place)}/cmp/activate/${NONE}`, by())).status).toBe(422)
+  })
+
+  it('CMP is switched on and off with the options that the RA profile had', async () => {
+    const { app } = used
+    const place = await app.save('cmp-one', { protocols: { cmp: { checkAfter: '5m' } } })
+    const at = `${protocolsOf(place)}/cmp`
+    const url = 'http://ca.test/cmp/cmp-one'
+    expect((await app.call('get', at)).json).toMatchObject({ cmpAvailable: true, cmpUrl: url })
+    expect((await app.call('get', `/v1/raProfiles/${place.profile}`)).json.enabledProtocols).toEqual(['CMP'])
+    expect((await app.call('patch', `${at}/deactivate`, by())).status).toBe(204)
+    expect((await app.call('get', at)).json.cmpAvailable).toBe(false)
+    expect((await app.call('patch', `${at}/activate`, by())).json).toMatchObject({ cmpAvailable: true, cmpUrl: url })
+    expect((await app.world.profile('cmp-one')).protocols.cmp).toEqual({ checkAfter: '5m' })
   })
 
   it('EST is switched on with the options that the RA profile had', async () => {

@@ -5,7 +5,7 @@ import { generateKey } from '../../src/core/key.ts'
 import { writeCsr } from '../../src/pki/csrWriter.ts'
 import { nameOf } from '../../src/pki/name.ts'
 import { signerFor } from '../../src/pki/signer.ts'
-import { auto, type Person, type Place, useRaApp } from '../helpers/raApp.ts'
+import { auto, doorOf, type Person, type Place, useRaApp } from '../helpers/raApp.ts'
 
 const used = useRaApp()
 
@@ -52,6 +52,36 @@ describe('renew', () => {
     expect((await app.call('post', `${path}/renew`)).json).toEqual([
       'Cannot perform operation renew on certificate in state revoked',
     ])
+  })
+})
+
+describe('certificates', () => {
+  it('on hold are revoked in the words of the contract, say why, and are revoked for good or issued again', async () => {
+    const { app } = used
+    const { uuid } = await issued(app.place, 'held.test')
+    const path = `${app.place.path}/certificates/${uuid}`
+    const revoke = (reason: string) => app.call('post', `${path}/revoke`, { body: { attributes: [], reason } })
+    const filters = (state: string) => [
+      { fieldSource: 'property', fieldIdentifier: 'CERTIFICATE_STATE', condition: 'EQUALS', value: state },
+      { fieldSource: 'property', fieldIdentifier: 'COMMON_NAME', condition: 'EQUALS', value: 'held.test' },
+    ]
+    const found = async (state: string) =>
+      (await app.call('post', '/v1/certificates', { body: { filters: filters(state) } })).json.totalItems
+    expect((await revoke('certificateHold')).status).toBe(204)
+    const { json } = await app.call('get', `/v1/certificates/${uuid}`)
+    expect(json).toMatchObject({ state: 'revoked', statusMessage: expect.stringContaining('on hold') })
+    expect((await app.call('get', `/v1/certificates/${uuid}/validate`)).json.resultStatus).toBe('revoked')
+    expect([await found('revoked'), await found('issued')]).toEqual([1, 0])
+    expect((await app.call('post', `${path}/renew`)).status).toBe(422)
+    const { id } = (await doorOf(app, app.operator).list.record(uuid)).certificate ?? { id: 0 }
+    await doorOf(app, app.operator).unhold({ certificate: id, protocol: 'ra' })
+    expect(await stateOf(uuid)).toBe('issued')
+    await revoke('certificateHold')
+    expect((await revoke('superseded')).status).toBe(204)
+    const { json: over } = await app.call('get', `/v1/certificates/${uuid}`)
+    expect(over.state).toBe('revoked')
+    expect(over).not.toHaveProperty('statusMessage')
+    expect((await revoke('superseded')).status).toBe(422)
   })
 })
 

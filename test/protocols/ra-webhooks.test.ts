@@ -26,7 +26,10 @@ describe('webhooks over REST', () => {
   async function upkeep(): Promise<void> {
     const { it } = its.app.world
     while ((await sealAudit(it.db, it.auditSecret)) > 0);
-    for (const { run } of webhookUpkeep(it)) await run()
+    for (const { run, settled } of webhookUpkeep(it)) {
+      await run()
+      await settled?.()
+    }
   }
   async function order(name: string) {
     const { world, operator } = its.app

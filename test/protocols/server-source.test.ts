@@ -34,6 +34,13 @@ describe('who asks', () => {
     expect(await from(server, headers)).toBe(address)
   })
 
+  test('nobody who comes through a proxy without a name reads metrics, also where the port is of both families', async () => {
+    const server = await start({ listen: { address: '::' } })
+    const at = { port: server.ports.httpPort, path: '/metrics' }
+    expect(await ask(at)).toMatchObject({ status: 200 })
+    expect(await ask({ ...at, headers: { 'X-Forwarded-For': '198.51.100.7' } })).toMatchObject({ status: 403 })
+  })
+
   test('metrics are for the networks that were named', async () => {
     const get = async (server: TestServer, headers: Record<string, string> = {}) =>
       (await ask({ port: server.ports.httpPort, path: '/metrics', headers })).status

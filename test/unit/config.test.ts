@@ -35,6 +35,15 @@ describe('without any configuration', () => {
       trustedProxies: [],
       identity: { sessionIdle: 1_800_000, sessionLength: 43_200_000, loginAuthorities: [] },
       metricsNetworks: ['127.0.0.0/8', '::1'],
+      overload: {
+        requests: 1000,
+        requestsPerAddress: 100,
+        connections: 4000,
+        connectionsPerAddress: 500,
+        bodies: 256,
+        stopDelay: 0,
+        drainTime: 10_000,
+      },
       logLevel: 'info',
       accessLog: true,
     })

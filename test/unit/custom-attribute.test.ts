@@ -27,7 +27,7 @@ describe('attributes', () => {
   test.each<[string, unknown, RegExp]>([
     ['no list', { name: 'x' }, /attributes/],
     ['one without a type', [{ name: 'x', content: [] }], /0\.contentType/],
-    ['a secret', [attribute('x', { secret: 'y' }, 'secret')], /a secret is not kept/],
+    ['a secret', [attribute('x', { secret: 'y' }, 'secret')], /a secret is kept with nothing that people read/],
     ['one name twice', [attribute('x', 'a'), attribute('x', 'b')], /twice/],
     ['too many', Array.from({ length: 101 }, (_, n) => attribute(`x${n}`, 'a')), /at most 100/],
     ['a number for a text', [attribute('x', 5)], /no string/],

@@ -21,7 +21,7 @@ const activated =
   }
 
 const served =
-  (protocol: 'acme' | 'scep' | 'est'): NonNullable<Row['sample']> =>
+  (protocol: 'acme' | 'scep' | 'cmp' | 'est'): NonNullable<Row['sample']> =>
   async ({ profile }) => ({ params: { raProfileUuid: (await profile({ protocols: { [protocol]: {} } })).profile } })
 
 const depending = [
@@ -76,6 +76,14 @@ export const profileRows: Rows = {
     ofProfile: true,
     sample: async ({ profile }) => ({ params: { raProfileUuid: (await profile()).profile }, body: { enabled: true } }),
   },
+  [`PATCH ${ONE}/requestAttributes`]: {
+    needs: 'manage',
+    ofProfile: true,
+    sample: async ({ profile }) => ({
+      params: { raProfileUuid: (await profile()).profile },
+      body: { mergeMode: 'staticOnly' },
+    }),
+  },
   [`GET ${ONE}/attributes/issue`]: { needs: 'member', ofProfile: true },
   [`GET ${ONE}/attributes/revoke`]: { needs: 'member', ofProfile: true },
   [`GET ${ONE}/complianceProfiles`]: { needs: 'member', ofProfile: true },
@@ -100,10 +108,11 @@ export const profileRows: Rows = {
     answers: 422,
     note: NO_CMP,
   },
+  [`PATCH ${ONE}/protocols/cmp/activate`]: { needs: 'manage', ofProfile: true, sample: own },
   [`GET ${ONE}/protocols/est`]: { needs: 'member', ofProfile: true },
   [`PATCH ${ONE}/protocols/est/activate`]: { needs: 'manage', ofProfile: true, sample: own },
   [`PATCH ${ONE}/protocols/acme/deactivate`]: { needs: 'manage', ofProfile: true, sample: served('acme') },
   [`PATCH ${ONE}/protocols/scep/deactivate`]: { needs: 'manage', ofProfile: true, sample: served('scep') },
   [`PATCH ${ONE}/protocols/est/deactivate`]: { needs: 'manage', ofProfile: true, sample: served('est') },
-  [`PATCH ${ONE}/protocols/cmp/deactivate`]: { needs: 'member', ofProfile: true, reads: true, sample: own },
+  [`PATCH ${ONE}/protocols/cmp/deactivate`]: { needs: 'manage', ofProfile: true, sample: served('cmp') },
 }

@@ -6,7 +6,7 @@ import type { Row, Rows } from '../row.ts'
 import type { Scene } from '../scene.ts'
 
 /** For the page. */
-export const NO_CMP = 'CMP is not spoken: the contract’s operations are there and always say so.'
+export const NO_CMP = 'There are no CMP profiles: the contract’s operations are there and always say so.'
 
 type Kind = 'acme' | 'scep'
 const OWN_KEY = '00000000-0000-0000-0000-000000000000'

@@ -4,8 +4,9 @@ import type { Readable, Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { contracting, type Migration } from '../../../migrations/columns.ts'
 import { migrations } from '../../../migrations/index.ts'
-import { migrate, pendingMigrations } from '../../../src/db/migrate.ts'
+import { migrate, newerMigrations, pendingMigrations } from '../../../src/db/migrate.ts'
 import { closeDatabase, type Database, openDatabase } from '../../../src/db/open.ts'
 import { withTables } from '../../../src/db/tables.ts'
 import { transaction } from '../../../src/db/transaction.ts'
@@ -59,13 +60,57 @@ describe.each(databases)('migrations on $name', ({ openEmpty }) => {
   })
 
   it('of a newer program are refused, and nothing is changed', async () => {
-    await migrate(db, testMigrations)
+    const newer = Object.fromEntries(
+      Object.entries(testMigrations).map(([name, step]) => [name, contracting((db, columns) => step(db, columns))]),
+    )
+    await migrate(db, newer)
     const older = Object.fromEntries(Object.entries(testMigrations).slice(0, 1))
     await expect(pendingMigrations(db, older)).rejects.toThrow('newer than this program')
     await expect(migrate(db, { ...older, '0009-other': async () => {} })).rejects.toThrow(
       /newer.*0002-one-leader, 0003-notes/,
     )
     expect(await pendingMigrations(db, testMigrations)).toEqual([])
+  })
+
+  it('of a newer program that only adds are no reason not to start', async () => {
+    await migrate(db, testMigrations)
+    const older = Object.fromEntries(Object.entries(testMigrations).slice(0, 1))
+    expect(await pendingMigrations(db, older)).toEqual([])
+    expect(await migrate(db, older)).toEqual([])
+    expect(await newerMigrations(db, older)).toEqual(['0002-one-leader', '0003-notes'])
+    expect(await newerMigrations(db, testMigrations)).toEqual([])
+  })
+
+  it('that a program wrote down that knew no difference are refused where they are not known', async () => {
+    await migrate(db, testMigrations)
+    await transaction(db, (db) => sql`update migrations set kind = null where name = '0003-notes'`.execute(items(db)))
+    const older = Object.fromEntries(Object.entries(testMigrations).slice(0, 2))
+    await expect(migrate(db, older)).rejects.toThrow(/newer.*0003-notes/)
+  })
+
+  it('go on over the bookkeeping of such a program', async () => {
+    await transaction(db, (db) =>
+      sql`create table migrations (name text primary key, applied_at ${sql.raw(db.dialect === 'postgres' ? 'bigint' : 'integer')} not null)`.execute(
+        items(db),
+      ),
+    )
+    expect(await migrate(db, testMigrations)).toEqual(all)
+  })
+
+  it('that take something away wait on PostgreSQL until they are asked for, and do not hold up later ones', async () => {
+    const before = Object.fromEntries(Object.entries(testMigrations).slice(0, 1))
+    await migrate(db, before)
+    const narrower = contracting(async (db) => {
+      await db.schema.alterTable('items').dropColumn('content').execute()
+    })
+    const known: Record<string, Migration> = { ...testMigrations, '0001-narrower': narrower }
+    const served = await migrate(db, known)
+    expect(served.includes('0001-narrower')).toBe(db.dialect === 'sqlite')
+    expect(served).toContain('0003-notes')
+    await migrate(db, known, { contract: true })
+    expect(await pendingMigrations(db, known)).toEqual([])
+    await expect(sql`select content from items`.execute(items(db))).rejects.toThrow(/content/)
+    await expect(migrate(db, testMigrations)).rejects.toThrow(/newer.*0001-narrower/)
   })
 
   it('are applied once by two handles that start at once', async () => {

@@ -70,6 +70,13 @@ describe('group commit', () => {
     expect(states).toEqual([true])
   })
 
+  it('refuses at once what would wait behind thousands, and does what waits', async () => {
+    const waiting = Array.from({ length: 5_000 }, async (_, index) => transaction(db, async () => index))
+    await expect(transaction(db, async () => 'late')).rejects.toThrow('too many transactions wait')
+    expect((await Promise.all(waiting)).at(-1)).toBe(4_999)
+    expect(await transaction(db, async () => 'again')).toBe('again')
+  })
+
   it('bounds the size of a group', async () => {
     const before = statementCount(db).commits
     await Promise.all(Array.from({ length: 300 }, (_, index) => transaction(db, (db) => add(db, `n${index}`))))
@@ -195,6 +202,19 @@ describe('a database that another process has locked', () => {
     await transaction(db, (db) => add(db, 'd'))
     expect(await names(db)).toEqual(['d'])
     other.close()
+  })
+})
+
+describe('what another process changes', () => {
+  it('a column more: rows keep their members', async () => {
+    await transaction(db, (db) => add(db, 'a'))
+    const both = () =>
+      sql`select l.*, r.name as again from items l inner join items r on r.id = l.id`.execute(items(db))
+    const [before] = (await both()).rows
+    const other = new Sqlite(url)
+    other.exec(`alter table items add column colour text default 'red'`)
+    other.close()
+    expect((await both()).rows).toEqual([{ ...(before as object), colour: 'red' }])
   })
 })
 

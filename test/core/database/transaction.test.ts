@@ -190,7 +190,7 @@ describe.each(databases)('transaction on $name', ({ openEmpty }) => {
       await add(db, 'b')
     })
     await names(db)
-    expect(statementCount(db)).toEqual({ statements: before.statements + 3, commits: before.commits + 1 })
+    expect(statementCount(db)).toMatchObject({ statements: before.statements + 3, commits: before.commits + 1 })
   })
 
   it('finishes what waits when it is closed, and takes nothing more', async () => {
