@@ -15,6 +15,20 @@ const processes = [
   'test/faults/**/*.test.ts',
 ]
 
+/** Every operation by everybody, long walks at random, many RSA keys, floods, outages that are sat out: each takes ten seconds and more. */
+const exhaustive = [
+  'test/protocols/authorization*.test.ts',
+  'test/protocols/console-attack-strangers.test.ts',
+  'test/flows/acme-model.test.ts',
+  'test/core/message-key.test.ts',
+  'test/core/crl-rest.test.ts',
+  'test/core/discovery-hostile.test.ts',
+  'test/core/database/failover.test.ts',
+  'test/flows/database-outage.test.ts',
+  'test/protocols/acme-retry.test.ts',
+  'test/protocols/console-attack-live.test.ts',
+]
+
 export default defineConfig({
   test: {
     globalSetup: ['test/helpers/postgres.ts'],
@@ -28,10 +42,11 @@ export default defineConfig({
     hookTimeout: 60_000,
     projects: [
       { extends: true, ...project('unit') },
-      { extends: true, ...project('core') },
-      { extends: true, ...project('protocols') },
-      { extends: true, ...project('flows', { exclude: processes }) },
-      { extends: true, ...project('system', { include: processes }) },
+      { extends: true, ...project('core', { exclude: exhaustive }) },
+      { extends: true, ...project('protocols', { exclude: exhaustive }) },
+      { extends: true, ...project('flows', { exclude: [...processes, ...exhaustive] }) },
+      { extends: true, ...project('exhaustive', { include: exhaustive }) },
+      { extends: true, ...project('system', { include: processes, globalSetup: ['test/helpers/everyVerb.ts'] }) },
       { extends: true, ...project('interop', { ...alone, testTimeout: 300_000 }) },
       { extends: true, ...project('browser', { ...alone, testTimeout: 120_000 }) },
     ],
