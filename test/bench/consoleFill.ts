@@ -1,5 +1,8 @@
 import pg from 'pg'
+import { dropPostgresIndexes, dropSqliteIndexes } from './fillIndexes.ts'
 import { FIRST, openToFill } from './listsFill.ts'
+
+const LARGE = ['audit_events', 'audit_seals']
 
 const columns = 'id, at, organization_id, action, subject_kind, subject_id, status, actor, source_address, details'
 
@@ -29,6 +32,7 @@ export async function fillAudit(url: string, count: number): Promise<void> {
     const client = new pg.Client({ connectionString: url })
     await client.connect()
     await client.query('set session_replication_role = replica')
+    const indexes = await dropPostgresIndexes(client, LARGE)
     const numbers = `select n from generate_series(1::bigint, ${count}) n`
     for (const statement of events(count, numbers, 'md5(n::text) || md5(n::text)'))
       await client.query(
@@ -36,14 +40,15 @@ export async function fillAudit(url: string, count: number): Promise<void> {
           .replace(') select', ') overriding system value select')
           .replace(/\)\n\s+select/, ') overriding system value select'),
       )
-    for (const table of ['audit_events', 'audit_seals', 'alerts']) {
-      await client.query(`vacuum analyze ${table}`)
-    }
+    for (const index of indexes) await client.query(index)
+    for (const table of [...LARGE, 'alerts']) await client.query(`vacuum analyze ${table}`)
     await client.end()
     return
   }
   const raw = openToFill(url)
+  const indexes = dropSqliteIndexes(raw, LARGE)
   const numbers = `with recursive counted(n) as (select 1 union all select n + 1 from counted where n < ${count}) select n from counted`
   for (const statement of events(count, numbers, `lower(hex(randomblob(32)))`)) raw.exec(statement)
+  for (const index of indexes) raw.exec(index)
   raw.close()
 }

@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { fillAudit } from './consoleFill.ts'
+import { dropPostgresIndexes, dropSqliteIndexes } from './fillIndexes.ts'
 import { FIRST, fillPostgres, fillSqlite, openToFill } from './listsFill.ts'
 
 /** What a certificate that was ordered over ACME leaves beside its request, itself and their rows in the lists. */
@@ -40,6 +41,7 @@ export async function fillGrown({ url, certificates }: Growth): Promise<void> {
 
 async function leaveSqlite(url: string, count: number): Promise<void> {
   const raw = openToFill(url)
+  const indexes = dropSqliteIndexes(raw, LEFT)
   for (const table of LEFT) {
     const names = (raw.pragma(`table_info(${table})`) as { name: string }[]).map(({ name }) => name)
     const changed = columnsOf(table, 'lower(hex(randomblob(16)))', 'lower(hex(randomblob(16)))')
@@ -51,6 +53,7 @@ async function leaveSqlite(url: string, count: number): Promise<void> {
       )
       .run(count)
   }
+  for (const index of indexes) raw.exec(index)
   raw.exec('analyze')
   raw.close()
 }
@@ -59,6 +62,7 @@ async function leavePostgres(url: string, count: number): Promise<void> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   await client.query('set session_replication_role = replica')
+  const indexes = await dropPostgresIndexes(client, LEFT)
   for (const table of LEFT) {
     const { rows } = await client.query<{ column_name: string }>(
       'select column_name from information_schema.columns where table_name = $1 and table_schema = current_schema()',
@@ -72,6 +76,7 @@ async function leavePostgres(url: string, count: number): Promise<void> {
        from generate_series(1::bigint, ${count}) n, (select * from ${table} order by ${order(table)} desc limit 1) made`,
     )
   }
+  for (const index of indexes) await client.query(index)
   for (const { tablename, column } of await identities(client))
     await client.query(
       `select setval(pg_get_serial_sequence('${tablename}', '${column}'), (select max(${column}) from ${tablename}))`,

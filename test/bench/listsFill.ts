@@ -7,6 +7,7 @@ import { migrate } from '../../src/db/migrate.ts'
 import { closeDatabase, openDatabase } from '../../src/db/open.ts'
 import { crlWorld } from '../helpers/crlWorld.ts'
 import { openWorld } from '../helpers/world.ts'
+import { dropPostgresIndexes, dropSqliteIndexes } from './fillIndexes.ts'
 
 export interface Fill {
   url: string
@@ -19,6 +20,10 @@ export interface Fill {
 
 export const FIRST = 1_000_000
 const PEOPLE = 1000
+const LARGE = [
+  ...['certificates', 'sign_requests', 'revoke_requests'],
+  ...['search_certificates', 'search_sign_requests', 'search_revoke_requests'],
+]
 
 /** A world with one certificate in each of two profiles and one revocation; then they are there so many times, with search rows as the follower makes them. */
 async function begin({ url, secret }: Fill): Promise<void> {
@@ -37,7 +42,10 @@ type Names = Record<string, string>
 /** Of the n-th certificate. `mod` and `hex` say how the database writes them. */
 const name = `case when n = 7 then 'rare-one.example.org' else 'h' || (n % 1000) || '.example.org' end`
 
-function certificateColumns(hex: (n: string, length: number) => string): Names {
+/** Two years, however many there are. */
+const ago = (certificates: number) => `(${certificates} - n) * ${Math.ceil(60_000_000_000 / certificates)}`
+
+function certificateColumns(certificates: number, hex: (n: string, length: number) => string): Names {
   return {
     id: `${FIRST} + n`,
     profile_id: `case n % 10 when 0 then (select id from ra_profiles where name = 'devices') else profile_id end`,
@@ -47,9 +55,9 @@ function certificateColumns(hex: (n: string, length: number) => string): Names {
     subject: `'CN=' || ${name}`,
     identifiers: `'[{"type":"dns","value":"' || ${name} || '"}]'`,
     key_algorithm: `case n % 3 when 0 then 'RSA-2048' else 'P-256' end`,
-    created_at: `created_at - (1000000 - n) * 60000`,
-    not_before: `not_before - (1000000 - n) * 60000`,
-    not_after: `not_after - (1000000 - n) * 60000 + (n % 800) * 86400000`,
+    created_at: `created_at - ${ago(certificates)}`,
+    not_before: `not_before - ${ago(certificates)}`,
+    not_after: `not_after - ${ago(certificates)} + (n % 800) * 86400000`,
     status: `case n % 100 when 0 then 'revoked' else 'issued' end`,
     revoked_at: `case n % 100 when 0 then created_at + 1000 else null end`,
     revocation_reason: `case n % 100 when 0 then 'superseded' else null end`,
@@ -73,10 +81,11 @@ export async function fillSqlite(fill: Fill): Promise<void> {
   const raw = openToFill(fill.url)
   const columnsOf = (table: string) =>
     (raw.pragma(`table_info(${table})`) as { name: string }[]).map(({ name }) => name)
-  // Triggers and indexes come back afterwards: filled in order, the indexes are as large as years of issuing make them.
+  // Triggers and indexes come back afterwards.
   const triggers = raw.prepare(`select sql from sqlite_master where type = 'trigger'`).pluck().all() as string[]
   const names = raw.prepare(`select name from sqlite_master where type = 'trigger'`).pluck().all() as string[]
   for (const trigger of names) raw.exec(`drop trigger ${trigger}`)
+  const indexes = dropSqliteIndexes(raw, LARGE)
   const hex = (n: string, length: number) =>
     `substr(lower(hex(((${n}) * 2654435761) % 4294967296)) || lower(hex(randomblob(32))), 1, ${length})`
   const copy = (table: string, changed: Names, where: string, count: number) => {
@@ -89,7 +98,7 @@ export async function fillSqlite(fill: Fill): Promise<void> {
       )
       .run(count)
   }
-  const der = { ...certificateColumns(hex), ...(fill.prepared ? {} : { der: 'randomblob(700)' }) }
+  const der = { ...certificateColumns(fill.certificates, hex), ...(fill.prepared ? {} : { der: 'randomblob(700)' }) }
   copy('sign_requests', { ...ordersOf(fill), uuid: uuid('lower(hex(randomblob(16)))') }, ordered, orderCount(fill))
   copy('certificates', der, `source = 'managed'`, fill.certificates)
   revocations(fill, (statement) => raw.exec(statement), `lower(hex(randomblob(16)))`, columnsOf('sign_requests'))
@@ -98,18 +107,19 @@ export async function fillSqlite(fill: Fill): Promise<void> {
   raw.exec(`insert into search_certificates_text (rowid, text) select id, subject || names from search_certificates where id > ${FIRST};
     insert into search_revoke_requests_text (rowid, text) select id, subject || names from search_revoke_requests where id > ${FIRST};
     insert into search_sign_requests_text (rowid, text) select id, subject || names from search_sign_requests where id > ${FIRST + fill.certificates}`)
+  for (const index of indexes) raw.exec(index)
   raw.close()
 }
 
-const requestColumns: Names = {
+const requestColumns = (certificates: number): Names => ({
   id: `${FIRST} + n`,
   origin_ref: 'null',
   protocol: `'acme'`,
   requester: `replace(requester, '"name":"', '"name":"client ' || (n % ${PEOPLE}) || ' ')`,
   requester_key: `'acme-account:' || (n % ${PEOPLE})`,
-  created_at: `created_at - (1000000 - n) * 60000`,
-  ended_at: `created_at - (1000000 - n) * 60000 + n % 70000`,
-}
+  created_at: `created_at - ${ago(certificates)}`,
+  ended_at: `created_at - ${ago(certificates)} + n % 70000`,
+})
 
 /** Of a world that was at work: those that were refused or failed come after those that were carried out. */
 const orderCount = ({ prepared, certificates, requests }: Fill) => (prepared ? certificates + requests : certificates)
@@ -117,7 +127,7 @@ const ordered = `id = (select max(id) from certificates where source = 'managed'
 
 function ordersOf({ certificates }: Fill): Names {
   const status = `case when n <= ${certificates} then status when n % 3 = 0 then 'denied' when n % 3 = 1 then 'failed' else 'canceled' end`
-  return { ...requestColumns, status }
+  return { ...requestColumns(certificates), status }
 }
 
 const uuid = (random: string) => random
@@ -228,6 +238,7 @@ export async function fillPostgres(fill: Fill): Promise<void> {
   await client.connect()
   // No foreign keys and no triggers.
   await client.query('set session_replication_role = replica')
+  const indexes = await dropPostgresIndexes(client, LARGE)
   const hex = (n: string, length: number) =>
     `substr(lpad(to_hex(((${n})::bigint * 2654435761) % 4294967296), 8, '0') || md5((${n})::text) || md5('x' || (${n})::text), 1, ${length})`
   const copy = async (table: string, changed: Names, where: string, count: number) => {
@@ -243,7 +254,7 @@ export async function fillPostgres(fill: Fill): Promise<void> {
   }
   await copy('sign_requests', { ...ordersOf(fill), uuid: 'gen_random_uuid()::text' }, ordered, orderCount(fill))
   const der = {
-    ...certificateColumns(hex),
+    ...certificateColumns(fill.certificates, hex),
     ...(fill.prepared ? {} : { der: `decode(repeat(md5(n::text), 20), 'hex')` }),
     crl_entry: 'null::bytea',
   }
@@ -254,14 +265,13 @@ export async function fillPostgres(fill: Fill): Promise<void> {
     (statement) =>
       statements.push(
         statement
-          .replace('insert into revoke_requests', 'insert into revoke_requests')
           .replace(') select', ') overriding system value select')
           .replace(/\)\n\s+select/, ') overriding system value select'),
       ),
     'gen_random_uuid()::text',
     [],
   )
-  for (const statement of [...statements, ...derived('postgres', fill)]) await client.query(statement)
+  for (const statement of [...statements, ...derived('postgres', fill), ...indexes]) await client.query(statement)
   for (const table of [
     'certificates',
     'sign_requests',
