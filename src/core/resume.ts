@@ -54,12 +54,18 @@ async function resumeOne(it: Installation, id: number): Promise<void> {
 export async function endLeases(it: Installation): Promise<void> {
   const now = it.clock().getTime()
   await transaction(it.db, async (db) => {
-    await withTables<CoreTables>(db)
-      .updateTable('sign_attempts')
-      .set({ lease_until: now })
-      .where('lease_until', '>', now)
-      .where('lease_owner', '<>', it.node)
-      .execute()
+    await leasesOfOthers(db, it, now).execute()
     await endUpstreamLeases(db)
   })
+}
+
+/** Those of requests that are open, for an index leads to them: all attempts are as many as certificates were ever made. */
+export function leasesOfOthers(db: Database, { node }: Pick<Installation, 'node'>, now: number) {
+  const tables = withTables<CoreTables>(db)
+  return tables
+    .updateTable('sign_attempts')
+    .set({ lease_until: now })
+    .where('lease_until', '>', now)
+    .where('lease_owner', '<>', node)
+    .where('sign_request_id', 'in', tables.selectFrom('sign_requests').select('id').where(openSign))
 }

@@ -3,11 +3,11 @@ import { expect, it } from 'vitest'
 import { dueDecisions } from '../../src/core/attend.ts'
 import { dueForExpiry } from '../../src/core/expire.ts'
 import { endedBetween } from '../../src/core/orderCounts.ts'
-import { dueForResume } from '../../src/core/resume.ts'
+import { dueForResume, leasesOfOthers } from '../../src/core/resume.ts'
 import { databases } from '../helpers/databases.ts'
 import { queryPlan } from '../helpers/queryPlan.ts'
 
-it('what is looked for every second is found by an index, however many requests have ended', async () => {
+it('what is looked for every second, and at a start, is found by an index, however many requests have ended', async () => {
   const { db, url, close } = (await databases.find(({ name }) => name === 'sqlite')?.open()) ?? {}
   if (!db || !url || !close) throw new Error('no SQLite')
   const handle = new Sqlite(url, { readonly: true })
@@ -17,7 +17,8 @@ it('what is looked for every second is found by an index, however many requests 
     dueForExpiry(db, 'revoke', now),
     dueForExpiry(db, 'sign', now, 'draft'),
   ]
-  for (const query of [dueForResume(db, now), dueDecisions(db, now), ...expiry]) {
+  const leases = leasesOfOthers(db, { node: 'this one' }, now.getTime())
+  for (const query of [dueForResume(db, now), dueDecisions(db, now), leases, ...expiry]) {
     const { sql, parameters } = query.compile()
     const plan = handle.prepare(`explain query plan ${sql}`).all(...parameters) as { detail: string }[]
     const steps = plan.map(({ detail }) => detail)
