@@ -7,7 +7,7 @@ import { foreignCa } from '../helpers/foreignCa.ts'
 import { type CliInstallation, startInstallation } from '../helpers/installation.ts'
 import { freePorts } from '../helpers/ports.ts'
 import { type RunningProgram, start } from '../helpers/program.ts'
-import { rawPlace, type TlsPlace } from '../helpers/tlsPlaces.ts'
+import { rawPlace, type TlsPlace, tlsPlace } from '../helpers/tlsPlaces.ts'
 import { until } from '../helpers/until.ts'
 
 interface Found {
@@ -45,53 +45,45 @@ const answers = (port: number) =>
 
 describe('looking for certificates on the command line', () => {
   let at: CliInstallation
-  const programs: RunningProgram[] = []
-  const silent: TlsPlace[] = []
-  let ports: number[]
+  const places: TlsPlace[] = []
+  let openssl: RunningProgram
+  let port: number
+  let named: string
   beforeAll(async () => {
     at = await startInstallation()
-    ports = await freePorts(2)
+    ;[port = 0] = await freePorts(1)
     const ca = await foreignCa(new Date())
-    for (const name of ['openssl', 'nginx', 'file', 'later']) {
+    const issue = async () => {
       const { pem } = await ca.issue()
-      at.file(`${name}.pem`, pem.slice(0, pem.indexOf('-----BEGIN PRIVATE')) + ca.certificate)
-      at.file(`${name}.key`, pem.slice(pem.indexOf('-----BEGIN PRIVATE')))
+      const at = pem.indexOf('-----BEGIN PRIVATE')
+      return { cert: pem.slice(0, at) + ca.certificate, key: pem.slice(at) }
+    }
+    for (const name of ['openssl', 'file', 'later']) {
+      const { cert, key } = await issue()
+      at.file(`${name}.pem`, cert)
+      at.file(`${name}.key`, key)
     }
     at.file('ca.pem', ca.certificate)
-    const { workFolder: cwd } = at.server
-    const options = { cwd, timeout: 600_000 }
     // It wants a client certificate, which it does not get.
     const wants = ['-Verify', '1', '-verify_return_error', '-CAfile', 'ca.pem', '-tls1_2', '-www']
     const shows = ['-cert', 'openssl.pem', '-key', 'openssl.key', '-cert_chain', 'ca.pem']
-    programs.push(start('openssl', ['s_server', '-accept', `127.0.0.1:${ports[0]}`, ...shows, ...wants], options))
-    at.file('nginx.conf', nginxConfig(cwd, ports[1] ?? 0))
-    programs.push(start('nginx', ['-c', join(cwd, 'nginx.conf'), '-e', join(cwd, 'error.log'), '-p', cwd], options))
-    for (const port of ports) await answers(port)
+    openssl = start('openssl', ['s_server', '-accept', `127.0.0.1:${port}`, ...shows, ...wants], {
+      cwd: at.server.workFolder,
+      timeout: 600_000,
+    })
+    const node = await tlsPlace({ ...(await issue()), minVersion: 'TLSv1.3' })
+    places.push(node)
+    named = `node.localhost:${node.port}`
+    await answers(port)
   }, 120_000)
   afterAll(async () => {
-    for (const { child, ended } of programs) {
-      child.kill('SIGTERM')
-      await ended
-    }
-    for (const place of silent) await place.close()
+    for (const place of places) await place.close()
+    openssl?.child.kill('SIGTERM')
     await at?.server.stop()
   })
 
-  const nginxConfig = (folder: string, port: number) => `
-    daemon off; master_process off; pid ${folder}/nginx.pid; error_log ${folder}/error.log info;
-    events {}
-    http {
-      access_log off; client_body_temp_path ${folder}/t1; proxy_temp_path ${folder}/t2;
-      fastcgi_temp_path ${folder}/t3; uwsgi_temp_path ${folder}/t4; scgi_temp_path ${folder}/t5;
-      server {
-        listen 127.0.0.1:${port} ssl; server_name nginx.localhost;
-        ssl_protocols TLSv1.3; ssl_certificate ${folder}/nginx.pem; ssl_certificate_key ${folder}/nginx.key;
-        return 200;
-      }
-    }`
-
-  test('openssl, which wants a client certificate, and nginx show what they have', async () => {
-    const where = `127.0.0.1:${ports[0]} nginx.localhost:${ports[1]}`
+  test('a server that wants a client certificate, and one of TLS 1.3 alone, show what they have', async () => {
+    const where = `127.0.0.1:${port} ${named}`
     const answer = await at.json<Answer>(`discover ${where}`)
     expect(answer).toMatchObject({ found: 2, newCertificates: 3 })
     expect(answer.places.map(({ place }) => place)).toEqual(where.split(' '))
@@ -106,11 +98,11 @@ describe('looking for certificates on the command line', () => {
     const again = await at.cli(`discover ${where}`)
     expect(again.code).toBe(0)
     expect(again.stdout).toMatch(/^PLACE +OUTCOME +ID +SUBJECT +ENDS +SOURCE +NEW +DETAIL\n/)
-    expect(again.stdout).toMatch(new RegExp(`^127.0.0.1:${ports[0]} +found +${first?.id} +CN=somebody .* no `, 'm'))
+    expect(again.stdout).toMatch(new RegExp(`^127.0.0.1:${port} +found +${first?.id} +CN=somebody .* no `, 'm'))
   })
 
   test('a network shows what answers, and says how many do not', async () => {
-    const { code, stdout, stderr } = await at.cli(`discover 127.0.0.0/28:${ports[1]}`)
+    const { code, stdout, stderr } = await at.cli(`discover 127.0.0.0/28:${places[0]?.port}`)
     expect({ code, lines: stdout.trim().split('\n').length }).toEqual({ code: 0, lines: 3 })
     expect(stderr).toContain('15 more places of networks: 15 unreachable')
   })
@@ -145,15 +137,14 @@ describe('looking for certificates on the command line', () => {
   })
 
   test('a discovery is added, runs by itself, and is removed', async () => {
-    const target = `nginx.localhost:${ports[1]}`
-    expect(await at.cli(`discovery add web ${target} --every 24h`)).toMatchObject({ code: 0 })
+    expect(await at.cli(`discovery add web ${named} --every 24h`)).toMatchObject({ code: 0 })
     const done = await until('the end of a run', async () => {
       const [one] = await at.json<Discovery[]>('discovery ls')
       return one?.run && !one.run.running ? one : undefined
     })
     expect(done.run).toMatchObject({ looked: 1, places: 1, found: 1, newCertificates: 0 })
     expect((await at.cli('discovery ls')).stdout).toMatch(/^web .* 24h .* 1 of 1 +1 +0 +0$/m)
-    expect((await at.cli('discovery places web')).stdout).toMatch(new RegExp(`^${target} +found +2 +0 `, 'm'))
+    expect((await at.cli('discovery places web')).stdout).toMatch(new RegExp(`^${named} +found +2 +0 `, 'm'))
     expect(await at.cli('discovery run web')).toMatchObject({ code: 0 })
     expect(await at.cli('discovery run other')).toMatchObject({ code: 3 })
     expect(await at.cli('discovery add web x.test')).toMatchObject({ code: 5 })
@@ -164,9 +155,9 @@ describe('looking for certificates on the command line', () => {
 
   test('a run that is cut off by SIGKILL goes on where it was, and ends', { timeout: 120_000 }, async () => {
     const slow = await rawPlace(() => {})
-    silent.push(slow)
+    places.push(slow)
     const quiet = Array.from({ length: 39 }, (_, number) => `h${number}.localhost:${slow.port}`)
-    expect((await at.cli(`discovery add cut ${quiet.join(' ')} 127.0.0.1:${ports[0]}`)).code).toBe(0)
+    expect((await at.cli(`discovery add cut ${quiet.join(' ')} 127.0.0.1:${port}`)).code).toBe(0)
     await at.cli('discovery run cut')
     const runOf = async () => (await at.json<Discovery[]>('discovery ls'))[0]?.run
     await until('the first batch', async () => ((await runOf())?.looked === 32 ? true : undefined))
@@ -183,7 +174,7 @@ describe('looking for certificates on the command line', () => {
 
   test('without a server the command line looks by itself', async () => {
     await at.server.kill('SIGTERM')
-    const answer = await at.json<Answer>(`discover 127.0.0.1:${ports[0]} ./later.pem`)
+    const answer = await at.json<Answer>(`discover 127.0.0.1:${port} ./later.pem`)
     expect(answer).toMatchObject({ found: 2, newCertificates: 1 })
   })
 })
