@@ -34,6 +34,7 @@ import { notaryAskers } from './0035-notary-askers.ts'
 import { keySecrets } from './0036-key-secrets.ts'
 import { reliability } from './0040-reliability.ts'
 import { endEntityApproval } from './0041-end-entity-approval.ts'
+import { cmpRejection } from './0042-cmp-rejection.ts'
 import type { Migration } from './columns.ts'
 
 /** All migrations, by name; they run in the order of their names. */
@@ -74,4 +75,5 @@ export const migrations: Record<string, Migration> = {
   '0036-key-secrets': keySecrets,
   '0040-reliability': reliability,
   '0041-end-entity-approval': endEntityApproval,
+  '0042-cmp-rejection': cmpRejection,
 }

@@ -9,8 +9,8 @@ import { CmpRefusal, oneLine } from './errors.ts'
 import type { Authenticated, Exchange, Reply } from './exchange.ts'
 import { NO_ID, orderId } from './outcome.ts'
 import { refuseEnded } from './sender.ts'
-import { findTransaction, originOf, storeConfirmation, transactionRef } from './transaction.ts'
-import { revokeRejected } from './unconfirmed.ts'
+import { findTransaction, originOf, storeConfirmation, storeRejection, transactionRef } from './transaction.ts'
+import { over, refuseOver, revokeRejected } from './unconfirmed.ts'
 
 /** certConf: RFC 9810 section 5.3.18. A certificate that its client rejects is revoked. */
 export async function confirm(exchange: Exchange, { message, sender }: Authenticated): Promise<Reply> {
@@ -26,13 +26,16 @@ export async function confirm(exchange: Exchange, { message, sender }: Authentic
   if (status) checkStatus(status, certificate, { pvno: message.header.pvno, certReqId: orderId(request) })
   if (!status?.accepted) {
     const why = status?.text === undefined ? '' : `: ${oneLine(status.text)}`
+    await transaction(host.db, (db) => storeRejection(db, begun, now))
     await revokeRejected(host, { request, certificate, comment: `its client rejects it${why}` })
     return { body: pkiConfBody() }
   }
   refuseRevoked(certificate)
-  await transaction(host.db, (db) => storeConfirmation(db, begun, now))
+  refuseOver(exchange, begun)
+  const confirmed = await transaction(host.db, (db) => storeConfirmation(db, begun, now))
   // The time for it may have ended while this waited.
   refuseRevoked(await door.findCertificate({ id: request.id }))
+  if (!confirmed) throw over()
   return { body: pkiConfBody() }
 }
 

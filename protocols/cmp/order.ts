@@ -101,7 +101,11 @@ async function requestOf(ordered: Ordered): Promise<{ request: SignRequest; begu
     const waiting = latest && (await recovered(ordered, planned, latest))
     if (waiting) return waiting
     const request = await newRequest(ordered, planned, latest).catch(orOvertaken)
-    if (request) return { request, begun: (await findTransaction(host.db, ref)) ?? { ...planned, confirmed: false } }
+    if (request)
+      return {
+        request,
+        begun: (await findTransaction(host.db, ref)) ?? { ...planned, confirmed: false, rejected: false },
+      }
   }
   throw new CmpRefusal('systemUnavail', 'the same order arrives many times at once: ask again')
 }
@@ -151,7 +155,7 @@ async function recovered(
     await storeTransaction(db, exchange, { transactionId, sender, begun: joined })
     await door.limits.take(db, recoveryTake(exchange, planned.content))
   })
-  return { request, begun: { ...joined, confirmed: false } }
+  return { request, begun: { ...joined, confirmed: false, rejected: false } }
 }
 
 /** `latest`: the one before with the same content, of which nothing waits. Throws Overtaken where there is another one by now. */
@@ -186,6 +190,6 @@ async function newRequest(ordered: Ordered, planned: Begun, latest: Transaction 
     await storeTransaction(db, exchange, { transactionId, sender, begun: planned })
     if (charge) await door.limits.take(db, charge)
   })
-  if (repeat) return (await repeated(ordered, { ...planned, confirmed: false })).request
+  if (repeat) return (await repeated(ordered, { ...planned, confirmed: false, rejected: false })).request
   return request
 }

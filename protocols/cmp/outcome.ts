@@ -15,7 +15,7 @@ import { CmpRefusal, oneLine } from './errors.ts'
 import type { Exchange, Reply } from './exchange.ts'
 import type { Sender } from './sender.ts'
 import { awaitConfirmation, type Beginning, type Transaction } from './transaction.ts'
-import { enqueueUnconfirmed } from './unconfirmed.ts'
+import { enqueueUnconfirmed, refuseOver } from './unconfirmed.ts'
 
 /** What answers each order. */
 export const answers = { ir: 'ip', cr: 'cp', kur: 'kup', p10cr: 'cp' } as const satisfies Partial<
@@ -79,6 +79,7 @@ async function handedOut(asked: Asked, request: SignRequest, certReqId: bigint):
   if (!certificate) throw new Failure('internal', 'a signed request has no certificate')
   if (certificate.status === 'revoked')
     throw new CmpRefusal('certRevoked', 'the certificate of this transaction was revoked: begin another transaction')
+  refuseOver(exchange, begun)
   const chain = await exchange.door.chain(certificate)
   const root = chain.find(isRoot)
   const withRoot = type === 'ir' && sender.by === 'secret' && exchange.options.caPubs && root

@@ -26,5 +26,7 @@ interface TransactionsTable {
   /** Until when a confirmation is waited for, once the certificate was handed out. Epoch milliseconds. */
   confirm_until: number | null
   confirmed_at: number | null
+  /** Its client rejected the certificate, or did not confirm it in time. */
+  rejected_at: number | null
   created_at: number
 }

@@ -25,6 +25,8 @@ export interface Transaction {
   implicit: boolean
   confirmUntil?: Date
   confirmed: boolean
+  /** Its client rejected the certificate, or did not confirm it in time: nothing confirms it any more. */
+  rejected: boolean
 }
 
 const hash = (parts: readonly unknown[]): string => createHash('sha256').update(JSON.stringify(parts)).digest('hex')
@@ -62,6 +64,7 @@ const columns = [
   'implicit',
   'confirm_until',
   'confirmed_at',
+  'rejected_at',
 ] as const
 
 const byRef = statement((tables: Kysely<CmpTables>, ref: string) =>
@@ -89,6 +92,7 @@ function toTransaction(row: Row): Transaction {
     implicit: row.implicit === 1,
     ...(row.confirm_until === null ? {} : { confirmUntil: new Date(row.confirm_until) }),
     confirmed: row.confirmed_at !== null,
+    rejected: row.rejected_at !== null,
   }
 }
 
@@ -161,6 +165,7 @@ export async function storeTransaction(
     implicit: begun.implicit ? 1 : 0,
     confirm_until: null,
     confirmed_at: null,
+    rejected_at: null,
     created_at: exchange.now.getTime(),
   })
 }
@@ -178,33 +183,37 @@ export async function awaitConfirmation(db: Database, ref: string, until: Date):
   return (await awaitOnce(db, ref, until.getTime())).changed > 0
 }
 
+/** All transactions about one certificate. */
+const about = (tables: Kysely<CmpTables>, content: string, origin: string) =>
+  tables.updateTable('cmp_transactions').where('content', '=', content).where('origin', '=', origin)
+
 const confirmOnce = statement((tables: Kysely<CmpTables>, content: string, origin: string, at: number) =>
-  tables
-    .updateTable('cmp_transactions')
-    .set({ confirmed_at: at })
-    .where('content', '=', content)
-    .where('origin', '=', origin)
+  about(tables, content, origin)
+    .set(({ fn, val }) => ({ confirmed_at: fn.coalesce('confirmed_at', val(at)) }))
+    .where('rejected_at', 'is', null),
+)
+const rejectOnce = statement((tables: Kysely<CmpTables>, content: string, origin: string, at: number) =>
+  about(tables, content, origin).set(({ fn, val }) => ({ rejected_at: fn.coalesce('rejected_at', val(at)) })),
+)
+const rejectUnconfirmed = statement((tables: Kysely<CmpTables>, content: string, origin: string, at: number) =>
+  about(tables, content, origin)
+    .set(({ fn, val }) => ({ rejected_at: fn.coalesce('rejected_at', val(at)) }))
     .where('confirmed_at', 'is', null),
 )
 
-const stillAwaited = statement((tables: Kysely<CmpTables>, ref: string) =>
-  tables
-    .updateTable('cmp_transactions')
-    .set({ confirmed_at: null })
-    .where('ref', '=', ref)
-    .where('confirmed_at', 'is', null),
-)
+type About = Pick<Transaction, 'content' | 'origin'>
 
-/** Whether nobody has confirmed it. In the caller's transaction of the database, whose end a confirmation then waits for. */
-export async function isUnconfirmed(db: Database, ref: string): Promise<boolean> {
-  return (await stillAwaited(db, ref)).changed > 0
+/** The certificate is confirmed, in whichever of the transactions about it; again, nothing changes. False: it was rejected. */
+export async function storeConfirmation(db: Database, { content, origin }: About, at: Date): Promise<boolean> {
+  return (await confirmOnce(db, content, origin, at.getTime())).changed > 0
 }
 
-/** The certificate was confirmed, in whichever of the transactions about it; again, nothing changes. */
-export async function storeConfirmation(
-  db: Database,
-  { content, origin }: Pick<Transaction, 'content' | 'origin'>,
-  at: Date,
-): Promise<void> {
-  await confirmOnce(db, content, origin, at.getTime())
+/** Its client rejects the certificate, whatever it said before. */
+export async function storeRejection(db: Database, { content, origin }: About, at: Date): Promise<void> {
+  await rejectOnce(db, content, origin, at.getTime())
+}
+
+/** The time to confirm the certificate has ended: it is rejected, unless somebody has confirmed it (false). */
+export async function storeEnd(db: Database, { content, origin }: About, at: Date): Promise<boolean> {
+  return (await rejectUnconfirmed(db, content, origin, at.getTime())).changed > 0
 }

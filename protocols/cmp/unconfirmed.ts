@@ -1,12 +1,14 @@
 import type { Certificate } from '../../src/core/certificate.ts'
-import type { Claim } from '../../src/core/core.ts'
 import { Failure } from '../../src/core/failure.ts'
 import type { SignRequest } from '../../src/core/request.ts'
 import type { Requester } from '../../src/core/requester.ts'
 import type { Database } from '../../src/db/open.ts'
+import { transaction } from '../../src/db/transaction.ts'
 import type { Host } from '../../src/protocol.ts'
+import { CmpRefusal } from './errors.ts'
+import type { Exchange } from './exchange.ts'
 import { optionsOf } from './options.ts'
-import { findTransaction, isUnconfirmed, originOf } from './transaction.ts'
+import { findTransaction, originOf, storeEnd, type Transaction } from './transaction.ts'
 
 /** The job that looks at a certificate once the time for its confirmation is over. */
 export const UNCONFIRMED = 'cmp.unconfirmed'
@@ -33,17 +35,19 @@ export async function unconfirmed(host: Host, job: string): Promise<void> {
   if (!request || !certificate || certificate.status === 'revoked') return
   if (await keepsUnconfirmed(host, profile)) return
   const comment = 'its receipt was not confirmed in time'
-  try {
-    await revokeRejected(host, { request, certificate, comment }, async (db) => {
-      if (!(await isUnconfirmed(db, ref))) throw new Confirmed()
-    })
-  } catch (error) {
-    if (!(error instanceof Confirmed)) throw error
-  }
+  // Before the revocation, which may wait for people: what comes meanwhile confirms nothing.
+  const ended = await transaction(host.db, (db) => storeEnd(db, begun, host.clock()))
+  if (ended) await revokeRejected(host, { request, certificate, comment })
 }
 
-/** Thrown in the transaction of the revocation: the confirmation has come after all. */
-class Confirmed extends Error {}
+export const over = () =>
+  new CmpRefusal('badRequest', 'the certificate was rejected, or not confirmed in time: begin another transaction')
+
+/** RFC 9810 section 5.1.1.2: after confirmWaitTime the transaction is gone, in whatever state the revocation is. */
+export function refuseOver({ options, now }: Exchange, { rejected, confirmed, confirmUntil }: Transaction): void {
+  const late = !confirmed && confirmUntil !== undefined && confirmUntil < now && options.unconfirmed === 'revoke'
+  if (rejected || late) throw over()
+}
 
 const nobody: Requester = { kind: 'key-holder', ref: 'anonymous', name: 'anyone', people: [] }
 
@@ -68,11 +72,10 @@ interface Rejected {
 export async function revokeRejected(
   { core, log }: Host,
   { request: { requester, uuid }, certificate: { id }, comment }: Rejected,
-  claim?: Claim,
 ): Promise<void> {
   try {
     const draft = { protocol: 'cmp', certificate: id, reason: 'cessationOfOperation', grounds: 'account' } as const
-    const { status, reason } = await core.as(requester).revoke({ ...draft, comment }, claim)
+    const { status, reason } = await core.as(requester).revoke({ ...draft, comment })
     if (status === 'denied') log.warn({ request: uuid, reason }, 'a certificate that its client rejects stays valid')
   } catch (error) {
     if (!(error instanceof Failure && error.code === 'alreadyRevoked')) throw error

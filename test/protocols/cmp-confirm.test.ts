@@ -4,7 +4,7 @@ import { loadAuthority } from '../../src/core/authority.ts'
 import { asRequester } from '../../src/core/identity.ts'
 import { children, oid, seq } from '../../src/pki/der.ts'
 import { OID } from '../../src/pki/oid.ts'
-import { ordered, statusOf, useCmpApp } from '../helpers/cmpApp.ts'
+import { auto, ordered, statusOf, useCmpApp, waits } from '../helpers/cmpApp.ts'
 import { type CmpReply, certConf, pollReq, wantsNoConf } from '../helpers/cmpClient.ts'
 import { ecKey } from '../helpers/csrs.ts'
 
@@ -36,6 +36,9 @@ describe('RFC 9810 section 5.3.18: the certificate is confirmed', () => {
     app.world.time.pass(2 * DAY)
     await app.work()
     expect(await statusOf(app, certificate)).toBe('issued')
+    expect(await app.send({ type: 'certConf', content: certConf(certificate), ...sent })).toMatchObject({
+      type: 'pkiconf',
+    })
   })
 
   it('confirmed in one transaction, it is in the others about it', async () => {
@@ -59,10 +62,13 @@ describe('RFC 9810 section 5.3.18: the certificate is confirmed', () => {
   it('a profile may keep what is not confirmed', async () => {
     const { app } = used
     await app.save('keeps', { unconfirmed: 'keep', confirmWait: '1h' })
-    const { certificate } = await ordered(app, 'keeps.example', { profile: 'keeps' })
+    const { certificate, sent } = await ordered(app, 'keeps.example', { profile: 'keeps' })
     app.world.time.pass(DAY)
     await app.work()
     expect(await statusOf(app, certificate)).toBe('issued')
+    expect(await app.send({ type: 'certConf', content: certConf(certificate), ...sent })).toMatchObject({
+      type: 'pkiconf',
+    })
   })
 
   it('implicitConfirm is granted to who asks for it, where the profile has it, and to nobody else', async () => {
@@ -127,6 +133,42 @@ describe('RFC 9810 section 5.3.18: the certificate is confirmed', () => {
       })
     }
   })
+
+  it('what comes after confirmWaitTime confirms nothing, also before anybody has looked', async () => {
+    const { app } = used
+    const { certificate, sent } = await ordered(app, 'late.example')
+    app.world.time.pass(DAY + 1000)
+    const late = await app.send({ type: 'certConf', content: certConf(certificate), ...sent })
+    expect(late).toMatchObject({ type: 'error', failInfo: 'badRequest' })
+    await app.work()
+    expect(await statusOf(app, certificate)).toBe('revoked')
+  })
+
+  it.each([
+    ['its time has ended', 'ended'],
+    ['its client has rejected it', 'rejected'],
+  ])(
+    'once %s nothing confirms it, while its revocation waits for people and when they refuse that',
+    async (_, name) => {
+      const { app } = used
+      await app.save(name, {}, { rules: { issue: auto, renew: auto, rekey: auto, revoke: waits, export: [] } })
+      const { certificate, sent } = await ordered(app, `${name}.example`, { profile: name })
+      const conf = (content: Buffer) => app.send({ type: 'certConf', content, ...sent })
+      if (name === 'rejected')
+        expect(await conf(certConf(certificate, { rejects: 'no' }))).toMatchObject({ type: 'pkiconf' })
+      else app.world.time.pass(DAY + 1000)
+      await app.work()
+      const refused = async () => {
+        expect(await statusOf(app, certificate)).toBe('issued')
+        expect(await conf(certConf(certificate))).toMatchObject({ type: 'error', failInfo: 'badRequest' })
+        const polled = await app.send({ type: 'pollReq', content: pollReq(), ...sent })
+        expect([polled.status, polled.failInfo, polled.certificate]).toEqual(['rejection', 'badRequest', undefined])
+      }
+      await refused()
+      await app.voteRevocation({ verdict: 'deny', reason: 'it is in use' })
+      await refused()
+    },
+  )
 
   it('nobody else’s is confirmed or rejected', async () => {
     const { app } = used

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type CmpApp, createCmpApp, ordered, statusOf } from '../helpers/cmpApp.ts'
+import type { CoreTables } from '../../src/core/tables.ts'
+import { withTables } from '../../src/db/tables.ts'
+import { auto, type CmpApp, createCmpApp, ordered, statusOf, waits } from '../helpers/cmpApp.ts'
 import { certConf } from '../helpers/cmpClient.ts'
 import { ecKey } from '../helpers/csrs.ts'
 import { databases } from '../helpers/databases.ts'
@@ -89,22 +91,32 @@ describe.each(databases.filter(({ name }) => name === 'postgres'))('CMP at the s
     for (const at of [0, 1]) expect((await ask(at)).status).toBe('accepted')
   })
 
-  it.each(['confirmation', 'job'])(
-    'a confirmation and the end of its time: one of them holds, the %s first',
-    async (first) => {
-      const { certificate, sent } = await ordered(app, `${first}.example`)
-      app.world.time.pass(DAY + 1_000)
-      const confirmation = async () =>
-        (await app.send({ type: 'certConf', content: certConf(certificate), ...sent })).type
-      const job = async () => {
-        await app.work()
-        return undefined
-      }
-      const order = first === 'job' ? [job, confirmation] : [confirmation, job]
-      const answered = (await held<unknown>(noConfirmation, order)).includes('pkiconf')
+  it.each([
+    ['confirmation', auto],
+    ['job', auto],
+    ['confirmation', waits],
+    ['job', waits],
+  ])('a confirmation in time and its end: one of them holds, the %s first', async (first, revoke) => {
+    await app.save('looked', {}, { rules: { issue: auto, renew: auto, rekey: auto, revoke, export: [] } })
+    const { certificate, sent } = await ordered(app, `${first}.example`, { profile: 'looked' })
+    app.world.time.pass(DAY - 5_000)
+    const confirmation = async () =>
+      (await app.send({ type: 'certConf', content: certConf(certificate), ...sent })).type
+    // The job's node has a clock that is ahead of the other's.
+    const job = async () => {
+      app.world.time.pass(10_000)
       await app.work()
-      expect(await statusOf(app, certificate)).toBe(answered ? 'issued' : 'revoked')
-      expect(answered).toBe(first === 'confirmation')
-    },
-  )
+      app.world.time.pass(-10_000)
+      return undefined
+    }
+    const order = first === 'job' ? [job, confirmation] : [confirmation, job]
+    const answered = (await held<unknown>(noConfirmation, order)).includes('pkiconf')
+    app.world.time.pass(10_000)
+    await app.work()
+    const open = withTables<CoreTables>(app.world.it.db).selectFrom('revoke_requests').where('status', '=', 'requested')
+    const asked = (await open.select('id').execute()).length
+    expect(answered).toBe(first === 'confirmation')
+    expect(await statusOf(app, certificate)).toBe(answered || revoke === waits ? 'issued' : 'revoked')
+    expect(asked).toBe(!answered && revoke === waits ? 1 : 0)
+  })
 })
