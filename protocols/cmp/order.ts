@@ -19,6 +19,7 @@ import {
   findByContent,
   findTransaction,
   isOvertaken,
+  type Latest,
   originOf,
   storeTransaction,
   type Transaction,
@@ -159,7 +160,7 @@ async function recovered(
 }
 
 /** `latest`: the one before with the same content, of which nothing waits. Throws Overtaken where there is another one by now. */
-async function newRequest(ordered: Ordered, planned: Begun, latest: Transaction | undefined): Promise<SignRequest> {
+async function newRequest(ordered: Ordered, planned: Begun, latest: Latest | undefined): Promise<SignRequest> {
   const { exchange, sender, csr, crmf, identifiers, action, transactionId } = ordered
   const { host, profile, door: anyone } = exchange
   const credential = sender.by === 'secret' ? sender.credential.id : undefined
@@ -187,7 +188,12 @@ async function newRequest(ordered: Ordered, planned: Begun, latest: Transaction 
       await door.admitCredential(db, credential, identifiers, 'commit')
       await door.redeemCredential(db, credential)
     }
-    await storeTransaction(db, exchange, { transactionId, sender, begun: planned })
+    await storeTransaction(db, exchange, {
+      transactionId,
+      sender,
+      begun: planned,
+      ...(latest ? { before: latest } : {}),
+    })
     if (charge) await door.limits.take(db, charge)
   })
   if (repeat) return (await repeated(ordered, { ...planned, confirmed: false, rejected: false })).request

@@ -28,5 +28,6 @@ interface TransactionsTable {
   confirmed_at: number | null
   /** Its client rejected the certificate, or did not confirm it in time. */
   rejected_at: number | null
+  /** Orders with the same content come one after the other by it, whatever the clocks of nodes say. Epoch milliseconds. */
   created_at: number
 }

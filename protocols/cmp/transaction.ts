@@ -74,7 +74,10 @@ const newestWith = statement((tables: Kysely<CmpTables>, content: string) =>
   tables
     .selectFrom('cmp_transactions')
     .select(columns)
+    .select('created_at')
     .where('content', '=', content)
+    // Those that have joined an order are not later than it.
+    .whereRef('ref', '=', 'origin')
     .orderBy('created_at', 'desc')
     .limit(sql.lit(1)),
 )
@@ -101,10 +104,15 @@ export async function findTransaction(db: Database, ref: string): Promise<Transa
   return row && toTransaction(row)
 }
 
-/** The latest transaction with this content. */
-export async function findByContent(db: Database, content: string): Promise<Transaction | undefined> {
+/** The latest order with some content. */
+export interface Latest extends Transaction {
+  /** Epoch milliseconds by which it is the latest: one that is stored after it has more, on whichever node. */
+  at: number
+}
+
+export async function findByContent(db: Database, content: string): Promise<Latest | undefined> {
   const [row] = (await newestWith(db, content)).rows
-  return row && toTransaction(row)
+  return row && { ...toTransaction(row), at: row.created_at }
 }
 
 /**
@@ -147,11 +155,11 @@ const insert = statement((tables: Kysely<CmpTables>, row: Stored) =>
 /** What is to be stored of a transaction; the rest comes later. */
 export type Begun = Pick<Transaction, 'ref' | 'body' | 'content' | 'origin' | 'certificate' | 'reason' | 'implicit'>
 
-/** Stores a transaction, in the caller's transaction of the database; one that is there stays as it is. */
+/** Stores a transaction, in the caller's transaction of the database; one that is there stays as it is. `before`: the latest with its content, which it follows. */
 export async function storeTransaction(
   db: Database,
   exchange: Exchange,
-  { transactionId, sender, begun }: { transactionId: Buffer; sender: Sender; begun: Begun },
+  { transactionId, sender, begun, before }: { transactionId: Buffer; sender: Sender; begun: Begun; before?: Latest },
 ): Promise<void> {
   await insert(db, {
     ref: begun.ref,
@@ -166,7 +174,8 @@ export async function storeTransaction(
     confirm_until: null,
     confirmed_at: null,
     rejected_at: null,
-    created_at: exchange.now.getTime(),
+    // Clocks of nodes differ; the order in which the database lets them store does not.
+    created_at: Math.max(exchange.now.getTime(), (before?.at ?? 0) + 1),
   })
 }
 

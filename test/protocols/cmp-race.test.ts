@@ -10,7 +10,7 @@ import { databases } from '../helpers/databases.ts'
 import { expectDecided } from '../helpers/decided.ts'
 import { until } from '../helpers/until.ts'
 
-const DAY = 86_400_000
+const [HOUR, DAY] = [3_600_000, 86_400_000]
 
 /** What several nodes do at the same moment: each waits in its transaction until a lock is given back. */
 describe.each(databases.filter(({ name }) => name === 'postgres'))('CMP at the same moment, on $name', ({ open }) => {
@@ -71,6 +71,25 @@ describe.each(databases.filter(({ name }) => name === 'postgres'))('CMP at the s
     await app.vote()
     const given = await Promise.all(transactions.map((_, at) => ask(at)))
     expect(new Set(given.map(({ certificate }) => certificate?.toString('hex'))).size).toBe(1)
+  })
+
+  it('who joins an order that ends meanwhile stands in no later one’s way, whatever the clocks say', async () => {
+    const [key, mac] = [ecKey(), await app.secret()]
+    const ask = () => app.ir({ dns: 'ends.example', key }, { mac, transactionId: randomBytes(16) })
+    expect((await ask()).status).toBe('waiting')
+    const join = () => {
+      app.world.time.pass(HOUR)
+      return ask()
+    }
+    const another = async () => {
+      await app.vote({ verdict: 'deny', reason: 'not this one' })
+      app.world.time.pass(-HOUR)
+      return ask()
+    }
+    await held(noWrites, [join, another])
+    const before = await app.count()
+    expect((await ask()).status).toBe('waiting')
+    expect(await app.count()).toBe(before)
   })
 
   it('a secret that is good once is used once by them, and each is answered', async () => {
