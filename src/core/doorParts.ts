@@ -37,106 +37,108 @@ export interface Opened {
 
 /** What is opened when it is asked for. On a prototype: getters of each door's own took longer to define than all else that a door is made of. */
 export class Parts {
-  protected readonly on: Opened
+  readonly #on: Opened
 
   constructor(on: Opened) {
-    this.on = on
+    this.#on = on
   }
 
   get views() {
-    return createSavedViews(this.on)
+    return createSavedViews(this.#on)
   }
 
   get revocationCodes() {
-    return createRevocationCodes(this.on, {
-      may: (certificate) => mayAskRevocation(this.on.it, this.on.requester, certificate),
-      revoke: (draft, claim) => askRevocation(this.on.it, this.on.requester, draft, claim),
+    return createRevocationCodes(this.#on, {
+      may: (certificate) => mayAskRevocation(this.#on.it, this.#on.requester, certificate),
+      revoke: (draft, claim) => askRevocation(this.#on.it, this.#on.requester, draft, claim),
     })
   }
 
   get identities() {
-    return createIdentities(this.on.it, this.on.requester)
+    return createIdentities(this.#on.it, this.#on.requester)
   }
 
   get enrolment() {
-    return createEnrolment(this.on.it, this.on.requester)
+    return createEnrolment(this.#on.it, this.#on.requester)
   }
 
   get serverKeys() {
-    return createServerKeys(this.on.it, this.on.requester, (profile) => maySign(this.on.it, this.on.requester, profile))
+    return createServerKeys(this.#on.it, this.#on.requester, (profile) =>
+      maySign(this.#on.it, this.#on.requester, profile),
+    )
   }
 
   get keyPairs() {
-    return createKeyPairs(this.on, (profile) => maySign(this.on.it, this.on.requester, profile))
+    return createKeyPairs(this.#on, (profile) => maySign(this.#on.it, this.#on.requester, profile))
   }
 
   get limits() {
-    return createLimits(this.on.it, this.on.requester)
+    return createLimits(this.#on.it, this.#on.requester)
   }
 
   get inventory() {
-    return createInventory(this.on.it, this.on.requester)
+    return createInventory(this.#on.it, this.#on.requester)
   }
 
   get discovery() {
-    return createDiscoveries(this.on.it, this.on.requester)
+    return createDiscoveries(this.#on.it, this.#on.requester)
   }
 
   get approvals() {
     return createApprovals({
-      db: this.on.it.db,
-      clock: this.on.it.clock,
-      requester: this.on.requester,
-      approved: afterApproval(this.on.it, this.on.requester),
-      retry: afterRetry(this.on.it, this.on.requester),
+      db: this.#on.it.db,
+      clock: this.#on.it.clock,
+      requester: this.#on.requester,
+      approved: afterApproval(this.#on.it, this.#on.requester),
+      retry: afterRetry(this.#on.it, this.#on.requester),
     })
   }
 
   get groups() {
-    return createGroups(this.on)
+    return createGroups(this.#on)
   }
 
   get delegations() {
-    return createDelegations(this.on)
+    return createDelegations(this.#on)
   }
 
   get standingApprovals() {
-    return createStandingApprovals(this.on)
+    return createStandingApprovals(this.#on)
   }
 
   get approvalPlans() {
-    return createApprovalPlans(this.on)
+    return createApprovalPlans(this.#on)
   }
 
   get decisions() {
-    return createDecisions(this.on.it, this.on.requester)
+    return createDecisions(this.#on.it, this.#on.requester)
   }
 
   get raProfiles() {
-    return createRaProfiles(this.on)
+    return createRaProfiles(this.#on)
   }
 
   get optionSets() {
-    return createOptionSets(this.on)
+    return createOptionSets(this.#on)
   }
 
   get webhooks() {
-    return createWebhooks(this.on)
+    return createWebhooks(this.#on)
   }
 
   get configuration() {
-    return createConfiguration(this.on)
+    return createConfiguration(this.#on)
   }
 
   get custody() {
-    return createCustody(this.on)
+    return createCustody(this.#on)
   }
 
   get admin() {
-    return createAdmin(this.on.it, this.on.requester, this.on.checkProtocols)
+    return createAdmin(this.#on.it, this.#on.requester, this.#on.checkProtocols)
   }
 
   get list() {
-    return createListing(this.on.it, this.on.requester)
+    return createListing(this.#on.it, this.#on.requester)
   }
 }
