@@ -58,8 +58,7 @@ function onlyCommonNames(subject: Name): boolean {
 
 /** Whether what a CSR says of its subject, beside the common name, may come into a certificate. */
 function takesSubject({ settings: { certificate } }: RaProfile): boolean {
-  const { subject, overrides } = certificate
-  return overrides.includes('subject') || Object.values(subject).some((template) => template.includes('{csr.'))
+  return Object.values(certificate.subject).some((template) => template.includes('{csr.'))
 }
 
 /** Each attribute asked matches one of the rule, and none of the rule is left; their order does not matter. */

@@ -160,6 +160,15 @@ describe.each(databases)('challenges on $name', ({ open }) => {
     expect((await door.challenge(taking, challenge, askedOf(given))).entitled).toBe(true)
   })
 
+  test('what the profile sets by itself is no claim of the device, also where a subject may be chosen', async () => {
+    const certificate = { subject: { CN: '{name}', O: 'Ours' }, overrides: ['subject'] }
+    const setting = await world.save('setting', { settings: { certificate } })
+    const { challenge } = await create({ profile: 'setting', identifiers: { dns: ['a.example.org'] } })
+    const given = device(challenge, ['a.example.org'])
+    const asked = { ...askedOf(given), subject: [[{ type: 'O', value: 'Somebody' }]] }
+    expect((await world.core.as(keyHolder(given)).challenge(setting, challenge, asked)).entitled).toBe(true)
+  })
+
   describe('single use', () => {
     test('of sixteen devices at once one has it', async () => {
       const challenge = await made({ identifiers: { dns: ['**.race.example.org'] } })

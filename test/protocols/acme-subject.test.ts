@@ -82,13 +82,19 @@ describe.each(databases)('what an ACME client brings into the subject beside its
     expect((await ask(client, () => nameOf({ [type]: 'DE' }))).status).toBe('processing')
   })
 
-  it('what the profile does not take from the CSR keeps nothing up, and is not certified', async () => {
-    const fixed = { CN: '{name}', O: 'Ours' }
-    const client = await acme.app.client({ profile: await profile('validated', fixed, ['subject']) })
-    const answer = await ask(client, bank)
-    expect(answer.status).toBe('valid')
-    expect(answer.subject).toBe(`CN=${answer.name}\nO=Ours`)
-  })
+  it.each([
+    ['validated', (name: string) => acme.app.client({ profile: name })],
+    ['entitled', bound],
+  ] as const)(
+    'what the profile does not take from the CSR keeps nothing up (%s), and is not certified',
+    async (by, from) => {
+      const fixed = { CN: '{name}', O: 'Ours' }
+      const client = await from(await profile(by, fixed, ['subject']))
+      const answer = await ask(client, bank)
+      expect(answer.status).toBe('valid')
+      expect(answer.subject).toBe(`CN=${answer.name}\nO=Ours`)
+    },
+  )
 
   it('the common name is one of the names, so that taking it from the CSR claims nothing', async () => {
     const client = await bound(await profile('entitled', { CN: '{csr.CN}' }))
