@@ -118,5 +118,6 @@ function dress(der: Buffer, signed: NonNullable<OcspAnswer['signed']>, age: numb
     head: ['Content-Type', TYPE, ...head, 'Content-Length', String(der.length)],
     body: der.toString('latin1'),
   }
-  return { ...validators, maxAge: age, whole, unchanged: { status: 304, head, body: '' } }
+  const unchanged = { status: 304, head, body: '' }
+  return { tag: validators.tag, modified: validators.modified, maxAge: age, whole, unchanged }
 }
