@@ -17,6 +17,7 @@ import { OIDC_CALLBACK, type OidcConfig } from './identityConfig.ts'
 import { createKeyRotation } from './keyRotation.ts'
 import { openKeys } from './keySecret.ts'
 import type { Log } from './log.ts'
+import { oidcReach } from './oidcReach.ts'
 import { upstreamReach } from './upstreamReach.ts'
 
 /** What the process runs on, from its configuration. */
@@ -105,9 +106,12 @@ export async function compose(
 }
 
 function loggingIn({ identity, oidc, baseUrl }: CompositionConfig): Pick<Installation, 'identity' | 'oidc'> {
+  if (!oidc || baseUrl === undefined) return identity ? { identity } : {}
+  const { networks, ...settings } = oidc
+  const reach = oidcReach(settings.issuer, networks)
   return {
     ...(identity ? { identity } : {}),
-    ...(oidc && baseUrl !== undefined ? { oidc: { ...oidc, redirectUri: `${baseUrl}${OIDC_CALLBACK}` } } : {}),
+    oidc: { ...settings, redirectUri: `${baseUrl}${OIDC_CALLBACK}`, reach },
   }
 }
 

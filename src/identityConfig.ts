@@ -8,7 +8,10 @@ import type { OidcSettings } from './core/oidcSettings.ts'
 export const OIDC_CALLBACK = '/api/v1/countersign/sessions/oidc/callback'
 
 /** Settings of an OpenID provider; where it sends people back to follows from the server's URL. */
-export type OidcConfig = Omit<OidcSettings, 'redirectUri'>
+export type OidcConfig = Omit<OidcSettings, 'redirectUri' | 'reach'> & {
+  /** Where endpoints beside the issuer's own host may be (http/networks.ts); absent: as oidcReach.ts has it. */
+  networks?: string
+}
 
 const { sessionIdle, sessionLength } = defaultIdentitySettings
 
@@ -36,6 +39,7 @@ export const oidcSection = z
     roles: fields.mapping.prefault({}),
     organizationClaim: fields.line.optional(),
     organizations: fields.mapping.prefault({}),
+    networks: fields.validationNetworks.optional(),
     provision: z.strictObject({ organization: fields.line.optional(), roles: fields.names.prefault([]) }).optional(),
   })
   .superRefine(({ audience, clientId, scopes }, context) => {
@@ -64,13 +68,14 @@ export function identityConfig({ identities, oidc }: Sections): { identity: Iden
 }
 
 function withoutUndefined(oidc: NonNullable<Sections['oidc']>): OidcConfig {
-  const { clientSecret, audience, rolesClaim, organizationClaim, provision, tokenTypes, ...rest } = oidc
+  const { clientSecret, audience, rolesClaim, organizationClaim, provision, tokenTypes, networks, ...rest } = oidc
   const { organization, roles = [] } = provision ?? {}
   return {
     ...rest,
     tokenTypes: tokenTypes.map((type) => type.toLowerCase()),
     ...(clientSecret === undefined ? {} : { clientSecret }),
     ...(audience === undefined ? {} : { audience }),
+    ...(networks === undefined ? {} : { networks }),
     ...(rolesClaim === undefined ? {} : { rolesClaim }),
     ...(organizationClaim === undefined ? {} : { organizationClaim }),
     ...(provision ? { provision: { roles, ...(organization === undefined ? {} : { organization }) } } : {}),

@@ -24,7 +24,7 @@ export interface Oidc {
 }
 
 export function createOidc(it: Installation, settings: OidcSettings): Oidc {
-  const context: OidcContext = { it, settings, provider: createOidcProvider(settings.issuer, it.clock) }
+  const context: OidcContext = { it, settings, provider: createOidcProvider(settings, it.clock) }
   return {
     begin: (options) => begin(context, options),
     finish: (callback, carried) => finish(context, callback, carried),

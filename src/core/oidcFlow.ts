@@ -143,10 +143,8 @@ async function redeem(
     code_verifier: begun.verifier,
   })
   const authorization = authorize(settings, metadata, body)
-  const { status, body: answer } = await fetchJson(metadata.token_endpoint, {
-    body,
-    ...(authorization === undefined ? {} : { authorization }),
-  })
+  const form = { body, ...(authorization === undefined ? {} : { authorization }) }
+  const { status, body: answer } = await fetchJson(metadata.token_endpoint, { reach: settings.reach, form })
   const parsed = z.object({ id_token: z.string().max(65_536) }).safeParse(answer)
   if (status !== 200 || !parsed.success) throw again('the provider did not take the code')
   const { id_token } = parsed.data

@@ -10,6 +10,7 @@ import {
 import { z } from 'zod'
 import { Failure } from './failure.ts'
 import { fetchJson, isSafeUrl } from './oidcFetch.ts'
+import type { OidcSettings } from './oidcSettings.ts'
 
 const address = z.string().refine(isSafeUrl, 'neither https nor on this machine')
 
@@ -44,18 +45,20 @@ export interface OidcProvider {
   verify(token: string, options: Pick<JWTVerifyOptions, 'audience' | 'requiredClaims'>): Promise<JWTPayload | undefined>
 }
 
+type Provided = Pick<OidcSettings, 'issuer' | 'reach'>
+
 /** What an OpenID provider says of itself: asked for when needed, and kept for a while. */
-export function createOidcProvider(issuer: string, clock: () => Date): OidcProvider {
+export function createOidcProvider({ issuer, reach }: Provided, clock: () => Date): OidcProvider {
   const metadata = kept(METADATA_LASTS, clock, async () => {
     const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
-    const parsed = metadataSchema.safeParse((await fetchJson(url)).body)
+    const parsed = metadataSchema.safeParse((await fetchJson(url, { reach })).body)
     if (parsed.data?.issuer === issuer) return parsed.data
     throw new Failure('unavailable', 'the metadata of the OpenID provider cannot be used', {
       cause: parsed.error ?? `it calls itself ${parsed.data?.issuer}`,
     })
   })
   const keys = kept(KEYS_LAST, clock, async () => {
-    const parsed = keySetSchema.safeParse((await fetchJson((await metadata.get()).jwks_uri)).body)
+    const parsed = keySetSchema.safeParse((await fetchJson((await metadata.get()).jwks_uri, { reach })).body)
     if (parsed.success) return createLocalJWKSet(parsed.data as JSONWebKeySet)
     throw new Failure('unavailable', 'the keys of the OpenID provider cannot be used', { cause: parsed.error })
   })

@@ -1,3 +1,5 @@
+import type { OidcReach } from './oidcFetch.ts'
+
 /** An OpenID provider whose people log in here, and whose programs show its tokens. */
 export interface OidcSettings {
   /** As its metadata and tokens name it. */
@@ -24,4 +26,6 @@ export interface OidcSettings {
   organizations: Readonly<Record<string, string>>
   /** Absent: nobody is made at login; administrators link users. */
   provision?: { organization?: string; roles: readonly string[] }
+  /** Where the endpoints may be that its metadata name. Absent: anywhere. */
+  reach?: OidcReach
 }

@@ -4,6 +4,24 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { compose } from '../../src/compose.ts'
+import { identitiesSection, identityConfig, oidcSection } from '../../src/identityConfig.ts'
+
+describe('an OpenID provider', () => {
+  it.each([
+    [undefined, '10.1.2.3', true],
+    [undefined, '127.0.0.1', false],
+    ['public', '10.1.2.3', false],
+  ])('has its endpoints within the networks that are configured (%s): %s %s', async (networks, host, may) => {
+    const dataFolder = mkdtempSync(join(tmpdir(), 'countersign-'))
+    const yaml = { issuer: 'https://id.example.org', clientId: 'countersign', ...(networks ? { networks } : {}) }
+    const { oidc } = identityConfig({ identities: identitiesSection.parse(undefined), oidc: oidcSection.parse(yaml) })
+    const urls = { httpBaseUrl: 'http://ca.test', baseUrl: 'https://ca.test' }
+    const made = await compose({ dataFolder, ...urls, ...(oidc ? { oidc } : {}) }, pino({ level: 'silent' }), () => {})
+    expect(made.it.oidc?.reach?.(host)?.refusal(host) === undefined).toBe(may)
+    await made.close()
+    rmSync(dataFolder, { recursive: true, force: true })
+  })
+})
 
 describe('the key-encryption key', () => {
   const log = pino({ level: 'silent' })

@@ -124,6 +124,8 @@ export interface ForgingProvider {
   issuer: string
   keys: JWK[]
   asked: { metadata: number; keys: number }
+  /** Said in place of what its metadata say otherwise. */
+  elsewhere: Record<string, string>
   /** What /token answers. */
   answer: (form: URLSearchParams) => unknown
   addKey(kid: string, alg?: string): Promise<CryptoKey>
@@ -133,7 +135,7 @@ export interface ForgingProvider {
 export async function startForger(): Promise<ForgingProvider> {
   const keys: JWK[] = []
   const asked = { metadata: 0, keys: 0 }
-  const forger: Pick<ForgingProvider, 'answer'> = { answer: () => ({}) }
+  const forger: Pick<ForgingProvider, 'answer' | 'elsewhere'> = { answer: () => ({}), elsewhere: {} }
   const server = createServer(async (incoming, outgoing) => {
     const parts: Buffer[] = []
     for await (const part of incoming) parts.push(part as Buffer)
@@ -147,7 +149,7 @@ export async function startForger(): Promise<ForgingProvider> {
       const [authorization_endpoint, token_endpoint, jwks_uri] = ['auth', 'token', 'jwks'].map(
         (path) => `${issuer}/${path}`,
       )
-      send({ issuer, authorization_endpoint, token_endpoint, jwks_uri })
+      send({ issuer, authorization_endpoint, token_endpoint, jwks_uri, ...forger.elsewhere })
     }
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
