@@ -54,32 +54,29 @@ async function order(call: Create): Promise<Reply> {
   const ref = orderRef(call)
   const said = orderSaid(call, ref)
   const slot = await door.serverKeys.slot(profile, { protocol: 'fastpki', ref: keyRef(ref, wanted) })
-  const key = await door.serverKeys.prepare({
-    profile,
-    slot,
-    request: keyRequest(subject, size),
-    // The key of a CA goes to who ordered it, and to nobody else afterwards.
-    keep: wanted && found.options.keepKeys && type !== 'ca',
-  })
+  const request = keyRequest(subject, size)
   const draft = {
     profile,
     protocol: 'fastpki',
     action: 'issue',
     origin: slot.origin,
-    csr: key.csr,
     identifiers,
     subject,
     ...endOf(call, { asked: body.valid_days, profile, options: found.options, issuer: authority.certificate }),
     editable: true,
     refusal: 'store',
   } as const
-  const signed = await door.sign(draft, said.claim)
+  // An RSA key is dear: none is made for an order that is refused whatever it is.
+  const refused = slot.id === undefined ? await door.serverKeys.refused(draft, request, said.claim) : undefined
+  // The key of a CA goes to who ordered it, and to nobody else afterwards.
+  const keep = wanted && found.options.keepKeys && type !== 'ca'
+  const key = refused ? undefined : await door.serverKeys.prepare({ profile, slot, request, keep })
+  const signed = refused ?? (await door.sign({ ...draft, ...(key ? { csr: key.csr } : {}) }, said.claim))
   await said.check(signed)
-  const { request } = signed
-  const answer = await answerOf(call, request)
+  const answer = await answerOf(call, signed.request)
   const handed =
-    wanted && answer.status === 201
-      ? await door.serverKeys.handOver(key, { ...DELIVERY, certificate: request.id })
+    wanted && key && answer.status === 201
+      ? await door.serverKeys.handOver(key, { ...DELIVERY, certificate: signed.request.id })
       : undefined
   return { ...answer, body: { ...(answer.body as object), private_key: handed ? keyText(handed) : null } }
 }

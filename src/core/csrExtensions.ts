@@ -11,11 +11,12 @@ import {
 import { OID } from '../pki/oid.ts'
 import type { KeyAlgorithm } from '../pki/publicKey.ts'
 import type { Problem } from './failure.ts'
+import type { AskedCsr } from './policy.ts'
 import type { CertificateProfile, CertificateType } from './profile.ts'
 import { extendedUsages, usages } from './usage.ts'
 
 /** Whether the CSR asks for a TLS feature extension with status_request, RFC 7633. */
-export function mustStapleAsked(csr: Csr): boolean {
+export function mustStapleAsked(csr: Pick<Csr, 'extensions'>): boolean {
   const feature = csr.extensions.find(({ oid }) => oid === OID.tlsFeature)
   return feature !== undefined && decodeTlsFeature(feature.value).includes(STATUS_REQUEST)
 }
@@ -31,7 +32,11 @@ export interface ExtensionProblems {
  * a wish that agrees with what the profile issues is met by the profile's own extension. What is grave is refused by
  * every profile, because dropping it would surprise; key usages follow from the key and are only noted.
  */
-export function extensionProblems(profile: CertificateProfile, type: CertificateType, csr: Csr): ExtensionProblems {
+export function extensionProblems(
+  profile: CertificateProfile,
+  type: CertificateType,
+  csr: Pick<AskedCsr, 'extensions' | 'publicKey'>,
+): ExtensionProblems {
   const problems: ExtensionProblems = { refused: [], left: [] }
   for (const extension of csr.extensions) {
     const wish = unmet(type, csr.publicKey.algorithm, extension)

@@ -1,7 +1,7 @@
-import type { Csr } from '../pki/csr.ts'
 import type { Facts } from './approval.ts'
 import type { Certificate } from './certificate.ts'
 import { identifierKey, keepsNames } from './keptNames.ts'
+import type { AskedKey } from './policy.ts'
 import type { RevokeDraft, SignDraft, WantedCertificate } from './request.ts'
 import type { Requester } from './requester.ts'
 import { claimsMore } from './subject.ts'
@@ -12,7 +12,13 @@ const day = 86_400_000
 export function signFacts(
   requester: Requester,
   draft: SignDraft,
-  order: { csr: Csr; wanted: WantedCertificate; renewed?: Certificate; capable: boolean; now: Date },
+  order: {
+    csr: { publicKey: AskedKey }
+    wanted: WantedCertificate
+    renewed?: Certificate
+    capable: boolean
+    now: Date
+  },
 ): Facts {
   const { csr, wanted } = order
   const { certificate } = draft.profile.settings

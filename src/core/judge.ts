@@ -10,15 +10,15 @@ import { signFacts } from './facts.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
 import { mayCertifyCa } from './mayCertifyCa.ts'
-import type { Order } from './newRequest.ts'
-import { admit, type Refusal } from './policy.ts'
+import type { KeylessOrder, Order } from './newRequest.ts'
+import { type AskedCsr, admit, type Refusal } from './policy.ts'
 import type { SignDraft } from './request.ts'
 import { type Requester, scopeOf } from './requester.ts'
 import { nextAuthority } from './rollover.ts'
 
 /** An order as policy shaped it, and what the rules say of it; without a verdict a hard policy refuses it. */
-export interface Judged {
-  order: Order
+export interface Judged<Of extends KeylessOrder = Order> {
+  order: Of
   verdict?: Verdict
 }
 
@@ -27,20 +27,31 @@ export interface Judged {
  * forbidden (it renews what was not issued here, the certificate of a CA without create_ca).
  */
 export async function judge(it: Installation, requester: Requester, draft: SignDraft): Promise<Judged> {
-  const { csr: given, profile } = draft
-  if (!given) throw new Failure('malformed', 'a certificate request is needed')
+  if (!draft.csr) throw new Failure('malformed', 'a certificate request is needed')
+  const csr = withoutChallenge(draft.csr)
+  const { order, ...judged } = await judgeKeyless(it, requester, draft, csr)
+  return { order: { ...order, csr }, ...judged }
+}
+
+/** As judge, of an order whose key is not made yet, or whose `csr` is this. */
+export async function judgeKeyless(
+  it: Installation,
+  requester: Requester,
+  draft: SignDraft,
+  csr: AskedCsr,
+): Promise<Judged<KeylessOrder>> {
+  const { profile } = draft
   await mayCertifyCa(it.db, requester, profile)
-  const csr = withoutChallenge(given)
   const now = it.clock()
   const authority = await authorityFor(it, draft)
   refuseEnded(authority, now)
   const admission = asBadCsr(() => admit(profile.settings, csr, draft, now))
   admission.refusals.push(...beyondIssuer(authority, draft))
   if (draft.issuer !== undefined) admission.wanted.issuer = draft.issuer
-  const order: Order = { draft, csr, requester, authority, admission, now }
+  const order: KeylessOrder = { draft, requester, authority, admission, now }
   if (admission.refusals.length > 0) return { order }
   const renewed = await findRenewed(it.db, draft.renews)
-  return { order, verdict: decide(profile.rules[draft.action], await factsOf(it, order, renewed)) }
+  return { order, verdict: decide(profile.rules[draft.action], await factsOf(it, order, csr, renewed)) }
 }
 
 /** What an adapter orders is signed by the active key, or by the next one; only the installation itself names any other. */
@@ -54,8 +65,8 @@ async function authorityFor(it: Installation, { profile, issuer }: SignDraft): P
   return next
 }
 
-async function factsOf(it: Installation, order: Order, renewed: Certificate | undefined) {
-  const { draft, csr, requester, admission, now } = order
+async function factsOf(it: Installation, order: KeylessOrder, csr: AskedCsr, renewed: Certificate | undefined) {
+  const { draft, requester, admission, now } = order
   const { organizationId, authorityId, id: profileId } = draft.profile
   const [person] = requester.kind === 'user' || requester.kind === 'token' ? requester.people : []
   const capable =

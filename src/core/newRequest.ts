@@ -13,9 +13,13 @@ import type { CoreTables } from './tables.ts'
 import { uuidv7 } from './uuid.ts'
 
 /** An order on its way through the core: what is known before the record is made. */
-export interface Order {
-  draft: SignDraft
+export interface Order extends KeylessOrder {
   csr: Csr
+}
+
+/** One whose key is not made yet: it can only be refused. */
+export interface KeylessOrder {
+  draft: SignDraft
   requester: Requester
   authority: LoadedAuthority
   admission: Admission
@@ -31,9 +35,14 @@ interface NewRecord {
 }
 
 /** The row of a new request; undefined when another transaction has just made one for the same origin. */
-export function insertSignRequest(db: Database, order: Order, made: NewRecord): Promise<SignRequest | undefined> {
-  const { draft, csr, requester, admission, now } = order
-  return insertRequestRow(db, { draft, csr, requester, wanted: admission.wanted, now }, made)
+export function insertSignRequest(
+  db: Database,
+  order: Order | KeylessOrder,
+  made: NewRecord,
+): Promise<SignRequest | undefined> {
+  const { draft, requester, admission, now } = order
+  const csr = 'csr' in order ? { csr: order.csr } : {}
+  return insertRequestRow(db, { draft, ...csr, requester, wanted: admission.wanted, now }, made)
 }
 
 /** What a row needs of an order; without a CSR while it is only foreseen. */

@@ -24,6 +24,10 @@ export interface Admission {
   refusals: Refusal[]
 }
 
+/** What policy looks at of a request, whose key need not be made yet: of that its kind is enough. */
+export type AskedCsr = Pick<Csr, 'subject' | 'identifiers' | 'extensions'> & { publicKey: AskedKey }
+export type AskedKey = Pick<PublicKeyInfo, 'algorithm' | 'size' | 'curve' | 'modulus' | 'exponent' | 'point'>
+
 export type Asked = Pick<
   SignDraft,
   'identifiers' | 'notBefore' | 'notAfter' | 'subject' | 'requestedSubject' | 'pathLength' | 'nameConstraints'
@@ -33,7 +37,7 @@ export type Asked = Pick<
  * Holds an order against its profile. Pure: no database, no clock. Throws Failure('badKey') for a key that is weak,
  * which no setting allows; everything else is in the answer, sorted by the profile's enforcement.
  */
-export function admit(settings: ProfileSettings, csr: Csr, asked: Asked, now: Date): Admission {
+export function admit(settings: ProfileSettings, csr: AskedCsr, asked: Asked, now: Date): Admission {
   refuseWeakKey(csr.publicKey)
   const { certificate } = settings
   const identifiers = asked.identifiers ?? csr.identifiers
@@ -140,19 +144,19 @@ function text(milliseconds: number): string {
 }
 
 /** Throws Failure('badKey') naming each check that the key fails. */
-export function refuseWeakKey(key: PublicKeyInfo): void {
+export function refuseWeakKey(key: AskedKey): void {
   const [first, ...more] = weakKeyFindings(key)
   if (!first) return
   const problems = [first, ...more].map(({ check, detail }) => ({ at: check, code: 'badKey' as const, detail }))
   throw new Failure('badKey', `${first.detail}; make a new key`, { problems })
 }
 
-function keyProblems(rules: CertificateProfile['keys'], key: PublicKeyInfo): Problem[] {
+function keyProblems(rules: CertificateProfile['keys'], key: AskedKey): Problem[] {
   const detail = keyProblem(rules, key)
   return detail === undefined ? [] : [{ at: 'key', code: 'badKey', detail }]
 }
 
-function keyProblem(rules: CertificateProfile['keys'], key: PublicKeyInfo): string | undefined {
+function keyProblem(rules: CertificateProfile['keys'], key: AskedKey): string | undefined {
   switch (key.algorithm) {
     case 'RSA':
       if (!rules.rsa) return 'this profile takes no RSA keys'

@@ -1,12 +1,13 @@
 import type { Database } from '../db/open.ts'
 import { transaction } from '../db/transaction.ts'
 import { raiseAlert } from './alert.ts'
+import { askedOf, keepAsked } from './asked.ts'
 import { audit } from './audit.ts'
 import type { Claim, SignAnswer } from './core.ts'
 import { openDecision } from './decision.ts'
 import { Failure, type FailureCode } from './failure.ts'
 import type { Installation } from './installation.ts'
-import { insertSignRequest, type Order } from './newRequest.ts'
+import { insertSignRequest, type KeylessOrder } from './newRequest.ts'
 import type { Passing, Place } from './pass.ts'
 import { findByOrigin } from './records.ts'
 import type { SignRequest } from './request.ts'
@@ -21,7 +22,7 @@ export const byPolicy = { rule: 'policy', version: '' } as const
  */
 export async function refuse(
   it: Installation,
-  order: Order,
+  order: KeylessOrder,
   claim: Claim | undefined,
   parked?: (db: Database) => Place,
 ): Promise<SignAnswer> {
@@ -59,10 +60,12 @@ export async function refuse(
 }
 
 /** The record of a new order that is refused. */
-function anew(db: Database, order: Order, generation: number): Place {
+export function anew(db: Database, order: KeylessOrder, generation: number): Place {
   return async ({ details, ...made }: Passing) => {
     const request = await insertSignRequest(db, order, { ...made, generation })
     if (!request) throw new Failure('conflict', 'the same order has just arrived')
+    // Without a CSR it would be taken for one that still waits for it.
+    if (!('csr' in order)) await keepAsked(db, request.id, askedOf(order.draft))
     await audit(db, order.requester, order.now, {
       action: 'sign_request.denied',
       organizationId: request.organizationId,
@@ -74,7 +77,7 @@ function anew(db: Database, order: Order, generation: number): Place {
   }
 }
 
-async function storeDenied(db: Database, order: Order, detail: string, place: Place): Promise<SignRequest> {
+async function storeDenied(db: Database, order: KeylessOrder, detail: string, place: Place): Promise<SignRequest> {
   const { draft, requester, admission, now } = order
   const request = await place({
     status: 'denied',
@@ -99,7 +102,7 @@ async function storeDenied(db: Database, order: Order, detail: string, place: Pl
 }
 
 /** An earlier record of the origin that is still open, or was refused by the same words: who asks on and on makes no rows by it. */
-function answers({ status, reason, endedAt }: SignRequest, { draft, now }: Order, detail: string): boolean {
+function answers({ status, reason, endedAt }: SignRequest, { draft, now }: KeylessOrder, detail: string): boolean {
   if (!endedAt) return true
   const until = endedAt.getTime() + draft.profile.settings.repeatWindow
   return status === 'denied' && reason === detail && until >= now.getTime()

@@ -1,8 +1,11 @@
+import type { KeyRequest } from '../pki/keyRequest.ts'
 import type { KekRecipient } from '../pki/keyWrap.ts'
+import type { Claim, SignAnswer } from './core.ts'
 import type { Installation } from './installation.ts'
 import { findKek } from './keyEncryptionKey.ts'
 import type { RaProfile } from './profile.ts'
-import type { Origin } from './request.ts'
+import { refusedKeyless } from './refusedKeyless.ts'
+import type { Origin, SignDraft } from './request.ts'
 import type { Requester } from './requester.ts'
 import {
   type HandOver,
@@ -19,6 +22,11 @@ import { orderServerKey, type ServerKeyOrder, type ServerKeyWishes } from './ser
 export interface ServerKeys {
   /** Which key a request is about, by the adapter's own name for who asks and what for. Makes nothing: it may be asked before it is known that he may. */
   slot(profile: RaProfile, asked: Origin): Promise<ServerKeySlot>
+  /**
+   * What becomes of an order whose key is not made yet, where policy or a rule says no without it: as `sign`, `csr` left out. Undefined: make the key, and sign.
+   * Throws as sign.
+   */
+  refused(draft: SignDraft, request: KeyRequest, claim?: Claim): Promise<SignAnswer | undefined>
   /** The key, made where it is not there yet, in a request for `sign`. Throws as that, badKey, badCsr, unavailable. */
   prepare(draft: ServerKeyDraft): Promise<ServerKey>
   /**
@@ -40,6 +48,10 @@ export function createServerKeys(
 ): ServerKeys {
   return {
     slot: (profile, asked) => serverKeySlot(it, profile, asked),
+    refused: async (draft, request, claim) => {
+      await may(draft.profile)
+      return refusedKeyless(it, requester, { draft, request }, claim)
+    },
     prepare: async (draft) => {
       await may(draft.profile)
       return prepareServerKey(it, requester, draft)

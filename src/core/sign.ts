@@ -8,7 +8,7 @@ import { withOrderers } from './holder.ts'
 import type { Installation } from './installation.ts'
 import { judge } from './judge.ts'
 import { staged } from './measure.ts'
-import { insertSignRequest, type Order, Raced } from './newRequest.ts'
+import { insertSignRequest, type KeylessOrder, type Order, Raced } from './newRequest.ts'
 import { type Deciding, type Made, pass, passing } from './pass.ts'
 import { findByOrigin } from './records.ts'
 import { byPolicy, refuse } from './refusal.ts'
@@ -54,7 +54,7 @@ async function makeRecord(db: Database, it: Installation, order: Order, { verdic
 }
 
 /** Whether an earlier record of the origin still answers this order. */
-async function stands(db: Database, request: SignRequest, { draft, now }: Order): Promise<boolean> {
+export async function stands(db: Database, request: SignRequest, { draft, now }: KeylessOrder): Promise<boolean> {
   if (draft.once || !request.endedAt) return true
   if (request.endedAt.getTime() + draft.profile.settings.repeatWindow < now.getTime()) return false
   // Here policy refuses nothing: what it refused then was changed since.

@@ -1,6 +1,6 @@
 import type { Database } from '../db/open.ts'
 import { audit } from './audit.ts'
-import type { Order } from './newRequest.ts'
+import type { KeylessOrder } from './newRequest.ts'
 import { leftOut } from './policy.ts'
 import type { SignRequest } from './request.ts'
 
@@ -11,7 +11,7 @@ import type { SignRequest } from './request.ts'
  */
 export async function auditSubmitted(
   db: Database,
-  { draft, requester, admission, now }: Order,
+  { draft, requester, admission, now }: KeylessOrder,
   { id, organizationId }: Pick<SignRequest, 'id' | 'organizationId'>,
   again = false,
 ): Promise<void> {

@@ -51,7 +51,12 @@ const SMALL_ORDER: ReadonlySet<bigint> = new Set([0n, 1n, P - 1n, P, P + 1n, ORD
  * Every reason not to certify this key that can be seen in the key alone; empty for a sound one. Sizes and curves are for the policy. An EC
  * key needs no check here: readPublicKey has refused points off the curve, and the curves have no small subgroups.
  */
-export function weakKeyFindings({ algorithm, modulus, exponent, point }: PublicKeyInfo): WeakKeyFinding[] {
+export function weakKeyFindings({
+  algorithm,
+  modulus,
+  exponent,
+  point,
+}: Pick<PublicKeyInfo, 'algorithm' | 'modulus' | 'exponent' | 'point'>): WeakKeyFinding[] {
   if (algorithm === 'Ed25519' && point)
     return smallOrder(point) ? [{ check: 'ed25519-small-order', detail: 'the key is a point of small order' }] : []
   if (!modulus || exponent === undefined) return []
