@@ -153,6 +153,8 @@ async function open(opening: Opening): Promise<string> {
   let tls = await ownTls(it, authority, hosts)
   const hostOf = hosting(opening)
   const database = watchDatabase(it)
+  const roots = await rootsOf(it, authority)
+  writeRoots(config, roots)
   server.open({ host: hostOf, tls, ready: async () => database.takesWrites() && (await canIssue(it)) })
   const renewTls = async () => {
     if (await isGood(it, authority, tls)) return
@@ -172,7 +174,7 @@ async function open(opening: Opening): Promise<string> {
   closing.splice(closing.length - 1, 0, () => endUpkeep(it, upkeep, config.overload.drainTime))
   void warnOfSurroundings(opening)
   await warnOfProfiles(opening)
-  return greeting(opening, await rootsOf(it, authority), started?.setupSecret)
+  return greeting(opening, roots, started?.setupSecret)
 }
 
 /** While the server already serves: what is looked at may be slow to answer. */
@@ -275,23 +277,20 @@ function ownHosts(config: Config, { baseUrl, mtlsBaseUrl }: BaseUrls): string[] 
 }
 
 /** What to trust: after a rollover of the root the one before it too, as long as it is good. */
-function writeRoots({ dataFolder }: Config, roots: Buffer[]): string {
-  const file = join(dataFolder, 'root.pem')
-  writeFileSync(file, roots.map((root) => pemEncode('CERTIFICATE', root)).join(''))
-  chmodSync(file, 0o644)
-  return file
+function writeRoots(config: Config, roots: Buffer[]): void {
+  writeFileSync(rootFile(config), roots.map((root) => pemEncode('CERTIFICATE', root)).join(''))
+  chmodSync(rootFile(config), 0o644)
 }
+
+const rootFile = ({ dataFolder }: Config) => join(dataFolder, 'root.pem')
 
 function greeting({ config, urls }: Opening, roots: Buffer[], setupSecret: string | undefined): string {
   const [root] = roots
   if (!root) return ''
-  const rootFile = writeRoots(config, roots)
   return greet({
     root,
-    rootFile,
-    baseUrl: urls.baseUrl,
-    mtlsBaseUrl: urls.mtlsBaseUrl,
-    httpBaseUrl: urls.httpBaseUrl,
+    rootFile: rootFile(config),
+    ...urls,
     http01Port: config.validation.http01Port,
     ...(setupSecret === undefined ? {} : { setupSecret }),
     loopback: config.validation.networks.split(',').includes('loopback'),
