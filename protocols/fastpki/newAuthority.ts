@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
-import type { AuthorityView } from '../../src/core/admin.ts'
 import { Failure } from '../../src/core/failure.ts'
+import type { Database } from '../../src/db/open.ts'
 import { withTables } from '../../src/db/tables.ts'
-import { transaction } from '../../src/db/transaction.ts'
 import { nameText } from '../../src/pki/name.ts'
 import { findAuthority, type SeenAuthority, seenAuthorities } from './authorityView.ts'
 import { id, integer, text } from './fields.ts'
@@ -55,19 +54,23 @@ async function createNamed(call: Create, { subject, key, parent, organization }:
   const all = await seenAuthorities(call)
   if (all.some(({ name, view }) => name === body.name && view.organization === organization))
     throw new Failure('malformed', `A CA of the name ${body.name} is there already`)
+  const organizationId = (await door.admin.organizations()).find((one) => one.name === organization)?.id ?? 0
   const made = await underFreeName(body.name, all, (name) =>
-    door.admin.createAuthority({
-      name,
-      key,
-      subject,
-      validity: (body.valid_days ?? 3650) * DAY,
-      ...(parent ? { parent: parent.view.name } : {}),
-      ...(body.path_length == null ? {} : { pathLength: body.path_length }),
-    }),
+    door.admin.createAuthority(
+      {
+        name,
+        key,
+        subject,
+        validity: (body.valid_days ?? 3650) * DAY,
+        ...(parent ? { parent: parent.view.name } : {}),
+        ...(body.path_length == null ? {} : { pathLength: body.path_length }),
+      },
+      async (db, id) => {
+        await keep(db, call, { id, organizationId, parent })
+        if (body.allow_leaf_certs ?? true) await newProfile(call, db, { name, path_length: pathLengthOf(body, parent) })
+      },
+    ),
   )
-  await keep(call, made, parent)
-  if (body.allow_leaf_certs ?? true)
-    await newProfile(call, { name: made.name, path_length: pathLengthOf(body, parent) })
   return made.id
 }
 
@@ -100,36 +103,38 @@ async function underFreeName<T>(
   }
 }
 
+interface Kept {
+  id: number
+  organizationId: number
+  parent: SeenAuthority | undefined
+}
+
 /** With a child below it an authority made here signs no more leaves, as the contract has it. */
 async function keep(
-  { host, door, body, requester }: Create,
-  made: AuthorityView,
-  parent?: SeenAuthority,
+  db: Database,
+  { host, body, requester }: Create,
+  { id, organizationId, parent }: Kept,
 ): Promise<void> {
   const now = host.clock().getTime()
-  const organizations = await door.admin.organizations()
-  const organizationId = organizations.find(({ name }) => name === made.organization)?.id
-  await transaction(host.db, async (db) => {
-    const tables = withTables<FastpkiTables>(db)
+  const tables = withTables<FastpkiTables>(db)
+  await tables
+    .insertInto('fastpki_authorities')
+    .values({
+      authority_id: id,
+      organization_id: organizationId,
+      name: body.name,
+      description: body.description ?? null,
+      allow_leaf_certs: (body.allow_leaf_certs ?? true) ? 1 : 0,
+      created_by: requester.people[0] ?? null,
+      created_at: now,
+      updated_at: now,
+      deleted_at: null,
+    })
+    .execute()
+  if (parent)
     await tables
-      .insertInto('fastpki_authorities')
-      .values({
-        authority_id: made.id,
-        organization_id: organizationId ?? 0,
-        name: body.name,
-        description: body.description ?? null,
-        allow_leaf_certs: (body.allow_leaf_certs ?? true) ? 1 : 0,
-        created_by: requester.people[0] ?? null,
-        created_at: now,
-        updated_at: now,
-        deleted_at: null,
-      })
+      .updateTable('fastpki_authorities')
+      .set({ allow_leaf_certs: 0, updated_at: now })
+      .where('authority_id', '=', parent.view.id)
       .execute()
-    if (parent)
-      await tables
-        .updateTable('fastpki_authorities')
-        .set({ allow_leaf_certs: 0, updated_at: now })
-        .where('authority_id', '=', parent.view.id)
-        .execute()
-  })
 }

@@ -1,4 +1,5 @@
 import { Failure } from '../../src/core/failure.ts'
+import type { Database } from '../../src/db/open.ts'
 import type { Call } from './operation.ts'
 
 /** What the contract gives without asking: who has create_cert gets what he orders, who has revoke_cert has it revoked. An administrator may write other rules. */
@@ -49,11 +50,15 @@ interface New {
   path_length?: number | null | undefined
 }
 
-/** The RA profile over which a new authority takes orders. Who may not make one leaves that to an administrator. */
-export async function newProfile({ door }: Pick<Call, 'door'>, { name, path_length: below }: New): Promise<void> {
+/** The RA profile over which a new authority takes orders, in the transaction that stores that. Who may not make one leaves that to an administrator. */
+export async function newProfile(
+  { door }: Pick<Call, 'door'>,
+  db: Database,
+  { name, path_length: below }: New,
+): Promise<void> {
   const variants = (below ?? 1) <= 0 ? settings.variants : { ...settings.variants, ca }
   try {
-    await door.raProfiles.create({
+    await door.raProfiles.createIn(db, {
       name,
       authority: name,
       settings: { ...settings, variants },

@@ -1,5 +1,6 @@
 import type { NameConstraints } from '../pki/nameConstraints.ts'
 import type { AlertView } from './alertAdmin.ts'
+import type { AuthorityClaim } from './authorityAdmin.ts'
 import type { AuthorityDrafts } from './authorityDraft.ts'
 import type { BlockedKeyView } from './blockedKeyAdmin.ts'
 import type { Capability } from './capability.ts'
@@ -170,7 +171,8 @@ export interface Admin
     UpstreamAdmin {
   authorities(): Promise<AuthorityView[]>
   authority(name: string): Promise<AuthorityView & { chain: Buffer[] }>
-  createAuthority(draft: NewAuthority): Promise<AuthorityView>
+  /** `claim`: what is stored with it, or not at all. */
+  createAuthority(draft: NewAuthority, claim?: AuthorityClaim): Promise<AuthorityView>
   /** An existing CA with its key (PEM text or PKCS#12), and its last CRL or the number of that: ours go on from there. */
   importAuthority(draft: {
     name: string
@@ -183,12 +185,7 @@ export interface Admin
     crlNumber?: bigint
   }): Promise<AuthorityView & { warnings: string[] }>
   /** An authority that signs elsewhere: its certificate, then its chain, as PEM. */
-  addManualAuthority(draft: {
-    name: string
-    organization?: string
-    owner?: string
-    pem: string
-  }): Promise<AuthorityView>
+  addManualAuthority(draft: { name: string; organization?: string; owner?: string; pem: string }): Promise<AuthorityView>
   changeAuthority(
     name: string,
     change: { enabled?: boolean; owner?: string; settings?: unknown },

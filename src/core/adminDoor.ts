@@ -42,7 +42,7 @@ export function createAdmin(
   return {
     authorities: () => listAuthorities(context),
     authority: (name) => showAuthority(context, name),
-    createAuthority: (draft) => newAuthority(context, draft),
+    createAuthority: (draft, claim) => newAuthority(context, draft, claim),
     importAuthority: (draft) => importedAuthority(context, draft),
     revocationLifetimes: () => viewLifetimes(context),
     uploadCrl: (authority, file) => uploadCrl(context, authority, file),

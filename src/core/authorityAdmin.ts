@@ -35,17 +35,21 @@ export interface Belonging {
 /** Before its first second, so that a clock which is a little behind accepts what is issued at once. */
 export const backdate = 3_600_000
 
+/** Runs in the transaction that stores a new authority, with its id; what it throws undoes that and reaches the caller. */
+export type AuthorityClaim = (db: Database, id: number) => Promise<void>
+
 /** Makes an authority of ours: a root signs itself, any other is signed by its parent over the ordinary road. Returns its id. */
 export async function createAuthority(
   it: Installation,
   requester: Requester,
   draft: NewAuthority & Belonging,
+  claim?: AuthorityClaim,
 ): Promise<number> {
   checkName(draft.name)
   const key = await makePrivateKey(draft.key)
   const made =
     draft.parent === undefined ? await selfSigned(it, draft, key) : await signedByParent(it, requester, draft, key)
-  return insertAuthority(it, requester, { ...draft, kind: 'local', key, ...made })
+  return insertAuthority(it, requester, { ...draft, kind: 'local', key, ...made }, claim)
 }
 
 /** A certificate of an authority and its issuers, nearest first, all DER. */
@@ -204,10 +208,19 @@ export function checkName(name: string): void {
 
 type Row = Made & Belonging & { name: string; kind: AuthorityKind; key?: KeyObject; last?: LastCrl }
 
-async function insertAuthority(it: Installation, requester: Requester, row: Row): Promise<number> {
+async function insertAuthority(
+  it: Installation,
+  requester: Requester,
+  row: Row,
+  claim?: AuthorityClaim,
+): Promise<number> {
   const now = it.clock()
   try {
-    return await transaction(it.db, (db) => insertRows(db, it, { ...row, requester, now }))
+    return await transaction(it.db, async (db) => {
+      const id = await insertRows(db, it, { ...row, requester, now })
+      await claim?.(db, id)
+      return id
+    })
   } catch (error) {
     if (isUniqueViolation(error))
       throw new Failure('conflict', `there is an authority ${row.name} already`, { cause: error })

@@ -5,7 +5,13 @@ import type { Admin, AuthorityView } from './admin.ts'
 import { type Actor, type AdminContext, actorOf, organizationFor, requireCapability } from './adminActor.ts'
 import { audit } from './audit.ts'
 import { authoritySettings } from './authority.ts'
-import { addManualAuthority, type Belonging, createAuthority, importAuthority } from './authorityAdmin.ts'
+import {
+  type AuthorityClaim,
+  addManualAuthority,
+  type Belonging,
+  createAuthority,
+  importAuthority,
+} from './authorityAdmin.ts'
 import { findAuthorityRow, showAuthority } from './authorityView.ts'
 import { Failure } from './failure.ts'
 import { handOverCrl } from './handOver.ts'
@@ -18,6 +24,7 @@ import type { CoreTables } from './tables.ts'
 export async function newAuthority(
   context: AdminContext,
   draft: Parameters<Admin['createAuthority']>[0],
+  claim?: AuthorityClaim,
 ): Promise<AuthorityView> {
   const { it, requester } = context
   const actor = await actorOf(it.db, requester)
@@ -27,7 +34,7 @@ export async function newAuthority(
     ? { organizationId: parent.organization_id, authorityId: parent.id }
     : { organizationId: belonging.organizationId }
   await requireCapability(it.db, actor, 'create_ca', on)
-  await createAuthority(it, requester, { ...draft, ...belonging })
+  await createAuthority(it, requester, { ...draft, ...belonging }, claim)
   return showAuthority(context, draft.name)
 }
 

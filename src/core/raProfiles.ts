@@ -38,6 +38,8 @@ export interface RaProfiles {
   find(uuid: string): Promise<ProfileRecord>
   /** Throws Failure('conflict') where the name is taken; malformed, forbidden. */
   create(draft: NewProfile): Promise<ProfileRecord>
+  /** As create, in the caller's transaction: what it throws as Failure has written nothing. */
+  createIn(db: Database, draft: NewProfile): Promise<void>
   /**
    * Reads, changes and stores a profile in one transaction: `change` sees it as it is then, is pure, and may run more than
    * once. Answers it as it is now, with sentences about rules that are allowed and yet hardly meant. Throws what `change` throws, malformed,
@@ -67,6 +69,10 @@ export function createRaProfiles(context: ProfileContext): RaProfiles {
       context.checkProtocols(draft.protocols)
       const { uuid } = await transaction(it.db, (db) => createProfile(db, context, draft))
       return find(uuid)
+    },
+    createIn: async (db, draft) => {
+      context.checkProtocols(draft.protocols)
+      await createProfile(db, context, draft)
     },
     change: (uuid, change) => transaction(it.db, (db) => changeProfile(db, context, uuid, change)),
     remove: (uuid) => removeProfile(context, uuid),
