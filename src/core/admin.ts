@@ -185,7 +185,12 @@ export interface Admin
     crlNumber?: bigint
   }): Promise<AuthorityView & { warnings: string[] }>
   /** An authority that signs elsewhere: its certificate, then its chain, as PEM. */
-  addManualAuthority(draft: { name: string; organization?: string; owner?: string; pem: string }): Promise<AuthorityView>
+  addManualAuthority(draft: {
+    name: string
+    organization?: string
+    owner?: string
+    pem: string
+  }): Promise<AuthorityView>
   changeAuthority(
     name: string,
     change: { enabled?: boolean; owner?: string; settings?: unknown },
@@ -267,10 +272,7 @@ export interface Admin
   overrideLimit(draft: OverrideDraft): Promise<LimitView>
   /** The profile's rate counts again, with nothing used. */
   removeOverride(ref: LimitRef): Promise<void>
-  /**
-   * Nothing is used of a key's limits, of one or of all, and none is blocked; overrides with a rate stay. Answers how many
-   * there were. Throws notFound when nothing is counted for the key.
-   */
+  /** Nothing is used of a key's limits, of one or of all, and none is blocked; overrides with a rate stay. Answers how many there were. Throws notFound for none. */
   resetLimit(ref: { profile: string; limit?: string; key: string }): Promise<number>
 
   /** Approvals that still let orders pass unasked, of the profiles that the requester manages, the newest first, at most 1000. */
