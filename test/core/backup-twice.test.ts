@@ -1,8 +1,8 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { makeBackup } from '../../src/cli/backup/backup.ts'
+import { keptFiles, makeBackup } from '../../src/cli/backup/backup.ts'
 import { partialOf, putInPlace } from '../../src/cli/backup/partial.ts'
 import { examine } from '../../src/cli/backup/restore.ts'
 import { compose } from '../../src/compose.ts'
@@ -63,4 +63,22 @@ test('where the file system has no links, nothing is overwritten either', async 
   expect(readFileSync(file, 'utf8')).toBe(one)
   expect(() => putInPlace(two, file, link)).toThrow(/nothing is overwritten/)
   expect(readFileSync(file, 'utf8')).toBe(one)
+})
+
+test('the next key that takes the place of the first while the files are read is no fault of theirs', async () => {
+  const [key, next] = ['key.secret', 'key.secret.next'].map((name) => join(folder, name)) as [string, string]
+  writeFileSync(next, 'bmV4dA==\n', { mode: 0o600 })
+  const files = keptFiles(folder, (path) => {
+    if (path === next) renameSync(next, key)
+    return openSync(path, 'r')
+  })
+  expect(files.map(({ name }) => name)).toEqual(['key.secret'])
+  expect(files[0]).toMatchObject({ mode: 0o600, content: expect.not.stringMatching(/^$/) })
+})
+
+test('what cannot be read is said by its name', () => {
+  const open = () => {
+    throw Object.assign(new Error('permission denied'), { code: 'EACCES' })
+  }
+  expect(() => keptFiles(folder, open)).toThrow(/key\.secret: cannot be read \(EACCES\)/)
 })

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, fsyncSync, openSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
@@ -38,7 +38,7 @@ export async function makeBackup(config: Place, file: string, passphrase: string
   try {
     removeLeft(file)
     const madeAt = new Date().toISOString()
-    const files = keptFiles(config)
+    const files = keptFiles(config.dataFolder)
     if (keptKey(config) !== before)
       throw new Failure('conflict', 'the key-encryption key was changed meanwhile: try again')
     const key = config.keySecret === undefined ? 'file' : 'environment'
@@ -88,14 +88,28 @@ function keptKey({ keySecret, dataFolder }: Place): string | undefined {
   return keySecret === undefined && existsSync(path) ? readFileSync(path, 'utf8') : undefined
 }
 
-function keptFiles({ dataFolder }: Place): KeptFile[] {
-  return KEPT.map((name) => ({ name, path: join(dataFolder, name) }))
-    .filter(({ path }) => existsSync(path))
-    .map(({ name, path }) => ({
-      name,
-      mode: statSync(path).mode & 0o777,
-      content: readFileSync(path).toString('base64'),
-    }))
+/** Those of the files to keep that are there; one that goes away before it is opened is not. `open`: for tests. */
+export function keptFiles(dataFolder: string, open = (path: string) => openSync(path, 'r')): KeptFile[] {
+  return KEPT.flatMap((name) => {
+    const handle = openKept(join(dataFolder, name), open)
+    if (handle === undefined) return []
+    try {
+      const content = readFileSync(handle).toString('base64')
+      return [{ name, mode: fstatSync(handle).mode & 0o777, content }]
+    } finally {
+      closeSync(handle)
+    }
+  })
+}
+
+function openKept(path: string, open: (path: string) => number): number | undefined {
+  try {
+    return open(path)
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+    if (code === 'ENOENT') return undefined
+    throw new Failure('malformed', `${path}: cannot be read (${code})`, { cause })
+  }
 }
 
 /** What was renamed or made in it stays so after a loss of power. */
