@@ -18,54 +18,93 @@ export const certificateRequestAttributes = z.object({
   externalCsrValidationStrict: z.boolean(),
 })
 
-const authored = z.object({
+// What the contract has in these places beside what is heeded here comes with what was shown before.
+const item = z.looseObject({ data: z.unknown() })
+const ignoredOfItem = ['reference', 'contentType']
+
+const properties = z.looseObject({
+  label: text(100).nullish(),
+  visible: z.boolean().nullish(),
+  group: text(100).nullish(),
+  required: z.boolean().nullish(),
+  readOnly: z.boolean().nullish(),
+  list: z.boolean().nullish(),
+  multiSelect: z.boolean().nullish(),
+  extensibleList: z.boolean().nullish(),
+})
+const ignoredOfProperties = ['resource', 'protectionLevel']
+
+const constraint = z.looseObject({ type: text(50), data: z.unknown(), errorMessage: z.string().max(200).nullish() })
+const ignoredOfConstraint = ['description']
+
+const authored = z.looseObject({
   name: text(200),
   description: z.string().max(500).nullish(),
   type: text(50).nullish(),
   contentType: text(50).nullish(),
-  content: z
-    .array(z.object({ data: z.unknown() }))
-    .max(200)
-    .nullish(),
-  properties: z
-    .object({
-      label: text(100).nullish(),
-      visible: z.boolean().nullish(),
-      group: text(100).nullish(),
-      required: z.boolean().nullish(),
-      readOnly: z.boolean().nullish(),
-      list: z.boolean().nullish(),
-      multiSelect: z.boolean().nullish(),
-      extensibleList: z.boolean().nullish(),
-    })
-    .nullish(),
-  constraints: z
-    .array(z.object({ type: text(50), data: z.unknown(), errorMessage: z.string().max(200).nullish() }))
-    .max(10)
-    .nullish(),
+  content: z.array(item).max(200).nullish(),
+  properties: properties.nullish(),
+  constraints: z.array(constraint).max(10).nullish(),
   fieldMapping: z.unknown().optional(),
   valueSource: z.unknown().optional(),
+  attributeCallback: z.unknown().optional(),
 })
+const ignoredOfAttribute = ['uuid', 'version', 'schemaVersion']
 
 /** What is absent stays as it is. */
-export const requestAttributesChange = z.object({
+export const requestAttributesChange = z.looseObject({
   requestAttributes: z.array(authored).max(csrNames.length).nullish(),
   mergeMode: mergeMode.nullish(),
   valueSourceBindings: z.array(z.unknown()).nullish(),
   externalCsrValidationStrict: z.boolean().nullish(),
 })
 
+/** The names in an object that mean nothing in its place. */
+function unknownIn(
+  given: object | null | undefined,
+  { shape }: z.ZodObject,
+  ignored: readonly string[] = [],
+): string[] {
+  return Object.keys(given ?? {}).filter((name) => !Object.hasOwn(shape, name) && !ignored.includes(name))
+}
+
+function misspelled({ content, constraints, ...attribute }: z.output<typeof authored>): string[] {
+  const below = (place: string, names: string[]) => names.map((name) => `${place}.${name}`)
+  const names = [
+    ...unknownIn(attribute, authored, ignoredOfAttribute),
+    ...below('properties', unknownIn(attribute.properties, properties, ignoredOfProperties)),
+    ...below(
+      'content',
+      (content ?? []).flatMap((each) => unknownIn(each, item, ignoredOfItem)),
+    ),
+    ...below(
+      'constraints',
+      (constraints ?? []).flatMap((each) => unknownIn(each, constraint, ignoredOfConstraint)),
+    ),
+  ]
+  return [...new Set(names)]
+}
+
 /** Throws Unprocessable with a sentence for each thing that nothing here would heed. */
-function refuseForeign({ requestAttributes, valueSourceBindings }: z.output<typeof requestAttributesChange>): void {
-  const problems = (requestAttributes ?? []).flatMap(({ name, type, contentType, properties, ...more }) => [
-    ...(csrNames.includes(name) ? [] : [`Attribute ${name}: a certificate request has ${csrNames.join(', ')}`]),
-    ...((type ?? 'data') === 'data' ? [] : [`Attribute ${name}: its type is data`]),
-    ...((contentType ?? 'string') === 'string' ? [] : [`Attribute ${name}: its content type is string`]),
-    ...(properties?.multiSelect ? [`Attribute ${name}: takes one value`] : []),
-    ...(more.fieldMapping == null ? [] : [`Attribute ${name}: its name says what it is: leave fieldMapping out`]),
-    ...(more.valueSource == null ? [] : [`Attribute ${name}: clients fill it in: leave valueSource out`]),
-  ])
-  if (valueSourceBindings?.length) problems.push('valueSourceBindings: clients fill in what is asked: leave them out')
+function refuseForeign(change: z.output<typeof requestAttributesChange>): void {
+  const problems = (change.requestAttributes ?? []).flatMap((attribute) => {
+    const { name, type, contentType, properties, ...more } = attribute
+    return [
+      ...(csrNames.includes(name) ? [] : [`Attribute ${name}: a certificate request has ${csrNames.join(', ')}`]),
+      ...((type ?? 'data') === 'data' ? [] : [`Attribute ${name}: its type is data`]),
+      ...((contentType ?? 'string') === 'string' ? [] : [`Attribute ${name}: its content type is string`]),
+      ...(properties?.multiSelect ? [`Attribute ${name}: takes one value`] : []),
+      ...(more.fieldMapping == null ? [] : [`Attribute ${name}: its name says what it is: leave fieldMapping out`]),
+      ...(more.valueSource == null ? [] : [`Attribute ${name}: clients fill it in: leave valueSource out`]),
+      ...(more.attributeCallback == null
+        ? []
+        : [`Attribute ${name}: attributeCallback is asked by nobody: leave it out`]),
+      ...misspelled(attribute).map((unknown) => `Attribute ${name}: ${unknown} is not known here`),
+    ]
+  })
+  problems.push(...unknownIn(change, requestAttributesChange).map((name) => `${name} is not known here`))
+  if (change.valueSourceBindings?.length)
+    problems.push('valueSourceBindings: clients fill in what is asked: leave them out')
   if (problems.length > 0) throw new Unprocessable(problems)
 }
 

@@ -128,6 +128,52 @@ describe('the request attributes of an RA profile', () => {
     expect((await used.app.call('get', one)).json).toEqual(before)
   })
 
+  it.each([
+    ['of the whole', { mergMode: 'merge' }, 'mergMode'],
+    [
+      'of an attribute',
+      { requestAttributes: [{ ...name, contenttype: 'string' }] },
+      'Attribute commonName: contenttype',
+    ],
+    [
+      'of a property',
+      { requestAttributes: [{ ...name, properties: { requird: true } }] },
+      'Attribute commonName: properties.requird',
+    ],
+    [
+      'of a constraint',
+      { requestAttributes: [{ ...name, constraints: [{ type: 'regExp', data: '.', error: 'x' }] }] },
+      'Attribute commonName: constraints.error',
+    ],
+    [
+      'of a value',
+      { requestAttributes: [{ ...name, content: [{ data: 'x', dta: 'y' }] }] },
+      'Attribute commonName: content.dta',
+    ],
+    [
+      'that nothing here heeds',
+      { requestAttributes: [{ ...name, attributeCallback: { callbackMethod: 'GET' } }] },
+      'Attribute commonName: attributeCallback',
+    ],
+  ])('are refused with a name %s that is none, and it is said', async (_, body, told) => {
+    const before = (await used.app.call('get', one)).json
+    const { status, json } = await change(body)
+    expect([status, json]).toEqual([422, [expect.stringContaining(told)]])
+    expect((await used.app.call('get', one)).json).toEqual(before)
+  })
+
+  it('are taken back as they are shown', async () => {
+    const set = { requestAttributes: [organization, unit, name], mergeMode: 'staticOnly' }
+    const shown = (await change(set)).json.certificateRequestAttributes
+    expect(shown.requestAttributes).toHaveLength(3)
+    const again = await change(shown)
+    expect([again.status, again.json.certificateRequestAttributes]).toEqual([200, shown])
+    const more = { schemaVersion: 'v3', fieldMapping: null, valueSource: null, attributeCallback: null }
+    const requestAttributes = shown.requestAttributes.map((each: object) => ({ ...each, ...more }))
+    expect((await change({ requestAttributes })).status).toBe(200)
+    await change({ requestAttributes: [], mergeMode: 'merge' })
+  })
+
   it('are for who has manage, and kept with REST alone', async () => {
     const { app } = used
     expect((await change({ mergeMode: 'merge' }, app.operator)).status).toBe(403)
