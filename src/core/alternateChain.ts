@@ -1,6 +1,7 @@
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { pemDecode } from '../pki/pem.ts'
+import { authorityVersion } from './authority.ts'
 import type { Installation } from './installation.ts'
 import type { CoreTables } from './tables.ts'
 
@@ -11,10 +12,12 @@ export interface AlternateChain {
   chain: Buffer[]
 }
 
-/** How long a node may not know of a chain that another one added or removed. */
+/** How long a node may not know of a chain that another one of an earlier version, which raises no version, added or removed. */
 const keepMilliseconds = 60_000
 
 interface Kept {
+  /** Of the authority. */
+  version: number | undefined
   until: number
   chains: (AlternateChain & { notAfter: number })[]
 }
@@ -22,21 +25,20 @@ interface Kept {
 const kept = new WeakMap<Database, Map<number, Kept>>()
 
 /** The chains beside its own that a certificate of an authority has, oldest first, without those that have ended. */
-export async function alternateChains(it: Installation, authorityCertificateId: number): Promise<AlternateChain[]> {
+export async function alternateChains(
+  it: Installation,
+  { authorityId, authorityCertificateId }: { authorityId: number; authorityCertificateId: number },
+): Promise<AlternateChain[]> {
+  const version = await authorityVersion(it.db, authorityId)
   const now = it.clock().getTime()
   const all = kept.get(it.db) ?? new Map<number, Kept>()
   kept.set(it.db, all)
   let known = all.get(authorityCertificateId)
-  if (!known || known.until <= now) {
-    known = { until: now + keepMilliseconds, chains: await readChains(it.db, authorityCertificateId) }
+  if (!known || known.version !== version || known.until <= now) {
+    known = { version, until: now + keepMilliseconds, chains: await readChains(it.db, authorityCertificateId) }
     all.set(authorityCertificateId, known)
   }
   return known.chains.filter(({ notAfter }) => notAfter > now)
-}
-
-/** After a change by this process. */
-export function forgetChains(db: Database): void {
-  kept.delete(db)
 }
 
 async function readChains(db: Database, authorityCertificateId: number): Promise<Kept['chains']> {

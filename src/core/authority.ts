@@ -123,6 +123,11 @@ const versionByName = keptStatement((tables: Kysely<CoreTables>, name: string) =
   tables.selectFrom('authorities').select(['id', 'version', 'revocations']).where('name', '=', name),
 )
 
+/** authorities.version, by which what is kept of it is known to be old. It needs no key. */
+export async function authorityVersion(db: Database, id: number): Promise<number | undefined> {
+  return (await versionById(db, id)).rows[0]?.version
+}
+
 /** Reads an authority; what has not changed since comes from memory. Throws Failure('notFound'). */
 export async function loadAuthority(it: Installation, ref: number | string): Promise<LoadedAuthority> {
   return (await lookAtAuthority(it, ref)).authority

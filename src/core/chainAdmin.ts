@@ -8,7 +8,6 @@ import { nameText, sameName } from '../pki/name.ts'
 import { pemDecode, pemEncode } from '../pki/pem.ts'
 import type { ChainView } from './admin.ts'
 import { type AdminContext, actorOf, requireCapability } from './adminActor.ts'
-import { forgetChains } from './alternateChain.ts'
 import { asMalformed } from './asMalformed.ts'
 import { audit } from './audit.ts'
 import { checkCa } from './authorityAdmin.ts'
@@ -53,7 +52,6 @@ export async function addChain(context: AdminContext, name: string, pem: string)
       .executeTakeFirstOrThrow()
     await note(db, context, { name, action: 'authority.chain_added', chain: row.id })
   })
-  forgetChains(it.db)
   return listChains({ it, requester }, name)
 }
 
@@ -67,7 +65,6 @@ export async function removeChain(context: AdminContext, name: string, chain: nu
     await withTables<CoreTables>(db).deleteFrom('authority_chains').where('id', '=', chain).execute()
     await note(db, context, { name, action: 'authority.chain_removed', chain })
   })
-  forgetChains(it.db)
   return listChains(context, name)
 }
 
@@ -84,6 +81,12 @@ async function note(
   { name, action, chain }: { name: string; action: string; chain: number },
 ): Promise<void> {
   const { id, organization_id: organizationId } = await findAuthorityRow(db, await actorOf(db, requester), name)
+  // By its version other nodes know that what they keep of it is old.
+  await withTables<CoreTables>(db)
+    .updateTable('authorities')
+    .set((eb) => ({ version: eb('version', '+', 1) }))
+    .where('id', '=', id)
+    .execute()
   const subject = { kind: 'authority', id } as const
   await audit(db, requester, it.clock(), { action, organizationId, subject, details: { name, chain } })
 }

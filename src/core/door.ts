@@ -99,8 +99,8 @@ class OpenDoor extends Parts implements Door {
   readonly requestedNames: Door['requestedNames'] = requestedNames
   readonly keepsNames: Door['keepsNames'] = wouldKeepNames
   readonly chain: Door['chain'] = (certificate) => chainOf(this.#on.it, certificate)
-  readonly alternateChains: Door['alternateChains'] = async ({ authorityCertificateId: id }) =>
-    id === undefined ? [] : alternateChains(this.#on.it, id)
+  readonly alternateChains: Door['alternateChains'] = async ({ authorityId, authorityCertificateId }) =>
+    authorityCertificateId === undefined ? [] : alternateChains(this.#on.it, { authorityId, authorityCertificateId })
   readonly findByCertId: Door['findByCertId'] = async (id) => {
     const certificate = await findByCertId(this.#on.it, id)
     return certificate && (await maySee(this.#on.it, this.#on.requester, certificate)) ? certificate : undefined

@@ -1,6 +1,10 @@
 import { X509Certificate } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { alternateChains } from '../../src/core/alternateChain.ts'
+import { findCertificate } from '../../src/core/certificate.ts'
 import { generateKey } from '../../src/core/key.ts'
+import { closeDatabase, openDatabase } from '../../src/db/open.ts'
+import { fingerprint } from '../../src/pki/certificateReader.ts'
 import { nameOf } from '../../src/pki/name.ts'
 import { signerFor } from '../../src/pki/signer.ts'
 import { useAcme } from '../helpers/acmeApp.ts'
@@ -15,7 +19,12 @@ const certificates = (pem: string) =>
   pem.split(/(?<=-----END CERTIFICATE-----\n)/).map((each) => new X509Certificate(each))
 
 describe.each(databases)('alternate chains (RFC 8555 section 7.4.2) on $name', ({ open }) => {
-  const acme = useAcme(open)
+  let url: string
+  const acme = useAcme(async () => {
+    const opened = await open()
+    url = opened.url
+    return opened
+  })
   let people: People
   let other: ForeignRoot
   beforeAll(async () => {
@@ -63,6 +72,24 @@ describe.each(databases)('alternate chains (RFC 8555 section 7.4.2) on $name', (
     expect(await links(issued, url)).toEqual([])
     expect((await audited(acme.app.world, 'authority.chain_added')).length).toBe(1)
     expect((await audited(acme.app.world, 'authority.chain_removed')).length).toBe(1)
+  })
+
+  it('another node knows at once of one that was added or removed', async () => {
+    const { admin } = people.operator
+    const { it: here } = acme.app.world
+    const { der } = await issue(acme.app, ['nodes.localhost'])
+    const found = await findCertificate(here.db, { fingerprint: fingerprint(der) })
+    if (found?.authorityCertificateId === undefined) throw new Error('no certificate')
+    const { authorityId, authorityCertificateId } = found
+    const db = openDatabase(url)
+    const there = async () =>
+      (await alternateChains({ ...here, db }, { authorityId, authorityCertificateId })).map(({ id }) => id)
+    expect(await there()).toEqual([])
+    const [view] = await admin.addChain('issuing', await other.cross(await issuing()))
+    expect(await there()).toEqual([view?.id])
+    await admin.removeChain('issuing', view?.id ?? 0)
+    expect(await there()).toEqual([])
+    await closeDatabase(db)
   })
 
   it('several, of which one that has ended is not offered any more', async () => {
