@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Columns } from './columns.ts'
 
-/** What ended long ago is found by its time: protocols/scep/retention.ts, src/core/challengeRetention.ts. */
+/** What ended long ago is found by its time: protocols/scep/retention.ts, src/core/enrolment/challengeRetention.ts. */
 export async function scepRetention(db: Kysely<unknown>, _columns: Columns): Promise<void> {
   const index = (table: string, columns: string[]) =>
     db.schema

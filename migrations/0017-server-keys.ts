@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import type { Columns } from './columns.ts'
 import { createTable } from './table.ts'
 
-/** Private keys that the server makes for its clients; src/core/serverKeyTable.ts says what the columns hold. */
+/** Private keys that the server makes for its clients; src/core/key/serverKeyTable.ts says what the columns hold. */
 export async function serverKeys(db: Kysely<unknown>, columns: Columns): Promise<void> {
   await createTable(db, columns, 'server_keys', {
     columns: {

@@ -2,7 +2,7 @@ import { type ColumnDefinitionBuilder, type Kysely, sql } from 'kysely'
 import type { Columns } from './columns.ts'
 import { createTable } from './table.ts'
 
-/** Groups, delegations, standing approvals, and steps that call others (docs/approval.md); src/core/approvalTables.ts says what the columns hold. */
+/** Groups, delegations, standing approvals, and steps that call others (docs/approval.md); src/core/approval/approvalTables.ts says what the columns hold. */
 export async function approvals(db: Kysely<unknown>, columns: Columns): Promise<void> {
   await groups(db, columns)
   await delegations(db, columns)

@@ -2,7 +2,7 @@ import { type Kysely, sql } from 'kysely'
 import type { Columns } from './columns.ts'
 import { createTable } from './table.ts'
 
-/** Sessions, what tokens are limited to, and other ways to say who one is; src/core/identityTables.ts says what the columns hold. */
+/** Sessions, what tokens are limited to, and other ways to say who one is; src/core/identity/identityTables.ts says what the columns hold. */
 export async function identities(db: Kysely<unknown>, columns: Columns): Promise<void> {
   await createTable(db, columns, 'sessions', {
     columns: {

@@ -2,7 +2,7 @@ import { type Kysely, type RawBuilder, sql } from 'kysely'
 import type { Columns } from './columns.ts'
 import { createTable } from './table.ts'
 
-/** What lists are searched by (docs/decisions/lists.md); src/core/searchTables.ts says what the columns hold. */
+/** What lists are searched by (docs/decisions/lists.md); src/core/search/searchTables.ts says what the columns hold. */
 export async function search(db: Kysely<unknown>, columns: Columns): Promise<void> {
   await createTable(db, columns, 'search_queue', { columns: { id: 'id', kind: 'text!', ref: 'int!' } })
   await createTable(db, columns, 'search_facets', {

@@ -2,7 +2,7 @@ import { type Kysely, sql } from 'kysely'
 import type { Columns } from './columns.ts'
 import { createTable } from './table.ts'
 
-/** Who is told of what happens, and who decides from elsewhere; src/core/webhookTables.ts says what the columns hold. */
+/** Who is told of what happens, and who decides from elsewhere; src/core/webhook/webhookTables.ts says what the columns hold. */
 export async function webhooks(db: Kysely<unknown>, columns: Columns): Promise<void> {
   await createTable(db, columns, 'webhooks', {
     columns: {

@@ -2,7 +2,7 @@ import { type Kysely, sql } from 'kysely'
 import type { Columns } from './columns.ts'
 import { createTable } from './table.ts'
 
-/** Key pairs that the keystore holds for certificates; src/core/keyPairTables.ts says what the columns hold. */
+/** Key pairs that the keystore holds for certificates; src/core/key/keyPairTables.ts says what the columns hold. */
 export async function keyPairs(db: Kysely<unknown>, columns: Columns): Promise<void> {
   await createTable(db, columns, 'key_profiles', {
     columns: {

@@ -2,7 +2,7 @@ import { type Kysely, sql } from 'kysely'
 import type { Columns } from './columns.ts'
 import { createTable } from './table.ts'
 
-/** What people keep about certificates and requests beside what was issued; src/core/inventoryTables.ts says what the columns hold. */
+/** What people keep about certificates and requests beside what was issued; src/core/inventory/inventoryTables.ts says what the columns hold. */
 export async function inventory(db: Kysely<unknown>, columns: Columns): Promise<void> {
   await records(db, columns)
   await locations(db, columns)

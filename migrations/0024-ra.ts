@@ -4,7 +4,7 @@ import { endEntities } from './0024-ra-end-entities.ts'
 import type { Columns } from './columns.ts'
 import { createTable } from './table.ts'
 
-/** Named options of protocols, named approval steps, and what lists of decisions by people go by; src/core/raTables.ts says what the columns hold. */
+/** Named options of protocols, named approval steps, and what lists of decisions by people go by; src/core/profile/raTables.ts says what the columns hold. */
 export async function ra(db: Kysely<unknown>, columns: Columns): Promise<void> {
   await createTable(db, columns, 'option_sets', {
     columns: {

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import type { Columns } from './columns.ts'
 import { createTable } from './table.ts'
 
-/** What certificates need that another CA signs over ACME; src/core/upstreamTables.ts says what the columns hold. */
+/** What certificates need that another CA signs over ACME; src/core/upstream/upstreamTables.ts says what the columns hold. */
 export async function upstream(db: Kysely<unknown>, columns: Columns): Promise<void> {
   await createTable(db, columns, 'upstream_accounts', {
     columns: {

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import type { Columns } from './columns.ts'
 import { createTable } from './table.ts'
 
-/** Authorities without a certificate (src/core/authorityDraftTable.ts), and what Notary's contract numbers and keeps (protocols/notary/tables.ts). */
+/** Authorities without a certificate (src/core/authority/authorityDraftTable.ts), and what Notary's contract numbers and keeps (protocols/notary/tables.ts). */
 export async function notary(db: Kysely<unknown>, columns: Columns): Promise<void> {
   await createTable(db, columns, 'authority_drafts', {
     columns: {

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import type { Columns } from './columns.ts'
 import { createTable } from './table.ts'
 
-/** Certificates that are looked for; src/core/discoveryTables.ts says what the columns hold. */
+/** Certificates that are looked for; src/core/discovery/discoveryTables.ts says what the columns hold. */
 export async function discovery(db: Kysely<unknown>, columns: Columns): Promise<void> {
   await createTable(db, columns, 'discoveries', {
     columns: {

@@ -2,7 +2,7 @@ import { type Kysely, sql } from 'kysely'
 import type { Columns } from './columns.ts'
 import { createTable } from './table.ts'
 
-/** What people need who look at the installation; src/core/consoleTables.ts says what the columns hold. */
+/** What people need who look at the installation; src/core/listing/consoleTables.ts says what the columns hold. */
 export async function console(db: Kysely<unknown>, columns: Columns): Promise<void> {
   await createTable(db, columns, 'revocation_codes', {
     columns: {

@@ -8,8 +8,8 @@ import { Failure } from './core/failure.ts'
 import { createLog } from './log.ts'
 import type { Finding, ListenerName, ValidationConfig } from './protocol.ts'
 import { checkOptions, optionWarnings, startServer } from './serve.ts'
-import { stopOnSignals } from './stopping.ts'
-import { readTraceConfig } from './traceConfig.ts'
+import { stopOnSignals } from './server/stopping.ts'
+import { readTraceConfig } from './telemetry/traceConfig.ts'
 
 /** Checks the options of protocols on a profile by the adapters' own schemas. Throws Failure('malformed'). */
 export const checkProtocols = checkOptions(protocols)

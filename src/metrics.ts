@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import { type HistogramFamily, histogramText } from './histogramText.ts'
+import { type HistogramFamily, histogramText } from './telemetry/histogramText.ts'
 
 /** What the server counts about itself, in the text format of Prometheus at /metrics. */
 export interface Metrics {

@@ -1,24 +1,31 @@
 import type { Socket } from 'node:net'
-import { createAdmission } from './admission.ts'
-import { answerBadRequest } from './badRequest.ts'
+import { OVERLOAD, type OverloadConfig } from './config/overloadConfig.ts'
 import type { ListenConfig } from './config.ts'
-import { createConnections } from './connections.ts'
-import { createHandler, type Serving } from './exchange.ts'
 import { proxyTest, type SourceAddress } from './http/sourceAddress.ts'
-import { createListener, LIMITS, type Limits, type Listener, openPort, type ServerCertificate } from './listener.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
-import { mount } from './mounting.ts'
-import { OVERLOAD, type OverloadConfig } from './overloadConfig.ts'
-import { countOverload, tellOverload, type Watches } from './overloadReport.ts'
-import { createPaceWatch } from './pace.ts'
-import { createProbes } from './probes.ts'
 import type { Host, ListenerName, Protocol } from './protocol.ts'
-import { createRequestLog } from './requestLog.ts'
-import type { Traces } from './traces.ts'
-import { createUnderWay } from './underWay.ts'
+import { createAdmission } from './server/admission.ts'
+import { answerBadRequest } from './server/badRequest.ts'
+import { createConnections } from './server/connections.ts'
+import { createHandler, type Serving } from './server/exchange.ts'
+import {
+  createListener,
+  LIMITS,
+  type Limits,
+  type Listener,
+  openPort,
+  type ServerCertificate,
+} from './server/listener.ts'
+import { mount } from './server/mounting.ts'
+import { countOverload, tellOverload, type Watches } from './server/overloadReport.ts'
+import { createPaceWatch } from './server/pace.ts'
+import { createProbes } from './server/probes.ts'
+import { createRequestLog } from './server/requestLog.ts'
+import { createUnderWay } from './server/underWay.ts'
+import type { Traces } from './telemetry/traces.ts'
 
-export type { Limits, ServerCertificate } from './listener.ts'
+export type { Limits, ServerCertificate } from './server/listener.ts'
 
 export interface ServerOptions {
   listen: ListenConfig

@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import type { Take } from '../../src/core/enrolment/limit.ts'
 import { Failure } from '../../src/core/failure.ts'
-import type { Take } from '../../src/core/limit.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import type { Host } from '../../src/protocol.ts'

@@ -1,6 +1,6 @@
 import type { Door } from '../../src/core/core.ts'
 import { Failure } from '../../src/core/failure.ts'
-import type { ProfileRecord } from '../../src/core/raProfiles.ts'
+import type { ProfileRecord } from '../../src/core/profile/raProfiles.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import type { AccountChange, Host, ProtocolAccount, ProtocolAccounts } from '../../src/protocol.ts'

@@ -1,4 +1,4 @@
-import type { CertId } from '../../src/core/renewal.ts'
+import type { CertId } from '../../src/core/issuance/renewal.ts'
 import { decodeBase64url } from './base64url.ts'
 import { AcmeError } from './errors.ts'
 

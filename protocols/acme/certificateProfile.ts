@@ -1,6 +1,6 @@
 import type { Door } from '../../src/core/core.ts'
 import { Failure } from '../../src/core/failure.ts'
-import type { RaProfile } from '../../src/core/profile.ts'
+import type { RaProfile } from '../../src/core/profile/profile.ts'
 import type { Identifier } from '../../src/pki/identifier.ts'
 import { AcmeError } from './errors.ts'
 

@@ -1,4 +1,4 @@
-import type { RaProfile } from '../../src/core/profile.ts'
+import type { RaProfile } from '../../src/core/profile/profile.ts'
 import type { Answer } from './answer.ts'
 import type { ChaosOptions } from './chaosOptions.ts'
 import { acmeOptions, optionsOf } from './options.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Door } from '../../src/core/core.ts'
-import type { RaProfile } from '../../src/core/profile.ts'
+import type { RaProfile } from '../../src/core/profile/profile.ts'
 import type { Database } from '../../src/db/open.ts'
 import type { Identifier } from '../../src/pki/identifier.ts'
 import { decodeBase64url } from './base64url.ts'

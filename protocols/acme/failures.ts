@@ -1,5 +1,5 @@
+import type { Bucket, Take } from '../../src/core/enrolment/limit.ts'
 import { Failure } from '../../src/core/failure.ts'
-import type { Bucket, Take } from '../../src/core/limit.ts'
 import type { Database } from '../../src/db/open.ts'
 import { withTables } from '../../src/db/tables.ts'
 import type { Host } from '../../src/protocol.ts'

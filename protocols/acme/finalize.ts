@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
-import type { SignRequest } from '../../src/core/request.ts'
+import type { SignRequest } from '../../src/core/request/request.ts'
 import type { Database } from '../../src/db/open.ts'
 import { statement } from '../../src/db/tables.ts'
 import { isNamed } from '../../src/http/namedBy.ts'

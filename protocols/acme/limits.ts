@@ -1,5 +1,5 @@
-import type { Take } from '../../src/core/limit.ts'
-import type { RaProfile } from '../../src/core/profile.ts'
+import type { Take } from '../../src/core/enrolment/limit.ts'
+import type { RaProfile } from '../../src/core/profile/profile.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { networkOf } from '../../src/pki/ip.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { RaProfile } from '../../src/core/profile.ts'
+import type { RaProfile } from '../../src/core/profile/profile.ts'
 import { durationText } from '../../src/http/optionFields.ts'
 import { isValidDnsName } from '../../src/pki/identifier.ts'
 import { chaosOptions } from './chaosOptions.ts'

@@ -1,5 +1,5 @@
-import type { RaProfile } from '../../src/core/profile.ts'
-import type { SignRequest } from '../../src/core/request.ts'
+import type { RaProfile } from '../../src/core/profile/profile.ts'
+import type { SignRequest } from '../../src/core/request/request.ts'
 import type { Answer } from './answer.ts'
 import { delayedState, learnChaos } from './chaos.ts'
 import { AcmeError } from './errors.ts'

@@ -1,4 +1,4 @@
-import type { SignRequest } from '../../src/core/request.ts'
+import type { SignRequest } from '../../src/core/request/request.ts'
 import { AcmeError, type AcmeErrorType, type ProblemDocument, problemOf, type Subproblem } from './errors.ts'
 import { authorizationStatus, type Order, type OrderedName } from './orderRecord.ts'
 import { writeTime } from './time.ts'

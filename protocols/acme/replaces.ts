@@ -1,5 +1,5 @@
 import type { Certificate } from '../../src/core/certificate.ts'
-import type { RaProfile } from '../../src/core/profile.ts'
+import type { RaProfile } from '../../src/core/profile/profile.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { ownerKey } from './accountRecord.ts'
 import { readCertId } from './certId.ts'

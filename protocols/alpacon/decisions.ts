@@ -1,4 +1,4 @@
-import type { RequestKind } from '../../src/core/approval.ts'
+import type { RequestKind } from '../../src/core/approval/approval.ts'
 import { Failure } from '../../src/core/failure.ts'
 import type { Call } from './operation.ts'
 

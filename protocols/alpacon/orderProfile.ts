@@ -1,7 +1,7 @@
 import type { ProfileView } from '../../src/core/admin.ts'
 import type { Door } from '../../src/core/core.ts'
 import { Failure } from '../../src/core/failure.ts'
-import type { RaProfile } from '../../src/core/profile.ts'
+import type { RaProfile } from '../../src/core/profile/profile.ts'
 import { takesOrders } from './authorityView.ts'
 import { Invalid } from './errors.ts'
 

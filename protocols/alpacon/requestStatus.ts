@@ -1,4 +1,4 @@
-import type { RevokeStatus, SignStatus } from '../../src/core/request.ts'
+import type { RevokeStatus, SignStatus } from '../../src/core/request/request.ts'
 import { Invalid } from './errors.ts'
 
 /** A request without its CSR has been asked for; one on which nobody decided in time was not granted. */

@@ -1,4 +1,4 @@
-import type { RequestDetail } from '../../src/core/listing.ts'
+import type { RequestDetail } from '../../src/core/listing/listing.ts'
 import { type RevocationReason, reasonCodes } from '../../src/pki/reason.ts'
 import { authoritiesOf } from './authorityView.ts'
 import type { Call } from './operation.ts'

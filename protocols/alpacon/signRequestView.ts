@@ -1,5 +1,5 @@
 import { Failure } from '../../src/core/failure.ts'
-import type { RequestDetail } from '../../src/core/listing.ts'
+import type { RequestDetail } from '../../src/core/listing/listing.ts'
 import { parseNameText } from '../../src/pki/name.ts'
 import { pemEncode } from '../../src/pki/pem.ts'
 import { authoritiesOf } from './authorityView.ts'

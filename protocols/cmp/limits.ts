@@ -1,5 +1,5 @@
-import type { Take } from '../../src/core/limit.ts'
-import type { SignDraft } from '../../src/core/request.ts'
+import type { Take } from '../../src/core/enrolment/limit.ts'
+import type { SignDraft } from '../../src/core/request/request.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { networkOf } from '../../src/pki/ip.ts'
 import type { Exchange } from './exchange.ts'

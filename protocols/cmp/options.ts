@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { RaProfile } from '../../src/core/profile.ts'
+import type { RaProfile } from '../../src/core/profile/profile.ts'
 import { durationText, milliseconds, rateText } from '../../src/http/optionFields.ts'
 import { readTrustAnchor, type TrustAnchor, trustAnchorOptions } from '../../src/http/trustAnchor.ts'
 import type { MacHash } from '../../src/pki/cmpMac.ts'

@@ -1,4 +1,4 @@
-import type { SignDraft, SignRequest } from '../../src/core/request.ts'
+import type { SignDraft, SignRequest } from '../../src/core/request/request.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { isNamed } from '../../src/http/namedBy.ts'
 import { certRepBody } from '../../src/pki/cmpWriter.ts'

@@ -1,6 +1,6 @@
 import type { Certificate } from '../../src/core/certificate.ts'
 import { Failure } from '../../src/core/failure.ts'
-import type { SignRequest } from '../../src/core/request.ts'
+import type { SignRequest } from '../../src/core/request/request.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { readBareCertificate } from '../../src/pki/certificateIdentifier.ts'
 import {

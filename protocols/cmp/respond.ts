@@ -1,5 +1,5 @@
 import { Failure } from '../../src/core/failure.ts'
-import type { MessageKey } from '../../src/core/messageKey.ts'
+import type { MessageKey } from '../../src/core/key/messageKey.ts'
 import type { HttpAnswer } from '../../src/http/answer.ts'
 import { keptBareCertificate } from '../../src/pki/certificateIdentifier.ts'
 import type { CmpMessage } from '../../src/pki/cmpMessage.ts'

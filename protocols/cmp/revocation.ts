@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Certificate } from '../../src/core/certificate.ts'
 import { Failure } from '../../src/core/failure.ts'
-import type { RevokeDraft } from '../../src/core/request.ts'
+import type { RevokeDraft } from '../../src/core/request/request.ts'
 import type { Requester } from '../../src/core/requester.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { type RevocationDetails, readRevocationRequest } from '../../src/pki/cmpBody.ts'

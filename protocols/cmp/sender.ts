@@ -1,6 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Certificate } from '../../src/core/certificate.ts'
-import type { Credential } from '../../src/core/credential.ts'
+import type { Credential } from '../../src/core/enrolment/credential.ts'
 import type { Requester } from '../../src/core/requester.ts'
 import { type Device, entitles, recognise } from '../../src/http/device.ts'
 import { type CertificateFields, readCertificate } from '../../src/pki/certificateReader.ts'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type Kysely, sql } from 'kysely'
-import type { Origin } from '../../src/core/request.ts'
+import type { Origin } from '../../src/core/request/request.ts'
 import type { Database } from '../../src/db/open.ts'
 import { statement, withTables } from '../../src/db/tables.ts'
 import type { Csr } from '../../src/pki/csr.ts'

@@ -1,6 +1,6 @@
 import type { Certificate } from '../../src/core/certificate.ts'
 import { Failure } from '../../src/core/failure.ts'
-import type { SignDraft, SignRequest } from '../../src/core/request.ts'
+import type { SignDraft, SignRequest } from '../../src/core/request/request.ts'
 import { isNamed } from '../../src/http/namedBy.ts'
 import { attestCertReqMsg, type CertReqMsg } from '../../src/pki/crmf.ts'
 import type { Csr } from '../../src/pki/csr.ts'

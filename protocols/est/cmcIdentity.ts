@@ -1,4 +1,4 @@
-import type { Credential } from '../../src/core/credential.ts'
+import type { Credential } from '../../src/core/enrolment/credential.ts'
 import { Failure } from '../../src/core/failure.ts'
 import type { Requester } from '../../src/core/requester.ts'
 import { type Client, certificateHolder, clientOf } from './client.ts'

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { Failure } from '../../src/core/failure.ts'
-import type { SignRequest } from '../../src/core/request.ts'
+import type { SignRequest } from '../../src/core/request/request.ts'
 import { readKeptRequest } from '../../src/pki/crmf.ts'
 import type { PublicKeyInfo } from '../../src/pki/publicKey.ts'
 import type { Controls } from './cmcControls.ts'

@@ -1,6 +1,6 @@
 import type { Certificate } from '../../src/core/certificate.ts'
 import { Failure } from '../../src/core/failure.ts'
-import type { RevokeDraft } from '../../src/core/request.ts'
+import type { RevokeDraft } from '../../src/core/request/request.ts'
 import type { Requester } from '../../src/core/requester.ts'
 import type { RevokeControl } from '../../src/pki/cmcControl.ts'
 import { type Name, sameName } from '../../src/pki/name.ts'

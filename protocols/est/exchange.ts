@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Door } from '../../src/core/core.ts'
-import type { RaProfile } from '../../src/core/profile.ts'
+import type { RaProfile } from '../../src/core/profile/profile.ts'
 import type { HttpAnswer } from '../../src/http/answer.ts'
 import type { Host } from '../../src/protocol.ts'
 import type { EstOptions } from './options.ts'

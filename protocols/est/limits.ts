@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { Take } from '../../src/core/limit.ts'
-import type { SignDraft } from '../../src/core/request.ts'
+import type { Take } from '../../src/core/enrolment/limit.ts'
+import type { SignDraft } from '../../src/core/request/request.ts'
 import { rateText } from '../../src/http/optionFields.ts'
 import type { Client } from './client.ts'
 import type { Exchange } from './exchange.ts'

@@ -1,5 +1,5 @@
 import { Failure } from '../../src/core/failure.ts'
-import type { SignRequest } from '../../src/core/request.ts'
+import type { SignRequest } from '../../src/core/request/request.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import type { Host } from '../../src/protocol.ts'
 import type { Exchange } from './exchange.ts'

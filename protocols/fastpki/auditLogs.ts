@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { AuditFilter, AuditRow } from '../../src/core/auditList.ts'
 import { Failure } from '../../src/core/failure.ts'
+import type { AuditFilter, AuditRow } from '../../src/core/listing/auditList.ts'
 import { id, integer, text, when } from './fields.ts'
 import { type Call, operation } from './operation.ts'
 

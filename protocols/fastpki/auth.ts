@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Failure } from '../../src/core/failure.ts'
-import type { LoginPlace } from '../../src/core/session.ts'
+import type { LoginPlace } from '../../src/core/login/session.ts'
 import { newAccessToken } from './accessToken.ts'
 import { type Call, operation } from './operation.ts'
 import { admitSignIn } from './signInRate.ts'

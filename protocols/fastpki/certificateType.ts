@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Door } from '../../src/core/core.ts'
 import { Failure } from '../../src/core/failure.ts'
-import type { CertificateType as CoreType, RaProfile } from '../../src/core/profile.ts'
+import type { CertificateType as CoreType, RaProfile } from '../../src/core/profile/profile.ts'
 
 export const certificateTypes = ['server', 'client', 'ca', 'dual_purpose'] as const
 export type CertificateType = (typeof certificateTypes)[number]

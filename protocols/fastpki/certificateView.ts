@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { CertificateRecord } from '../../src/core/certificateRecord.ts'
 import { Failure } from '../../src/core/failure.ts'
+import type { CertificateRecord } from '../../src/core/listing/certificateRecord.ts'
 import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { readKeptCsr } from '../../src/pki/csr.ts'
 import { nameText } from '../../src/pki/name.ts'

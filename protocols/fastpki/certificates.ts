@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Door } from '../../src/core/core.ts'
-import type { CertificateRow, Page } from '../../src/core/listing.ts'
+import type { CertificateRow, Page } from '../../src/core/listing/listing.ts'
 import { findAuthority } from './authorityView.ts'
 import { certificate, showCertificate, statusFor } from './certificateView.ts'
 import { id, integer } from './fields.ts'

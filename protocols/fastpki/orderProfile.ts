@@ -1,5 +1,5 @@
 import { Failure } from '../../src/core/failure.ts'
-import type { RaProfile } from '../../src/core/profile.ts'
+import type { RaProfile } from '../../src/core/profile/profile.ts'
 import { type SeenAuthority, servingProfiles } from './authorityView.ts'
 import type { Call } from './operation.ts'
 import { type FastpkiOptions, fastpkiOptions } from './options.ts'

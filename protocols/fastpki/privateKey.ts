@@ -1,5 +1,5 @@
 import type { Certificate } from '../../src/core/certificate.ts'
-import type { CertificateRecord } from '../../src/core/certificateRecord.ts'
+import type { CertificateRecord } from '../../src/core/listing/certificateRecord.ts'
 import type { Call } from './operation.ts'
 import { handOverTo, keyText } from './serverKey.ts'
 

@@ -1,6 +1,6 @@
 import type { Certificate } from '../../src/core/certificate.ts'
-import type { CertificateRecord } from '../../src/core/certificateRecord.ts'
 import { Failure } from '../../src/core/failure.ts'
+import type { CertificateRecord } from '../../src/core/listing/certificateRecord.ts'
 import { asMember } from './member.ts'
 import type { Call } from './operation.ts'
 

@@ -1,6 +1,6 @@
-import type { CertificateRecord } from '../../src/core/certificateRecord.ts'
 import { Failure } from '../../src/core/failure.ts'
-import type { RaProfile } from '../../src/core/profile.ts'
+import type { CertificateRecord } from '../../src/core/listing/certificateRecord.ts'
+import type { RaProfile } from '../../src/core/profile/profile.ts'
 import { encodeName, type Name } from '../../src/pki/name.ts'
 import { pemEncode } from '../../src/pki/pem.ts'
 import type { Call } from './operation.ts'

@@ -1,6 +1,6 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import type { OpenedSession } from '../../src/core/login/session.ts'
 import type { Requester } from '../../src/core/requester.ts'
-import type { OpenedSession } from '../../src/core/session.ts'
 import type { Database } from '../../src/db/open.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'

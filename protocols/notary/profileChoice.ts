@@ -1,6 +1,6 @@
 import { Failure } from '../../src/core/failure.ts'
-import type { RaProfile } from '../../src/core/profile.ts'
-import type { ProfileRecord } from '../../src/core/raProfiles.ts'
+import type { RaProfile } from '../../src/core/profile/profile.ts'
+import type { ProfileRecord } from '../../src/core/profile/raProfiles.ts'
 import type { Call } from './operation.ts'
 import { notaryOptions } from './options.ts'
 

@@ -1,6 +1,6 @@
 import { type Selectable, sql } from 'kysely'
 import { Failure } from '../../src/core/failure.ts'
-import type { Origin } from '../../src/core/request.ts'
+import type { Origin } from '../../src/core/request/request.ts'
 import type { Database } from '../../src/db/open.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'

@@ -1,7 +1,7 @@
 import type { Certificate } from '../../src/core/certificate.ts'
 import type { Door } from '../../src/core/core.ts'
 import { Failure } from '../../src/core/failure.ts'
-import type { SignRequest } from '../../src/core/request.ts'
+import type { SignRequest } from '../../src/core/request/request.ts'
 import { pemEncode } from '../../src/pki/pem.ts'
 import type { Call } from './operation.ts'
 import { ownOrganization } from './profileChoice.ts'

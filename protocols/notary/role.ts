@@ -1,5 +1,5 @@
 import type { UserView } from '../../src/core/admin.ts'
-import type { Capability } from '../../src/core/capabilityNames.ts'
+import type { Capability } from '../../src/core/identity/capabilityNames.ts'
 
 /** The contract's numbers: administrator, certificate manager, certificate requestor, read only. */
 export type Role = 0 | 1 | 2 | 3

@@ -1,5 +1,5 @@
 import { Failure } from '../../src/core/failure.ts'
-import type { SignRequest } from '../../src/core/request.ts'
+import type { SignRequest } from '../../src/core/request/request.ts'
 import { signingAuthority } from './authorityState.ts'
 import type { Call } from './operation.ts'
 import { orderAgain } from './ordering.ts'

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { Failure } from '../../src/core/failure.ts'
-import type { OcspAnswer, OcspQuestion } from '../../src/core/ocsp.ts'
+import type { OcspAnswer, OcspQuestion } from '../../src/core/ocsp/ocsp.ts'
 import type { Requester } from '../../src/core/requester.ts'
 import { readBody } from '../../src/http/body.ts'
 import type { Host } from '../../src/protocol.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { OptionSet } from '../../src/core/optionSets.ts'
+import type { OptionSet } from '../../src/core/profile/optionSets.ts'
 import type { Host } from '../../src/protocol.ts'
 import {
   acmeOptionsOf,

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { ApprovalPlan } from '../../src/core/approvalPlans.ts'
-import type { DraftStep, PlanStep } from '../../src/core/approvalPlanVersion.ts'
+import type { ApprovalPlan } from '../../src/core/approval/approvalPlans.ts'
+import type { DraftStep, PlanStep } from '../../src/core/profile/approvalPlanVersion.ts'
 import { derivedUuid } from './derivedUuid.ts'
 import { Unprocessable } from './errors.ts'
 import { operation } from './operation.ts'

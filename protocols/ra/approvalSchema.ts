@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { DecisionDetail, DecisionRecord } from '../../src/core/decisionRecords.ts'
+import type { DecisionDetail, DecisionRecord } from '../../src/core/approval/decisionRecords.ts'
 import { derivedUuid } from './derivedUuid.ts'
 
 const when = z.iso.datetime()

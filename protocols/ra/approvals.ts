@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { DecisionDetail } from '../../src/core/decisionRecords.ts'
+import type { DecisionDetail } from '../../src/core/approval/decisionRecords.ts'
 import { Failure } from '../../src/core/failure.ts'
 import { approvalDetail, approvalDetailView, approvalLine, approvalView } from './approvalSchema.ts'
 import { Unprocessable } from './errors.ts'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { RaProfile } from '../../src/core/profile.ts'
+import type { RaProfile } from '../../src/core/profile/profile.ts'
 import { type BaseAttribute, itemType } from './attribute.ts'
 import { type AttributeDefinition, type RaOptions, raOptions } from './options.ts'
 

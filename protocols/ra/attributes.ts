@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { RaProfile } from '../../src/core/profile.ts'
+import type { RaProfile } from '../../src/core/profile/profile.ts'
 import { baseAttribute, requestAttributes } from './attribute.ts'
 import { checkAttributes } from './attributeCheck.ts'
 import { asBaseAttribute, issueDefinitions, revokeDefinitions } from './attributeSchema.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { Capability } from '../../src/core/capability.ts'
-import type { ScopeName } from '../../src/core/tokenScope.ts'
+import type { Capability } from '../../src/core/identity/capability.ts'
+import type { ScopeName } from '../../src/core/identity/tokenScope.ts'
 
 const own = {
   read: true,

@@ -1,5 +1,5 @@
-import type { CertificateRecord } from '../../src/core/certificateRecord.ts'
-import type { InventoryLine } from '../../src/core/inventoryLines.ts'
+import type { InventoryLine } from '../../src/core/inventory/inventoryLines.ts'
+import type { CertificateRecord } from '../../src/core/listing/certificateRecord.ts'
 import { type CertificateFacts, certificateFacts } from '../../src/pki/certificateFacts.ts'
 import { readKeptRequest } from '../../src/pki/crmf.ts'
 import { type Name, nameText } from '../../src/pki/name.ts'

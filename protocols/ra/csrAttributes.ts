@@ -1,5 +1,5 @@
-import type { Digest } from '../../src/core/keyPairOrder.ts'
-import type { RaProfile } from '../../src/core/profile.ts'
+import type { Digest } from '../../src/core/key/keyPairOrder.ts'
+import type { RaProfile } from '../../src/core/profile/profile.ts'
 import type { Csr } from '../../src/pki/csr.ts'
 import type { Identifier } from '../../src/pki/identifier.ts'
 import type { Name } from '../../src/pki/name.ts'

@@ -1,5 +1,5 @@
-import type { CustomAttribute } from '../../src/core/customAttribute.ts'
-import type { KeptWithOrder } from '../../src/core/inventoryOrdered.ts'
+import type { CustomAttribute } from '../../src/core/inventory/customAttribute.ts'
+import type { KeptWithOrder } from '../../src/core/inventory/inventoryOrdered.ts'
 import { itemType, type RequestAttribute, type ResponseAttribute } from './attribute.ts'
 import { Unprocessable } from './errors.ts'
 

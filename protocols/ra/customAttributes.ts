@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import type { AttributeDefinition, AttributeResource } from '../../src/core/attributeDefinition.ts'
 import type { Door } from '../../src/core/core.ts'
 import { Failure } from '../../src/core/failure.ts'
+import type { AttributeDefinition, AttributeResource } from '../../src/core/inventory/attributeDefinition.ts'
 import { contentTypes } from './attribute.ts'
 import { Unprocessable } from './errors.ts'
 import { name } from './fields.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { DiscoveryPlace } from '../../src/core/discoveryView.ts'
+import type { DiscoveryPlace } from '../../src/core/discovery/discoveryView.ts'
 import { name, when } from './fields.ts'
 import { operation } from './operation.ts'
 import { defined } from './requests.ts'

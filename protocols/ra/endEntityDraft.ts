@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Door } from '../../src/core/core.ts'
-import type { RaProfile } from '../../src/core/profile.ts'
+import type { RaProfile } from '../../src/core/profile/profile.ts'
 import { PkiError } from '../../src/pki/error.ts'
 import type { Identifier } from '../../src/pki/identifier.ts'
 import { type Name, nameProblems, parseNameText } from '../../src/pki/name.ts'

@@ -1,4 +1,4 @@
-import type { OrderOutcome } from '../../src/core/enrolment.ts'
+import type { OrderOutcome } from '../../src/core/enrolment/enrolment.ts'
 import { Unprocessable } from './errors.ts'
 
 /** The contract's statuses of an end entity. */

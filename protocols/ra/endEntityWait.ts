@@ -1,4 +1,4 @@
-import type { RaProfile } from '../../src/core/profile.ts'
+import type { RaProfile } from '../../src/core/profile/profile.ts'
 import { optionsOf } from './attributeSchema.ts'
 import type { EndEntity, EndEntityEdit } from './endEntity.ts'
 import type { EndEntityDraft } from './endEntityDraft.ts'

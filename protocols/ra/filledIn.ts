@@ -1,5 +1,5 @@
 import type { Claim } from '../../src/core/core.ts'
-import type { SignRequest } from '../../src/core/request.ts'
+import type { SignRequest } from '../../src/core/request/request.ts'
 import type { Database } from '../../src/db/open.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { asResponse, type RequestAttribute, type ResponseAttribute } from './attribute.ts'

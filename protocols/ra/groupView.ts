@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { InventoryLine } from '../../src/core/inventoryLines.ts'
+import type { InventoryLine } from '../../src/core/inventory/inventoryLines.ts'
 import { responseAttribute } from './attribute.ts'
 import { customAttributeView } from './customAttribute.ts'
 

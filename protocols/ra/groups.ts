@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { GroupView } from '../../src/core/groups.ts'
+import type { GroupView } from '../../src/core/login/groups.ts'
 import { requestAttributes, responseAttribute } from './attribute.ts'
 import { asCustomAttributes, customAttributeView } from './customAttribute.ts'
 import { name } from './fields.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { InventoryLine } from '../../src/core/inventoryLines.ts'
+import type { InventoryLine } from '../../src/core/inventory/inventoryLines.ts'
 import { baseAttribute } from './attribute.ts'
 import { asBaseAttribute } from './attributeSchema.ts'
 import { certificateEntry, validationStatus } from './certificateSchema.ts'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Door } from '../../src/core/core.ts'
 import { Failure } from '../../src/core/failure.ts'
-import type { Belonging } from '../../src/core/inventoryBelonging.ts'
+import type { Belonging } from '../../src/core/inventory/inventoryBelonging.ts'
 import { Unprocessable } from './errors.ts'
 import { ALL, TAG, uuids } from './inventoryList.ts'
 import { searchFilters } from './inventorySearch.ts'

@@ -1,4 +1,4 @@
-import type { HistoryEvent } from '../../src/core/history.ts'
+import type { HistoryEvent } from '../../src/core/listing/history.ts'
 import { derivedUuid } from './derivedUuid.ts'
 
 /** CertificateEvent: strict clients know these and no others. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { ConditionName, Filter, FilterValue } from '../../src/core/searchFilter.ts'
+import type { ConditionName, Filter, FilterValue } from '../../src/core/search/searchFilter.ts'
 import { Unprocessable } from './errors.ts'
 import { conditionsOf, issuedStates, orderStates, type SearchField, STATE, searchFields } from './inventoryFields.ts'
 import { text } from './text.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { KeyPair, KeyState } from '../../src/core/keyPairView.ts'
-import type { KeyProfile, Keystore } from '../../src/core/keyProfile.ts'
+import type { KeyPair, KeyState } from '../../src/core/key/keyPairView.ts'
+import type { KeyProfile, Keystore } from '../../src/core/key/keyProfile.ts'
 import { responseAttribute } from './attribute.ts'
 import { derivedUuid } from './derivedUuid.ts'
 import { group, groupView } from './groupView.ts'

@@ -1,6 +1,6 @@
 import { Failure } from '../../src/core/failure.ts'
+import type { KeyProfile, Keystore } from '../../src/core/key/keyProfile.ts'
 import type { KeySpec } from '../../src/core/key.ts'
-import type { KeyProfile, Keystore } from '../../src/core/keyProfile.ts'
 import type { Call } from './operation.ts'
 import type { AttributeDefinition } from './options.ts'
 

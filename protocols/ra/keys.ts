@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { Failure } from '../../src/core/failure.ts'
+import type { KeyPair } from '../../src/core/key/keyPairView.ts'
 import type { KeySpec } from '../../src/core/key.ts'
-import type { KeyPair } from '../../src/core/keyPairView.ts'
 import { pemEncode } from '../../src/pki/pem.ts'
 import { baseAttribute, requestAttributes } from './attribute.ts'
 import { checkAttributes, firstValue } from './attributeCheck.ts'

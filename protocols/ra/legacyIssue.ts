@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { OrderOutcome } from '../../src/core/enrolment.ts'
+import type { OrderOutcome } from '../../src/core/enrolment/enrolment.ts'
 import { withTables } from '../../src/db/tables.ts'
 import type { Csr } from '../../src/pki/csr.ts'
 import { readRequest } from './certificateRequest.ts'

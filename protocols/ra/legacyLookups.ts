@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Door } from '../../src/core/core.ts'
+import type { ServingProfile } from '../../src/core/enrolment/servingProfile.ts'
 import { Failure } from '../../src/core/failure.ts'
-import type { ServingProfile } from '../../src/core/servingProfile.ts'
 import { type Call, operation } from './operation.ts'
 import { V1_TAG } from './v1Place.ts'
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Failure } from '../../src/core/failure.ts'
-import type { Location } from '../../src/core/location.ts'
+import type { Location } from '../../src/core/inventory/location.ts'
 import { type RequestAttribute, requestAttributes } from './attribute.ts'
 import { firstValue } from './attributeCheck.ts'
 import { asCustomAttributes } from './customAttribute.ts'

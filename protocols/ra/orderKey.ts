@@ -1,5 +1,5 @@
 import type { Claim } from '../../src/core/core.ts'
-import type { RaProfile } from '../../src/core/profile.ts'
+import type { RaProfile } from '../../src/core/profile/profile.ts'
 import type { Csr } from '../../src/pki/csr.ts'
 import type { RequestAttribute } from './attribute.ts'
 import { type RequestFormat, readRequest } from './certificateRequest.ts'

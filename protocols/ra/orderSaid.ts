@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Claim } from '../../src/core/core.ts'
 import { Failure } from '../../src/core/failure.ts'
-import type { Origin } from '../../src/core/request.ts'
+import type { Origin } from '../../src/core/request/request.ts'
 import { withTables } from '../../src/db/tables.ts'
 import type { Call } from './operation.ts'
 import type { RaTables } from './tables.ts'

@@ -1,6 +1,6 @@
-import type { CertificateRecord } from '../../src/core/certificateRecord.ts'
+import type { ServingProfile } from '../../src/core/enrolment/servingProfile.ts'
 import { Failure } from '../../src/core/failure.ts'
-import type { ServingProfile } from '../../src/core/servingProfile.ts'
+import type { CertificateRecord } from '../../src/core/listing/certificateRecord.ts'
 import { Unprocessable } from './errors.ts'
 import type { Call } from './operation.ts'
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Failure } from '../../src/core/failure.ts'
-import type { ProfileRecord } from '../../src/core/raProfiles.ts'
+import type { ProfileRecord } from '../../src/core/profile/raProfiles.ts'
 import { Unprocessable } from './errors.ts'
 import { name } from './fields.ts'
 import { operation } from './operation.ts'

@@ -1,5 +1,5 @@
-import type { CertificateRecord } from '../../src/core/certificateRecord.ts'
 import type { Door } from '../../src/core/core.ts'
+import type { CertificateRecord } from '../../src/core/listing/certificateRecord.ts'
 import type { CertificateDetail } from './certificateSchema.ts'
 
 /** Over which protocol a certificate was ordered, by which protocol profile, and by which account of it. */

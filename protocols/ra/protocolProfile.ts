@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Door } from '../../src/core/core.ts'
-import type { OptionSet } from '../../src/core/optionSets.ts'
-import type { ProfileRecord } from '../../src/core/raProfiles.ts'
+import type { OptionSet } from '../../src/core/profile/optionSets.ts'
+import type { ProfileRecord } from '../../src/core/profile/raProfiles.ts'
 import { operation } from './operation.ts'
 
 export const TAG = 'Protocol profiles'

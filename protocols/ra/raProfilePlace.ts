@@ -1,5 +1,5 @@
 import { Failure } from '../../src/core/failure.ts'
-import type { ProfileRecord } from '../../src/core/raProfiles.ts'
+import type { ProfileRecord } from '../../src/core/profile/raProfiles.ts'
 import type { Call } from './operation.ts'
 
 export const RA_PROFILES = '/v1/authorities/{authorityUuid}/raProfiles'

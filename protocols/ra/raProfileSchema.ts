@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Door } from '../../src/core/core.ts'
-import type { ProfileRecord } from '../../src/core/raProfiles.ts'
+import type { ProfileRecord } from '../../src/core/profile/raProfiles.ts'
 import { type RequestAttribute, requestAttributes, responseAttribute } from './attribute.ts'
 import { derivedUuid } from './derivedUuid.ts'
 import { Unprocessable } from './errors.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { AuditSubject } from '../../src/core/audit.ts'
+import type { AuditSubject } from '../../src/core/audit/audit.ts'
 import { Failure } from '../../src/core/failure.ts'
 import { operation } from './operation.ts'
 import { defined } from './requests.ts'

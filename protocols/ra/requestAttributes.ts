@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { ProfileRecord } from '../../src/core/raProfiles.ts'
+import type { ProfileRecord } from '../../src/core/profile/raProfiles.ts'
 import { baseAttribute } from './attribute.ts'
 import { asBaseAttribute } from './attributeSchema.ts'
 import { csrNames } from './csrNames.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { ReviewState } from '../../src/core/approval.ts'
-import type { RequestDetail, RequestRow } from '../../src/core/listing.ts'
+import type { ReviewState } from '../../src/core/approval/approval.ts'
+import type { RequestDetail, RequestRow } from '../../src/core/listing/listing.ts'
 
 const when = z.iso.datetime()
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { RequestKind } from '../../src/core/approval.ts'
-import type { Filter } from '../../src/core/searchFilter.ts'
+import type { RequestKind } from '../../src/core/approval/approval.ts'
+import type { Filter } from '../../src/core/search/searchFilter.ts'
 import { maybeWhen } from './fields.ts'
 import { operation } from './operation.ts'
 import { pageFields, pageOf, pageQuery } from './page.ts'

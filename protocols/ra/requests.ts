@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { RequestKind } from '../../src/core/approval.ts'
+import type { RequestKind } from '../../src/core/approval/approval.ts'
 import { operation } from './operation.ts'
 import { detailView, requestDetail, requestRow, rowView } from './requestSchema.ts'
 import { text } from './text.ts'

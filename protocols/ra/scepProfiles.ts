@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Door } from '../../src/core/core.ts'
-import type { OptionSet } from '../../src/core/optionSets.ts'
+import type { OptionSet } from '../../src/core/profile/optionSets.ts'
 import type { Host } from '../../src/protocol.ts'
 import { responseAttribute } from './attribute.ts'
 import { caCertificateView } from './caCertificate.ts'

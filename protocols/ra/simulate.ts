@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { z } from 'zod'
 import type { Door } from '../../src/core/core.ts'
-import type { Asker, Simulation } from '../../src/core/simulate.ts'
+import type { Asker, Simulation } from '../../src/core/issuance/simulate.ts'
 import { type Csr, parseCsr } from '../../src/pki/csr.ts'
 import { writeCsr } from '../../src/pki/csrWriter.ts'
 import type { Identifier } from '../../src/pki/identifier.ts'

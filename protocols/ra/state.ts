@@ -1,5 +1,5 @@
-import type { CertificateRecord } from '../../src/core/certificateRecord.ts'
-import type { SignStatus } from '../../src/core/request.ts'
+import type { CertificateRecord } from '../../src/core/listing/certificateRecord.ts'
+import type { SignStatus } from '../../src/core/request/request.ts'
 
 export const certificateStates = [
   'requested',

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { DeliveryState } from '../../src/core/webhookDeliveries.ts'
-import type { WebhookEventType } from '../../src/core/webhookEvent.ts'
+import type { DeliveryState } from '../../src/core/webhook/webhookDeliveries.ts'
+import type { WebhookEventType } from '../../src/core/webhook/webhookEvent.ts'
 import { readBody } from '../../src/http/body.ts'
 import { maybeWhen, name, when } from './fields.ts'
 import { operation } from './operation.ts'

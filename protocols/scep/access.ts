@@ -1,4 +1,4 @@
-import type { Issuer } from '../../src/core/authority.ts'
+import type { Issuer } from '../../src/core/authority/authority.ts'
 import type { Certificate } from '../../src/core/certificate.ts'
 import { readIssuerAndSerial } from '../../src/pki/certificateIdentifier.ts'
 import { writeCertsOnly } from '../../src/pki/certsOnly.ts'

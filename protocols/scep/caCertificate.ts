@@ -1,4 +1,4 @@
-import type { MessageKey } from '../../src/core/messageKey.ts'
+import type { MessageKey } from '../../src/core/key/messageKey.ts'
 import type { HttpAnswer } from '../../src/http/answer.ts'
 import { readBareCertificate } from '../../src/pki/certificateIdentifier.ts'
 import { writeCertsOnly } from '../../src/pki/certsOnly.ts'

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { MessageKey } from '../../src/core/messageKey.ts'
+import type { MessageKey } from '../../src/core/key/messageKey.ts'
 import type { HttpAnswer } from '../../src/http/answer.ts'
 import type { ContentCipher } from '../../src/pki/contentCipher.ts'
 import { octets, printable, utf8 } from '../../src/pki/der.ts'

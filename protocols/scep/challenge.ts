@@ -1,4 +1,4 @@
-import type { ChallengeGrant } from '../../src/core/challenge.ts'
+import type { ChallengeGrant } from '../../src/core/enrolment/challenge.ts'
 import type { Requester } from '../../src/core/requester.ts'
 import type { Csr } from '../../src/pki/csr.ts'
 import type { Identifier } from '../../src/pki/identifier.ts'

@@ -1,6 +1,6 @@
 import type { Certificate } from '../../src/core/certificate.ts'
 import { Failure } from '../../src/core/failure.ts'
-import type { SignDraft, SignRequest } from '../../src/core/request.ts'
+import type { SignDraft, SignRequest } from '../../src/core/request/request.ts'
 import type { Requester } from '../../src/core/requester.ts'
 import type { Database } from '../../src/db/open.ts'
 import { transaction } from '../../src/db/transaction.ts'

@@ -1,4 +1,4 @@
-import type { MessageKey } from '../../src/core/messageKey.ts'
+import type { MessageKey } from '../../src/core/key/messageKey.ts'
 import { identifies, readBareCertificate } from '../../src/pki/certificateIdentifier.ts'
 import { type Csr, parseCsr } from '../../src/pki/csr.ts'
 import { type EnvelopedData, openEnvelopedData } from '../../src/pki/envelopedData.ts'

@@ -1,6 +1,6 @@
 import type { Door } from '../../src/core/core.ts'
-import type { MessageKeys } from '../../src/core/messageKey.ts'
-import type { RaProfile } from '../../src/core/profile.ts'
+import type { MessageKeys } from '../../src/core/key/messageKey.ts'
+import type { RaProfile } from '../../src/core/profile/profile.ts'
 import type { Host } from '../../src/protocol.ts'
 import type { ScepOptions } from './options.ts'
 

@@ -1,4 +1,4 @@
-import type { Take } from '../../src/core/limit.ts'
+import type { Take } from '../../src/core/enrolment/limit.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { networkOf } from '../../src/pki/ip.ts'
 import { ATTRIBUTE, MESSAGE_TYPE } from './attributes.ts'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { Failure } from '../../src/core/failure.ts'
-import type { RaProfile } from '../../src/core/profile.ts'
+import type { RaProfile } from '../../src/core/profile/profile.ts'
 import type { Requester } from '../../src/core/requester.ts'
 import { type HttpAnswer, plain } from '../../src/http/answer.ts'
 import { readAuthorization } from '../../src/http/authorization.ts'

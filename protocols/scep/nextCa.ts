@@ -1,4 +1,4 @@
-import type { MessageKey } from '../../src/core/messageKey.ts'
+import type { MessageKey } from '../../src/core/key/messageKey.ts'
 import { type HttpAnswer, plain } from '../../src/http/answer.ts'
 import { aboveOf } from './caCertificate.ts'
 import type { Exchange } from './exchange.ts'

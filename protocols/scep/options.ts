@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { MessageKeySource } from '../../src/core/messageKey.ts'
-import type { RaProfile } from '../../src/core/profile.ts'
+import type { MessageKeySource } from '../../src/core/key/messageKey.ts'
+import type { RaProfile } from '../../src/core/profile/profile.ts'
 import { durationText, milliseconds } from '../../src/http/optionFields.ts'
 import type { ContentCipher } from '../../src/pki/contentCipher.ts'
 import type { Digest } from '../../src/pki/digest.ts'

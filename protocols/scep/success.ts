@@ -1,6 +1,6 @@
 import type { Certificate } from '../../src/core/certificate.ts'
 import { Failure } from '../../src/core/failure.ts'
-import type { SignRequest } from '../../src/core/request.ts'
+import type { SignRequest } from '../../src/core/request/request.ts'
 import { writeCertsOnly } from '../../src/pki/certsOnly.ts'
 import type { EnvelopeRecipient } from '../../src/pki/envelopedData.ts'
 import type { Outcome } from './certRep.ts'

@@ -1,4 +1,4 @@
-import type { RaProfile } from '../../src/core/profile.ts'
+import type { RaProfile } from '../../src/core/profile/profile.ts'
 import type { Csr } from '../../src/pki/csr.ts'
 import { children, expect, readOid, readString, readTlv, TAG } from '../../src/pki/der.ts'
 import { PkiError } from '../../src/pki/error.ts'

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import { request as overHttp } from 'node:http'
 import { request as overHttps } from 'node:https'
 import { z } from 'zod'
-import type { AskElsewhere, ElsewhereAnswer } from '../../src/core/challenge.ts'
+import type { AskElsewhere, ElsewhereAnswer } from '../../src/core/enrolment/challenge.ts'
 import { guardedLookup, refuseAddress } from '../../src/http/webhookReach.ts'
 
 /** A profile's settings for the system outside that decides: docs/operate/challenges.md. */

@@ -1,6 +1,6 @@
-import type { Authority } from '../core/authority.ts'
+import type { Authority } from '../core/authority/authority.ts'
+import type { Registration, Upstream, UpstreamAccount } from '../core/authority/upstreamCa.ts'
 import { Failure } from '../core/failure.ts'
-import type { Registration, Upstream, UpstreamAccount } from '../core/upstreamCa.ts'
 import { PkiError } from '../pki/error.ts'
 import { pemDecode } from '../pki/pem.ts'
 import type { Directory } from './acmeDirectory.ts'

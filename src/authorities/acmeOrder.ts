@@ -1,5 +1,5 @@
+import type { UpstreamAuthorization, UpstreamChallenge, UpstreamOrder } from '../core/authority/upstreamCa.ts'
 import { Failure } from '../core/failure.ts'
-import type { UpstreamAuthorization, UpstreamChallenge, UpstreamOrder } from '../core/upstreamCa.ts'
 import type { Directory } from './acmeDirectory.ts'
 import type { Answered } from './acmeHttp.ts'
 import { problemText, readProblem, secondsOf } from './acmeProblem.ts'

@@ -1,4 +1,4 @@
-import type { Authority, Issuer } from '../core/authority.ts'
+import type { Authority, Issuer } from '../core/authority/authority.ts'
 import { assemble } from '../pki/certificate.ts'
 import { writeCrlParts } from '../pki/crl.ts'
 import { writeOcspResponse } from '../pki/ocspResponse.ts'

@@ -1,4 +1,4 @@
-import type { Authority } from '../core/authority.ts'
+import type { Authority } from '../core/authority/authority.ts'
 
 /** An authority elsewhere: a person takes the CSR there and uploads the certificate; until then the request stays `signing`. */
 export function manualAuthority(): Authority {

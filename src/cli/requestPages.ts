@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import type { RequestKind } from '../core/approval.ts'
+import type { RequestKind } from '../core/approval/approval.ts'
 import { Failure } from '../core/failure.ts'
-import type { Listing, RequestFilter, RequestRow } from '../core/listing.ts'
+import type { Listing, RequestFilter, RequestRow } from '../core/listing/listing.ts'
 
 /** Where a page begins, by kind; a kind that is absent has been shown to its end. */
 type Cursor = Partial<Record<RequestKind, number>>

@@ -1,4 +1,4 @@
-import type { ApprovalStep } from '../core/rule.ts'
+import type { ApprovalStep } from '../core/profile/rule.ts'
 import type { Output } from './operation.ts'
 import type { show } from './operations/request.ts'
 import { fields, lengthText, time } from './table.ts'

@@ -65,7 +65,7 @@ async function composeHere(config: Config, withProtocols: boolean): Promise<Comp
   }
   const [{ compose }, { baseUrlsOf }, { createLog }] = await Promise.all([
     import('../compose.ts'),
-    import('../baseUrls.ts'),
+    import('../config/baseUrls.ts'),
     import('../log.ts'),
   ])
   const { httpBaseUrl } = baseUrlsOf(config)

@@ -1,4 +1,4 @@
-import type { Capability } from '../core/capability.ts'
+import type { Capability } from '../core/identity/capability.ts'
 import type { Visit } from './page.ts'
 
 /**

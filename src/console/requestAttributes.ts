@@ -1,8 +1,8 @@
 import { RE2JS } from '@bufbuild/re2'
 import { z } from 'zod'
-import type { AttributeContentType, CustomAttribute } from '../core/customAttribute.ts'
 import { Failure } from '../core/failure.ts'
-import type { RaProfile } from '../core/profile.ts'
+import type { AttributeContentType, CustomAttribute } from '../core/inventory/customAttribute.ts'
+import type { RaProfile } from '../core/profile/profile.ts'
 import type { Visit } from './page.ts'
 
 /** Something to fill in beside the names: what the profile asks of programs over REST, and what the organization notes of every certificate. */

@@ -1,9 +1,9 @@
 import type { Database } from '../db/open.ts'
-import { type Capability, hasCapability, type Scope } from './capability.ts'
 import { Failure } from './failure.ts'
-import { actingUser } from './held.ts'
-import { type ActingUser, findOrganization, type Organization } from './identity.ts'
+import { type Capability, hasCapability, type Scope } from './identity/capability.ts'
+import { type ActingUser, findOrganization, type Organization } from './identity/identity.ts'
 import type { Installation } from './installation.ts'
+import { actingUser } from './request/held.ts'
 import type { Requester } from './requester.ts'
 
 /** What every administrative change needs. */

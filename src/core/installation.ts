@@ -1,13 +1,13 @@
 import type { Database } from '../db/open.ts'
 import type { Log } from '../log.ts'
-import type { AuthorityMakers } from './authority.ts'
-import type { DiscoveryReach } from './discoveryReach.ts'
-import type { IdentitySettings } from './identitySettings.ts'
+import type { AuthorityMakers } from './authority/authority.ts'
+import type { DiscoveryReach } from './discovery/discoveryReach.ts'
+import type { IdentitySettings } from './identity/identitySettings.ts'
 import type { KeyVault } from './key.ts'
-import type { KeyRotation } from './keyRotation.ts'
+import type { OidcSettings } from './login/oidcSettings.ts'
 import type { Tracer } from './measure.ts'
-import type { OidcSettings } from './oidcSettings.ts'
 import type { Requester } from './requester.ts'
+import type { KeyRotation } from './upkeep/keyRotation.ts'
 
 /** What the core runs on: handed to it once, when the process is composed. */
 export interface Installation {

@@ -2,7 +2,7 @@ import type { Database } from '../db/open.ts'
 import { BETWEEN, tally, tallySeconds } from '../db/tally.ts'
 import { Failure } from './failure.ts'
 import type { Installation } from './installation.ts'
-import type { RevokeStatus, SignStatus } from './request.ts'
+import type { RevokeStatus, SignStatus } from './request/request.ts'
 
 /** Parts of an order whose time is taken. policy: policy and rules; record: the transaction that stores it with its decision; sign: lint and signature; store: the transaction that stores the certificate. */
 export type Stage = 'policy' | 'record' | 'sign' | 'store'

@@ -1,4 +1,4 @@
-import type { TokenScope } from './tokenScope.ts'
+import type { TokenScope } from './identity/tokenScope.ts'
 
 /** Who asks, as the adapter that authenticated him states it. The core authorises. */
 export type RequesterKind =

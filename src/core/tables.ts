@@ -1,9 +1,7 @@
 import type { Generated } from 'kysely'
-import type { DelegationsTable, GroupsTable, StandingApprovalsTable } from './approvalTables.ts'
-import type { AskedOrdersTable } from './askedTable.ts'
-import type { AuthorityDraftsTable } from './authorityDraftTable.ts'
-import type { ChallengesTable, ChallengeUsesTable } from './challengeTables.ts'
-import type { ConsoleTables } from './consoleTables.ts'
+import type { DelegationsTable, GroupsTable, StandingApprovalsTable } from './approval/approvalTables.ts'
+import type { AuthorityDraftsTable } from './authority/authorityDraftTable.ts'
+import type { RolloversTable } from './authority/rolloverTable.ts'
 import type {
   CrlHandoversTable,
   CrlPartsTable,
@@ -11,12 +9,29 @@ import type {
   DeltaCrlsTable,
   ImportedRevocationsTable,
   RevocationEventsTable,
-} from './crlTables.ts'
-import type { DiscoveryTables } from './discoveryTables.ts'
-import type { LoginFailuresTable, SessionsTable, UserCertificatesTable, UserIdentitiesTable } from './identityTables.ts'
-import type { InventoryTables } from './inventoryTables.ts'
-import type { KeyPairTables } from './keyPairTables.ts'
-import type { ApprovalPlansTable, ApprovalPlanVersionsTable, OptionSetsTable, OptionSetUsesTable } from './raTables.ts'
+} from './crl/crlTables.ts'
+import type { DiscoveryTables } from './discovery/discoveryTables.ts'
+import type { ChallengesTable, ChallengeUsesTable } from './enrolment/challengeTables.ts'
+import type {
+  CapabilitiesTable,
+  LoginFailuresTable,
+  SessionsTable,
+  TokensTable,
+  UserCertificatesTable,
+  UserIdentitiesTable,
+  UsersTable,
+} from './identity/identityTables.ts'
+import type { InventoryTables } from './inventory/inventoryTables.ts'
+import type { AskedOrdersTable } from './issuance/askedTable.ts'
+import type { KeyPairTables } from './key/keyPairTables.ts'
+import type { ServerKeysTable } from './key/serverKeyTable.ts'
+import type { ConsoleTables } from './listing/consoleTables.ts'
+import type {
+  ApprovalPlansTable,
+  ApprovalPlanVersionsTable,
+  OptionSetsTable,
+  OptionSetUsesTable,
+} from './profile/raTables.ts'
 import type {
   AlertsTable,
   AuditEventsTable,
@@ -30,11 +45,9 @@ import type {
   SignAttemptsTable,
   SignRequestsTable,
   VotesTable,
-} from './requestTables.ts'
-import type { RolloversTable } from './rolloverTable.ts'
-import type { ServerKeysTable } from './serverKeyTable.ts'
-import type { UpstreamAccountsTable, UpstreamProofsTable, UpstreamWorkTable } from './upstreamTables.ts'
-import type { WebhookTables } from './webhookTables.ts'
+} from './request/requestTables.ts'
+import type { UpstreamAccountsTable, UpstreamProofsTable, UpstreamWorkTable } from './upstream/upstreamTables.ts'
+import type { WebhookTables } from './webhook/webhookTables.ts'
 
 /** Columns of the core's tables. Times are epoch milliseconds, flags 0 or 1, serials and hashes lower-case hex, JSON is text. */
 export interface CoreTables extends ConsoleTables, DiscoveryTables, InventoryTables, KeyPairTables, WebhookTables {
@@ -97,49 +110,6 @@ export interface CoreTables extends ConsoleTables, DiscoveryTables, InventoryTab
   audit_seals: AuditSealsTable
   alerts: AlertsTable
   jobs: JobsTable
-}
-
-interface UsersTable {
-  id: Generated<number>
-  uuid: string
-  organization_id: number
-  /** Lower case; unique over the installation. */
-  name: string
-  password_hash: string | null
-  superuser: number
-  admin: number
-  enabled: number
-  created_at: number
-  /** He is disabled for good: the row stays for the records that name him. */
-  removed_at: Generated<number | null>
-}
-
-interface CapabilitiesTable {
-  id: Generated<number>
-  user_id: number | null
-  role_id: number | null
-  /** Null: every authority of the organization. */
-  authority_id: number | null
-  profile_id: number | null
-  capability: string
-}
-
-interface TokensTable {
-  id: Generated<number>
-  uuid: string
-  user_id: number
-  name: string
-  /** SHA-256 of the token's text. */
-  hash: string
-  created_at: number
-  expires_at: number | null
-  revoked_at: number | null
-  /** JSON of TokenScope; null: all that its user may. */
-  scope: string | null
-  /** Written at most once a minute. */
-  used_at: Generated<number | null>
-  /** Id of the token that it was made with; null: made by its user's session or password, or before this was kept. */
-  made_with: Generated<number | null>
 }
 
 interface CredentialsTable {

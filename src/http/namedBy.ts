@@ -1,4 +1,4 @@
-import type { RaProfile } from '../core/profile.ts'
+import type { RaProfile } from '../core/profile/profile.ts'
 import type { Identifier } from '../pki/identifier.ts'
 import type { Name } from '../pki/name.ts'
 

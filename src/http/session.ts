@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { OpenedSession } from '../core/session.ts'
+import type { OpenedSession } from '../core/login/session.ts'
 import type { Host } from '../protocol.ts'
 import { readCookie, secretCookie } from './cookie.ts'
 

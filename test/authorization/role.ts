@@ -1,6 +1,6 @@
-import { capabilities } from '../../src/core/capability.ts'
+import { capabilities } from '../../src/core/identity/capability.ts'
+import { createToken } from '../../src/core/login/token.ts'
 import { system } from '../../src/core/requester.ts'
-import { createToken } from '../../src/core/token.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import type { Person, RaApp } from '../helpers/raApp.ts'
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { loadAuthority } from '../../src/core/authority.ts'
+import { loadAuthority } from '../../src/core/authority/authority.ts'
 import { generateKey } from '../../src/core/key.ts'
 import { issueCertificate } from '../../src/pki/certificate.ts'
 import { readCertificate } from '../../src/pki/certificateReader.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Take, takeFrom } from '../../src/core/limit.ts'
+import { type Take, takeFrom } from '../../src/core/enrolment/limit.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { databases } from '../helpers/databases.ts'
 import { audited, createPeople, failure, type People } from '../helpers/people.ts'

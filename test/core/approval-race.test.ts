@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { expireWaiting } from '../../src/core/expire.ts'
+import { expireWaiting } from '../../src/core/approval/expire.ts'
 import { Failure } from '../../src/core/failure.ts'
-import type { User } from '../../src/core/identity.ts'
+import type { User } from '../../src/core/identity/identity.ts'
 import { createWorld, start, type World } from '../helpers/approvalWorld.ts'
 import { databases } from '../helpers/databases.ts'
 

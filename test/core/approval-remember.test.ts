@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { ruleVersion } from '../../src/core/decide.ts'
-import { openDecision } from '../../src/core/decision.ts'
-import { readSignRequest } from '../../src/core/records.ts'
+import { openDecision } from '../../src/core/approval/decision.ts'
 import {
   covers,
   findRemembered,
   type Remembered,
   rememberedScope,
   rememberForNextOrder,
-} from '../../src/core/remember.ts'
-import type { Finding, WantedCertificate } from '../../src/core/request.ts'
+} from '../../src/core/approval/remember.ts'
+import { ruleVersion } from '../../src/core/profile/decide.ts'
+import { readSignRequest } from '../../src/core/request/records.ts'
+import type { Finding, WantedCertificate } from '../../src/core/request/request.ts'
 import { type Requester, requesterKey } from '../../src/core/requester.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
 import { withTables } from '../../src/db/tables.ts'

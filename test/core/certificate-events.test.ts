@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Door } from '../../src/core/core.ts'
+import type { TokenScope } from '../../src/core/identity/tokenScope.ts'
 import type { Requester } from '../../src/core/requester.ts'
-import type { TokenScope } from '../../src/core/tokenScope.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { databases } from '../helpers/databases.ts'
 import { createInventoryWorld, type InventoryWorld } from '../helpers/inventoryWorld.ts'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { ChallengeDraft } from '../../src/core/challengeAdmin.ts'
-import type { RaProfile } from '../../src/core/profile.ts'
+import type { ChallengeDraft } from '../../src/core/enrolment/challengeAdmin.ts'
+import type { RaProfile } from '../../src/core/profile/profile.ts'
 import { askedOf, type Device, enrol, grantFor, keyHolder, newDevice } from '../helpers/challenges.ts'
 import { ecKey } from '../helpers/csrs.ts'
 import { databases } from '../helpers/databases.ts'

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { compose } from '../../src/compose.ts'
-import { identitiesSection, identityConfig, oidcSection } from '../../src/identityConfig.ts'
+import { identitiesSection, identityConfig, oidcSection } from '../../src/config/identityConfig.ts'
 
 describe('an OpenID provider', () => {
   it.each([

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { expect, it } from 'vitest'
-import { findByOrigin } from '../../src/core/records.ts'
+import { findByOrigin } from '../../src/core/request/records.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
 import type { Database } from '../../src/db/open.ts'
 import { withTables } from '../../src/db/tables.ts'

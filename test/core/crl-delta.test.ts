@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { renewCrls } from '../../src/core/crlUpkeep.ts'
+import { renewCrls } from '../../src/core/crl/crlUpkeep.ts'
 import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { reasonCodes } from '../../src/pki/crl.ts'
 import { readTlv } from '../../src/pki/der.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type Issuer, loadAuthority } from '../../src/core/authority.ts'
+import { type Issuer, loadAuthority } from '../../src/core/authority/authority.ts'
 import { findCertificate } from '../../src/core/certificate.ts'
 import { issueCertificate } from '../../src/pki/certificate.ts'
 import { readCertificate } from '../../src/pki/certificateReader.ts'

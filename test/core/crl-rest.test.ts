@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { rests } from '../../src/core/crlRest.ts'
+import { rests } from '../../src/core/crl/crlRest.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
 import { closeDatabase, openDatabase } from '../../src/db/open.ts'
 import { withTables } from '../../src/db/tables.ts'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { loadAuthority } from '../../src/core/authority.ts'
-import { renewCrls } from '../../src/core/crlUpkeep.ts'
+import { loadAuthority } from '../../src/core/authority/authority.ts'
+import { renewCrls } from '../../src/core/crl/crlUpkeep.ts'
 import { generateKey } from '../../src/core/key.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
 import { withTables } from '../../src/db/tables.ts'

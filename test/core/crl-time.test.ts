@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { renewCrls } from '../../src/core/crlUpkeep.ts'
+import { renewCrls } from '../../src/core/crl/crlUpkeep.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Door } from '../../src/core/core.ts'
-import { currentCrl } from '../../src/core/crl.ts'
+import { currentCrl } from '../../src/core/crl/crl.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { readCertificate } from '../../src/pki/certificateReader.ts'

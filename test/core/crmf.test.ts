@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { SignDraft } from '../../src/core/request.ts'
+import type { SignDraft } from '../../src/core/request/request.ts'
 import { system } from '../../src/core/requester.ts'
 import type { Database } from '../../src/db/open.ts'
 import { readCertificate } from '../../src/pki/certificateReader.ts'

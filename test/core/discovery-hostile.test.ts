@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { followSearch } from '../../src/core/searchFollow.ts'
+import { followSearch } from '../../src/core/search/searchFollow.ts'
 import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { nameOf } from '../../src/pki/name.ts'
 import { databases } from '../helpers/databases.ts'

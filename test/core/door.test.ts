@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { expect, it } from 'vitest'
-import { asRequester, createUser } from '../../src/core/identity.ts'
+import { asRequester, createUser } from '../../src/core/identity/identity.ts'
 import { system } from '../../src/core/requester.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { databases } from '../helpers/databases.ts'

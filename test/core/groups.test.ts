@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { verifyAudit } from '../../src/core/audit/verify.ts'
 import { system } from '../../src/core/requester.ts'
-import { verifyAudit } from '../../src/core/verify.ts'
 import { databases } from '../helpers/databases.ts'
 import { audited, createPeople, failure, type People } from '../helpers/people.ts'
 import { acmeAccount, createWorld, newCsr, type World } from '../helpers/world.ts'

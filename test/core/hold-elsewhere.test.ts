@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findCertificate } from '../../src/core/certificate.ts'
-import { readRevokeRequest } from '../../src/core/records.ts'
+import { readRevokeRequest } from '../../src/core/request/records.ts'
 import { reasonCodes } from '../../src/pki/crl.ts'
 import { databases } from '../helpers/databases.ts'
 import { type ManualAuthority, manualAuthority } from '../helpers/manualAuthority.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { RequestKind } from '../../src/core/approval.ts'
+import type { RequestKind } from '../../src/core/approval/approval.ts'
 import { type Certificate, findCertificate } from '../../src/core/certificate.ts'
 import type { Door } from '../../src/core/core.ts'
 import type { Requester } from '../../src/core/requester.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { loadAuthority } from '../../src/core/authority.ts'
+import { loadAuthority } from '../../src/core/authority/authority.ts'
 import { reasonCodes } from '../../src/pki/crl.ts'
 import { databases } from '../helpers/databases.ts'
 import { foreignCa } from '../helpers/foreignCa.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { loadAuthority } from '../../src/core/authority.ts'
+import { loadAuthority } from '../../src/core/authority/authority.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { reasonCodes } from '../../src/pki/crl.ts'

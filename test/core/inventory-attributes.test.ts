@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { SignRequest } from '../../src/core/request.ts'
-import { verifyAudit } from '../../src/core/verify.ts'
+import { verifyAudit } from '../../src/core/audit/verify.ts'
+import type { SignRequest } from '../../src/core/request/request.ts'
 import { databases } from '../helpers/databases.ts'
 import { attribute, createInventoryWorld, type InventoryWorld } from '../helpers/inventoryWorld.ts'
 import { audited, failure } from '../helpers/people.ts'

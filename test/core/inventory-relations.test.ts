@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { verifyAudit } from '../../src/core/audit/verify.ts'
 import { findCertificate } from '../../src/core/certificate.ts'
-import { verifyAudit } from '../../src/core/verify.ts'
 import { readCertsOnly } from '../../src/pki/certsOnly.ts'
 import { pemDecode } from '../../src/pki/pem.ts'
 import { databases } from '../helpers/databases.ts'

@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { system } from '../../src/core/requester.ts'
-import { countOtherwise, type ResealCursor, reseal, sealedColumns, unreadableIn } from '../../src/core/sealedColumns.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
+import { countOtherwise, reseal, sealedColumns, unreadableIn } from '../../src/core/upkeep/sealedColumns.ts'
 import { closeDatabase, type Database, openDatabase } from '../../src/db/open.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
-import { createKeyRotation } from '../../src/keyRotation.ts'
-import { type InstallationKeys, openKeys, readKeyFile } from '../../src/keySecret.ts'
+import { createKeyRotation } from '../../src/key/keyRotation.ts'
+import { type InstallationKeys, openKeys, readKeyFile } from '../../src/key/keySecret.ts'
 import { databases } from '../helpers/databases.ts'
 
 describe.each(databases)('changing the key-encryption key on $name', ({ name, open }) => {
@@ -54,7 +54,7 @@ describe.each(databases)('changing the key-encryption key on $name', ({ name, op
   }
 
   async function resealAll(keys: InstallationKeys): Promise<number> {
-    let cursor: ResealCursor | undefined
+    let cursor: Awaited<ReturnType<typeof reseal>>['next']
     let all = 0
     do {
       const done = await reseal(db, keys.vault, cursor)

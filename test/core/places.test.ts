@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { inTurn } from '../../src/core/inTurn.ts'
-import { hashPassword, passwordMatches } from '../../src/core/password.ts'
+import { inTurn } from '../../src/core/identity/inTurn.ts'
+import { hashPassword, passwordMatches } from '../../src/core/identity/password.ts'
 import { allPlaces, createPlaces } from '../../src/core/places.ts'
 
 /** Work that ends when it is told to. */

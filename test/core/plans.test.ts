@@ -1,9 +1,9 @@
 import Sqlite from 'better-sqlite3'
 import { expect, it } from 'vitest'
-import { dueDecisions } from '../../src/core/attend.ts'
-import { dueForExpiry } from '../../src/core/expire.ts'
-import { endedBetween } from '../../src/core/orderCounts.ts'
-import { dueForResume, leasesOfOthers } from '../../src/core/resume.ts'
+import { dueDecisions } from '../../src/core/approval/attend.ts'
+import { dueForExpiry } from '../../src/core/approval/expire.ts'
+import { endedBetween } from '../../src/core/listing/orderCounts.ts'
+import { dueForResume, leasesOfOthers } from '../../src/core/upkeep/resume.ts'
 import { databases } from '../helpers/databases.ts'
 import { queryPlan } from '../helpers/queryPlan.ts'
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { RaProfile } from '../../src/core/profile.ts'
-import type { SignDraft } from '../../src/core/request.ts'
+import type { RaProfile } from '../../src/core/profile/profile.ts'
+import type { SignDraft } from '../../src/core/request/request.ts'
 import { databases } from '../helpers/databases.ts'
 import { audited } from '../helpers/people.ts'
 import { acmeAccount, createWorld, newCsr, type World } from '../helpers/world.ts'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { followSearch } from '../../src/core/searchFollow.ts'
-import type { AllTables } from '../../src/core/searchTables.ts'
+import { followSearch } from '../../src/core/search/searchFollow.ts'
+import type { AllTables } from '../../src/core/search/searchTables.ts'
 import { uuidv7 } from '../../src/core/uuid.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'

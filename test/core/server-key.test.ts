@@ -1,9 +1,9 @@
 import { createPrivateKey } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { Failure } from '../../src/core/failure.ts'
-import { asRequester } from '../../src/core/identity.ts'
-import { prepareServerKey } from '../../src/core/serverKey.ts'
-import { forgetServerKeys } from '../../src/core/serverKeyForget.ts'
+import { asRequester } from '../../src/core/identity/identity.ts'
+import { prepareServerKey } from '../../src/core/key/serverKey.ts'
+import { forgetServerKeys } from '../../src/core/key/serverKeyForget.ts'
 import { publicKeyFrom } from '../../src/pki/publicKey.ts'
 import { databases } from '../helpers/databases.ts'
 import {

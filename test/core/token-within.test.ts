@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type TokenScope, within } from '../../src/core/tokenScope.ts'
+import { type TokenScope, within } from '../../src/core/identity/tokenScope.ts'
 
 describe('a scope within another', () => {
   const wide: TokenScope = { capabilities: ['read', 'approve'] }

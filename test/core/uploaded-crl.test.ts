@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findCertificate } from '../../src/core/certificate.ts'
-import { readRevokeRequest } from '../../src/core/records.ts'
+import { readRevokeRequest } from '../../src/core/request/records.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { reasonCodes } from '../../src/pki/crl.ts'

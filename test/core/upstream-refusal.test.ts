@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findCertificate } from '../../src/core/certificate.ts'
 import { generateKey } from '../../src/core/key.ts'
-import { readRevokeRequest } from '../../src/core/records.ts'
+import { readRevokeRequest } from '../../src/core/request/records.ts'
 import { publicKeyFrom } from '../../src/pki/publicKey.ts'
 import { databases } from '../helpers/databases.ts'
 import { createPeople, failure, type People } from '../helpers/people.ts'

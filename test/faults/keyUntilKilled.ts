@@ -1,7 +1,7 @@
 // Run as a process of its own: rekeys a certificate by a new key of the keystore, and kills itself, without a chance to clean up, at the n-th look at the clock.
 
 import { createCore } from '../../src/core/door.ts'
-import { asRequester, findUser } from '../../src/core/identity.ts'
+import { asRequester, findUser } from '../../src/core/identity/identity.ts'
 import { openDatabase } from '../../src/db/open.ts'
 import { openWorld } from '../helpers/world.ts'
 

@@ -1,9 +1,9 @@
 // Run as a process of its own: signs one order, or submits one that it has parked, and kills itself, without a chance to clean up, at the n-th look at the
 // clock. Every step of issuing looks at the clock, so that counting n up walks the kill through all of them.
 
-import { park } from '../../src/core/park.ts'
-import { sign } from '../../src/core/sign.ts'
-import { submit } from '../../src/core/submit.ts'
+import { park } from '../../src/core/issuance/park.ts'
+import { sign } from '../../src/core/issuance/sign.ts'
+import { submit } from '../../src/core/issuance/submit.ts'
 import { openDatabase } from '../../src/db/open.ts'
 import { acmeAccount, newCsr, openWorld } from '../helpers/world.ts'
 

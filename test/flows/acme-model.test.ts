@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { User } from '../../src/core/identity.ts'
+import type { User } from '../../src/core/identity/identity.ts'
 import { type AcmeApp, createAcmeApp } from '../helpers/acmeApp.ts'
 import type { Reply } from '../helpers/acmeClient.ts'
 import { type AcmeModel, asksPeople, authorizationStatus, type Op, orderStatus, step } from '../helpers/acmeModel.ts'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { resumeSigning } from '../../src/core/resume.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
+import { resumeSigning } from '../../src/core/upkeep/resume.ts'
 import { closeDatabase, type Database, openDatabase } from '../../src/db/open.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { type AcmeApp, createAcmeApp } from '../helpers/acmeApp.ts'

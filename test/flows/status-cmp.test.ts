@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { readSignRequest } from '../../src/core/records.ts'
+import { readSignRequest } from '../../src/core/request/records.ts'
 import { system } from '../../src/core/requester.ts'
 import { type CmpApp, createCmpApp } from '../helpers/cmpApp.ts'
 import { pollReq } from '../helpers/cmpClient.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { readSignRequest } from '../../src/core/records.ts'
+import { readSignRequest } from '../../src/core/request/records.ts'
 import { system } from '../../src/core/requester.ts'
 import { databases } from '../helpers/databases.ts'
 import { createEstApp, type EstApp, leafOf, PASSWORD } from '../helpers/estApp.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Door } from '../../src/core/core.ts'
-import { readSignRequest } from '../../src/core/records.ts'
+import { readSignRequest } from '../../src/core/request/records.ts'
 import { system } from '../../src/core/requester.ts'
 import { doorOf, everything, type FastpkiApp, type Person, server, useFastpkiApp } from '../helpers/fastpkiApp.ts'
 import { type Driven, reasons, statusDrive } from '../helpers/statusDrive.ts'

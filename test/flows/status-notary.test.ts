@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { readSignRequest } from '../../src/core/records.ts'
+import { readSignRequest } from '../../src/core/request/records.ts'
 import { databases } from '../helpers/databases.ts'
 import { createNotaryApp, doorOf, type NotaryApp, REQUESTS } from '../helpers/notaryApp.ts'
 import { type Driven, reasons, statusDrive } from '../helpers/statusDrive.ts'

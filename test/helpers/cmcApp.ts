@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { asRequester } from '../../src/core/identity.ts'
+import { asRequester } from '../../src/core/identity/identity.ts'
 import { readCertsOnly } from '../../src/pki/certsOnly.ts'
 import { integer, readOctets, readTlv } from '../../src/pki/der.ts'
 import { OID } from '../../src/pki/oid.ts'

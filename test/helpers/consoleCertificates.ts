@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { asRequester } from '../../src/core/identity.ts'
+import { asRequester } from '../../src/core/identity/identity.ts'
 import type { ConsoleApp } from './consoleApp.ts'
 import type { Person } from './raApp.ts'
 import { newCsr } from './world.ts'

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import type { SignDraft } from '../../src/core/request.ts'
+import type { SignDraft } from '../../src/core/request/request.ts'
 import type { ConsoleApp } from './consoleApp.ts'
 import { doorFor } from './consoleCertificates.ts'
 import type { Person } from './raApp.ts'

@@ -1,4 +1,4 @@
-import type { Facts } from '../../src/core/approval.ts'
+import type { Facts } from '../../src/core/approval/approval.ts'
 
 /** Facts of an ACME order for two names, with what a test changes about it. */
 export function facts(changes: Partial<Facts> = {}): Facts {

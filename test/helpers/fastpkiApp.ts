@@ -5,13 +5,19 @@ import { afterAll, beforeAll, expect } from 'vitest'
 import { fastpki } from '../../protocols/fastpki/index.ts'
 import type { Method, Operation } from '../../protocols/fastpki/operation.ts'
 import { operations } from '../../protocols/fastpki/operations.ts'
-import { type Capability, grantCapability } from '../../src/core/capability.ts'
-import { asRequester, createOrganization, createUser, findOrganization, type User } from '../../src/core/identity.ts'
+import { type Capability, grantCapability } from '../../src/core/identity/capability.ts'
+import {
+  asRequester,
+  createOrganization,
+  createUser,
+  findOrganization,
+  type User,
+} from '../../src/core/identity/identity.ts'
+import type { TokenScope } from '../../src/core/identity/tokenScope.ts'
 import { enqueueJob } from '../../src/core/jobs.ts'
-import { setPassword } from '../../src/core/login.ts'
+import { setPassword } from '../../src/core/login/login.ts'
+import { createToken } from '../../src/core/login/token.ts'
 import { system } from '../../src/core/requester.ts'
-import { createToken } from '../../src/core/token.ts'
-import type { TokenScope } from '../../src/core/tokenScope.ts'
 import type { Database } from '../../src/db/open.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import type { Host } from '../../src/protocol.ts'

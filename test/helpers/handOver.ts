@@ -1,4 +1,4 @@
-import { loadAuthority } from '../../src/core/authority.ts'
+import { loadAuthority } from '../../src/core/authority/authority.ts'
 import type { Database } from '../../src/db/open.ts'
 import { readCertificate } from '../../src/pki/certificateReader.ts'
 import type { CrlFields } from '../../src/pki/crlReader.ts'

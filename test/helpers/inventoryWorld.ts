@@ -1,6 +1,6 @@
 import type { Door } from '../../src/core/core.ts'
-import type { User } from '../../src/core/identity.ts'
-import type { SignRequest } from '../../src/core/request.ts'
+import type { User } from '../../src/core/identity/identity.ts'
+import type { SignRequest } from '../../src/core/request/request.ts'
 import type { Database } from '../../src/db/open.ts'
 import { createPeople, type People } from './people.ts'
 import { acmeAccount, createWorld, newCsr, type World } from './world.ts'

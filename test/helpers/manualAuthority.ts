@@ -1,5 +1,5 @@
-import { loadAuthority } from '../../src/core/authority.ts'
-import type { RevokeRequest } from '../../src/core/request.ts'
+import { loadAuthority } from '../../src/core/authority/authority.ts'
+import type { RevokeRequest } from '../../src/core/request/request.ts'
 import { system } from '../../src/core/requester.ts'
 import { type CertificateFields, readCertificate } from '../../src/pki/certificateReader.ts'
 import { type ForeignCa, foreignCa } from './foreignCa.ts'

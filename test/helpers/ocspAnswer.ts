@@ -1,5 +1,5 @@
-import type { Issuer } from '../../src/core/authority.ts'
-import type { OcspAnswer } from '../../src/core/ocsp.ts'
+import type { Issuer } from '../../src/core/authority/authority.ts'
+import type { OcspAnswer } from '../../src/core/ocsp/ocsp.ts'
 import { type CertificateFields, readCertificate } from '../../src/pki/certificateReader.ts'
 import { children, context, expect, readBits, readTime, readTlv, TAG } from '../../src/pki/der.ts'
 import { readExtensions } from '../../src/pki/extensions.ts'

@@ -1,5 +1,5 @@
-import { type AuthoritySettings, type Issuer, loadAuthority } from '../../src/core/authority.ts'
-import { createAuthority } from '../../src/core/authorityAdmin.ts'
+import { type AuthoritySettings, type Issuer, loadAuthority } from '../../src/core/authority/authority.ts'
+import { createAuthority } from '../../src/core/authority/authorityAdmin.ts'
 import type { Certificate } from '../../src/core/certificate.ts'
 import { findCertificate } from '../../src/core/certificate.ts'
 import { system } from '../../src/core/requester.ts'

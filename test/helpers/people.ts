@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
-import { type Capability, grantCapability } from '../../src/core/capability.ts'
 import type { Door } from '../../src/core/core.ts'
 import type { Failure } from '../../src/core/failure.ts'
+import { type Capability, grantCapability } from '../../src/core/identity/capability.ts'
 import {
   asRequester,
   createOrganization,
@@ -9,8 +9,8 @@ import {
   findOrganization,
   findUser,
   type User,
-} from '../../src/core/identity.ts'
-import { createSetupLink, useSetupLink } from '../../src/core/login.ts'
+} from '../../src/core/identity/identity.ts'
+import { createSetupLink, useSetupLink } from '../../src/core/login/login.ts'
 import { system } from '../../src/core/requester.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
 import { withTables } from '../../src/db/tables.ts'

@@ -1,4 +1,4 @@
-import type { Filter, FilterValue } from '../../src/core/searchFilter.ts'
+import type { Filter, FilterValue } from '../../src/core/search/searchFilter.ts'
 
 /** What a row shows in each field: texts, a number, or nothing. */
 export type Shown = Record<string, string | string[] | number | null>

@@ -1,5 +1,5 @@
-import { fieldsOf } from '../../src/core/searchFields.ts'
-import { type ConditionName, conditions, type Filter } from '../../src/core/searchFilter.ts'
+import { fieldsOf } from '../../src/core/search/searchFields.ts'
+import { type ConditionName, conditions, type Filter } from '../../src/core/search/searchFilter.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
 import type { Database } from '../../src/db/open.ts'
 import { withTables } from '../../src/db/tables.ts'

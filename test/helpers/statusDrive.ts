@@ -1,6 +1,6 @@
-import type { VoteInput } from '../../src/core/approval.ts'
-import { expireWaiting } from '../../src/core/expire.ts'
-import type { SignStatus } from '../../src/core/request.ts'
+import type { VoteInput } from '../../src/core/approval/approval.ts'
+import { expireWaiting } from '../../src/core/approval/expire.ts'
+import type { SignStatus } from '../../src/core/request/request.ts'
 import { system } from '../../src/core/requester.ts'
 import type { World } from './world.ts'
 

@@ -1,4 +1,4 @@
-import type { RevokeStatus, SignStatus } from '../../src/core/request.ts'
+import type { RevokeStatus, SignStatus } from '../../src/core/request/request.ts'
 
 /** The contracts that show a SignRequest, as columns of the table. */
 export type Contract = 'acme' | 'est' | 'scep' | 'cmp' | 'raV2' | 'raV1' | 'notary' | 'fastpki' | 'orderList'

@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { SIGNATURE_HEADER, TIMESTAMP_HEADER, verifyWebhook } from '../../src/core/webhookSignature.ts'
+import { SIGNATURE_HEADER, TIMESTAMP_HEADER, verifyWebhook } from '../../src/core/webhook/webhookSignature.ts'
 
 export interface HeardMessage {
   headers: Record<string, string | string[] | undefined>

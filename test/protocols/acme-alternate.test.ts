@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { alternateChains } from '../../src/core/alternateChain.ts'
+import { alternateChains } from '../../src/core/authority/alternateChain.ts'
 import { findCertificate } from '../../src/core/certificate.ts'
 import { generateKey } from '../../src/core/key.ts'
 import { closeDatabase, openDatabase } from '../../src/db/open.ts'

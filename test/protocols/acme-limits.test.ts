@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { asRequester, findUser } from '../../src/core/identity.ts'
+import { asRequester, findUser } from '../../src/core/identity/identity.ts'
 import { type AcmeApp, createAcmeApp } from '../helpers/acmeApp.ts'
 import { expectProblem } from '../helpers/acmeAssert.ts'
 import type { AcmeClient, Json, Reply } from '../helpers/acmeClient.ts'

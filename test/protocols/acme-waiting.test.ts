@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { describeRequest } from '../../src/cli/requestText.ts'
-import type { SignRequest } from '../../src/core/request.ts'
+import type { SignRequest } from '../../src/core/request/request.ts'
 import { useAcme } from '../helpers/acmeApp.ts'
 import { expectProblem } from '../helpers/acmeAssert.ts'
 import { type AcmeClient, type AcmeOrder, expectStatus } from '../helpers/acmeClient.ts'

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { asRequester } from '../../src/core/identity.ts'
+import { asRequester } from '../../src/core/identity/identity.ts'
 import { readCrl } from '../../src/pki/crlReader.ts'
 import { pemDecode } from '../../src/pki/pem.ts'
 import { BASE, csrText, issued, useAlpaconApp } from '../helpers/alpaconApp.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { asRequester } from '../../src/core/identity.ts'
+import { asRequester } from '../../src/core/identity/identity.ts'
 import { BASE, useAlpaconApp } from '../helpers/alpaconApp.ts'
 
 const used = useAlpaconApp()

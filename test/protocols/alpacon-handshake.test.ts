@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { asRequester } from '../../src/core/identity.ts'
+import { asRequester } from '../../src/core/identity/identity.ts'
+import { revokeToken } from '../../src/core/login/token.ts'
 import { system } from '../../src/core/requester.ts'
-import { revokeToken } from '../../src/core/token.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { BASE, givePassword, issued, PASSWORD, useAlpaconApp, waits } from '../helpers/alpaconApp.ts'
 

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { asRequester } from '../../src/core/identity.ts'
+import { asRequester } from '../../src/core/identity/identity.ts'
 import { readCrl } from '../../src/pki/crlReader.ts'
 import { parseCsr } from '../../src/pki/csr.ts'
 import { nameOf } from '../../src/pki/name.ts'

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { expireWaiting } from '../../src/core/expire.ts'
+import { expireWaiting } from '../../src/core/approval/expire.ts'
 import { BASE, issued, ordered, useAlpaconApp } from '../helpers/alpaconApp.ts'
 
 const used = useAlpaconApp()

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { asRequester } from '../../src/core/identity.ts'
+import { asRequester } from '../../src/core/identity/identity.ts'
 import { BASE, csrText, issued, ordered, useAlpaconApp, waits } from '../helpers/alpaconApp.ts'
 import { manualAuthority } from '../helpers/manualAuthority.ts'
 import { audited } from '../helpers/people.ts'

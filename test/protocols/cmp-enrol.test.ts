@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { asRequester } from '../../src/core/identity.ts'
+import { asRequester } from '../../src/core/identity/identity.ts'
 import { nullValue, oid, seq, utf8 } from '../../src/pki/der.ts'
 import { nameOf } from '../../src/pki/name.ts'
 import { OID } from '../../src/pki/oid.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { asRequester } from '../../src/core/identity.ts'
+import { asRequester } from '../../src/core/identity/identity.ts'
 import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { verifyIssuedBy } from '../../src/pki/chain.ts'
 import { readCrl } from '../../src/pki/crlReader.ts'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { asRequester } from '../../src/core/identity.ts'
+import { asRequester } from '../../src/core/identity/identity.ts'
 import { readBareCertificate } from '../../src/pki/certificateIdentifier.ts'
 import { explicit, integer, nullValue, octets, oid, seq, setOf } from '../../src/pki/der.ts'
 import type { Identifier } from '../../src/pki/identifier.ts'

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { asRequester } from '../../src/core/identity.ts'
+import { asRequester } from '../../src/core/identity/identity.ts'
 import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { seq } from '../../src/pki/der.ts'
 import { nameOf } from '../../src/pki/name.ts'

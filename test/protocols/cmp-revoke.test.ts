@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { asRequester } from '../../src/core/identity.ts'
+import { asRequester } from '../../src/core/identity/identity.ts'
 import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { children, explicit, implicit, seq } from '../../src/pki/der.ts'
 import { type CmpApp, ordered, statusOf, useCmpApp, waits } from '../helpers/cmpApp.ts'

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { csrfToken } from '../../src/console/sealed.ts'
-import { openSession } from '../../src/core/session.ts'
+import { openSession } from '../../src/core/login/session.ts'
 import { type ConsoleApp, useConsoleApp } from '../helpers/consoleApp.ts'
 import { doorFor, issued } from '../helpers/consoleCertificates.ts'
 import { everywhere } from '../helpers/consoleRequests.ts'

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { pages } from '../../src/console/pages/index.ts'
-import { raiseAlert } from '../../src/core/alert.ts'
+import { raiseAlert } from '../../src/core/audit/alert.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'

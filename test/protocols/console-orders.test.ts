@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { raiseAlert } from '../../src/core/alert.ts'
+import { raiseAlert } from '../../src/core/audit/alert.ts'
 import { system } from '../../src/core/requester.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { useConsoleApp } from '../helpers/consoleApp.ts'

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { SignDraft } from '../../src/core/request.ts'
+import type { SignDraft } from '../../src/core/request/request.ts'
 import { parseCsr } from '../../src/pki/csr.ts'
 import { useConsoleApp } from '../helpers/consoleApp.ts'
 import { doorFor } from '../helpers/consoleCertificates.ts'

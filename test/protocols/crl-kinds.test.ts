@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { crl } from '../../protocols/crl/index.ts'
-import { crlEntry } from '../../src/core/crlRead.ts'
+import { crlEntry } from '../../src/core/crl/crlRead.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'

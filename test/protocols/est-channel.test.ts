@@ -1,7 +1,7 @@
 import { request as requestHttps } from 'node:https'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { readSignRequest } from '../../src/core/records.ts'
+import { readSignRequest } from '../../src/core/request/records.ts'
 import type { Party } from '../helpers/cms.ts'
 import { leafOf, useEstApp } from '../helpers/estApp.ts'
 import type { Answered } from '../helpers/rawHttp.ts'

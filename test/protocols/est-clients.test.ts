@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { asRequester, findUser } from '../../src/core/identity.ts'
+import { asRequester, findUser } from '../../src/core/identity/identity.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { pemEncode } from '../../src/pki/pem.ts'

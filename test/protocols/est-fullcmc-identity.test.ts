@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { asRequester } from '../../src/core/identity.ts'
+import { asRequester } from '../../src/core/identity/identity.ts'
 import { nullValue, octets, oid, seq, set, time, utf8 } from '../../src/pki/der.ts'
 import { nameOf } from '../../src/pki/name.ts'
 import { OID } from '../../src/pki/oid.ts'

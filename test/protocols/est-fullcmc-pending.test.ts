@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { asRequester } from '../../src/core/identity.ts'
+import { asRequester } from '../../src/core/identity/identity.ts'
 import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { octets, oid, seq } from '../../src/pki/der.ts'
 import { OID } from '../../src/pki/oid.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { asRequester } from '../../src/core/identity.ts'
+import { asRequester } from '../../src/core/identity/identity.ts'
 import { readBareCertificate } from '../../src/pki/certificateIdentifier.ts'
 import { enumerated, generalizedTime, integer, octets, seq, TAG, tlv, utf8 } from '../../src/pki/der.ts'
 import { encodeName, nameOf } from '../../src/pki/name.ts'

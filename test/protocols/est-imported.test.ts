@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { loadAuthority } from '../../src/core/authority.ts'
-import { asRequester } from '../../src/core/identity.ts'
+import { loadAuthority } from '../../src/core/authority/authority.ts'
+import { asRequester } from '../../src/core/identity/identity.ts'
 import { system } from '../../src/core/requester.ts'
 import { nameOf } from '../../src/pki/name.ts'
 import { OID } from '../../src/pki/oid.ts'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { estOptions } from '../../protocols/est/options.ts'
-import { asRequester, findUser } from '../../src/core/identity.ts'
+import { asRequester, findUser } from '../../src/core/identity/identity.ts'
 import type { KeySpec } from '../../src/core/key.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
 import { withTables } from '../../src/db/tables.ts'

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { asRequester } from '../../src/core/identity.ts'
+import { asRequester } from '../../src/core/identity/identity.ts'
 import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { verifyIssuedBy } from '../../src/pki/chain.ts'
 import { pemEncode } from '../../src/pki/pem.ts'

@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { reasonIn } from '../../protocols/fastpki/revocationReason.ts'
-import { forgetServerKeys } from '../../src/core/serverKeyForget.ts'
+import { forgetServerKeys } from '../../src/core/key/serverKeyForget.ts'
 import { doorOf, everything, type FastpkiApp, server, useFastpkiApp } from '../helpers/fastpkiApp.ts'
 
 const used = useFastpkiApp()

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { crlOf } from '../../protocols/notary/authorityState.ts'
-import { parsePkcs10 } from '../../src/core/csr.ts'
+import { parsePkcs10 } from '../../src/core/request/csr.ts'
 import { pemDecode, pemEncode } from '../../src/pki/pem.ts'
 import { foreignCa } from '../helpers/foreignCa.ts'
 import { AUTHORITIES, doorOf, useNotaryApp } from '../helpers/notaryApp.ts'

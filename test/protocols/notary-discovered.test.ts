@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { parsePkcs10 } from '../../src/core/csr.ts'
+import { parsePkcs10 } from '../../src/core/request/csr.ts'
 import { pemDecode, pemEncode } from '../../src/pki/pem.ts'
 import { foreignCa } from '../helpers/foreignCa.ts'
 import { doorOf, REQUESTS, useNotaryApp } from '../helpers/notaryApp.ts'

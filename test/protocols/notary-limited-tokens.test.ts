@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { TokenScope } from '../../src/core/tokenScope.ts'
+import type { TokenScope } from '../../src/core/identity/tokenScope.ts'
 import { doorOf, REQUESTS, useNotaryApp } from '../helpers/notaryApp.ts'
 
 const it = useNotaryApp()

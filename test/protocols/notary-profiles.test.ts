@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { NotaryTables } from '../../protocols/notary/tables.ts'
-import { parsePkcs10 } from '../../src/core/csr.ts'
+import { parsePkcs10 } from '../../src/core/request/csr.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { pemDecode, pemEncode } from '../../src/pki/pem.ts'

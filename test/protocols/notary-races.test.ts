@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { verifyAudit } from '../../src/core/verify.ts'
+import { verifyAudit } from '../../src/core/audit/verify.ts'
 import { databases } from '../helpers/databases.ts'
 import { AUTHORITIES, createNotaryApp, doorOf, type NotaryApp, REQUESTS } from '../helpers/notaryApp.ts'
 

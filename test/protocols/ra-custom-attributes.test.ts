@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { asRequester } from '../../src/core/identity.ts'
-import { verifyAudit } from '../../src/core/verify.ts'
+import { verifyAudit } from '../../src/core/audit/verify.ts'
+import { asRequester } from '../../src/core/identity/identity.ts'
 import { doorOf, type Person, useRaApp } from '../helpers/raApp.ts'
 import { INVENTORY as ALL, attribute as custom, inventoryOf } from '../helpers/raInventory.ts'
 import { newCsr } from '../helpers/world.ts'

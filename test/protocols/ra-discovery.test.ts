@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest'
-import { runDiscoveries } from '../../src/core/discoveryRun.ts'
-import { discoveryReach } from '../../src/discoveryReach.ts'
+import { runDiscoveries } from '../../src/core/discovery/discoveryRun.ts'
+import { discoveryReach } from '../../src/reach/discoveryReach.ts'
 import { foreignCa } from '../helpers/foreignCa.ts'
 import { useRaApp } from '../helpers/raApp.ts'
 import { type TlsPlace, tlsPlace } from '../helpers/tlsPlaces.ts'

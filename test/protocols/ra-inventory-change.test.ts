@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { verifyAudit } from '../../src/core/verify.ts'
+import { verifyAudit } from '../../src/core/audit/verify.ts'
 import { nameOf } from '../../src/pki/name.ts'
 import { type ForeignCa, foreignCa } from '../helpers/foreignCa.ts'
 import { type Person, type Sent, useRaApp } from '../helpers/raApp.ts'

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { asRequester } from '../../src/core/identity.ts'
+import { asRequester } from '../../src/core/identity/identity.ts'
 import { certificateFacts } from '../../src/pki/certificateFacts.ts'
 import { auto, type Person, type Place, useRaApp, waits } from '../helpers/raApp.ts'
 import { newCsr } from '../helpers/world.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { grantCapability } from '../../src/core/capability.ts'
+import { grantCapability } from '../../src/core/identity/capability.ts'
 import { system } from '../../src/core/requester.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { fingerprint, readCertificate } from '../../src/pki/certificateReader.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { defaultRules } from '../../src/core/defaultRules.ts'
+import { defaultRules } from '../../src/core/profile/defaultRules.ts'
 import { useRaApp, waits } from '../helpers/raApp.ts'
 import { newCsr } from '../helpers/world.ts'
 

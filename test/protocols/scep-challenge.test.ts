@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { ChallengeDraft } from '../../src/core/challengeAdmin.ts'
-import { asRequester, findUser } from '../../src/core/identity.ts'
-import { readSignRequest } from '../../src/core/records.ts'
+import type { ChallengeDraft } from '../../src/core/enrolment/challengeAdmin.ts'
+import { asRequester, findUser } from '../../src/core/identity/identity.ts'
+import { readSignRequest } from '../../src/core/request/records.ts'
 import { useScepApp, waits } from '../helpers/scepApp.ts'
 import { csrOf, device, leafOf } from '../helpers/scepClient.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { loadAuthority } from '../../src/core/authority.ts'
-import { asRequester, findUser } from '../../src/core/identity.ts'
+import { loadAuthority } from '../../src/core/authority/authority.ts'
+import { asRequester, findUser } from '../../src/core/identity/identity.ts'
 import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { TAG, tlv, utf8 } from '../../src/pki/der.ts'
 import { nameText } from '../../src/pki/name.ts'

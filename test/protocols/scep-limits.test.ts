@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { scepOptions } from '../../protocols/scep/options.ts'
-import { asRequester, findUser } from '../../src/core/identity.ts'
+import { asRequester, findUser } from '../../src/core/identity/identity.ts'
 import { auto, useScepApp } from '../helpers/scepApp.ts'
 import { csrOf, device, issuerAndSubject, leafOf, scepMessage } from '../helpers/scepClient.ts'
 

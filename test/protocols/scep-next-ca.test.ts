@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { loadAuthority } from '../../src/core/authority.ts'
-import { asRequester, findUser } from '../../src/core/identity.ts'
+import { loadAuthority } from '../../src/core/authority/authority.ts'
+import { asRequester, findUser } from '../../src/core/identity/identity.ts'
 import { type CertificateFields, readCertificate } from '../../src/pki/certificateReader.ts'
 import { readCertsOnly } from '../../src/pki/certsOnly.ts'
 import { verifyIssuedBy } from '../../src/pki/chain.ts'

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { asRequester, findUser } from '../../src/core/identity.ts'
+import { asRequester, findUser } from '../../src/core/identity/identity.ts'
 import { readCrl } from '../../src/pki/crlReader.ts'
 import { integer, oid, seq, set, TAG, tlv } from '../../src/pki/der.ts'
 import { encodeName, nameOf, nameText } from '../../src/pki/name.ts'

@@ -3,7 +3,7 @@ import { createServer, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { sendAnswer } from '../../src/http/answer.ts'
-import { createPaceWatch } from '../../src/pace.ts'
+import { createPaceWatch } from '../../src/server/pace.ts'
 
 const MIB = 1024 * 1024
 const closing: (() => void)[] = []

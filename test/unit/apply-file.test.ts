@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
-import { readFile } from '../../src/core/applyFile.ts'
+import { readFile } from '../../src/core/apply/applyFile.ts'
 import { Failure } from '../../src/core/failure.ts'
 
 describe('a file to be applied', () => {

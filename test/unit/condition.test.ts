@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { ConditionError, compileCondition, evaluate } from '../../src/core/condition.ts'
 import { Failure } from '../../src/core/failure.ts'
+import { ConditionError, compileCondition, evaluate } from '../../src/core/profile/condition.ts'
 import { facts } from '../helpers/facts.ts'
 
 const holds = (source: string, changes = {}) => evaluate(compileCondition(source), facts(changes))

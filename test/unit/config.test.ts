@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { baseUrlsOf } from '../../src/baseUrls.ts'
+import { baseUrlsOf } from '../../src/config/baseUrls.ts'
 import { ConfigError, type ConfigSources, readConfig } from '../../src/config.ts'
 
 const DEFAULT_FILE = `${process.cwd()}/data/countersign.yaml`

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { csvLine } from '../../src/core/csv.ts'
+import { csvLine } from '../../src/core/listing/csv.ts'
 
 /** A reader of RFC 4180, of one line. */
 function read(line: string): string[] {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { readAttributes } from '../../src/core/customAttribute.ts'
 import { Failure } from '../../src/core/failure.ts'
+import { readAttributes } from '../../src/core/inventory/customAttribute.ts'
 import { failure } from '../helpers/people.ts'
 
 const attribute = (name: string, data: unknown, contentType = 'string') => ({ name, contentType, content: [{ data }] })

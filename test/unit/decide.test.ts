@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { checkRules, decide, ruleVersion } from '../../src/core/decide.ts'
-import { defaultRules } from '../../src/core/defaultRules.ts'
 import { Failure } from '../../src/core/failure.ts'
-import { type Action, type ApprovalRule, approvalRules } from '../../src/core/rule.ts'
+import { checkRules, decide, ruleVersion } from '../../src/core/profile/decide.ts'
+import { defaultRules } from '../../src/core/profile/defaultRules.ts'
+import { type Action, type ApprovalRule, approvalRules } from '../../src/core/profile/rule.ts'
 import { facts } from '../helpers/facts.ts'
 
 const step = { users: ['ann'], roles: [], owner: false, quorum: 1, expires: '1d' }

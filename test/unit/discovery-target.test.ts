@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { countPlaces, parseTarget, placesFrom } from '../../src/core/discoveryTarget.ts'
+import { countPlaces, parseTarget, placesFrom } from '../../src/core/discovery/discoveryTarget.ts'
 import { failure } from '../helpers/people.ts'
 
 const texts = (target: string, from = 0, most = 100) =>

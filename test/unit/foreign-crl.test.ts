@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Failure } from '../../src/core/failure.ts'
-import { readForeignCrl } from '../../src/core/foreignCrl.ts'
+import { readForeignCrl } from '../../src/core/revocation/foreignCrl.ts'
 import { pemEncode } from '../../src/pki/pem.ts'
 import { foreignCa } from '../helpers/foreignCa.ts'
 

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { keepsNames } from '../../src/core/keptNames.ts'
+import { keepsNames } from '../../src/core/profile/keptNames.ts'
 import type { Identifier } from '../../src/pki/identifier.ts'
 import { type Name, nameOf } from '../../src/pki/name.ts'
 import { type ForeignCa, foreignCa } from '../helpers/foreignCa.ts'

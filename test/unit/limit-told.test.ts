@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { refuse } from '../../src/core/enrolment/limit.ts'
+import { rateText, readRate, waitText } from '../../src/core/enrolment/rate.ts'
 import { Failure } from '../../src/core/failure.ts'
-import { refuse } from '../../src/core/limit.ts'
-import { rateText, readRate, waitText } from '../../src/core/rate.ts'
 
 describe('a rate', () => {
   it.each([

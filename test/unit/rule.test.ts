@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { ruleVersion } from '../../src/core/decide.ts'
-import { approvalRules } from '../../src/core/rule.ts'
-import { attendAt, stepsNow } from '../../src/core/stepNow.ts'
+import { ruleVersion } from '../../src/core/profile/decide.ts'
+import { approvalRules } from '../../src/core/profile/rule.ts'
+import { attendAt, stepsNow } from '../../src/core/profile/stepNow.ts'
 
 const parse = (step: unknown) => approvalRules.safeParse({ issue: [{ name: 'r', require: [step] }] })
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { profileSettings } from '../../src/core/profile.ts'
-import { keyText, makeKey, serverKeyKind, takesStored } from '../../src/core/serverKeyKind.ts'
+import { keyText, makeKey, serverKeyKind, takesStored } from '../../src/core/key/serverKeyKind.ts'
+import { profileSettings } from '../../src/core/profile/profile.ts'
 import type { KeyWish } from '../../src/pki/csrAttributes.ts'
 import { publicKeyFrom } from '../../src/pki/publicKey.ts'
 

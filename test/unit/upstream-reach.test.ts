@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ask } from '../../src/authorities/acmeHttp.ts'
-import { upstreamReach } from '../../src/upstreamReach.ts'
+import { upstreamReach } from '../../src/reach/upstreamReach.ts'
 
 /** Whom this server calls because somebody may add an authority. */
 

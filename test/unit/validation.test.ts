@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { type ValidationInput, validate } from '../../src/core/validation.ts'
+import { type ValidationInput, validate } from '../../src/core/inventory/validation.ts'
 import type { CertificateDraft } from '../../src/pki/certificate.ts'
 import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { type ForeignCa, foreignCa } from '../helpers/foreignCa.ts'

@@ -1,7 +1,12 @@
 import { createHmac } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { SIGNATURE_HEADER, signWebhook, TIMESTAMP_HEADER, verifyWebhook } from '../../src/core/webhookSignature.ts'
+import {
+  SIGNATURE_HEADER,
+  signWebhook,
+  TIMESTAMP_HEADER,
+  verifyWebhook,
+} from '../../src/core/webhook/webhookSignature.ts'
 
 const secret = Buffer.from('a secret of the webhook')
 const now = new Date('2027-03-01T08:00:00.700Z')

@@ -14,8 +14,8 @@ import {
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Config } from '../../config.ts'
-import type { Resumed } from '../../core/custody.ts'
 import { Failure } from '../../core/failure.ts'
+import type { Resumed } from '../../core/upkeep/custody.ts'
 import { fillSqlite } from '../../db/load.ts'
 import { fillPostgres, postgresOccupancy } from '../../db/loadPostgres.ts'
 import { closeDatabase, type Database, openDatabase } from '../../db/open.ts'
@@ -132,7 +132,7 @@ async function proveAndResume({ config, folder, examined }: Into, database?: Dat
   return resumed as Resumed
 }
 
-/** In the order in which they are put in place: whoever opens the keys (src/keySecret.ts) goes on with it as long as the key itself waits. */
+/** In the order in which they are put in place: whoever opens the keys (src/key/keySecret.ts) goes on with it as long as the key itself waits. */
 const KEYS = ['key.secret.next', 'key.secret'] as const
 
 /**

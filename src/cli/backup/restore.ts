@@ -1,11 +1,11 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { baseUrlsOf } from '../../baseUrls.ts'
 import { compose } from '../../compose.ts'
+import { baseUrlsOf } from '../../config/baseUrls.ts'
 import type { Config } from '../../config.ts'
 import type { Door } from '../../core/core.ts'
-import type { BackupRecord } from '../../core/custody.ts'
 import { Failure } from '../../core/failure.ts'
+import type { BackupRecord } from '../../core/upkeep/custody.ts'
 
 import { fillSqlite, type Loading } from '../../db/load.ts'
 import type { Database } from '../../db/open.ts'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { ApplyReport } from '../../core/apply.ts'
+import type { ApplyReport } from '../../core/apply/apply.ts'
 import { Failure } from '../../core/failure.ts'
 import { action, type Cli } from '../cli.ts'
 import { readText } from '../inputFile.ts'

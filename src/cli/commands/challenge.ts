@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import type { ChallengeView } from '../../core/challengeView.ts'
+import type { ChallengeView } from '../../core/enrolment/challengeView.ts'
 import { Failure } from '../../core/failure.ts'
 import { action, type Cli } from '../cli.ts'
 import { readSecret } from '../inputFile.ts'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { baseUrlsOf } from '../../baseUrls.ts'
+import { baseUrlsOf } from '../../config/baseUrls.ts'
 import type { Config } from '../../config.ts'
 import { Failure } from '../../core/failure.ts'
 import { action, type Cli } from '../cli.ts'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { CredentialView } from '../../core/credentialAdmin.ts'
+import type { CredentialView } from '../../core/enrolment/credentialAdmin.ts'
 import { action, type Cli } from '../cli.ts'
 import type { Wire } from '../operation.ts'
 import * as operations from '../operations/eab.ts'

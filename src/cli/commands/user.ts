@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { UserView } from '../../core/admin.ts'
-import type { Capability } from '../../core/capability.ts'
 import { Failure } from '../../core/failure.ts'
+import type { Capability } from '../../core/identity/capability.ts'
 import { action, type Cli } from '../cli.ts'
 import type { Wire } from '../operation.ts'
 import * as operations from '../operations/user.ts'

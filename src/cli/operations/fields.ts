@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import type { RequestKind } from '../../core/approval.ts'
+import type { RequestKind } from '../../core/approval/approval.ts'
 import type { CertificateRef } from '../../core/certificate.ts'
-import type { RequestRef } from '../../core/request.ts'
+import type { RequestRef } from '../../core/request/request.ts'
 import { isVisible } from '../visible.ts'
 
 /** What people type and other people read: nothing in it acts on a terminal or hides. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { ResealCursor } from '../../core/sealedColumns.ts'
+import type { ResealCursor } from '../../core/upkeep/sealedColumns.ts'
 import { besideServer, type OperationContext, operation } from '../operation.ts'
 
 /** The key belongs to who has the data folder. */

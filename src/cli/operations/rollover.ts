@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import type { RolloverView } from '../../core/authority/rolloverView.ts'
 import type { KeySpec } from '../../core/key.ts'
-import type { RolloverView } from '../../core/rolloverView.ts'
 import { pemEncode } from '../../pki/pem.ts'
 import { operation } from '../operation.ts'
 import { lengthOfTime, moment, name } from './fields.ts'

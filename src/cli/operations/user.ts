@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Capability } from '../../core/capability.ts'
+import type { Capability } from '../../core/identity/capability.ts'
 import { besideServer, operation } from '../operation.ts'
 import { name } from './fields.ts'
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { WebhookDraft } from '../../core/webhookEndpoint.ts'
+import type { WebhookDraft } from '../../core/webhook/webhookEndpoint.ts'
 import { operation } from '../operation.ts'
 import { name, page, uuid } from './fields.ts'
 

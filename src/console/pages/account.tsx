@@ -1,7 +1,7 @@
 /** @jsxImportSource hono/jsx */
-import type { DelegationView } from '../../core/delegations.ts'
+import type { DelegationView } from '../../core/approval/delegations.ts'
 import { Failure } from '../../core/failure.ts'
-import type { SessionView } from '../../core/sessionView.ts'
+import type { SessionView } from '../../core/login/sessionView.ts'
 import { loginPlace, noSessionCookie } from '../../http/session.ts'
 import { sentence } from '../failurePage.tsx'
 import { action, page, type Shown, type Visit } from '../page.ts'

@@ -1,5 +1,5 @@
 /** @jsxImportSource hono/jsx */
-import type { AlertView } from '../../core/alertAdmin.ts'
+import type { AlertView } from '../../core/audit/alertAdmin.ts'
 import { Failure } from '../../core/failure.ts'
 import { action, page, type Shown, type Visit } from '../page.ts'
 import { PostButton } from '../parts/form.tsx'

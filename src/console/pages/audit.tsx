@@ -1,8 +1,8 @@
 /** @jsxImportSource hono/jsx */
-import type { AuditSubject } from '../../core/audit.ts'
-import type { AuditFilter, AuditRow } from '../../core/auditList.ts'
+import type { AuditSubject } from '../../core/audit/audit.ts'
+import type { AuditReport } from '../../core/audit/verify.ts'
 import { Failure } from '../../core/failure.ts'
-import type { AuditReport } from '../../core/verify.ts'
+import type { AuditFilter, AuditRow } from '../../core/listing/auditList.ts'
 import { action, page, type Shown, type Visit } from '../page.ts'
 import { Field, PostButton } from '../parts/form.tsx'
 import { Head, Note, Panel } from '../parts/panel.tsx'

@@ -1,8 +1,8 @@
 /** @jsxImportSource hono/jsx */
 import type { AuthorityView } from '../../core/admin.ts'
+import type { RolloverView } from '../../core/authority/rolloverView.ts'
 import type { SignedCrl } from '../../core/core.ts'
 import { Failure } from '../../core/failure.ts'
-import type { RolloverView } from '../../core/rolloverView.ts'
 import { pemEncode } from '../../pki/pem.ts'
 import { problemTexts, sentence } from '../failurePage.tsx'
 import { may } from '../may.ts'

@@ -1,7 +1,7 @@
 /** @jsxImportSource hono/jsx */
 
 import { Failure } from '../../core/failure.ts'
-import type { DownloadForm } from '../../core/inventoryContent.ts'
+import type { DownloadForm } from '../../core/inventory/inventoryContent.ts'
 import { cut, downloadName, fileResponse } from '../certificateName.ts'
 import { action, page, type Shown, type Visit } from '../page.ts'
 import { PostForm } from '../parts/form.tsx'

@@ -1,5 +1,5 @@
 /** @jsxImportSource hono/jsx */
-import type { FoundCertificate } from '../../core/searchRows.ts'
+import type { FoundCertificate } from '../../core/search/searchRows.ts'
 import { calledBy, commonNameOf, cut } from '../certificateName.ts'
 import { page, type Visit } from '../page.ts'
 import { Badge } from '../parts/badge.tsx'

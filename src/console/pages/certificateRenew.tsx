@@ -1,9 +1,9 @@
 /** @jsxImportSource hono/jsx */
 import { createHash, randomUUID } from 'node:crypto'
 import type { Failure } from '../../core/failure.ts'
-import type { RaProfile } from '../../core/profile.ts'
-import type { Simulation } from '../../core/simulate.ts'
-import type { Succession } from '../../core/successor.ts'
+import type { Simulation } from '../../core/issuance/simulate.ts'
+import type { Succession } from '../../core/issuance/successor.ts'
+import type { RaProfile } from '../../core/profile/profile.ts'
 import { cut } from '../certificateName.ts'
 import { problemTexts, sentence } from '../failurePage.tsx'
 import { action, page, type Shown, type Visit } from '../page.ts'

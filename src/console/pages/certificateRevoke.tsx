@@ -1,6 +1,6 @@
 /** @jsxImportSource hono/jsx */
 import { Failure } from '../../core/failure.ts'
-import type { RevokeDraft, RevokeRequest } from '../../core/request.ts'
+import type { RevokeDraft, RevokeRequest } from '../../core/request/request.ts'
 import { cut } from '../certificateName.ts'
 import { problemTexts, sentence } from '../failurePage.tsx'
 import { action, type Shown, type Visit } from '../page.ts'

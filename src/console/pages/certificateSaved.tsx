@@ -1,6 +1,6 @@
 /** @jsxImportSource hono/jsx */
 import { Failure } from '../../core/failure.ts'
-import type { SavedView } from '../../core/savedViews.ts'
+import type { SavedView } from '../../core/search/savedViews.ts'
 import { cut } from '../certificateName.ts'
 import { action, type Visit } from '../page.ts'
 import { PostButton, PostForm } from '../parts/form.tsx'

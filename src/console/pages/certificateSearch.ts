@@ -1,5 +1,5 @@
-import type { Filter } from '../../core/searchFilter.ts'
-import type { FoundCertificate } from '../../core/searchRows.ts'
+import type { Filter } from '../../core/search/searchFilter.ts'
+import type { FoundCertificate } from '../../core/search/searchRows.ts'
 import type { Visit } from '../page.ts'
 
 /** What the list of certificates is narrowed by, as the address says it. */

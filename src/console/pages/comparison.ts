@@ -1,5 +1,5 @@
-import type { RequestDetail } from '../../core/listing.ts'
-import type { RaProfile } from '../../core/profile.ts'
+import type { RequestDetail } from '../../core/listing/listing.ts'
+import type { RaProfile } from '../../core/profile/profile.ts'
 import type { CertificateFields } from '../../pki/certificateReader.ts'
 import type { Csr } from '../../pki/csr.ts'
 import type { Identifier } from '../../pki/identifier.ts'

@@ -1,4 +1,4 @@
-import type { CertificateProfile } from '../../core/profile.ts'
+import type { CertificateProfile } from '../../core/profile/profile.ts'
 import type { IdentifierKind } from '../../pki/identifier.ts'
 import { lifetime } from '../parts/words.ts'
 

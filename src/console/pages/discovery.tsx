@@ -1,5 +1,5 @@
 /** @jsxImportSource hono/jsx */
-import type { Discovery, DiscoveryPlace } from '../../core/discoveryView.ts'
+import type { Discovery, DiscoveryPlace } from '../../core/discovery/discoveryView.ts'
 import { Failure } from '../../core/failure.ts'
 import { sentence } from '../failurePage.tsx'
 import { action, page, type Shown, type Visit } from '../page.ts'

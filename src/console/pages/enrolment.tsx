@@ -1,6 +1,6 @@
 /** @jsxImportSource hono/jsx */
-import type { ChallengeView } from '../../core/challengeView.ts'
-import type { CredentialView } from '../../core/credentialAdmin.ts'
+import type { ChallengeView } from '../../core/enrolment/challengeView.ts'
+import type { CredentialView } from '../../core/enrolment/credentialAdmin.ts'
 import { Failure } from '../../core/failure.ts'
 import { problemTexts, sentence } from '../failurePage.tsx'
 import { parseNames } from '../names.ts'

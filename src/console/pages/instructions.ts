@@ -1,4 +1,4 @@
-import type { ProfileRecord } from '../../core/raProfiles.ts'
+import type { ProfileRecord } from '../../core/profile/raProfiles.ts'
 import type { Host } from '../../protocol.ts'
 
 /** Where clients of a protocol find a profile. */

@@ -1,6 +1,6 @@
 /** @jsxImportSource hono/jsx */
 import type { Child } from 'hono/jsx'
-import type { RaProfile } from '../../core/profile.ts'
+import type { RaProfile } from '../../core/profile/profile.ts'
 import { assets } from '../assets.ts'
 import { askedSubject, kindsOf, type Way } from '../newOrder.ts'
 import type { Visit } from '../page.ts'

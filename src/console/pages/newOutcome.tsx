@@ -1,6 +1,7 @@
 /** @jsxImportSource hono/jsx */
-import type { Finding } from '../../core/request.ts'
-import type { Simulation } from '../../core/simulate.ts'
+
+import type { Simulation } from '../../core/issuance/simulate.ts'
+import type { Finding } from '../../core/request/request.ts'
 import { purposeWord } from '../certificateWords.ts'
 import { Note, Panel } from '../parts/panel.tsx'
 import { Facts } from '../parts/table.tsx'

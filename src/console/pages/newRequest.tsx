@@ -1,8 +1,8 @@
 /** @jsxImportSource hono/jsx */
 import { randomUUID } from 'node:crypto'
 import type { Failure } from '../../core/failure.ts'
-import type { ProfileRecord } from '../../core/raProfiles.ts'
-import type { Simulation } from '../../core/simulate.ts'
+import type { Simulation } from '../../core/issuance/simulate.ts'
+import type { ProfileRecord } from '../../core/profile/raProfiles.ts'
 import { cut } from '../certificateName.ts'
 import { problemTexts, sentence } from '../failurePage.tsx'
 import { may } from '../may.ts'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Failure } from '../../core/failure.ts'
-import type { RequestDetail } from '../../core/listing.ts'
-import type { SignDraft, SignRequest } from '../../core/request.ts'
+import type { RequestDetail } from '../../core/listing/listing.ts'
+import type { SignDraft, SignRequest } from '../../core/request/request.ts'
 import { readKeptRequest } from '../../pki/crmf.ts'
 import { parseNameText } from '../../pki/name.ts'
 import { action, type Visit } from '../page.ts'
@@ -12,7 +12,7 @@ import { asRef } from './requestFacts.ts'
 
 type Kept = Pick<SignRequest, 'origin' | 'profileId'>
 
-/** Orders whose key the server made have an origin that ends in the profile and the number of the key (src/core/serverKey.ts). */
+/** Orders whose key the server made have an origin that ends in the profile and the number of the key (src/core/key/serverKey.ts). */
 const isServerKey = ({ origin, profileId }: Kept): boolean =>
   origin !== undefined && new RegExp(`/${profileId}/[0-9]+$`).test(origin.ref)
 

@@ -1,5 +1,5 @@
 /** @jsxImportSource hono/jsx */
-import type { RequestDetail } from '../../core/listing.ts'
+import type { RequestDetail } from '../../core/listing/listing.ts'
 import { pemEncode } from '../../pki/pem.ts'
 import { page, type Shown, type Visit } from '../page.ts'
 import { PostButton } from '../parts/form.tsx'

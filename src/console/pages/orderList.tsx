@@ -1,5 +1,5 @@
 /** @jsxImportSource hono/jsx */
-import type { FoundRequest } from '../../core/searchRows.ts'
+import type { FoundRequest } from '../../core/search/searchRows.ts'
 import { page, type Shown, type Visit } from '../page.ts'
 import { Badge } from '../parts/badge.tsx'
 import { Numbered, pageNumber } from '../parts/numbered.tsx'

@@ -1,4 +1,4 @@
-import type { SignStatus } from '../../core/request.ts'
+import type { SignStatus } from '../../core/request/request.ts'
 
 /** Where an order stands, for whoever waits for a certificate. */
 export type OrderStatus = 'pending' | 'processing' | 'complete' | 'failed'

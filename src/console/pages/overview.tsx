@@ -1,7 +1,7 @@
 /** @jsxImportSource hono/jsx */
-import type { AlertView } from '../../core/alertAdmin.ts'
-import type { Overview } from '../../core/overview.ts'
-import type { FoundRequest } from '../../core/searchRows.ts'
+import type { AlertView } from '../../core/audit/alertAdmin.ts'
+import type { Overview } from '../../core/listing/overview.ts'
+import type { FoundRequest } from '../../core/search/searchRows.ts'
 import { page, type Shown, type Visit } from '../page.ts'
 import { type Bar, Bars } from '../parts/chart.tsx'
 import { Head, Panel } from '../parts/panel.tsx'

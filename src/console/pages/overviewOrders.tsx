@@ -1,5 +1,5 @@
 /** @jsxImportSource hono/jsx */
-import type { Overview } from '../../core/overview.ts'
+import type { Overview } from '../../core/listing/overview.ts'
 import { DayChart, dayText, Legend, type Series } from '../parts/chart.tsx'
 import { Panel } from '../parts/panel.tsx'
 import { type Column, Table } from '../parts/table.tsx'

@@ -1,8 +1,8 @@
 /** @jsxImportSource hono/jsx */
 import { stringify } from 'yaml'
 import { Failure } from '../../core/failure.ts'
-import type { ProfileRecord } from '../../core/raProfiles.ts'
-import type { ApprovalRule } from '../../core/rule.ts'
+import type { ProfileRecord } from '../../core/profile/raProfiles.ts'
+import type { ApprovalRule } from '../../core/profile/rule.ts'
 import { problemTexts, sentence } from '../failurePage.tsx'
 import { may } from '../may.ts'
 import { action, page, type Shown, type Visit } from '../page.ts'

@@ -1,6 +1,6 @@
 /** @jsxImportSource hono/jsx */
 import type { Failure } from '../../core/failure.ts'
-import type { ProfileRecord } from '../../core/raProfiles.ts'
+import type { ProfileRecord } from '../../core/profile/raProfiles.ts'
 import { problemTexts, sentence } from '../failurePage.tsx'
 import { action, page, type Shown, type Visit } from '../page.ts'
 import { Badge } from '../parts/badge.tsx'

@@ -1,8 +1,8 @@
 /** @jsxImportSource hono/jsx */
 import { Failure } from '../../core/failure.ts'
-import type { ProfileRecord } from '../../core/raProfiles.ts'
-import type { Action } from '../../core/rule.ts'
-import type { Simulation } from '../../core/simulate.ts'
+import type { Simulation } from '../../core/issuance/simulate.ts'
+import type { ProfileRecord } from '../../core/profile/raProfiles.ts'
+import type { Action } from '../../core/profile/rule.ts'
 import { parseNameText } from '../../pki/nameText.ts'
 import { parseNames } from '../names.ts'
 import { thrownAway } from '../newOrder.ts'

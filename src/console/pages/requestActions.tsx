@@ -1,7 +1,7 @@
 /** @jsxImportSource hono/jsx */
-import type { RequestKind } from '../../core/approval.ts'
+import type { RequestKind } from '../../core/approval/approval.ts'
 import { Failure } from '../../core/failure.ts'
-import type { Revision } from '../../core/revise.ts'
+import type { Revision } from '../../core/issuance/revise.ts'
 import { PkiError } from '../../pki/error.ts'
 import { pemDecode } from '../../pki/pem.ts'
 import { problemTexts, sentence } from '../failurePage.tsx'

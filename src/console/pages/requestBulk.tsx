@@ -1,8 +1,8 @@
 /** @jsxImportSource hono/jsx */
 import type { Child } from 'hono/jsx'
-import type { RequestKind } from '../../core/approval.ts'
+import type { RequestKind } from '../../core/approval/approval.ts'
+import type { WaitingRequest } from '../../core/approval/waitingRequests.ts'
 import { Failure } from '../../core/failure.ts'
-import type { WaitingRequest } from '../../core/waitingRequests.ts'
 import { sentence } from '../failurePage.tsx'
 import { action, type Shown, type Visit } from '../page.ts'
 import { Badge } from '../parts/badge.tsx'

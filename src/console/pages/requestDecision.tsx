@@ -1,6 +1,6 @@
 /** @jsxImportSource hono/jsx */
-import type { ReviewState } from '../../core/approval.ts'
-import type { ApprovalRule, ApprovalStep } from '../../core/rule.ts'
+import type { ReviewState } from '../../core/approval/approval.ts'
+import type { ApprovalRule, ApprovalStep } from '../../core/profile/rule.ts'
 import type { Visit } from '../page.ts'
 import { Badge } from '../parts/badge.tsx'
 import { Check, Field, PostForm } from '../parts/form.tsx'

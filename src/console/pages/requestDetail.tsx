@@ -1,5 +1,5 @@
 /** @jsxImportSource hono/jsx */
-import type { RequestKind } from '../../core/approval.ts'
+import type { RequestKind } from '../../core/approval/approval.ts'
 import { page, type Shown, type Visit } from '../page.ts'
 import { Badge } from '../parts/badge.tsx'
 import { Field, PostForm } from '../parts/form.tsx'

@@ -1,6 +1,6 @@
 /** @jsxImportSource hono/jsx */
-import type { RequestKind } from '../../core/approval.ts'
-import type { Filter } from '../../core/searchFilter.ts'
+import type { RequestKind } from '../../core/approval/approval.ts'
+import type { Filter } from '../../core/search/searchFilter.ts'
 import type { Visit } from '../page.ts'
 import { type Choice, Field, Select } from '../parts/form.tsx'
 import { protocolName } from '../parts/words.ts'

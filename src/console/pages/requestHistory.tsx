@@ -1,5 +1,5 @@
 /** @jsxImportSource hono/jsx */
-import type { HistoryEvent } from '../../core/history.ts'
+import type { HistoryEvent } from '../../core/listing/history.ts'
 import { Badge } from '../parts/badge.tsx'
 import { Panel } from '../parts/panel.tsx'
 import { type Column, Table } from '../parts/table.tsx'

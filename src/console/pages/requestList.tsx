@@ -1,7 +1,7 @@
 /** @jsxImportSource hono/jsx */
-import type { RequestKind } from '../../core/approval.ts'
-import type { FoundRequest } from '../../core/searchRows.ts'
-import type { WaitingRequest } from '../../core/waitingRequests.ts'
+import type { RequestKind } from '../../core/approval/approval.ts'
+import type { WaitingRequest } from '../../core/approval/waitingRequests.ts'
+import type { FoundRequest } from '../../core/search/searchRows.ts'
 import { page, type Shown, type Visit } from '../page.ts'
 import { Badge } from '../parts/badge.tsx'
 import { Numbered, pageNumber } from '../parts/numbered.tsx'

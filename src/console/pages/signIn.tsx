@@ -1,6 +1,6 @@
 /** @jsxImportSource hono/jsx */
 import { Failure } from '../../core/failure.ts'
-import type { OpenedSession } from '../../core/session.ts'
+import type { OpenedSession } from '../../core/login/session.ts'
 import { readCookie, requireOwnPage } from '../../http/cookie.ts'
 import { loginPlace, noSessionCookie, SESSION_COOKIE, sessionCookie } from '../../http/session.ts'
 import type { Host } from '../../protocol.ts'

@@ -1,8 +1,8 @@
 /** @jsxImportSource hono/jsx */
 
 import { Failure } from '../../core/failure.ts'
-import type { ScopeName } from '../../core/tokenScope.ts'
-import type { ScopeDraft, TokenView } from '../../core/tokenView.ts'
+import type { ScopeName } from '../../core/identity/tokenScope.ts'
+import type { ScopeDraft, TokenView } from '../../core/login/tokenView.ts'
 import { sentence } from '../failurePage.tsx'
 import { action, page, type Shown, type Visit } from '../page.ts'
 import { Badge } from '../parts/badge.tsx'

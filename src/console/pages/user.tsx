@@ -1,8 +1,8 @@
 /** @jsxImportSource hono/jsx */
 import type { GrantView, UserView } from '../../core/admin.ts'
-import type { BindingView } from '../../core/binding.ts'
-import type { Capability } from '../../core/capabilityNames.ts'
 import { Failure } from '../../core/failure.ts'
+import type { Capability } from '../../core/identity/capabilityNames.ts'
+import type { BindingView } from '../../core/login/binding.ts'
 import { sentence } from '../failurePage.tsx'
 import { action, page, type Shown, type Visit } from '../page.ts'
 import { Badge } from '../parts/badge.tsx'

@@ -1,8 +1,8 @@
 /** @jsxImportSource hono/jsx */
 import type { Failure } from '../../core/failure.ts'
-import type { WebhookDelivery } from '../../core/webhookDeliveries.ts'
-import type { Webhook, WebhookDraft } from '../../core/webhookEndpoint.ts'
-import type { WebhookEventType } from '../../core/webhookEvent.ts'
+import type { WebhookDelivery } from '../../core/webhook/webhookDeliveries.ts'
+import type { Webhook, WebhookDraft } from '../../core/webhook/webhookEndpoint.ts'
+import type { WebhookEventType } from '../../core/webhook/webhookEvent.ts'
 import { sentence } from '../failurePage.tsx'
 import { action, page, type Shown, type Visit } from '../page.ts'
 import { Badge } from '../parts/badge.tsx'

@@ -1,4 +1,4 @@
-import { asRequester } from '../../../src/core/identity.ts'
+import { asRequester } from '../../../src/core/identity/identity.ts'
 import { certificateOf, foreignRoot } from '../../helpers/crossSigned.ts'
 import { foreignCa } from '../../helpers/foreignCa.ts'
 import type { Rows } from '../row.ts'

@@ -1,4 +1,4 @@
-import { asRequester } from '../../../src/core/identity.ts'
+import { asRequester } from '../../../src/core/identity/identity.ts'
 import type { Rows } from '../row.ts'
 import type { Scene } from '../scene.ts'
 import { like, listing, own } from './like.ts'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { actions } from '../../../src/core/rule.ts'
+import { actions } from '../../../src/core/profile/rule.ts'
 import type { Row, Rows } from '../row.ts'
 import type { Scene } from '../scene.ts'
 

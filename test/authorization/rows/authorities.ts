@@ -1,4 +1,4 @@
-import { parsePkcs10 } from '../../../src/core/csr.ts'
+import { parsePkcs10 } from '../../../src/core/request/csr.ts'
 import { nameOf } from '../../../src/pki/name.ts'
 import { pemEncode } from '../../../src/pki/pem.ts'
 import type { Rows, Sample } from '../row.ts'

@@ -1,4 +1,4 @@
-import { type Issuer, loadAuthority } from '../../../src/core/authority.ts'
+import { type Issuer, loadAuthority } from '../../../src/core/authority/authority.ts'
 import type { CrowdWorld } from './world.ts'
 
 const known = new WeakMap<CrowdWorld, Issuer>()

@@ -1,7 +1,7 @@
 import { request } from 'node:http'
 import { expect } from 'vitest'
+import { verifyAudit } from '../../../src/core/audit/verify.ts'
 import type { CoreTables } from '../../../src/core/tables.ts'
-import { verifyAudit } from '../../../src/core/verify.ts'
 import { withTables } from '../../../src/db/tables.ts'
 import { until } from '../../helpers/until.ts'
 import type { CrowdWorld } from '../crowd/world.ts'
