@@ -5,8 +5,8 @@ import { type AcmeApp, createAcmeApp } from '../helpers/acmeApp.ts'
 import { databases } from '../helpers/databases.ts'
 import { newCsr } from '../helpers/world.ts'
 
-/** What one name may cost; PostgreSQL has a transaction more for each nonce. Fewer are better: lower these then. */
-const budget = { sqlite: { statements: 19, commits: 4 }, postgres: { statements: 33, commits: 10 } }
+/** What one name may cost; PostgreSQL has a transaction more for each nonce, and asks for what SQLite keeps, the authority's version at the download among it. Fewer are better: lower these then. */
+const budget = { sqlite: { statements: 19, commits: 4 }, postgres: { statements: 34, commits: 10 } }
 
 describe.each(databases)('ACME issuance on $name', ({ name, open }) => {
   let opened: Awaited<ReturnType<typeof open>>
