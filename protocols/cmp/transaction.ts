@@ -196,10 +196,21 @@ export async function awaitConfirmation(db: Database, ref: string, until: Date):
 const about = (tables: Kysely<CmpTables>, content: string, origin: string) =>
   tables.updateTable('cmp_transactions').where('content', '=', content).where('origin', '=', origin)
 
+/** The same, to look at: one of them may have been stored since the others were confirmed or rejected. */
+const others = (tables: Kysely<CmpTables>, content: string, origin: string) =>
+  tables
+    .selectFrom('cmp_transactions as other')
+    .select('other.ref')
+    .where('other.content', '=', content)
+    .where('other.origin', '=', origin)
+
 const confirmOnce = statement((tables: Kysely<CmpTables>, content: string, origin: string, at: number) =>
   about(tables, content, origin)
     .set(({ fn, val }) => ({ confirmed_at: fn.coalesce('confirmed_at', val(at)) }))
-    .where('rejected_at', 'is', null),
+    .where('rejected_at', 'is', null)
+    .where(({ not, exists }) =>
+      not(exists(others(tables, content, origin).where('other.rejected_at', 'is not', null))),
+    ),
 )
 const rejectOnce = statement((tables: Kysely<CmpTables>, content: string, origin: string, at: number) =>
   about(tables, content, origin).set(({ fn, val }) => ({ rejected_at: fn.coalesce('rejected_at', val(at)) })),
@@ -207,7 +218,16 @@ const rejectOnce = statement((tables: Kysely<CmpTables>, content: string, origin
 const rejectUnconfirmed = statement((tables: Kysely<CmpTables>, content: string, origin: string, at: number) =>
   about(tables, content, origin)
     .set(({ fn, val }) => ({ rejected_at: fn.coalesce('rejected_at', val(at)) }))
-    .where('confirmed_at', 'is', null),
+    .where('confirmed_at', 'is', null)
+    .where(({ not, exists }) =>
+      not(
+        exists(
+          others(tables, content, origin).where((of) =>
+            of.or([of('other.confirmed_at', 'is not', null), of('other.confirm_until', '>', at)]),
+          ),
+        ),
+      ),
+    ),
 )
 
 type About = Pick<Transaction, 'content' | 'origin'>
@@ -222,7 +242,7 @@ export async function storeRejection(db: Database, { content, origin }: About, a
   await rejectOnce(db, content, origin, at.getTime())
 }
 
-/** The time to confirm the certificate has ended: it is rejected, unless somebody has confirmed it (false). */
+/** The time to confirm the certificate has ended: it is rejected, unless somebody has confirmed it, or has more time by another transaction (false). */
 export async function storeEnd(db: Database, { content, origin }: About, at: Date): Promise<boolean> {
   return (await rejectUnconfirmed(db, content, origin, at.getTime())).changed > 0
 }
