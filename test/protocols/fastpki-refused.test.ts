@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { CoreTables } from '../../src/core/tables.ts'
 import { withTables } from '../../src/db/tables.ts'
+import { tallies } from '../../src/db/tally.ts'
 import { doorOf, everything, server, settings, useFastpkiApp } from '../helpers/fastpkiApp.ts'
 
 const used = useFastpkiApp()
@@ -44,5 +45,38 @@ describe('an order with a key made here, before that is made', () => {
       expect((await order()).status).toBe(201)
       expect(await keys()).toBe(before + 1)
     }
+  })
+})
+
+describe('before its key is made, too', () => {
+  it('what is thrown back is counted', async () => {
+    const { app } = used
+    const { now } = app.world.time
+    const counted = () => [...tallies(app.world.it.db).tallies].filter(([what]) => what.includes('unavailable'))
+    const before = counted().length
+    app.world.time.pass(40 * 365 * 86_400_000)
+    const { status } = await app.call('post', `/certificates/?ca_id=${app.ca}`, {
+      body: server('late.test'),
+      by: app.admin,
+    })
+    app.world.time.now = now
+    expect(status).toBe(503)
+    expect(counted().length).toBe(before + 1)
+  })
+})
+
+describe('the same order that a rule denies, many times at once on PostgreSQL', () => {
+  const onPostgres = useFastpkiApp('postgres')
+
+  it('is denied each time, and stored once', async () => {
+    const { app } = onPostgres
+    await app.save('shop', { rules: { ...everything, issue: [{ name: 'x', when: 'true', deny: 'never' }] } })
+    const headers = { 'idempotency-key': 'race' }
+    const order = () => app.call('post', `/certificates/?ca_id=${app.ca}`, { body: server('race.test'), headers })
+    const answers = await Promise.all(Array.from({ length: 16 }, order))
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([403]))
+    const tables = withTables<CoreTables>(app.world.it.db)
+    const denied = await tables.selectFrom('sign_requests').select('id').where('status', '=', 'denied').execute()
+    expect(denied).toHaveLength(1)
   })
 })

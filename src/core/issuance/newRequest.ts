@@ -3,6 +3,7 @@ import type { Database } from '../../db/open.ts'
 import { statement } from '../../db/tables.ts'
 import type { Csr } from '../../pki/csr.ts'
 import type { LoadedAuthority } from '../authority/authority.ts'
+import { Failure } from '../failure.ts'
 import { keepOrdered } from '../inventory/inventoryOrdered.ts'
 import { tallyAsked } from '../measure.ts'
 import type { Admission } from '../profile/policy.ts'
@@ -134,3 +135,15 @@ export async function insertRequestRow(
 
 /** Thrown to undo a record when another transaction took what it was built on: the origin, a vote, an approval good for once. */
 export class Raced extends Error {}
+
+/** Runs it anew when another transaction was faster. Throws Failure('unavailable') when that is so again and again. */
+export async function unlessRaced<T>(run: () => Promise<T>): Promise<T> {
+  for (let tries = 0; tries < 5; tries++) {
+    try {
+      return await run()
+    } catch (error) {
+      if (!(error instanceof Raced)) throw error
+    }
+  }
+  throw new Failure('unavailable', 'the same order arrives many times at once; ask again')
+}

@@ -7,7 +7,6 @@ import { openDecision, requestHash, type Standing } from '../approval/decision.t
 import { findRemembered, rememberedScope } from '../approval/remember.ts'
 import { findGranted } from '../approval/standingUse.ts'
 import type { Claim, SignAnswer } from '../core.ts'
-import { Failure } from '../failure.ts'
 import type { Installation } from '../installation.ts'
 import { staged } from '../measure.ts'
 import type { Finding, SignRequest, SignStatus } from '../request/request.ts'
@@ -15,7 +14,7 @@ import { requesterKey } from '../requester.ts'
 import type { CoreTables } from '../tables.ts'
 import { type Attempt, refuseBlockedKey, storeAttempt } from './attempt.ts'
 import { runAttempt } from './issue.ts'
-import { type Order, Raced } from './newRequest.ts'
+import { type Order, Raced, unlessRaced } from './newRequest.ts'
 import { auditSubmitted } from './submitted.ts'
 
 /** What the rules made of an order: how its record is to stand, and what its audit row tells. */
@@ -50,18 +49,11 @@ export async function passing(
   order: Order,
   make: (db: Database) => Promise<Made>,
 ): Promise<SignAnswer> {
-  for (let tries = 0; tries < 5; tries++) {
-    const made = await staged(it, 'record', order.draft.protocol, () => transaction(it.db, make)).catch(whenRaced)
-    if (made === 'raced') continue
-    if (made.repeat || !made.attempt) return { request: made.request, repeat: made.repeat }
-    return { request: await runAttempt(it, made.request, made.attempt, order.csr), repeat: false }
-  }
-  throw new Failure('unavailable', 'the same order arrives many times at once; ask again')
-}
-
-function whenRaced(error: unknown): 'raced' {
-  if (error instanceof Raced) return 'raced'
-  throw error
+  const { request, repeat, attempt } = await unlessRaced(() =>
+    staged(it, 'record', order.draft.protocol, () => transaction(it.db, make)),
+  )
+  if (repeat || !attempt) return { request, repeat }
+  return { request: await runAttempt(it, request, attempt, order.csr), repeat: false }
 }
 
 /**

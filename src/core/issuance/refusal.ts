@@ -9,7 +9,7 @@ import type { Installation } from '../installation.ts'
 import { findByOrigin } from '../request/records.ts'
 import type { SignRequest } from '../request/request.ts'
 import { askedOf, keepAsked } from './asked.ts'
-import { insertSignRequest, type KeylessOrder } from './newRequest.ts'
+import { insertSignRequest, type KeylessOrder, Raced, unlessRaced } from './newRequest.ts'
 import type { Passing, Place } from './pass.ts'
 
 /** What the decision names in place of a rule: rules of people have a version. */
@@ -29,7 +29,7 @@ export async function refuse(
   const { draft, requester, admission, now } = order
   const { refusals } = admission
   const detail = refusals.map((refusal) => refusal.detail).join('; ')
-  const answer = await transaction(it.db, async (db) => {
+  const store = async (db: Database): Promise<SignAnswer | undefined> => {
     const known = !parked && draft.origin ? await findByOrigin(db, draft.origin) : undefined
     if (draft.refusal === 'store' && known && answers(known.request, order, detail))
       return { request: known.request, repeat: true }
@@ -54,16 +54,17 @@ export async function refuse(
       detail: `${requester.name}: orders refused by ${[...new Set(refusals.map(({ policy }) => policy))].join(', ')}`,
     })
     return stored
-  })
+  }
+  const answer = await unlessRaced(() => transaction(it.db, store))
   if (answer) return answer
   throw new Failure(codeOf(refusals.map(({ code }) => code)), detail, { problems: refusals })
 }
 
-/** The record of a new order that is refused. */
+/** The record of a new order that is refused. Throws Raced. */
 export function anew(db: Database, order: KeylessOrder, generation: number): Place {
   return async ({ details, ...made }: Passing) => {
     const request = await insertSignRequest(db, order, { ...made, generation })
-    if (!request) throw new Failure('conflict', 'the same order has just arrived')
+    if (!request) throw new Raced()
     // Without a CSR it would be taken for one that still waits for it.
     if (!('csr' in order)) await keepAsked(db, request.id, askedOf(order.draft))
     await audit(db, order.requester, order.now, {

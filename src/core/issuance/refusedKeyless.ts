@@ -1,3 +1,4 @@
+import type { Database } from '../../db/open.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { KeyWish } from '../../pki/csrAttributes.ts'
 import type { KeyRequest } from '../../pki/keyRequest.ts'
@@ -6,13 +7,14 @@ import { openDecision } from '../approval/decision.ts'
 import type { Claim, SignAnswer } from '../core.ts'
 import type { Installation } from '../installation.ts'
 import { serverKeyKind } from '../key/serverKeyKind.ts'
+import { staged } from '../measure.ts'
 import type { AskedKey } from '../profile/policy.ts'
 import { findByOrigin } from '../request/records.ts'
 import type { SignDraft } from '../request/request.ts'
 import type { Requester } from '../requester.ts'
 import { withOrderers } from './holder.ts'
 import { judgeKeyless } from './judge.ts'
-import type { KeylessOrder } from './newRequest.ts'
+import { type KeylessOrder, unlessRaced } from './newRequest.ts'
 import { anew, refuse } from './refusal.ts'
 import { stands } from './sign.ts'
 import { auditSubmitted } from './submitted.ts'
@@ -30,8 +32,9 @@ export async function refusedKeyless(
   claim: Claim | undefined,
 ): Promise<SignAnswer | undefined> {
   const publicKey = keyOf(serverKeyKind(draft.profile.settings.certificate.keys, request.kind))
-  const asker = await withOrderers(it.db, requester)
-  const { order, verdict } = await judgeKeyless(it, asker, draft, { ...request, publicKey })
+  const { order, verdict } = await staged(it, 'policy', draft.protocol, async () =>
+    judgeKeyless(it, await withOrderers(it.db, requester), draft, { ...request, publicKey }),
+  )
   if (!verdict) return refuse(it, order, claim)
   return verdict.outcome.kind === 'deny' ? deny(it, order, verdict, claim) : undefined
 }
@@ -57,7 +60,7 @@ function deny(
   claim: Claim | undefined,
 ): Promise<SignAnswer> {
   const { draft, requester, admission, now } = order
-  return transaction(it.db, async (db) => {
+  const store = async (db: Database): Promise<SignAnswer> => {
     const known = draft.origin && (await findByOrigin(db, draft.origin))
     if (known && (await stands(db, known.request, order))) return { request: known.request, repeat: true }
     await claim?.(db)
@@ -77,5 +80,6 @@ function deny(
     const about = { kind: 'sign', requestId, revision, organizationId, authorityId } as const
     await openDecision(db, { ...about, requester, outcome, hash: '', at: now })
     return { request, repeat: false }
-  })
+  }
+  return unlessRaced(() => transaction(it.db, store))
 }

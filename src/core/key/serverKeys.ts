@@ -4,6 +4,7 @@ import type { Claim, SignAnswer } from '../core.ts'
 import { findKek } from '../enrolment/keyEncryptionKey.ts'
 import type { Installation } from '../installation.ts'
 import { refusedKeyless } from '../issuance/refusedKeyless.ts'
+import { thrownBack } from '../measure.ts'
 import type { RaProfile } from '../profile/profile.ts'
 import type { Origin, SignDraft } from '../request/request.ts'
 import type { Requester } from '../requester.ts'
@@ -50,7 +51,10 @@ export function createServerKeys(
     slot: (profile, asked) => serverKeySlot(it, profile, asked),
     refused: async (draft, request, claim) => {
       await may(draft.profile)
-      return refusedKeyless(it, requester, { draft, request }, claim)
+      const { protocol, profile, action } = draft
+      return refusedKeyless(it, requester, { draft, request }, claim).catch((error: unknown) =>
+        thrownBack(it.db, { protocol, profileId: profile.id, what: action }, error),
+      )
     },
     prepare: async (draft) => {
       await may(draft.profile)
