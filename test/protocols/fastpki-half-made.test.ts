@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { describe, expect, it } from 'vitest'
+import type { CoreTables } from '../../src/core/tables.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { useFastpkiApp } from '../helpers/fastpkiApp.ts'
@@ -29,4 +30,18 @@ describe('an authority whose making fails', () => {
       expect(await named()).toMatchObject([{ name, allow_leaf_certs: true }])
     },
   )
+})
+
+it('a name that another organization has costs no second certificate of the authority', async () => {
+  const { app } = used
+  const chief = await app.person('chief', { admin: true, capabilities: ['create_ca', 'manage', 'create_cert', 'read'] })
+  const make = (name: string, by: typeof chief, more = {}) =>
+    app.call('post', '/cas/', { body: { name, subject_dn: `CN=${name}`, key_size: 2048, ...more }, by })
+  const root = await make('mine', chief)
+  await make('taken', app.stranger)
+  const tables = withTables<CoreTables>(app.world.it.db)
+  const issued = async () => (await tables.selectFrom('certificates').select('id').execute()).length
+  const before = await issued()
+  expect((await make('taken', chief, { parent_ca_id: root.json.id })).status).toBe(201)
+  expect(await issued()).toBe(before + 1)
 })

@@ -46,6 +46,8 @@ export async function createAuthority(
   claim?: AuthorityClaim,
 ): Promise<number> {
   checkName(draft.name)
+  // Before a parent signs: its certificate of what cannot be stored would be one whose key nobody has.
+  await refuseTaken(it.db, draft.name)
   const key = await makePrivateKey(draft.key)
   const made =
     draft.parent === undefined ? await selfSigned(it, draft, key) : await signedByParent(it, requester, draft, key)
@@ -208,6 +210,18 @@ export function checkName(name: string): void {
 
 type Row = Made & Belonging & { name: string; kind: AuthorityKind; key?: KeyObject; last?: LastCrl }
 
+async function refuseTaken(db: Database, name: string): Promise<void> {
+  const row = await withTables<CoreTables>(db)
+    .selectFrom('authorities')
+    .select('id')
+    .where('name', '=', name)
+    .executeTakeFirst()
+  if (row) throw taken(name)
+}
+
+const taken = (name: string, cause?: unknown) =>
+  new Failure('conflict', `there is an authority ${name} already`, { cause })
+
 async function insertAuthority(
   it: Installation,
   requester: Requester,
@@ -222,8 +236,7 @@ async function insertAuthority(
       return id
     })
   } catch (error) {
-    if (isUniqueViolation(error))
-      throw new Failure('conflict', `there is an authority ${row.name} already`, { cause: error })
+    if (isUniqueViolation(error)) throw taken(row.name, error)
     throw error
   }
 }
