@@ -80,8 +80,8 @@ interface Responding {
 }
 
 const bounds = { entries: 200_000, octets: 64 << 20 }
-/** What is kept beside the key and the answer takes about so many octets, and so many for each CertID after the first. */
-const weight = 1_000
+/** What is kept beside the key and the answer takes about so many octets, as a snapshot of the heap has it, and so many for each CertID after the first. */
+const weight = 2_500
 const weightEach = 600
 
 /**
