@@ -1,7 +1,7 @@
 import { createHmac, createSecretKey, randomBytes, randomInt, timingSafeEqual } from 'node:crypto'
-import { sql } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { Database } from '../../src/db/open.ts'
-import { withTables } from '../../src/db/tables.ts'
+import { statement, withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { inTime, NONCE_LIFETIME_SECONDS, type Nonces, readNonce } from './nonce.ts'
 import type { AcmeTables } from './tables.ts'
@@ -115,14 +115,21 @@ async function store(
   db: Database,
   { nonces, epoch, now }: { nonces: Buffer[]; epoch: number; now: number },
 ): Promise<Set<string>> {
-  const rows = sql.join(nonces.map((nonce) => sql`(cast(${nonce} as bytea))`))
-  const { rows: stored } = await sql<{ nonce: Buffer }>`
-    insert into acme_nonces (nonce, at)
-    select given.nonce, cast(${now} as bigint) from (values ${rows}) as given (nonce)
-    where exists (select 1 from acme_nonces where nonce = ${EPOCH_ROW} and at = ${epoch})
-    on conflict do nothing returning nonce`.execute(withTables<AcmeTables>(db))
-  return new Set(stored.map(({ nonce }) => nonce.toString('latin1')))
+  const { rows } = await storeAll(db, Buffer.concat(nonces), epoch, now)
+  return new Set(rows.map(({ nonce }) => nonce.toString('latin1')))
 }
+
+/** All in one value, so that it is one statement for any number of them. */
+const storeAll = statement((tables: Kysely<AcmeTables>, nonces: Buffer, epoch: number, now: number) => {
+  const all = sql`cast(${nonces} as bytea)`
+  const query = sql<{ nonce: Buffer }>`
+    insert into acme_nonces (nonce, at)
+    select substring(${all} from n for ${sql.lit(DATA_OCTETS)}), cast(${now} as bigint)
+    from generate_series(1, octet_length(${all}), ${sql.lit(DATA_OCTETS)}) as n
+    where exists (select 1 from acme_nonces where nonce = '' and at = ${epoch})
+    on conflict do nothing returning nonce`
+  return { compile: () => query.compile(tables) }
+})
 
 async function forget(db: Database, now: number): Promise<void> {
   await withTables<AcmeTables>(db)

@@ -55,7 +55,10 @@ export interface Connections {
   waiting: number
 }
 
-export type Run = (query: CompiledQuery) => QueryResult<unknown> | Promise<QueryResult<unknown>>
+/** `repeated`: one of those that are built once (statement.ts). */
+export type Statement = CompiledQuery & { readonly repeated?: true }
+
+export type Run = (query: Statement) => QueryResult<unknown> | Promise<QueryResult<unknown>>
 
 /** `patient`: its statements may take as long as they do (migrations). */
 type Transact = <R>(work: (db: Database) => Promise<R>, options?: { patient?: boolean }) => Promise<R>

@@ -11,6 +11,8 @@ export interface OpenOptions {
   connections?: number
   /** PostgreSQL: milliseconds that one statement may take; 30 seconds where nothing is said. */
   answerWithin?: number
+  /** PostgreSQL: whether what goes past the transaction that it is called in is refused, as on SQLite it always is. For tests. */
+  guarded?: boolean
 }
 
 /**
@@ -18,7 +20,7 @@ export interface OpenOptions {
  * PostgreSQL is connected on first use, so that a start does not depend on who comes up first.
  */
 export function openDatabase(url: string, options: OpenOptions = {}): Database {
-  if (/^postgres(ql)?:\/\//.test(url)) return openPostgres(url, options.connections ?? 10, options.answerWithin)
+  if (/^postgres(ql)?:\/\//.test(url)) return openPostgres(url, options)
   if (url === '' || /^([a-z][a-z0-9+.-]+)?:/i.test(url)) {
     throw new Error('the database must be postgres://… or the path of an SQLite file')
   }

@@ -1,10 +1,20 @@
-import type { CompiledQuery, QueryResult } from 'kysely'
+import type { QueryResult } from 'kysely'
 import pg from 'pg'
 import { checkParameters } from './executor.ts'
-import type { Counts } from './handle.ts'
+import type { Counts, Statement } from './handle.ts'
+import { type Answer, BEGIN, COMMIT, runPrepared } from './prepared.ts'
 import { serversOf } from './servers.ts'
 
-export type RunOn = (client: pg.PoolClient, query: CompiledQuery, patient?: boolean) => Promise<QueryResult<unknown>>
+export interface Runner {
+  /** What connections keep the statement under; undefined of one that is parsed anew each time. */
+  nameOf(query: Statement): string | undefined
+  /** `first`: BEGIN goes with it, which takes a statement with a name. `patient`: it may take as long as it does. */
+  run(
+    client: pg.PoolClient,
+    query: Statement,
+    how?: { first?: boolean; patient?: boolean },
+  ): Promise<QueryResult<unknown>>
+}
 
 /** The connections to a PostgreSQL. */
 export interface Pool {
@@ -102,9 +112,21 @@ async function prepareSession(client: pg.ClientBase, answerWithin: number): Prom
   const settings = `set default_transaction_read_only = on; set idle_in_transaction_session_timeout = 60000;
     set statement_timeout = ${Math.ceil(answerWithin)}`
   const asked = client.query<{ standby: boolean; frozen: string }>(limited({ text: look }, CONNECT_MS))
-  const [{ rows }] = await Promise.all([asked, client.query(limited({ text: settings }, CONNECT_MS))])
+  const made = client.query(limited({ text: settings }, CONNECT_MS))
+  // A standby refuses to begin; what it is, it says itself.
+  const kept = [BEGIN, COMMIT].map((statement) => runPrepared(client, plain(statement, CONNECT_MS)).catch(() => {}))
+  const [{ rows }] = await Promise.all([asked, made, ...kept])
   if (rows[0]?.standby) throw new Error('the server is a standby: it takes no writes')
   if (rows[0]?.frozen === 'on') throw new Error('the database is set to default_transaction_read_only')
+}
+
+/** Ends the transaction; answers what became of it. */
+export async function endTransaction(client: pg.PoolClient, within: number | undefined): Promise<string> {
+  return (await runPrepared(client, plain(COMMIT, within))).command
+}
+
+function plain(statement: typeof COMMIT, within: number | undefined) {
+  return { ...statement, values: [], within: within && within + SILENCE_MS, parserOf: getTypeParser }
 }
 
 /** A statement with a time after which the connection is given up, whatever became of the server or the network. */
@@ -118,31 +140,47 @@ function getTypeParser(oid: number, format?: 'text' | 'binary'): (value: string)
   return oid === INT8 || oid === NUMERIC ? Number : pg.types.getTypeParser(oid, format as 'text')
 }
 
-/** Runs statements under names, so that the server parses each only once a connection. A patient one has no end. */
-export function statementRunner(counts: Counts, answerWithin: number): RunOn {
+async function runUnnamed(client: pg.PoolClient, asked: pg.QueryConfig, within: number | undefined): Promise<Answer> {
+  const limits: pg.QueryConfig & { query_timeout?: number } = {
+    ...asked,
+    ...(within !== undefined && { query_timeout: within }),
+  }
+  const { command, rowCount, rows } = await client.query(limits)
+  return { command, count: rowCount ?? 0, rows }
+}
+
+/** Runs statements under names, so that the server parses each only once a connection. */
+export function statementRunner(counts: Counts, answerWithin: number): Runner {
   const names = new Map<string, string>()
 
-  function nameOf({ sql, query }: CompiledQuery): string | undefined {
+  function nameOf({ sql, query, repeated }: Statement): string | undefined {
     const known = names.get(sql)
-    if (known !== undefined || names.size >= NAMES || !named.has(query.kind)) return known
+    if (known !== undefined || names.size >= NAMES || !(repeated || named.has(query.kind))) return known
     const name = `s${names.size}`
     names.set(sql, name)
     return name
   }
 
-  return async (client, query, patient = false) => {
+  async function run(
+    client: pg.PoolClient,
+    query: Statement,
+    { first, patient }: { first?: boolean; patient?: boolean } = {},
+  ): Promise<QueryResult<unknown>> {
     checkParameters(query.parameters)
     counts.statements++
     const name = nameOf(query)
-    const text = query.sql
-    const values = query.parameters as unknown[]
-    const asked = name === undefined ? { text, values } : { name, text, values }
+    const { sql: text, parameters: values } = query
+    const within = patient ? undefined : answerWithin + SILENCE_MS
     const began = performance.now()
     try {
-      const { command, rowCount, rows } = await client.query(patient ? asked : limited(asked, answerWithin))
-      return changing.has(command) ? { rows, numAffectedRows: BigInt(rowCount ?? 0) } : { rows }
+      const { command, count, rows } =
+        name === undefined
+          ? await runUnnamed(client, { text, values: values as unknown[] }, within)
+          : await runPrepared(client, { name, text, values, first, within, parserOf: getTypeParser })
+      return changing.has(command) ? { rows, numAffectedRows: BigInt(count) } : { rows }
     } finally {
       counts.seconds += (performance.now() - began) / 1_000
     }
   }
+  return { nameOf, run }
 }

@@ -14,7 +14,8 @@ import {
 import { checkParameters, kyselyOver } from './executor.ts'
 import { closable } from './gate.ts'
 import { type Connections, type Counts, type Database, inside, type Run, type Session } from './handle.ts'
-import { limited, openPool, type Pool, type RunOn, statementRunner } from './pool.ts'
+import { endTransaction, limited, openPool, type Pool, type Runner, statementRunner } from './pool.ts'
+import { BEGIN } from './prepared.ts'
 import { asPassing, isConflict, isLost, isOutdated, isSpent, isStandby, Passing, retried } from './retry.ts'
 import { addAll, committed, newCounts, tallyNow, tallyOf } from './tally.ts'
 
@@ -22,25 +23,45 @@ interface Held {
   readonly pool: Pool
   readonly answerWithin: number
   readonly counts: Counts
-  readonly run: RunOn
+  readonly runner: Runner
   readonly over: (run: Run) => Kysely<unknown>
-  /** The transaction that the code at hand runs in: how the guard knows where it is called from. */
-  readonly current: AsyncLocalStorage<Session>
+  /** The transaction that the code at hand runs in: how the guard knows where it is called from; undefined without a guard. */
+  readonly current: AsyncLocalStorage<Session> | undefined
 }
 
 /** Longer than anything that is asked for takes; lists and migrations have limits of their own. */
 const ANSWER_MS = 30_000
 
-export function openPostgres(url: string, connections: number, answerWithin = ANSWER_MS): Database {
+export interface PostgresOptions {
+  /** How many at most. */
+  connections?: number | undefined
+  /** Milliseconds that one statement may take. */
+  answerWithin?: number | undefined
+  /** Refuses what goes past the transaction that it is called in. It costs a look at every promise of the process, 3 % of an issuance: tests have it. */
+  guarded?: boolean | undefined
+}
+
+/** A transaction, and its BEGIN once that has been sent: it resolves when one that was sent alone has been answered. */
+interface Own extends Session {
+  begun: Promise<void> | undefined
+}
+
+const BEGUN = Promise.resolve()
+
+export function openPostgres(
+  url: string,
+  { connections = 10, answerWithin = ANSWER_MS, guarded = false }: PostgresOptions,
+): Database {
   const counts = newCounts()
   const pool = openPool(url, { connections, answerWithin })
   const over = kyselyOver(new PostgresDialect({ pool }))
-  const runOn = statementRunner(counts, answerWithin)
-  const held: Held = { pool, answerWithin, counts, run: runOn, over, current: new AsyncLocalStorage() }
+  const runner = statementRunner(counts, answerWithin)
+  const current = guarded ? new AsyncLocalStorage<Session>() : undefined
+  const held: Held = { pool, answerWithin, counts, runner, over, current }
   const gate = closable(() => pool.end())
 
   function refuseInside(detail: string): void {
-    if (held.current.getStore()?.open) throw new HandleMisused(detail)
+    if (current?.getStore()?.open) throw new HandleMisused(detail)
   }
   const run: Run = async (query) => {
     refuseInside(usedOutside)
@@ -86,11 +107,11 @@ async function connect(pool: Pool): Promise<PoolClient> {
   }
 }
 
-async function readOnce({ pool, run }: Held, query: CompiledQuery): Promise<QueryResult<unknown>> {
+async function readOnce({ pool, runner }: Held, query: CompiledQuery): Promise<QueryResult<unknown>> {
   const client = await connect(pool)
   let broken = false
   try {
-    return await run(client, query)
+    return await runner.run(client, query)
   } catch (error) {
     broken = isLost(error)
     throw verdictOn(error, pool, client)
@@ -132,32 +153,40 @@ const CANCELED = '57014'
 async function attempt<R>(held: Held, work: (db: Database) => Promise<R>, patient: boolean): Promise<R> {
   const { pool, answerWithin } = held
   const client = await connect(pool)
-  const session: Session = { open: true, failure: undefined }
+  const session: Own = { open: true, failure: undefined, begun: undefined }
   const began = performance.now()
   let broken = false
   try {
-    const text = patient ? `begin read write; set local statement_timeout = 0` : 'begin read write'
-    const begun = client.query(limited({ text }, answerWithin)).catch((error: unknown) => {
-      session.failure ??= asError(error)
-    })
-    const value = await held.current.run(session, () => work(openHandle(held, client, { session, patient })))
+    if (patient) beginAlone(held, client, session, `${BEGIN.text}; set local statement_timeout = 0`)
+    const handle = openHandle(held, client, { session, patient })
+    const value = await (held.current ? held.current.run(session, () => work(handle)) : work(handle))
     session.open = false
-    await begun
+    await session.begun
     if (session.failure !== undefined) throw session.failure
-    await commit(client, patient ? undefined : answerWithin)
+    if (session.begun) await commit(client, patient ? undefined : answerWithin)
     committed(held.counts, began)
     addAll(held.counts, session)
     return value
   } catch (error) {
     session.open = false
-    const { failure } = session
-    broken = (await rollbackFails(client, answerWithin)) || (failure !== undefined && isSpent(failure))
+    const { begun, failure } = session
+    const undone = !begun || !(await rollbackFails(client, answerWithin))
+    broken = !undone || (failure !== undefined && isSpent(failure))
     if (isOutdated(failure) || isStandby(failure)) pool.renew(client)
     // A deadlock is tried again whatever `work` made of the error.
     throw passing(failure) ?? error
   } finally {
     client.release(broken)
   }
+}
+
+function beginAlone({ answerWithin }: Held, client: PoolClient, session: Own, text: string): void {
+  session.begun = client.query(limited({ text }, answerWithin)).then(
+    () => {},
+    (error: unknown) => {
+      session.failure ??= asError(error)
+    },
+  )
 }
 
 function passing(failure: Error | undefined): Error | undefined {
@@ -170,8 +199,7 @@ function passing(failure: Error | undefined): Error | undefined {
 async function commit(client: PoolClient, within: number | undefined): Promise<void> {
   let command: string
   try {
-    const text = 'commit'
-    command = (await client.query(within === undefined ? { text } : limited({ text }, within))).command
+    command = await endTransaction(client, within)
   } catch (error) {
     if (isConflict(error)) throw new Passing('conflict', error)
     throw isLost(error) ? outcomeUnknown(error) : asPassing(error)
@@ -189,15 +217,19 @@ async function rollbackFails(client: PoolClient, within: number): Promise<boolea
 }
 
 function openHandle(
-  { run: runOn, over, counts }: Held,
+  held: Held,
   client: PoolClient,
-  { session, patient }: { session: Session; patient: boolean },
+  { session, patient }: { session: Own; patient: boolean },
 ): Database {
+  const { runner, over, counts } = held
   const run: Run = async (query) => {
     if (!session.open) throw new HandleMisused(usedLate)
     if (session.failure !== undefined) throw session.failure
+    const first = session.begun === undefined && runner.nameOf(query) !== undefined
+    if (first) session.begun = BEGUN
+    else if (!session.begun) beginAlone(held, client, session, BEGIN.text)
     try {
-      return await runOn(client, query, patient)
+      return await runner.run(client, query, { first, patient })
     } catch (error) {
       session.failure ??= asError(error)
       throw error

@@ -1,5 +1,5 @@
 import type { CompiledQuery, Kysely } from 'kysely'
-import { type Database, type Dialect, inside } from './handle.ts'
+import { type Database, type Dialect, inside, type Statement } from './handle.ts'
 
 /** What a statement answered. */
 export interface Answered<Row> {
@@ -87,7 +87,7 @@ async function run<Row>(db: Database, query: CompiledQuery): Promise<Answered<Ro
 /** The statement with its values, built where it was not yet. */
 function binding<Tables, Values extends readonly Bound[]>(
   build: (tables: Kysely<Tables>, ...values: Values) => Compilable<unknown>,
-): (db: Database, values: Values) => CompiledQuery {
+): (db: Database, values: Values) => Statement {
   const made = new Map<string, CompiledQuery>()
   return (db, values) => {
     const shape = shapeOf(db.dialect, values)
@@ -98,7 +98,7 @@ function binding<Tables, Values extends readonly Bound[]>(
     }
     const parameters = query.parameters.map((value) => (value instanceof Slot ? take(values, value) : value))
     const { sql, query: node, queryId } = query
-    return { sql, parameters, query: node, queryId }
+    return { sql, parameters, query: node, queryId, repeated: true }
   }
 }
 

@@ -57,8 +57,11 @@ async function main(): Promise<void> {
     }
     for (let n = 0; n < Number(flags.rounds); n++) {
       note(`round ${n + 1} of ${flags.rounds}`)
-      for (const server of n % 2 ? [...servers].reverse() : servers)
-        costs.get(server)?.push(await round(server, responder, batch))
+      for (const server of n % 2 ? [...servers].reverse() : servers) {
+        const cost = await round(server, responder, batch)
+        note(`${server.certificates}: ${JSON.stringify(cost)}`)
+        costs.get(server)?.push(cost)
+      }
     }
     process.stdout.write(report(costs, resting))
   } finally {

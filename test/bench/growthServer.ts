@@ -109,8 +109,11 @@ async function outputOf(folder: string, until: RegExp): Promise<string> {
   }
 }
 
+/** A large database on a slow disk may stand still for seconds (a checkpoint of PostgreSQL): that is in the figures, and ends no run. */
+const PATIENCE_MS = 60_000
+
 export async function clientOf({ baseUrl, ca, key, kid }: Pick<Grown, 'baseUrl' | 'ca' | 'key' | 'kid'>) {
-  const connection = await openConnection(baseUrl, ca)
+  const connection = await openConnection(baseUrl, ca, { timeout: PATIENCE_MS })
   const client = await new AcmeClient(`${baseUrl}/acme/default/directory`, connection.transport, key).load()
   client.kid = kid
   return { client, close: connection.close }

@@ -24,7 +24,7 @@ const { values: flags } = parseArgs({
     /** How many at a time, separated by commas. */
     clients: { type: 'string', default: '1,8,32' },
     quick: { type: 'boolean', default: false },
-    /** pebble, floor (a bare server of the same cryptography and commits), or the main.js of another build of this server; several separated by commas; none. */
+    /** pebble, floor (a bare server of the same cryptography and commits), or the main.js of another build of this server, `postgres:` before it for one on PostgreSQL; several separated by commas; none. */
     peer: { type: 'string', default: 'floor,pebble' },
     /** This server on PostgreSQL as well, beside itself on SQLite. */
     postgres: { type: 'boolean', default: false },
@@ -47,6 +47,7 @@ const names = {
   own: 'countersign',
   postgres: 'countersign on PostgreSQL',
   nodes: `${nodeCount} nodes on PostgreSQL`,
+  other: 'other on PostgreSQL',
 }
 
 const WARM_UP = flags.quick ? 500 : 3_000
@@ -81,7 +82,10 @@ async function players(around: Surroundings, responder: Responder): Promise<Play
   for (const peer of flags.peer.split(',')) {
     if (peer === 'pebble') started.push(renewed(() => startPebble(around), responder, 30))
     else if (peer === 'floor') await add(await startFloor(around, peerArgs))
-    else if (peer !== 'none')
+    else if (peer.startsWith('postgres:')) {
+      const other = { name: names.other, entry: resolve(peer.slice(9)), nodeArgs: peerArgs, count: 1 }
+      await add(await startOnPostgres(other, around))
+    } else if (peer !== 'none')
       await add(await startCountersign({ name: 'other', entry: resolve(peer), nodeArgs: peerArgs }, around))
   }
   return started
@@ -153,6 +157,7 @@ async function acme(): Promise<object> {
 /** Who is compared with whom: nodes with one node, PostgreSQL with SQLite, this server with any other. */
 function pairOf({ name }: Player): [name: string, peer: string] {
   if (name === names.nodes) return [name, names.postgres]
+  if (name === names.other) return [names.postgres, name]
   return name === names.postgres ? [name, names.own] : [names.own, name]
 }
 

@@ -21,7 +21,8 @@ export interface DatabaseProxy {
   close(): Promise<void>
 }
 
-const COMMIT = Buffer.from('commit\0')
+/** Bound without parameters, and carried out; a connection that is made says something else with this word. */
+const COMMIT = Buffer.from('commit\0\0\0\0\0\0\0E')
 
 /** `url`: of a PostgreSQL on a socket, as test/helpers/cluster.ts gives it. */
 export async function databaseProxy(url: string): Promise<DatabaseProxy> {

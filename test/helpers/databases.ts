@@ -45,7 +45,7 @@ async function sqlite(content: Buffer | undefined, options: OpenOptions | undefi
   const folder = databaseFolder('countersign-')
   const url = join(folder, 'test.sqlite')
   if (content !== undefined) writeFileSync(url, content, { mode: 0o600 })
-  const db = openDatabase(url, options)
+  const db = openDatabase(url, { guarded: true, ...options })
   const close = async (): Promise<void> => {
     await closeDatabase(db)
     rmSync(folder, { recursive: true, force: true })
@@ -74,7 +74,7 @@ function emptyPostgres(options?: OpenOptions): Promise<OpenedDatabase> {
 
 async function postgres(template: string, options: OpenOptions | undefined): Promise<OpenedDatabase> {
   const { name, url } = await createPostgres('test', template)
-  const db = openDatabase(url, options)
+  const db = openDatabase(url, { guarded: true, ...options })
   const close = async (): Promise<void> => {
     await closeDatabase(db)
     await administer(`drop database ${name} with (force)`)
