@@ -2,7 +2,7 @@ import { createHmac, createSecretKey, randomBytes, randomInt, timingSafeEqual } 
 import { type Kysely, sql } from 'kysely'
 import type { Database } from '../../src/db/open.ts'
 import { statement, withTables } from '../../src/db/tables.ts'
-import { transaction } from '../../src/db/transaction.ts'
+import { single, transaction } from '../../src/db/transaction.ts'
 import { inTime, NONCE_LIFETIME_SECONDS, type Nonces, readNonce } from './nonce.ts'
 import type { AcmeTables } from './tables.ts'
 
@@ -55,15 +55,13 @@ export function sharedNonces(db: Database, secret: Buffer, clock: () => Date): N
       const now = seconds()
       const { number } = epoch ?? (await look())
       const nonces = new Map(batch.map(({ nonce }) => [nonce.toString('latin1'), nonce]))
-      const prune = now - pruned >= PRUNE_SECONDS
-      const { fresh, found } = await transaction(db, async (trx) => {
-        if (prune) await forget(trx, now)
-        const stored = await store(trx, { nonces: [...nonces.values()], epoch: number, now })
-        // Spent before, or the epoch is over: look which.
-        return { fresh: stored, found: stored.size < nonces.size ? await readEpoch(trx) : number }
-      })
-      if (prune) pruned = now
-      adopt(found)
+      if (now - pruned >= PRUNE_SECONDS) {
+        await single(db, (trx) => forget(trx, now))
+        pruned = now
+      }
+      const fresh = await single(db, (trx) => store(trx, { nonces: [...nonces.values()], epoch: number, now }))
+      // Spent before, or the epoch is over: look which.
+      if (fresh.size < nonces.size) await look()
       for (const { nonce, resolve } of batch) resolve(fresh.delete(nonce.toString('latin1')))
     } catch (error) {
       for (const { reject } of batch) reject(error)

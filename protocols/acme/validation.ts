@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import { statement } from '../../src/db/tables.ts'
-import { transaction } from '../../src/db/transaction.ts'
+import { single, transaction } from '../../src/db/transaction.ts'
 import type { Host } from '../../src/protocol.ts'
 import { retiredKeys } from './accountKeys.ts'
 import { type Account, findAccountById } from './accountRecord.ts'
@@ -181,7 +181,8 @@ async function settle(
   const now = host.clock().getTime()
   const pause = !result.ok && result.retry ? PAUSES_MS[own.queries] : undefined
   const counted = pause === undefined ? await counting(host, account, own.identifier, result) : undefined
-  return transaction(host.db, async (db) => {
+  const store = pause === undefined && !counted ? single : transaction
+  return store(host.db, async (db) => {
     const change = { challenge: type, queried_at: now, ...outcome(own, result, { now, final: pause === undefined }) }
     const [row] = (await updateQueried(db, change, own.id, own.queries, now)).rows
     if (row && pause !== undefined)

@@ -46,6 +46,7 @@ export class UnstorableValue extends TypeError {
 export const usedOutside =
   'the outer database handle was used inside a transaction: use the db that the callback is given'
 export const usedNested = 'transaction() was called inside a transaction: use the db that the callback is given'
+export const usedTwice = 'a transaction of one statement was given another: use transaction()'
 export const usedLate = 'the handle of a transaction was used after the transaction had ended'
 export const usedKysely = 'use transaction() of src/db/transaction.ts: it is the only way to write'
 

@@ -60,8 +60,14 @@ export type Statement = CompiledQuery & { readonly repeated?: true }
 
 export type Run = (query: Statement) => QueryResult<unknown> | Promise<QueryResult<unknown>>
 
-/** `patient`: its statements may take as long as they do (migrations). */
-type Transact = <R>(work: (db: Database) => Promise<R>, options?: { patient?: boolean }) => Promise<R>
+export interface TransactOptions {
+  /** Its statements may take as long as they do (migrations). */
+  patient?: boolean
+  /** It has one statement. */
+  single?: boolean
+}
+
+type Transact = <R>(work: (db: Database) => Promise<R>, options?: TransactOptions) => Promise<R>
 
 /** How much was asked of the database since it was opened. A group commit counts as one commit. */
 export interface Counts {

@@ -5,15 +5,19 @@ import type { Counts, Statement } from './handle.ts'
 import { type Answer, BEGIN, COMMIT, runPrepared } from './prepared.ts'
 import { serversOf } from './servers.ts'
 
+interface How {
+  /** BEGIN goes with it, which takes a statement with a name. */
+  first?: boolean
+  /** And COMMIT. */
+  last?: boolean
+  /** It may take as long as it does. */
+  patient?: boolean
+}
+
 export interface Runner {
   /** What connections keep the statement under; undefined of one that is parsed anew each time. */
   nameOf(query: Statement): string | undefined
-  /** `first`: BEGIN goes with it, which takes a statement with a name. `patient`: it may take as long as it does. */
-  run(
-    client: pg.PoolClient,
-    query: Statement,
-    how?: { first?: boolean; patient?: boolean },
-  ): Promise<QueryResult<unknown>>
+  run(client: pg.PoolClient, query: Statement, how?: How): Promise<QueryResult<unknown>>
 }
 
 /** The connections to a PostgreSQL. */
@@ -164,7 +168,7 @@ export function statementRunner(counts: Counts, answerWithin: number): Runner {
   async function run(
     client: pg.PoolClient,
     query: Statement,
-    { first, patient }: { first?: boolean; patient?: boolean } = {},
+    { first, last, patient }: How = {},
   ): Promise<QueryResult<unknown>> {
     checkParameters(query.parameters)
     counts.statements++
@@ -176,7 +180,7 @@ export function statementRunner(counts: Counts, answerWithin: number): Runner {
       const { command, count, rows } =
         name === undefined
           ? await runUnnamed(client, { text, values: values as unknown[] }, within)
-          : await runPrepared(client, { name, text, values, first, within, parserOf: getTypeParser })
+          : await runPrepared(client, { name, text, values, first, last, within, parserOf: getTypeParser })
       return changing.has(command) ? { rows, numAffectedRows: BigInt(count) } : { rows }
     } finally {
       counts.seconds += (performance.now() - began) / 1_000

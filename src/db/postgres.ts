@@ -10,10 +10,19 @@ import {
   usedLate,
   usedNested,
   usedOutside,
+  usedTwice,
 } from './errors.ts'
 import { checkParameters, kyselyOver } from './executor.ts'
 import { closable } from './gate.ts'
-import { type Connections, type Counts, type Database, inside, type Run, type Session } from './handle.ts'
+import {
+  type Connections,
+  type Counts,
+  type Database,
+  inside,
+  type Run,
+  type Session,
+  type TransactOptions,
+} from './handle.ts'
 import { endTransaction, limited, openPool, type Pool, type Runner, statementRunner } from './pool.ts'
 import { BEGIN } from './prepared.ts'
 import { asPassing, isConflict, isLost, isOutdated, isSpent, isStandby, Passing, retried } from './retry.ts'
@@ -44,6 +53,8 @@ export interface PostgresOptions {
 /** A transaction, and its BEGIN once that has been sent: it resolves when one that was sent alone has been answered. */
 interface Own extends Session {
   begun: Promise<void> | undefined
+  /** Its one statement has been sent with COMMIT. */
+  committed: boolean
 }
 
 const BEGUN = Promise.resolve()
@@ -71,9 +82,9 @@ export function openPostgres(
     refuseInside(usedOutside)
     return gate.pass(() => retried(() => readWithin(held, query, within)))
   }
-  async function transaction<R>(work: (db: Database) => Promise<R>, { patient = false } = {}): Promise<R> {
+  async function transaction<R>(work: (db: Database) => Promise<R>, options: TransactOptions = {}): Promise<R> {
     refuseInside(usedNested)
-    return gate.pass(() => retried(() => attempt(held, work, patient)))
+    return gate.pass(() => retried(() => attempt(held, work, options)))
   }
   const connectionsNow = (): Connections => {
     const { totalCount, idleCount: idle, waitingCount: waiting } = pool
@@ -150,20 +161,21 @@ async function readWithin({ pool, counts }: Held, query: CompiledQuery, within: 
 const CANCELED = '57014'
 
 /** One try of a transaction. Throws Passing if nothing was stored and another try makes sense. */
-async function attempt<R>(held: Held, work: (db: Database) => Promise<R>, patient: boolean): Promise<R> {
+async function attempt<R>(held: Held, work: (db: Database) => Promise<R>, options: TransactOptions): Promise<R> {
   const { pool, answerWithin } = held
+  const { patient = false, single = false } = options
   const client = await connect(pool)
-  const session: Own = { open: true, failure: undefined, begun: undefined }
+  const session: Own = { open: true, failure: undefined, begun: undefined, committed: false }
   const began = performance.now()
   let broken = false
   try {
     if (patient) beginAlone(held, client, session, `${BEGIN.text}; set local statement_timeout = 0`)
-    const handle = openHandle(held, client, { session, patient })
+    const handle = openHandle(held, client, { session, patient, single })
     const value = await (held.current ? held.current.run(session, () => work(handle)) : work(handle))
     session.open = false
     await session.begun
     if (session.failure !== undefined) throw session.failure
-    if (session.begun) await commit(client, patient ? undefined : answerWithin)
+    if (session.begun && !session.committed) await commit(client, patient ? undefined : answerWithin)
     committed(held.counts, began)
     addAll(held.counts, session)
     return value
@@ -219,17 +231,19 @@ async function rollbackFails(client: PoolClient, within: number): Promise<boolea
 function openHandle(
   held: Held,
   client: PoolClient,
-  { session, patient }: { session: Own; patient: boolean },
+  { session, patient, single }: { session: Own; patient: boolean; single: boolean },
 ): Database {
   const { runner, over, counts } = held
   const run: Run = async (query) => {
     if (!session.open) throw new HandleMisused(usedLate)
     if (session.failure !== undefined) throw session.failure
+    if (single && session.begun) throw new HandleMisused(usedTwice)
     const first = session.begun === undefined && runner.nameOf(query) !== undefined
     if (first) session.begun = BEGUN
     else if (!session.begun) beginAlone(held, client, session, BEGIN.text)
+    session.committed = first && single
     try {
-      return await runner.run(client, query, { first, patient })
+      return await runner.run(client, query, { first, last: session.committed, patient })
     } catch (error) {
       session.failure ??= asError(error)
       throw error

@@ -32,6 +32,8 @@ interface Asked {
   parserOf: ParserOf
   /** Begins the transaction that the statement is the first of, in the same piece. */
   first?: boolean | undefined
+  /** Commits it as well. */
+  last?: boolean | undefined
 }
 
 /** What each connection has under these names from its first moment on (pool.ts). */
@@ -87,6 +89,10 @@ export class Prepared {
     messages.bind(name, this.#asked.values)
     if (!this.#columns) messages.describe()
     messages.execute()
+    if (this.#asked.last) {
+      messages.bind(COMMIT.name, [])
+      messages.execute()
+    }
     messages.sync()
     if (connection.stream.writable) connection.stream.write(messages.taken())
     return null
@@ -118,6 +124,8 @@ export class Prepared {
       this.#passing--
       return
     }
+    // COMMIT, which follows a statement that did not fail.
+    if (this.#answer.command !== '') return
     const known = describedBy(connection)
     if (!known.has(this.name)) known.set(this.name, this.#columns ?? NO_COLUMNS)
     const space = text.indexOf(' ')

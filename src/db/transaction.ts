@@ -17,6 +17,16 @@ export function transaction<R>(db: Database, work: (db: Database) => Promise<R>)
 }
 
 /**
+ * As transaction(), for a `work` of one statement that notices when it was carried out before: PostgreSQL gets BEGIN and COMMIT with it and answers once in
+ * place of twice. There it runs again after a lost connection even though it may have been stored, and what `work` throws after its statement undoes nothing.
+ *
+ * @throws HandleMisused at a second statement on PostgreSQL; DatabaseUnavailable as transaction().
+ */
+export function single<R>(db: Database, work: (db: Database) => Promise<R>): Promise<R> {
+  return db[inside].transaction(work, { single: true })
+}
+
+/**
  * A transaction as a handle on which transaction() is no transaction of its own but a part of that one: for doing at once what each stores
  * by itself. What throws inside has undone nothing yet, so whoever catches it must let the whole transaction fail.
  */

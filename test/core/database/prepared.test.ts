@@ -1,0 +1,129 @@
+import { sql } from 'kysely'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { migrate } from '../../../src/db/migrate.ts'
+import { closeDatabase, type Database, openDatabase, statementCount } from '../../../src/db/open.ts'
+import { statement, withTables } from '../../../src/db/tables.ts'
+import { isUniqueViolation, single, transaction } from '../../../src/db/transaction.ts'
+import { type DatabaseProxy, databaseProxy } from '../../helpers/databaseProxy.ts'
+import { databases } from '../../helpers/databases.ts'
+import { type TestTables, testMigrations } from '../../helpers/testTables.ts'
+
+/** Statements under names, and transactions that go out in one piece: one connection, so that each finds what the one before has left. */
+let url: string
+let direct: Database
+let remove: () => Promise<void>
+let proxy: DatabaseProxy
+let db: Database
+
+const items = (db: Database) => withTables<TestTables>(db)
+const add = (db: Database, name: string) => items(db).insertInto('items').values({ name }).execute()
+const names = async (db: Database) =>
+  (await items(db).selectFrom('items').select('name').orderBy('name').execute()).map(({ name }) => name)
+const addUnlessThere = (db: Database, name: string) =>
+  items(db)
+    .insertInto('items')
+    .values({ name })
+    .onConflict((conflict) => conflict.doNothing())
+    .returning('name')
+    .execute()
+
+beforeAll(async () => {
+  const opened = await databases.find(({ name }) => name === 'postgres')?.openEmpty()
+  if (!opened) throw new Error('no PostgreSQL')
+  url = opened.url
+  direct = opened.db
+  remove = opened.close
+  await migrate(direct, testMigrations)
+})
+afterAll(() => remove())
+beforeEach(async () => {
+  await transaction(direct, (db) => items(db).deleteFrom('items').execute())
+  proxy = await databaseProxy(url)
+  db = openDatabase(proxy.url, { connections: 1 })
+})
+afterEach(async () => {
+  await closeDatabase(db)
+  await proxy.close()
+})
+
+describe('a statement under a name', () => {
+  const broken = (db: Database) => items(db).selectFrom('absent').selectAll().execute()
+
+  it('that cannot be parsed says so each time, and the connection goes on', async () => {
+    await expect(broken(db)).rejects.toMatchObject({ code: '42P01' })
+    await expect(broken(db)).rejects.toMatchObject({ code: '42P01' })
+    expect(await names(db)).toEqual([])
+    expect(proxy.made).toBe(1)
+  })
+
+  it('that cannot be parsed and begins a transaction says so each time, and the next transaction is stored', async () => {
+    await expect(transaction(db, broken)).rejects.toMatchObject({ code: '42P01' })
+    await expect(transaction(db, broken)).rejects.toMatchObject({ code: '42P01' })
+    await transaction(db, (db) => add(db, 'a'))
+    expect(await names(direct)).toEqual(['a'])
+    expect(proxy.made).toBe(1)
+  })
+
+  it('answers with the columns that the table has by now', async () => {
+    const all = () => items(db).selectFrom('items').selectAll().execute()
+    await transaction(db, (db) => add(db, 'a'))
+    const before = await all()
+    await transaction(direct, (db) => sql`alter table items add column later integer`.execute(items(db)))
+    expect(await all()).toEqual(before.map((row) => ({ ...row, later: null })))
+    await transaction(direct, (db) => sql`alter table items drop column later`.execute(items(db)))
+    expect(await all()).toEqual(before)
+  })
+
+  it('may be raw, if it is built once', async () => {
+    const named = statement((tables, text: string) => {
+      const query = sql<{ text: string; names: number }>`
+        select cast(${text} as text) as text, (select count(*) from pg_prepared_statements where statement like '%how many of this%') as names -- how many of this`
+      return { compile: () => query.compile(tables) }
+    })
+    expect((await named(db, 'one')).rows).toEqual([{ text: 'one', names: 1 }])
+    expect((await named(db, 'ö'.repeat(20_000))).rows).toEqual([{ text: 'ö'.repeat(20_000), names: 1 }])
+  })
+})
+
+describe('a transaction of one statement', () => {
+  it('is stored, answers its rows, and costs one commit and one answer', async () => {
+    await names(db)
+    const before = { ...statementCount(db) }
+    expect(await single(db, (db) => addUnlessThere(db, 'a'))).toEqual([{ name: 'a' }])
+    expect(await names(direct)).toEqual(['a'])
+    expect(statementCount(db).commits - before.commits).toBe(1)
+  })
+
+  it('leaves nothing where it fails, and the connection goes on', async () => {
+    await single(db, (db) => add(db, 'a'))
+    await expect(single(db, (db) => add(db, 'a'))).rejects.toSatisfy(isUniqueViolation)
+    await single(db, (db) => add(db, 'b'))
+    expect(await names(direct)).toEqual(['a', 'b'])
+    expect(proxy.made).toBe(1)
+  })
+
+  it('is given no second one', async () => {
+    const twice = async (db: Database) => {
+      await add(db, 'a')
+      await add(db, 'b')
+    }
+    await expect(single(db, twice)).rejects.toThrow('a transaction of one statement was given another')
+    expect(await names(direct)).toEqual(['a'])
+  })
+
+  it.each(['before', 'after'] as const)('runs again where the connection is lost %s it was stored', async (where) => {
+    await names(db)
+    proxy.breakCommit(where)
+    const fresh = await single(db, (db) => addUnlessThere(db, 'a'))
+    expect(fresh).toEqual(where === 'before' ? [{ name: 'a' }] : [])
+    expect(await names(direct)).toEqual(['a'])
+  })
+})
+
+it('a transaction without a statement asks nothing of the server', async () => {
+  await names(db)
+  proxy.silence()
+  expect(await transaction(db, async () => 'done')).toBe('done')
+  proxy.heal()
+  proxy.cut()
+})
