@@ -47,7 +47,8 @@ afterEach(async () => {
 })
 
 describe('a statement under a name', () => {
-  const broken = (db: Database) => items(db).selectFrom('absent').selectAll().execute()
+  const broken = (db: Database) =>
+    withTables<{ absent: { id: number } }>(db).selectFrom('absent').select('id').execute()
 
   it('that cannot be parsed says so each time, and the connection goes on', async () => {
     await expect(broken(db)).rejects.toMatchObject({ code: '42P01' })
