@@ -3,6 +3,7 @@ import type { Certificate } from '../../src/core/certificate.ts'
 import type { Door } from '../../src/core/core.ts'
 import { Failure } from '../../src/core/failure.ts'
 import type { ServerKey } from '../../src/core/key/serverKey.ts'
+import type { Database } from '../../src/db/open.ts'
 import type { HttpAnswer } from '../../src/http/answer.ts'
 import { writeCertsOnly } from '../../src/pki/certsOnly.ts'
 import type { Identifier } from '../../src/pki/identifier.ts'
@@ -45,23 +46,25 @@ export async function serverKeyGen(exchange: Exchange): Promise<HttpAnswer> {
   const renewal = renewalOf(exchange, client, { subject: request.subject, publicKey: { spkiHash } }, identifiers)
   const charge = orderTake(exchange, client, renewal)
   if (charge && slot.id === undefined) await own.limits.admit(host.db, [charge])
+  const draft = {
+    profile,
+    protocol: 'est',
+    ...renewal,
+    origin: slot.origin,
+    identifiers,
+    entitled,
+    refusal: 'store',
+  } as const
+  const claim = async (db: Database) => {
+    if (grant) await own.redeemChallenge(db, grant)
+    if (charge) await own.limits.take(db, charge)
+  }
+  // An RSA key is dear: none is made for who is refused whatever it is.
+  const keyless = { ...draft, subject: request.subject }
+  const refused = slot.id === undefined ? await own.serverKeys.refused(keyless, request, claim) : undefined
+  if (refused) return outcomeOf(exchange, refused.request, linked)
   const key = await own.serverKeys.prepare({ profile, slot, request, keep: options.serverkeygen.keep })
-  const { request: order } = await own.sign(
-    {
-      profile,
-      protocol: 'est',
-      ...renewal,
-      origin: slot.origin,
-      csr: key.csr,
-      identifiers,
-      entitled,
-      refusal: 'store',
-    },
-    async (db) => {
-      if (grant) await own.redeemChallenge(db, grant)
-      if (charge) await own.limits.take(db, charge)
-    },
-  )
+  const { request: order } = await own.sign({ ...draft, csr: key.csr }, claim)
   return outcomeOf(exchange, order, linked, (certificate) => handOver(exchange, own, { key, certificate, closing }))
 }
 

@@ -128,6 +128,24 @@ describe('serverkeygen (RFC 7030 section 4.4)', () => {
       expect(await keyRows()).toHaveLength(before.length)
     })
 
+    it.each([
+      ['by policy', { settings: { certificate: { ...client.certificate, names: { dns: ['.elsewhere'] } } } }, 403],
+      ['by a rule', { rules: { ...rules, issue: [{ name: 'x', when: 'true', deny: 'not here' }] } }, 403],
+    ])('nobody who is refused %s whatever the key is; none is made for him', async (by, change, status) => {
+      const profile = `refusing-${by.replaceAll(' ', '-')}`
+      await est.app.save(profile, {}, { settings: client, rules, ...change })
+      const before = await keyRows()
+      const wishes = { profile, basic: `maker:${PASSWORD}`, host: 'refused.example.org' }
+      const answers = [await askKey(est.app, wishes), await askKey(est.app, wishes)]
+      expect(answers.map((answer) => answer.status)).toEqual([status, status])
+      expect(answers[1]?.text).toBe(answers[0]?.text)
+      expect(await keyRows()).toHaveLength(before.length)
+      if ('rules' in change) return
+      // Once the policy lets it through, the same request gets its key. What a rule has denied stays denied.
+      await est.app.save(profile, {}, { settings: client, rules: { ...rules, issue: auto } })
+      expect((await askKey(est.app, wishes)).status).toBe(200)
+    })
+
     it('the holder of a certificate: a new key for the same names renews it', async () => {
       const holder = await est.app.enrolled(device('holder', 'P-256'), { dns: ['holder.example.org'] })
       const { certificate } = readKeyAnswer(await askKey(est.app, { host: 'holder.example.org', client: holder }))
