@@ -8,7 +8,11 @@ const DESCRIBE = 0x44
 const EXECUTE = 0x45
 const SYNC = 0x53
 
-let octets = Buffer.allocUnsafe(16_384)
+const USUAL = 16_384
+/** What has grown beyond this is given away with what it holds: it was for a certificate list, or a file. */
+const KEPT = 262_144
+
+let octets = Buffer.allocUnsafe(USUAL)
 let at = 0
 /** Where the length of the message at hand stands. */
 let lengthAt = 0
@@ -63,7 +67,10 @@ export const messages = {
 
   /** All since start(), for whoever keeps it. */
   taken(): Buffer {
-    return Buffer.from(octets.subarray(0, at))
+    const all = octets.subarray(0, at)
+    if (octets.length <= KEPT) return Buffer.from(all)
+    octets = Buffer.allocUnsafe(USUAL)
+    return all
   },
 }
 
@@ -115,7 +122,6 @@ function int32(value: number): void {
   at = octets.writeInt32BE(value, at)
 }
 
-/** A piece that was large once does not stay: it could be a certificate list of many megabytes. */
 function room(more: number): void {
   if (at + more <= octets.length) return
   const larger = Buffer.allocUnsafe(Math.max(octets.length * 2, at + more))

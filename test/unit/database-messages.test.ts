@@ -16,6 +16,7 @@ const values = fc.array(
     fc.double({ noNaN: true }),
     fc.bigInt(),
     fc.uint8Array({ maxLength: 40_000 }).map((octets) => Buffer.from(octets)),
+    fc.constant(Buffer.alloc(300_000, 7)),
   ),
 )
 const name = fc.stringMatching(/^[a-z0-9]{0,12}$/)
@@ -51,12 +52,14 @@ describe('messages to PostgreSQL', () => {
   })
 
   it('start anew, and what was taken does not change', () => {
-    messages.start()
-    messages.bind('one', ['first'])
-    const taken = messages.taken()
-    const before = Buffer.from(taken)
-    messages.start()
-    messages.bind('two', ['other'])
-    expect(taken.equals(before)).toBe(true)
+    for (const length of [5, 300_000]) {
+      messages.start()
+      messages.bind('one', ['a'.repeat(length)])
+      const taken = messages.taken()
+      const before = Buffer.from(taken)
+      messages.start()
+      messages.bind('two', ['b'.repeat(length)])
+      expect(taken.equals(before)).toBe(true)
+    }
   })
 })
