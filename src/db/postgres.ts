@@ -41,7 +41,7 @@ interface Held {
 /** Longer than anything that is asked for takes; lists and migrations have limits of their own. */
 const ANSWER_MS = 30_000
 
-export interface PostgresOptions {
+interface PostgresOptions {
   /** How many at most. */
   connections?: number | undefined
   /** Milliseconds that one statement may take. */

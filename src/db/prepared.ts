@@ -52,7 +52,7 @@ const NO_COLUMNS: Columns = { names: [], parsers: [] }
  * A statement under a name: what the driver's own Query does, but that the columns are described once a connection and not with every answer, and that
  * all goes out in one piece, BEGIN with the first of a transaction (docs/decisions/database.md).
  */
-export class Prepared {
+class Prepared {
   readonly name: string
   readonly text: string
   /** Read by the driver. */
