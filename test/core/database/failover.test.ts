@@ -1,21 +1,25 @@
 import { sql } from 'kysely'
 import pg from 'pg'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { migrate } from '../../../src/db/migrate.ts'
 import { closeDatabase, type Database, openDatabase } from '../../../src/db/open.ts'
 import { serversOf } from '../../../src/db/servers.ts'
 import { withTables } from '../../../src/db/tables.ts'
 import { DatabaseUnavailable, transaction } from '../../../src/db/transaction.ts'
-import { type DatabaseProxy, databaseProxy } from '../../helpers/databaseProxy.ts'
+import type { DatabaseProxy } from '../../helpers/databaseProxy.ts'
 import { databases } from '../../helpers/databases.ts'
+import { useProxiedDatabase } from '../../helpers/proxiedDatabase.ts'
 import { type TestTables, testMigrations } from '../../helpers/testTables.ts'
 
 /** A real PostgreSQL behind a network that fails. */
-let url: string
-let direct: Database
-let remove: () => Promise<void>
+const used = useProxiedDatabase({ connections: 3, answerWithin: 300 })
 let proxy: DatabaseProxy
 let db: Database
+let direct: Database
+let url: string
+beforeEach(() => {
+  ;({ proxy, db, direct, url } = used)
+})
 
 const items = (db: Database) => withTables<TestTables>(db)
 const add = (db: Database, name: string) => items(db).insertInto('items').values({ name }).execute()
@@ -28,26 +32,6 @@ async function administer(statement: string): Promise<void> {
   await client.query(statement)
   await client.end()
 }
-
-beforeAll(async () => {
-  const opened = await databases.find(({ name }) => name === 'postgres')?.openEmpty()
-  if (!opened) throw new Error('no PostgreSQL')
-  url = opened.url
-  direct = opened.db
-  remove = opened.close
-  await migrate(direct, testMigrations)
-})
-afterAll(() => remove())
-beforeEach(async () => {
-  await transaction(direct, (db) => items(db).deleteFrom('items').execute())
-  proxy = await databaseProxy(url)
-  db = openDatabase(proxy.url, { connections: 3, answerWithin: 300 })
-})
-afterEach(async () => {
-  proxy.heal()
-  await closeDatabase(db)
-  await proxy.close()
-})
 
 describe('a network that breaks', () => {
   it('before COMMIT has reached the server: nothing is stored, and nobody is told that it was', async () => {

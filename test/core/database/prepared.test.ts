@@ -1,19 +1,20 @@
 import { sql } from 'kysely'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { migrate } from '../../../src/db/migrate.ts'
-import { closeDatabase, type Database, openDatabase, statementCount } from '../../../src/db/open.ts'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { type Database, statementCount } from '../../../src/db/open.ts'
 import { statement, withTables } from '../../../src/db/tables.ts'
 import { isUniqueViolation, single, transaction } from '../../../src/db/transaction.ts'
-import { type DatabaseProxy, databaseProxy } from '../../helpers/databaseProxy.ts'
-import { databases } from '../../helpers/databases.ts'
-import { type TestTables, testMigrations } from '../../helpers/testTables.ts'
+import type { DatabaseProxy } from '../../helpers/databaseProxy.ts'
+import { useProxiedDatabase } from '../../helpers/proxiedDatabase.ts'
+import type { TestTables } from '../../helpers/testTables.ts'
 
 /** Statements under names, and transactions that go out in one piece: one connection, so that each finds what the one before has left. */
-let url: string
-let direct: Database
-let remove: () => Promise<void>
+const used = useProxiedDatabase({ connections: 1 })
 let proxy: DatabaseProxy
 let db: Database
+let direct: Database
+beforeEach(() => {
+  ;({ proxy, db, direct } = used)
+})
 
 const items = (db: Database) => withTables<TestTables>(db)
 const add = (db: Database, name: string) => items(db).insertInto('items').values({ name }).execute()
@@ -26,25 +27,6 @@ const addUnlessThere = (db: Database, name: string) =>
     .onConflict((conflict) => conflict.doNothing())
     .returning('name')
     .execute()
-
-beforeAll(async () => {
-  const opened = await databases.find(({ name }) => name === 'postgres')?.openEmpty()
-  if (!opened) throw new Error('no PostgreSQL')
-  url = opened.url
-  direct = opened.db
-  remove = opened.close
-  await migrate(direct, testMigrations)
-})
-afterAll(() => remove())
-beforeEach(async () => {
-  await transaction(direct, (db) => items(db).deleteFrom('items').execute())
-  proxy = await databaseProxy(url)
-  db = openDatabase(proxy.url, { connections: 1 })
-})
-afterEach(async () => {
-  await closeDatabase(db)
-  await proxy.close()
-})
 
 describe('a statement under a name', () => {
   const broken = (db: Database) =>
