@@ -17,6 +17,8 @@ const EPOCH_ROW = Buffer.alloc(0)
 
 interface Spending {
   nonce: Buffer
+  /** Of its MAC: in another one nobody knows whether it was spent. */
+  epoch: number
   resolve(first: boolean): void
   reject(error: unknown): void
 }
@@ -54,7 +56,8 @@ export function sharedNonces(db: Database, secret: Buffer, clock: () => Date): N
     try {
       const now = seconds()
       const { number } = epoch ?? (await look())
-      const nonces = new Map(batch.map(({ nonce }) => [nonce.toString('latin1'), nonce]))
+      const current = batch.filter((spending) => spending.epoch === number)
+      const nonces = new Map(current.map(({ nonce }) => [nonce.toString('latin1'), nonce]))
       if (now - pruned >= PRUNE_SECONDS) {
         await single(db, (trx) => forget(trx, now))
         pruned = now
@@ -81,13 +84,16 @@ export function sharedNonces(db: Database, secret: Buffer, clock: () => Date): N
     async spend(nonce) {
       const bytes = readNonce(nonce)
       if (bytes.length !== DATA_OCTETS + MAC_OCTETS) return false
-      const known = epoch ?? (await look())
+      let known = epoch ?? (await look())
       if (!macFits(known.key, bytes, DATA_OCTETS)) {
-        if (seconds() - looked < LOOK_SECONDS || !macFits((await look()).key, bytes, DATA_OCTETS)) return false
+        if (seconds() - looked < LOOK_SECONDS) return false
+        known = await look()
+        if (!macFits(known.key, bytes, DATA_OCTETS)) return false
       }
       if (!inTime(bytes.readUInt32BE(RANDOM_OCTETS), seconds())) return false
+      const spending = { nonce: bytes.subarray(0, DATA_OCTETS), epoch: known.number }
       return new Promise((resolve, reject) => {
-        if (waiting.push({ nonce: bytes.subarray(0, DATA_OCTETS), resolve, reject }) === 1) setImmediate(flush)
+        if (waiting.push({ ...spending, resolve, reject }) === 1) setImmediate(flush)
       })
     },
   }

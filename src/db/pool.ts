@@ -2,7 +2,7 @@ import type { QueryResult } from 'kysely'
 import pg from 'pg'
 import { checkParameters } from './executor.ts'
 import type { Counts, Statement } from './handle.ts'
-import { type Answer, BEGIN, COMMIT, runPrepared } from './prepared.ts'
+import { BEGIN, COMMIT, runPrepared, runUnnamed } from './prepared.ts'
 import { serversOf } from './servers.ts'
 
 interface How {
@@ -144,15 +144,6 @@ function getTypeParser(oid: number, format?: 'text' | 'binary'): (value: string)
   return oid === INT8 || oid === NUMERIC ? Number : pg.types.getTypeParser(oid, format as 'text')
 }
 
-async function runUnnamed(client: pg.PoolClient, asked: pg.QueryConfig, within: number | undefined): Promise<Answer> {
-  const limits: pg.QueryConfig & { query_timeout?: number } = {
-    ...asked,
-    ...(within !== undefined && { query_timeout: within }),
-  }
-  const { command, rowCount, rows } = await client.query(limits)
-  return { command, count: rowCount ?? 0, rows }
-}
-
 /** Runs statements under names, so that the server parses each only once a connection. */
 export function statementRunner(counts: Counts, answerWithin: number): Runner {
   const names = new Map<string, string>()
@@ -179,7 +170,7 @@ export function statementRunner(counts: Counts, answerWithin: number): Runner {
     try {
       const { command, count, rows } =
         name === undefined
-          ? await runUnnamed(client, { text, values: values as unknown[] }, within)
+          ? await runUnnamed(client, { text, values, within })
           : await runPrepared(client, { name, text, values, first, last, within, parserOf: getTypeParser })
       return changing.has(command) ? { rows, numAffectedRows: BigInt(count) } : { rows }
     } finally {

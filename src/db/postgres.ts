@@ -50,8 +50,8 @@ interface PostgresOptions {
   guarded?: boolean | undefined
 }
 
-/** A transaction, and its BEGIN once that has been sent: it resolves when one that was sent alone has been answered. */
 interface Own extends Session {
+  /** Is there once BEGIN has been sent, and resolves when it has been answered, where it was sent alone or with COMMIT. */
   begun: Promise<void> | undefined
   /** Its one statement has been sent with COMMIT. */
   committed: boolean
@@ -193,12 +193,15 @@ async function attempt<R>(held: Held, work: (db: Database) => Promise<R>, option
 }
 
 function beginAlone({ answerWithin }: Held, client: PoolClient, session: Own, text: string): void {
-  session.begun = client.query(limited({ text }, answerWithin)).then(
-    () => {},
-    (error: unknown) => {
-      session.failure ??= asError(error)
-    },
-  )
+  session.begun = answered(session, client.query(limited({ text }, answerWithin)))
+}
+
+async function answered(session: Own, asked: Promise<unknown>): Promise<void> {
+  try {
+    await asked
+  } catch (error) {
+    session.failure ??= asError(error)
+  }
 }
 
 function passing(failure: Error | undefined): Error | undefined {
@@ -243,7 +246,9 @@ function openHandle(
     else if (!session.begun) beginAlone(held, client, session, BEGIN.text)
     session.committed = first && single
     try {
-      return await runner.run(client, query, { first, last: session.committed, patient })
+      const asked = runner.run(client, query, { first, last: session.committed, patient })
+      if (session.committed) session.begun = answered(session, asked)
+      return await asked
     } catch (error) {
       session.failure ??= asError(error)
       throw error

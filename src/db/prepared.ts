@@ -58,14 +58,14 @@ class Prepared {
   /** Read by the driver. */
   readonly query_timeout: number | undefined
   /** The driver wraps it. */
-  callback: (error: Error | null, answer?: Answer) => void
+  callback: Answering
   readonly #asked: Asked
   #columns: Columns | undefined
   /** How many of the statements that go before it have not been answered yet. */
   #passing = 0
   readonly #answer: Answer = { rows: [], command: '', count: 0 }
 
-  constructor(asked: Asked, callback: (error: Error | null, answer?: Answer) => void) {
+  constructor(asked: Asked, callback: Answering) {
     this.name = asked.name
     this.text = asked.text
     this.query_timeout = asked.within
@@ -153,12 +153,40 @@ function describedBy(connection: Connection): Map<string, Columns> {
   return known
 }
 
-/** @throws what PostgreSQL or the connection says, with the stack of who asked. */
-export async function runPrepared(client: pg.ClientBase, asked: Asked): Promise<Answer> {
+type Answering = (error: Error | null, answer?: Answer) => void
+
+export function runPrepared(client: pg.ClientBase, asked: Asked): Promise<Answer> {
+  return answerTo((answering) => {
+    client.query(new Prepared(asked, answering) as unknown as pg.Submittable)
+  })
+}
+
+export function runUnnamed(
+  client: pg.ClientBase,
+  { text, values, within }: Pick<Asked, 'text' | 'values' | 'within'>,
+): Promise<Answer> {
+  const query: pg.QueryConfig & { query_timeout: number | undefined } = {
+    text,
+    values: [...values],
+    query_timeout: within,
+  }
+  return answerTo((answering) => {
+    client.query(query, (error: Error | null, result) => {
+      if (error) answering(error)
+      else answering(null, { rows: result.rows, command: result.command, count: result.rowCount ?? 0 })
+    })
+  })
+}
+
+/**
+ * One way for all, so that of two that fail the first is heard of first: the second may fail for no more than that.
+ *
+ * @throws what PostgreSQL or the connection says, with the stack of who asked.
+ */
+async function answerTo(ask: (answering: Answering) => void): Promise<Answer> {
   try {
     return await new Promise<Answer>((resolve, reject) => {
-      const prepared = new Prepared(asked, (error, answer) => (error ? reject(error) : resolve(answer as Answer)))
-      client.query(prepared as unknown as pg.Submittable)
+      ask((error, answer) => (error ? reject(error) : resolve(answer as Answer)))
     })
   } catch (error) {
     if (error instanceof Error) Error.captureStackTrace(error)

@@ -131,6 +131,24 @@ describe('nonces of many nodes over PostgreSQL', () => {
     expect(await there.spend(await here.issue())).toBe(true)
   })
 
+  it('stay spent while a node learns that the database has forgotten which were', async () => {
+    const here = node()
+    const [old, other] = [await here.issue(), await here.issue()]
+    await here.spend(old)
+    await transaction(opened.db, (db) => sql`truncate acme_nonces`.execute(withTables(db)))
+    let learning = true
+    const learned = Promise.resolve(here.spend(other)).finally(() => {
+      learning = false
+    })
+    const again: (boolean | Promise<boolean>)[] = []
+    while (learning) {
+      again.push(here.spend(old))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(await learned).toBe(false)
+    expect(new Set(await Promise.all(again))).toEqual(new Set([false]))
+  })
+
   it('leave no rows behind', async () => {
     const nonces = node()
     for (let at = 0; at < 20; at++) await nonces.spend(await nonces.issue())

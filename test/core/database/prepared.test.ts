@@ -85,6 +85,30 @@ describe('a transaction of one statement', () => {
     expect(proxy.made).toBe(1)
   })
 
+  it('fails where its COMMIT does, and the connection goes on', async () => {
+    const once = (db: Database) =>
+      withTables<{ late: { id: number } }>(db).insertInto('late').values({ id: 1 }).returning('id').execute()
+    await transaction(direct, (db) =>
+      sql`create table late (id integer unique deferrable initially deferred)`.execute(items(db)),
+    )
+    expect(await single(db, once)).toEqual([{ id: 1 }])
+    await expect(single(db, once)).rejects.toSatisfy(isUniqueViolation)
+    await single(db, (db) => add(db, 'a'))
+    expect(await names(direct)).toEqual(['a'])
+    expect(proxy.made).toBe(1)
+  })
+
+  it('is over when its statement is, awaited or not, and fails with it', async () => {
+    const unawaited = async (db: Database) => {
+      add(db, 'a').catch(() => {})
+    }
+    await single(db, unawaited)
+    expect(await names(direct)).toEqual(['a'])
+    await expect(single(db, unawaited)).rejects.toSatisfy(isUniqueViolation)
+    expect(await names(db)).toEqual(['a'])
+    expect(proxy.made).toBe(1)
+  })
+
   it('is given no second one', async () => {
     const twice = async (db: Database) => {
       await add(db, 'a')
@@ -101,6 +125,41 @@ describe('a transaction of one statement', () => {
     expect(fresh).toEqual(where === 'before' ? [{ name: 'a' }] : [])
     expect(await names(direct)).toEqual(['a'])
   })
+})
+
+describe('a transaction whose first statements are asked at once', () => {
+  const absent = (db: Database) => sql`select 1 from absent`.execute(items(db))
+
+  it('begins once, with a name or without', async () => {
+    await transaction(db, (db) => Promise.all([add(db, 'a'), add(db, 'b'), add(db, 'c')]))
+    await transaction(db, (db) => Promise.all([sql`select 1`.execute(items(db)), add(db, 'd')]))
+    expect(await names(direct)).toEqual(['a', 'b', 'c', 'd'])
+  })
+
+  it.each([
+    ['a name', (db: Database) => add(db, 'there')],
+    ['none', absent],
+    ['a value that is not sent', (db: Database) => add(db, 'a\0')],
+  ])('stores nothing where the first, with %s, fails', async (_, fails) => {
+    await transaction(db, (db) => add(db, 'there'))
+    const both = (db: Database) => Promise.allSettled([fails(db), add(db, 'a'), add(db, 'b')])
+    await expect(transaction(db, both)).rejects.toThrow(/duplicate key|does not exist|U\+0000/)
+    expect(await names(db)).toEqual(['there'])
+    expect(proxy.made).toBe(1)
+  })
+})
+
+it('what is asked when all names are given away begins, commits and fails as the rest', async () => {
+  for (let at = 0; at < 500; at++)
+    await items(db)
+      .selectFrom('items')
+      .select(sql.lit(at).as(`n${at}`))
+      .execute()
+  await transaction(db, (db) => add(db, 'a'))
+  expect(await single(db, (db) => addUnlessThere(db, 'b'))).toEqual([{ name: 'b' }])
+  await expect(single(db, (db) => add(db, 'b'))).rejects.toSatisfy(isUniqueViolation)
+  expect(await names(db)).toEqual(['a', 'b'])
+  expect(proxy.made).toBe(1)
 })
 
 it('a transaction without a statement asks nothing of the server', async () => {
