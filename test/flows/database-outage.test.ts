@@ -145,6 +145,22 @@ describe('ACME', () => {
     const names = { identifiers: [{ type: 'dns', value: 'm.localhost' }] }
     expect((await client.post(client.directory.newOrder ?? '', names)).status).toBe(201)
   })
+
+  it.each(['before', 'after'] as const)('a validation whose COMMIT broke %s it was stored is told', async (where) => {
+    const client = await app.client()
+    const order = await client.order([`${where}.v.localhost`])
+    const { json } = await client.post(String(order.authorizations[0]))
+    const challenges = json.challenges as { type: string; url: string; token: string }[]
+    const { url = '', token } = challenges.find(({ type }) => type === 'http-01') ?? {}
+    app.pages.set(`/.well-known/acme-challenge/${token}`, async () => {
+      opened.proxy.breakCommit(where)
+      return `${token}.${client.key.thumbprint}`
+    })
+    const { made } = opened.proxy
+    expect((await client.post(url, {})).json).toMatchObject({ status: 'valid' })
+    expect(opened.proxy.made).toBeGreaterThan(made)
+    expect((await client.post(String(order.authorizations[0]))).json).toMatchObject({ status: 'valid' })
+  })
 })
 
 it.each(breaks)(
