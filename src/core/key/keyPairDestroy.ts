@@ -53,17 +53,7 @@ export async function destroyUnused(it: Installation, uuid: string, by: By): Pro
 /** What needs the key still, as one sentence; `but`: the id of a certificate that does not count. */
 async function useOf(db: Database, { spkiHash, organizationId }: Key, at: Date, but = 0): Promise<string | undefined> {
   const tables = withTables<CoreTables>(db)
-  const certificate = await tables
-    .selectFrom('certificates')
-    .select(['serial', 'status'])
-    .where('spki_hash', '=', spkiHash)
-    .where('organization_id', '=', organizationId)
-    .where('status', '<>', 'revoked')
-    .where('not_after', '>', at.getTime())
-    .where('id', '<>', but)
-    .limit(1)
-    .executeTakeFirst()
-  if (certificate) return `certificate ${certificate.serial} uses it: revoke that first`
+  // In this order: a request that is signed meanwhile has its certificate in the same moment.
   const request = await tables
     .selectFrom('sign_requests')
     .select(['id', 'status'])
@@ -74,7 +64,18 @@ async function useOf(db: Database, { spkiHash, organizationId }: Key, at: Date, 
     .where('status', '<>', 'failed')
     .limit(1)
     .executeTakeFirst()
-  return request && `request s${request.id} for a certificate of it is ${request.status}: cancel that first`
+  if (request) return `request s${request.id} for a certificate of it is ${request.status}: cancel that first`
+  const certificate = await tables
+    .selectFrom('certificates')
+    .select(['serial', 'status'])
+    .where('spki_hash', '=', spkiHash)
+    .where('organization_id', '=', organizationId)
+    .where('status', '<>', 'revoked')
+    .where('not_after', '>', at.getTime())
+    .where('id', '<>', but)
+    .limit(1)
+    .executeTakeFirst()
+  return certificate && `certificate ${certificate.serial} uses it: revoke that first`
 }
 
 /** Its sealed bytes are gone with this, and nothing is certified for it any more, whatever CSR of it is about. */
