@@ -32,6 +32,7 @@ const exhaustive = [
 export default defineConfig({
   test: {
     globalSetup: ['test/helpers/postgres.ts'],
+    setupFiles: ['test/helpers/stuck.ts'],
     // Two cores; by default one would stay free.
     maxWorkers: 2,
     // A worker imports src/ once and not for each file: docs/tests.md says what that asks of a test.
