@@ -7,6 +7,7 @@ import type { Metrics } from './metrics.ts'
 import type { Host, ListenerName, Protocol } from './protocol.ts'
 import { createAdmission } from './server/admission.ts'
 import { answerBadRequest } from './server/badRequest.ts'
+import { Bag } from './server/bag.ts'
 import { createConnections } from './server/connections.ts'
 import { createHandler, type Serving } from './server/exchange.ts'
 import {
@@ -78,7 +79,7 @@ export function createServer(options: ServerOptions): Server {
   const listeners: Listener[] = []
   const watches = createWatches(options, listeners)
   const state: Serving = {
-    active: new Set(),
+    active: new Bag(),
     mounts: { https: [], mtls: [], http: [] },
     probes: createProbes({ ...options, ready: async () => false }),
     open: false,

@@ -31,17 +31,16 @@ export function createAnswering(host: Host): Answering {
     const path = readOcspPath(incoming.url ?? '')
     if (!path) return plainReply(404, 'ask at /ocsp/{authority}')
     const { encoded } = path
-    const shared = batch ? { batch } : undefined
     switch (incoming.method) {
       case 'GET':
       case 'HEAD':
-        return ask(incoming, { text: encoded, der: () => decodeOcspPath(encoded), ...shared })
+        return ask(incoming, { text: encoded, der: () => decodeOcspPath(encoded), batch })
       case 'POST': {
         if (encoded !== '') return plainReply(404, 'post to /ocsp/{authority}')
         // DER begins with another character than base64 of it: no text stands for two requests.
         const asked: Asked = (body, together) =>
-          ask(incoming, { text: body.toString('latin1'), der: () => body, ...together })
-        return answerPost(incoming, asked, shared)
+          ask(incoming, { text: body.toString('latin1'), der: () => body, batch: together })
+        return answerPost(incoming, asked, batch)
       }
       default:
         return plainReply(405, 'OCSP takes GET and POST', METHODS)
@@ -49,11 +48,10 @@ export function createAnswering(host: Host): Answering {
   }
 }
 
-type Together = Pick<OcspQuestion, 'batch'>
-type Asked = (body: Buffer, together?: Together) => Reply | Promise<Reply>
+type Asked = (body: Buffer, together?: object) => Reply | Promise<Reply>
 
 /** A body that is not here yet comes later than the others of its turn: what was looked up for them is too old for it. */
-function answerPost(incoming: IncomingMessage, asked: Asked, together?: Together): Reply | Promise<Reply> {
+function answerPost(incoming: IncomingMessage, asked: Asked, together?: object): Reply | Promise<Reply> {
   const type = incoming.headers['content-type']
   if (type !== undefined && type !== 'application/ocsp-request' && !/^application\/ocsp-request\s*(;|$)/i.test(type))
     return plainReply(415, 'post an application/ocsp-request', { Accept: 'application/ocsp-request' })

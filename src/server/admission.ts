@@ -3,6 +3,7 @@ import type { OverloadConfig } from '../config/overloadConfig.ts'
 import { accountBody } from '../http/bodyBudget.ts'
 import type { SourceAddress } from '../http/sourceAddress.ts'
 import { networkOf } from '../pki/ip.ts'
+import { type Count, Counts } from './counts.ts'
 
 /** Whatever one wire contract is asked, the others still have places. */
 const OF_ONE_PROTOCOL = 0.75
@@ -15,7 +16,9 @@ export interface Place {
   source: string
   /** Whom it is counted for. */
   share: string
-  protocol: string
+  /** The requests of that one, and of the protocol. */
+  his: Count
+  its: Count
   /** Of its body, in memory. */
   octets: number
 }
@@ -44,9 +47,9 @@ export function createAdmission({ limits, sourceAddress, isProxy }: AdmissionOpt
   const { requests, requestsPerAddress } = limits
   const ofOneProtocol = Math.max(1, Math.floor(requests * OF_ONE_PROTOCOL))
   const mostOctets = limits.bodies * MEBI
-  const ofAddress = new Map<string, number>()
-  const ofProtocol = new Map<string, number>()
-  const octetsOf = new Map<string, number>()
+  const ofAddress = new Counts()
+  const ofProtocol = new Counts()
+  const octetsOf = new Counts()
   const refused = { server: 0, protocol: 0, address: 0, bodies: 0 }
   let underWay = 0
   let octets = 0
@@ -58,39 +61,39 @@ export function createAdmission({ limits, sourceAddress, isProxy }: AdmissionOpt
 
   function enter(incoming: IncomingMessage, protocol: string): Place | Refusal {
     if (underWay >= requests) return refuse('server')
-    const its = ofProtocol.get(protocol) ?? 0
-    if (its >= ofOneProtocol) return refuse('protocol')
+    const its = ofProtocol.of(protocol)
+    if (its.count >= ofOneProtocol) return refuse('protocol')
     const source = sourceAddress(incoming) ?? ''
     const share = shareOf(source)
-    const his = ofAddress.get(share) ?? 0
-    if (his >= requestsPerAddress && !isProxy(source)) return refuse('address')
+    const his = ofAddress.of(share)
+    if (his.count >= requestsPerAddress && !isProxy(source)) return refuse('address')
     underWay++
-    ofProtocol.set(protocol, its + 1)
-    ofAddress.set(share, his + 1)
-    const place: Place = { source, share, protocol, octets: 0 }
+    its.count++
+    his.count++
+    const place: Place = { source, share, his, its, octets: 0 }
     if (incoming.method !== 'GET') accountBody(incoming, (more) => takeOctets(place, more))
     return place
   }
 
   function takeOctets(place: Place, more: number): boolean {
-    const his = (octetsOf.get(place.share) ?? 0) + more
-    if (octets + more > mostOctets || (his > mostOctets * OF_ONE_ADDRESS && !isProxy(place.source))) {
+    const held = octetsOf.of(place.share)
+    if (octets + more > mostOctets || (held.count + more > mostOctets * OF_ONE_ADDRESS && !isProxy(place.source))) {
       refused.bodies++
       return false
     }
     octets += more
     place.octets += more
-    octetsOf.set(place.share, his)
+    held.count += more
     return true
   }
 
-  function leave({ share, protocol, octets: held }: Place): void {
+  function leave({ share, his, its, octets: held }: Place): void {
     underWay--
-    lower(ofProtocol, protocol, 1)
-    lower(ofAddress, share, 1)
+    its.count--
+    his.count--
     if (held === 0) return
     octets -= held
-    lower(octetsOf, share, held)
+    octetsOf.of(share).count -= held
   }
 
   return {
@@ -109,11 +112,4 @@ export function createAdmission({ limits, sourceAddress, isProxy }: AdmissionOpt
 /** Whose share an address takes from: an IPv4 address has its own, the addresses of a /64 of IPv6 have one together. */
 export function shareOf(address: string): string {
   return address.includes(':') ? networkOf(address) : address
-}
-
-/** What is nothing any more is not kept: there are more addresses than memory. */
-export function lower(counts: Map<string, number>, key: string, by: number): void {
-  const left = (counts.get(key) ?? 0) - by
-  if (left > 0) counts.set(key, left)
-  else counts.delete(key)
 }

@@ -10,11 +10,7 @@ const LINGER = 250
  * For 'clientError': what came is no HTTP, too large or too slow. Answers in plain form, unless an answer is on its way
  * already, and closes. `active`: all answers that have not ended.
  */
-export function answerBadRequest(
-  error: NodeJS.ErrnoException,
-  socket: Duplex,
-  active: ReadonlySet<ServerResponse>,
-): void {
+export function answerBadRequest(error: NodeJS.ErrnoException, socket: Duplex, active: Iterable<ServerResponse>): void {
   const answering = [...active].some(({ req, headersSent }) => headersSent && req.socket === socket)
   if (!socket.writable || answering || error.code === 'ECONNRESET') {
     socket.destroy()

@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net'
 import type { OverloadConfig } from '../config/overloadConfig.ts'
 import { addressOf } from '../http/sourceAddress.ts'
-import { lower, shareOf } from './admission.ts'
+import { shareOf } from './admission.ts'
+import { Counts } from './counts.ts'
 
 /** Milliseconds between two looks for connections that rest, when there is no place for another one. */
 const SPELL = 1_000
@@ -23,7 +24,7 @@ export interface ConnectionOptions {
 
 /** How many connections all listeners hold, in all and by address. Where all places are taken, those that rest are closed first. */
 export function createConnections({ limits, isProxy, closeIdle }: ConnectionOptions): Connections {
-  const ofAddress = new Map<string, number>()
+  const ofAddress = new Counts()
   const refused = { server: 0, address: 0 }
   let count = 0
   let made = Number.NEGATIVE_INFINITY
@@ -49,13 +50,13 @@ export function createConnections({ limits, isProxy, closeIdle }: ConnectionOpti
       }
       const source = addressOf(socket) ?? ''
       const share = shareOf(source)
-      const his = ofAddress.get(share) ?? 0
-      if (his >= limits.connectionsPerAddress && !isProxy(source)) return refuse(socket, 'address')
+      const his = ofAddress.of(share)
+      if (his.count >= limits.connectionsPerAddress && !isProxy(source)) return refuse(socket, 'address')
       count++
-      ofAddress.set(share, his + 1)
+      his.count++
       socket.once('close', () => {
         count--
-        lower(ofAddress, share, 1)
+        his.count--
       })
       return true
     },

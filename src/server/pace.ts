@@ -24,7 +24,7 @@ export interface Paces {
 
 export interface PaceWatch {
   /** Looks once at all answers that have not ended, and closes the connections whose clients take too little. */
-  look(active: ReadonlySet<ServerResponse>, now: number): void
+  look(active: Iterable<ServerResponse>, now: number): void
   readonly cut: number
 }
 

@@ -1,26 +1,27 @@
 import type { Socket } from 'node:net'
+import { Bag } from './bag.ts'
 
 /** What one connection may have asked without waiting for an answer: no client pipelines more. */
 const DEEPEST = 64
 
 /** Requests under way by connection: those that wait behind another answer (pipelining) never hear that their connection was closed. */
 export interface UnderWay {
-  /** `end` runs once: by `ended`, or when the connection closes. False, with the connection cut, where it asks too much at once. */
-  begin(socket: Socket, end: () => void): boolean
-  ended(socket: Socket, end: () => void): void
+  /**
+   * `end` runs once: when what this answers is called, or when the connection closes. Undefined, with the connection cut, where it asks too much at once.
+   */
+  begin(socket: Socket, end: () => void): (() => void) | undefined
 }
 
 export function createUnderWay(): UnderWay {
-  const ofSocket = new WeakMap<Socket, Set<() => void>>()
+  const ofSocket = new WeakMap<Socket, Bag<() => void>>()
 
-  function watch(socket: Socket): Set<() => void> {
-    const ends = new Set<() => void>()
+  function watch(socket: Socket): Bag<() => void> {
+    const ends = new Bag<() => void>()
     ofSocket.set(socket, ends)
     // The answer that is being written hears of it itself, with the same event.
     socket.once('close', () =>
       setImmediate(() => {
-        for (const end of ends) end()
-        ends.clear()
+        for (const held of ends.all()) if (ends.take(held)) held.one()
       }),
     )
     return ends
@@ -29,13 +30,14 @@ export function createUnderWay(): UnderWay {
   return {
     begin(socket, end) {
       const ends = ofSocket.get(socket) ?? watch(socket)
-      ends.add(end)
-      if (ends.size <= DEEPEST) return true
-      socket.destroy()
-      return false
-    },
-    ended(socket, end) {
-      if (ofSocket.get(socket)?.delete(end)) end()
+      const held = ends.add(end)
+      if (ends.size > DEEPEST) {
+        socket.destroy()
+        return undefined
+      }
+      return () => {
+        if (ends.take(held)) end()
+      }
     },
   }
 }

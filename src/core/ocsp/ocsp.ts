@@ -21,7 +21,7 @@ export interface OcspQuestion {
   /** DER OCSPRequest (RFC 6960 section 4.1), read from it where it has to be; undefined: it cannot be read. */
   der(): Buffer | undefined
   /** The same object in all of several requests that had come before the first of them was asked: they share what is looked up. */
-  batch?: object
+  batch?: object | undefined
 }
 
 export interface OcspAnswer {
