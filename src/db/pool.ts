@@ -3,7 +3,6 @@ import pg from 'pg'
 import { checkParameters } from './executor.ts'
 import type { Counts, Statement } from './handle.ts'
 import { BEGIN, COMMIT, runPrepared, runUnnamed } from './prepared.ts'
-import { isStandby } from './retry.ts'
 import { serversOf } from './servers.ts'
 
 interface How {
@@ -118,17 +117,13 @@ async function prepareSession(client: pg.ClientBase, answerWithin: number): Prom
     set statement_timeout = ${Math.ceil(answerWithin)}`
   const asked = client.query<{ standby: boolean; frozen: string }>(limited({ text: look }, CONNECT_MS))
   const made = client.query(limited({ text: settings }, CONNECT_MS))
-  const kept = [BEGIN, COMMIT].map((statement) =>
-    runPrepared(client, plain(statement, CONNECT_MS)).catch(unlessStandby),
-  )
-  const [{ rows }] = await Promise.all([asked, made, ...kept])
+  const kept = Promise.all([BEGIN, COMMIT].map((statement) => runPrepared(client, plain(statement, CONNECT_MS))))
+  // A standby refuses to begin: what it is, it says itself, and that is heard first.
+  kept.catch(() => {})
+  const [{ rows }] = await Promise.all([asked, made])
   if (rows[0]?.standby) throw new Error('the server is a standby: it takes no writes')
   if (rows[0]?.frozen === 'on') throw new Error('the database is set to default_transaction_read_only')
-}
-
-/** A standby refuses to begin; what it is, it says itself. */
-function unlessStandby(error: unknown): void {
-  if (!isStandby(error)) throw error
+  await kept
 }
 
 /** Ends the transaction; answers what became of it. */
