@@ -53,11 +53,16 @@ export function kyselyOver(dialect: Dialect): (run: Run) => Kysely<unknown> {
     new Kysely({ config, dialect, driver: noDriver, executor: new DirectExecutor(compiler, adapter, run) })
 }
 
+/** SQLite takes no more. PostgreSQL’s messages count them in 16 bits. */
+const MOST_PARAMETERS = 32_766
+
 /**
  * Refuses parameters that the two databases would treat differently. PostgreSQL stores no U+0000 in text and would store an object as its JSON,
  * undefined as null; SQLite would store NaN as null and refuses booleans and dates.
  */
 export function checkParameters(parameters: readonly unknown[]): void {
+  if (parameters.length > MOST_PARAMETERS)
+    throw new UnstorableValue(`a statement has ${parameters.length} parameters: ${MOST_PARAMETERS} are the most`)
   for (const value of parameters) {
     if (typeof value === 'string') {
       if (value.includes('\0')) throw new UnstorableValue('text with the character U+0000 cannot be stored')

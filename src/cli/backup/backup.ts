@@ -84,22 +84,25 @@ function writing(target: FileHandle): Writable {
 }
 
 function keptKey({ keySecret, dataFolder }: Place): string | undefined {
-  const path = join(dataFolder, 'key.secret')
-  return keySecret === undefined && existsSync(path) ? readFileSync(path, 'utf8') : undefined
+  return keySecret === undefined ? readKept(dataFolder, 'key.secret')?.content.toString() : undefined
 }
 
 /** Those of the files to keep that are there; one that goes away before it is opened is not. `open`: for tests. */
 export function keptFiles(dataFolder: string, open = (path: string) => openSync(path, 'r')): KeptFile[] {
   return KEPT.flatMap((name) => {
-    const handle = openKept(join(dataFolder, name), open)
-    if (handle === undefined) return []
-    try {
-      const content = readFileSync(handle).toString('base64')
-      return [{ name, mode: fstatSync(handle).mode & 0o777, content }]
-    } finally {
-      closeSync(handle)
-    }
+    const file = readKept(dataFolder, name, open)
+    return file === undefined ? [] : [{ name, mode: file.mode, content: file.content.toString('base64') }]
   })
+}
+
+function readKept(dataFolder: string, name: string, open = (path: string) => openSync(path, 'r')) {
+  const handle = openKept(join(dataFolder, name), open)
+  if (handle === undefined) return undefined
+  try {
+    return { content: readFileSync(handle), mode: fstatSync(handle).mode & 0o777 }
+  } finally {
+    closeSync(handle)
+  }
 }
 
 function openKept(path: string, open: (path: string) => number): number | undefined {

@@ -76,6 +76,17 @@ describe.each(databases)('values on $name', ({ openEmpty }) => {
     }
   })
 
+  it('refuses more parameters than both databases take, and says so', async () => {
+    const rowsOf = (count: number) =>
+      sql`select count(*) as n from items where name in (${sql.join(Array.from({ length: count }, (_, at) => `${at}`))})`
+    await expect(rowsOf(32_766).execute(items(db))).resolves.toMatchObject({ rows: [{ n: 0 }] })
+    for (const count of [32_767, 65_536]) {
+      const refused = { message: `a statement has ${count} parameters: 32766 are the most` }
+      await expect(rowsOf(count).execute(items(db))).rejects.toMatchObject(refused)
+      await expect(transaction(db, (db) => rowsOf(count).execute(items(db)))).rejects.toMatchObject(refused)
+    }
+  })
+
   it('gives integers as numbers, counted and summed too', async () => {
     await insert({ name: 'a', amount: Number.MAX_SAFE_INTEGER - 1 })
     await insert({ name: 'b', amount: 1 })
