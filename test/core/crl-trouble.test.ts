@@ -6,7 +6,7 @@ import type { CoreTables } from '../../src/core/tables.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { type CrlWorld, crlWorld, day } from '../helpers/crlWorld.ts'
-import { databases } from '../helpers/databases.ts'
+import { databases, openSqlite } from '../helpers/databases.ts'
 import { createWorld, type World } from '../helpers/world.ts'
 
 describe.each(databases)('CRLs after trouble, on $name', ({ open }) => {
@@ -127,9 +127,7 @@ describe.each(databases)('CRLs after trouble, on $name', ({ open }) => {
 
 describe('CRLs in memory', () => {
   test('one that is longer than the room stays while it is the newest', async () => {
-    const [sqlite] = databases
-    const opened = await sqlite?.open()
-    if (!opened) throw new Error('there is no database')
+    const opened = await openSqlite()
     const crls = keptCrls(opened.db)
     const key = (issuerId: number) => ({ issuerId, shard: 0, delta: false })
     const long = { parts: Array.from({ length: 97 }, () => Buffer.alloc(1 << 20)) }

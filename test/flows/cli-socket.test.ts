@@ -8,7 +8,7 @@ import { startOperationsSocket } from '../../src/cli/socket.ts'
 import { callSocket } from '../../src/cli/socketClient.ts'
 import { readConfig } from '../../src/config.ts'
 import { asRequester } from '../../src/core/identity/identity.ts'
-import { databases } from '../helpers/databases.ts'
+import { openSqlite } from '../helpers/databases.ts'
 import { createPeople, failure, type People } from '../helpers/people.ts'
 import { createWorld, type World } from '../helpers/world.ts'
 
@@ -19,9 +19,7 @@ let path: string
 let ends: (() => Promise<void>)[] = []
 
 beforeEach(async () => {
-  const [sqlite] = databases
-  if (!sqlite) throw new Error('no database')
-  const opened = await sqlite.open()
+  const opened = await openSqlite()
   world = await createWorld(opened.db)
   people = await createPeople(world)
   folder = mkdtempSync(join(tmpdir(), 'countersign-socket-'))

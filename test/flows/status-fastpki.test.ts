@@ -2,12 +2,13 @@ import { describe, expect, it } from 'vitest'
 import type { Door } from '../../src/core/core.ts'
 import { readSignRequest } from '../../src/core/request/records.ts'
 import { system } from '../../src/core/requester.ts'
+import { databases } from '../helpers/databases.ts'
 import { doorOf, everything, type FastpkiApp, type Person, server, useFastpkiApp } from '../helpers/fastpkiApp.ts'
 import { type Driven, reasons, statusDrive } from '../helpers/statusDrive.ts'
 import { signStatusTable } from '../helpers/statusTable.ts'
 
-describe.each(['sqlite', 'postgres'] as const)('the status table in FastPKI on %s', (dialect) => {
-  const used = useFastpkiApp(dialect)
+describe.each(databases)('the status table in FastPKI on $name', ({ open }) => {
+  const used = useFastpkiApp(open)
   let approver: Person | undefined
 
   /** An order that waits for the approver. */

@@ -1,16 +1,12 @@
-import { randomBytes } from 'node:crypto'
-import { createServer, IncomingMessage, ServerResponse } from 'node:http'
-import { type AddressInfo, Socket } from 'node:net'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import type { Hono } from 'hono'
-import { afterAll, beforeAll } from 'vitest'
 import { acme } from '../../protocols/acme/index.ts'
-import { enqueueJob, runDueJobs } from '../../src/core/jobs.ts'
 import type { Database } from '../../src/db/open.ts'
 import type { Host, NodeBindings, ValidationConfig } from '../../src/protocol.ts'
 import { AcmeClient, type AcmeOrder, type Transport } from './acmeClient.ts'
 import type { ClientKey } from './acmeKeys.ts'
-import { databases } from './databases.ts'
-import { expectDecided } from './decided.ts'
+import { callAdapter, hostOf, runJobsOf, useApp } from './adapterApp.ts'
 import { createWorld, type World } from './world.ts'
 
 export const BASE_URL = 'https://acme.test'
@@ -50,28 +46,10 @@ export async function createAcmeApp(db: Database, validation: Partial<Validation
     response.writeHead(page === undefined ? 404 : body === undefined ? 503 : 200).end(body)
   })
   await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve))
-  const { it, core } = world
-  const host: Host = {
-    core,
-    db,
-    enqueue: (trx, kind, ref, options) =>
-      enqueueJob(trx, { kind, ref, runAt: options?.runAt ?? it.clock(), at: it.clock() }),
-    baseUrl: BASE_URL,
-    mtlsBaseUrl: 'https://mtls.test',
-    httpBaseUrl: it.httpBaseUrl,
-    clock: it.clock,
-    log: it.log,
-    validation: {
-      http01Port: (web.address() as AddressInfo).port,
-      tlsAlpn01Port: 1,
-      networks: 'loopback',
-      ...validation,
-    },
-    secret: randomBytes(32),
-    sourceAddress: () => '192.0.2.7',
-    clientCertificate: () => undefined,
-    accounts: () => undefined,
-  }
+  const { port } = web.address() as AddressInfo
+  const host = hostOf(world, 'acme', {
+    validation: { http01Port: port, tlsAlpn01Port: 1, networks: 'loopback', ...validation },
+  })
   const app = acme.routes(host)
   const transport = appTransport(app)
   const built: AcmeApp = {
@@ -96,10 +74,7 @@ export async function createAcmeApp(db: Database, validation: Partial<Validation
       await by.answer(order, 'http-01')
       return { client: by, order }
     },
-    runJobs() {
-      const jobs = Object.entries(acme.jobs ?? {}).map(([kind, run]) => [kind, (ref: string) => run(host, ref)])
-      return runDueJobs({ db, node: it.node, clock: it.clock, log: it.log, handlers: Object.fromEntries(jobs) })
-    },
+    runJobs: () => runJobsOf(acme, world, host),
     async close() {
       await new Promise((resolve) => {
         web.close(resolve)
@@ -110,46 +85,15 @@ export async function createAcmeApp(db: Database, validation: Partial<Validation
   return built
 }
 
-/** Requests as the node adapter hands them over: the body is only in the raw request. */
+/** Requests as the server hands them over. */
 export function appTransport(app: Hono<{ Bindings: NodeBindings }>): Transport {
-  return async ({ method, url, headers, body }) => {
-    const incoming = new IncomingMessage(new Socket())
-    const { pathname, search } = new URL(url)
-    incoming.method = method
-    incoming.url = url.startsWith(BASE_URL) ? url.slice(BASE_URL.length) : pathname + search
-    for (const [name, value] of Object.entries(headers)) incoming.headers[name.toLowerCase()] = value
-    if (body !== undefined) incoming.push(body)
-    incoming.push(null)
-    const bindings = { incoming, outgoing: new ServerResponse(incoming) }
-    const response = await app.request(url, { method, headers }, bindings)
+  return async ({ method, url, headers: given, body }) => {
+    const { origin } = new URL(url)
+    const headers = Object.fromEntries(Object.entries(given).map(([name, value]) => [name.toLowerCase(), value]))
+    const response = await callAdapter(app, origin, { method, target: url.slice(origin.length), headers, body })
     return { status: response.status, headers: new Map(response.headers), text: await response.text() }
   }
 }
 
 /** One app for all tests of a describe block. */
-export function useAcme(open: () => Promise<{ db: Database; close(): Promise<void> }>): { readonly app: AcmeApp } {
-  let opened: Awaited<ReturnType<typeof open>> | undefined
-  let app: AcmeApp | undefined
-  beforeAll(async () => {
-    opened = await open()
-    app = await createAcmeApp(opened.db)
-  })
-  afterAll(async () => {
-    await app?.close()
-    if (opened) await expectDecided(opened.db)
-    await opened?.close()
-  })
-  return {
-    get app() {
-      if (!app) throw new Error('the app is there only inside a test')
-      return app
-    },
-  }
-}
-
-/** SQLite, for tests that are about the wire and not about what is stored. */
-export function openSqlite(): Promise<{ db: Database; close(): Promise<void> }> {
-  const [sqlite] = databases
-  if (!sqlite) throw new Error('there is no database to test with')
-  return sqlite.open()
-}
+export const useAcme = (open?: Parameters<typeof useApp>[1]) => useApp((db) => createAcmeApp(db), open)

@@ -1,12 +1,8 @@
-import { randomBytes } from 'node:crypto'
-import { IncomingMessage, ServerResponse } from 'node:http'
-import { Socket } from 'node:net'
-import { afterAll, beforeAll, expect } from 'vitest'
+import { expect } from 'vitest'
 import { alpacon } from '../../protocols/alpacon/index.ts'
 import { type Capability, grantCapability } from '../../src/core/identity/capability.ts'
 import { createOrganization, createUser, type User } from '../../src/core/identity/identity.ts'
 import type { TokenScope } from '../../src/core/identity/tokenScope.ts'
-import { enqueueJob } from '../../src/core/jobs.ts'
 import { createSetupLink, useSetupLink } from '../../src/core/login/login.ts'
 import { createToken } from '../../src/core/login/token.ts'
 import { system } from '../../src/core/requester.ts'
@@ -14,8 +10,7 @@ import type { Database } from '../../src/db/open.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { pemEncode } from '../../src/pki/pem.ts'
 import type { ClientCertificate, Host } from '../../src/protocol.ts'
-import { databases } from './databases.ts'
-import { expectDecided } from './decided.ts'
+import { callAdapter, hostOf, useApp } from './adapterApp.ts'
 import { createWorld, newCsr, type World } from './world.ts'
 
 export const BASE = '/api/cert'
@@ -72,24 +67,8 @@ export const waits = [{ name: 'a person looks', require: [{ users: ['approver'] 
 
 async function createAlpaconApp(db: Database): Promise<AlpaconApp> {
   const world = await createWorld(db)
-  const { it, core } = world
   let certificate: ClientCertificate | undefined
-  const host: Host = {
-    core,
-    db,
-    enqueue: (trx, kind, ref, options) =>
-      enqueueJob(trx, { kind, ref, runAt: options?.runAt ?? it.clock(), at: it.clock() }),
-    baseUrl: 'https://ra.test',
-    mtlsBaseUrl: 'https://mtls.ra.test',
-    httpBaseUrl: it.httpBaseUrl,
-    clock: it.clock,
-    log: it.log,
-    validation: { http01Port: 80, tlsAlpn01Port: 443, networks: '' },
-    secret: randomBytes(32),
-    sourceAddress: () => '192.0.2.7',
-    clientCertificate: () => certificate,
-    accounts: () => undefined,
-  }
+  const host = hostOf(world, 'ra', { clientCertificate: () => certificate })
   const rules = { issue: waits, renew: waits, rekey: waits, revoke: waits, export: waits }
   const { organizationId } = await world.save('default', { rules, protocols: { alpacon: {} } })
   const change = () => ({ actor: system('test'), at: world.time.now })
@@ -116,14 +95,8 @@ async function createAlpaconApp(db: Database): Promise<AlpaconApp> {
       ...(sent === undefined ? {} : { 'content-type': 'application/json' }),
       ...headers,
     }
-    const incoming = new IncomingMessage(new Socket())
-    incoming.method = method
-    incoming.url = `/alpacon${path}`
-    Object.assign(incoming.headers, all)
-    if (sent !== undefined) incoming.push(Buffer.from(sent))
-    incoming.push(null)
-    const bindings = { incoming, outgoing: new ServerResponse(incoming) }
-    const response = await routes.request(`https://ra.test/alpacon${path}`, { method, headers: all }, bindings)
+    const target = `/alpacon${path}`
+    const response = await callAdapter(routes, host.baseUrl, { method, target, headers: all, body: sent })
     const text = await response.text()
     const called = { status: response.status, headers: response.headers, text, json: text && JSON.parse(text) }
     holdAgainstContract(called)
@@ -159,28 +132,8 @@ function holdAgainstContract({ status, headers, text, json }: Called): void {
   }
 }
 
-/** One app for all tests of a file, on SQLite: the core's own tests loop over both databases. */
-export function useAlpaconApp(): { readonly app: AlpaconApp } {
-  let app: AlpaconApp | undefined
-  let close = async () => {}
-  beforeAll(async () => {
-    const [sqlite] = databases
-    if (!sqlite) throw new Error('there is no database to test with')
-    const opened = await sqlite.open()
-    close = opened.close
-    app = await createAlpaconApp(opened.db)
-  })
-  afterAll(async () => {
-    if (app) await expectDecided(app.world.it.db)
-    await close()
-  })
-  return {
-    get app() {
-      if (!app) throw new Error('the app is there only inside a test')
-      return app
-    },
-  }
-}
+/** One app for all tests of a file. */
+export const useAlpaconApp = () => useApp(createAlpaconApp)
 
 /** A password for somebody who has none. */
 export async function givePassword({ world: { it } }: AlpaconApp, { id }: Person): Promise<void> {

@@ -1,9 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { afterAll, beforeAll } from 'vitest'
 import { cmp } from '../../protocols/cmp/index.ts'
 import type { VoteInput } from '../../src/core/approval/approval.ts'
 import { asRequester, createUser, type User } from '../../src/core/identity/identity.ts'
-import { enqueueJob, runDueJobs } from '../../src/core/jobs.ts'
 import { system } from '../../src/core/requester.ts'
 import type { CoreTables } from '../../src/core/tables.ts'
 import type { Database } from '../../src/db/open.ts'
@@ -14,12 +12,11 @@ import { seq } from '../../src/pki/der.ts'
 import type { Identifier } from '../../src/pki/identifier.ts'
 import { nameOf } from '../../src/pki/name.ts'
 import type { Host } from '../../src/protocol.ts'
+import { hostOf, type Orders, ordersOver, runJobsOf, useApp } from './adapterApp.ts'
 import { buildCrmf, type CrmfParts } from './cmc.ts'
 import { type CmpReply, type CmpWishes, cmpMessage, type MacWishes, readCmpReply } from './cmpClient.ts'
 import type { Party } from './cms.ts'
 import { ecKey } from './csrs.ts'
-import { databases } from './databases.ts'
-import { expectDecided } from './decided.ts'
 import { type Answered, ask } from './rawHttp.ts'
 import { startServer, type TestServer } from './testServer.ts'
 import { createWorld, type World } from './world.ts'
@@ -31,7 +28,7 @@ export const auto = [{ name: 'nobody looks', auto: true }]
 export type Sent = CmpWishes & { profile?: string; path?: string }
 
 /** The CMP adapter over a whole core and real listeners. What `default` orders with a secret for its names passes; else people look. */
-export interface CmpApp {
+export interface CmpApp extends Orders {
   world: World
   host: Host
   server: TestServer
@@ -53,11 +50,6 @@ export interface CmpApp {
   }): Promise<MacWishes & { uuid: string }>
   /** A device with a certificate, ordered by ir. */
   enrolled(dns: string, sent?: Partial<Sent>): Promise<Party>
-  newest(): Promise<number>
-  /** How many orders there are. */
-  count(): Promise<number>
-  /** Votes on the newest request. */
-  vote(input?: Partial<VoteInput>): Promise<number>
   voteRevocation(input?: Partial<VoteInput>): Promise<void>
   /** Runs the adapter's jobs that are due; how many ran. */
   work(): Promise<number>
@@ -68,22 +60,7 @@ let made = 0
 
 export async function createCmpApp(db: Database): Promise<CmpApp> {
   const world = await createWorld(db)
-  const { clock, log } = world.it
-  const host: Host = {
-    core: world.core,
-    db,
-    enqueue: (db, kind, ref, { runAt } = {}) => enqueueJob(db, { kind, ref, runAt: runAt ?? clock(), at: clock() }),
-    baseUrl: 'https://ca.test',
-    mtlsBaseUrl: 'https://mtls.ca.test',
-    httpBaseUrl: world.it.httpBaseUrl,
-    clock,
-    log,
-    validation: { http01Port: 80, tlsAlpn01Port: 443, networks: '' },
-    secret: randomBytes(32),
-    sourceAddress: () => '192.0.2.7',
-    clientCertificate: () => undefined,
-    accounts: () => undefined,
-  }
+  const host = hostOf(world, 'ca')
   const server = await startServer({ protocols: [cmp], host })
   const { organizationId } = await world.profile()
   const user = (name: string, more: { superuser?: boolean } = {}) =>
@@ -93,7 +70,7 @@ export async function createCmpApp(db: Database): Promise<CmpApp> {
   const approver = await user('approver')
   const maker = await user('maker', { superuser: true })
   const approvals = world.core.as(asRequester(approver)).approvals
-  const orders = () => withTables<CoreTables>(db).selectFrom('sign_requests').where('protocol', '=', 'cmp')
+  const orders = ordersOver('cmp', world, approver)
   const app: CmpApp = {
     world,
     host,
@@ -138,31 +115,14 @@ export async function createCmpApp(db: Database): Promise<CmpApp> {
       if (!certificate) throw new Error(text)
       return { key, certificate }
     },
-    async newest() {
-      return (await orders().select('id').orderBy('id', 'desc').limit(1).executeTakeFirstOrThrow()).id
-    },
-    async count() {
-      const { all } = await orders()
-        .select((eb) => eb.fn.countAll().as('all'))
-        .executeTakeFirstOrThrow()
-      return Number(all)
-    },
-    async vote(input = {}) {
-      const id = await app.newest()
-      const { hash } = await approvals.review('sign', id)
-      await approvals.vote('sign', id, { verdict: 'approve', hash, ...input })
-      return id
-    },
+    ...orders,
     async voteRevocation(input = {}) {
       const rows = withTables<CoreTables>(db).selectFrom('revoke_requests').select('id')
       const { id } = await rows.orderBy('id', 'desc').limit(1).executeTakeFirstOrThrow()
       const { hash } = await approvals.review('revoke', id)
       await approvals.vote('revoke', id, { verdict: 'approve', hash, ...input })
     },
-    work() {
-      const jobs = Object.entries(cmp.jobs ?? {}).map(([kind, run]) => [kind, (ref: string) => run(host, ref)])
-      return runDueJobs({ db, node: world.it.node, clock, log, handlers: Object.fromEntries(jobs) })
-    },
+    work: () => runJobsOf(cmp, world, host),
     close: () => server.server.close(),
   }
   await app.save('default')
@@ -170,28 +130,7 @@ export async function createCmpApp(db: Database): Promise<CmpApp> {
 }
 
 /** One for all tests of a file. */
-export function useCmpApp(): { readonly app: CmpApp } {
-  let app: CmpApp | undefined
-  let closeDatabase = async () => {}
-  beforeAll(async () => {
-    const [sqlite] = databases
-    if (!sqlite) throw new Error('there is no database to test with')
-    const { db, close } = await sqlite.open()
-    closeDatabase = close
-    app = await createCmpApp(db)
-  })
-  afterAll(async () => {
-    await app?.close()
-    if (app) await expectDecided(app.world.it.db)
-    await closeDatabase()
-  })
-  return {
-    get app() {
-      if (!app) throw new Error('the app is there only inside a test')
-      return app
-    },
-  }
-}
+export const useCmpApp = () => useApp(createCmpApp)
 
 /** Where a certificate of the authority `issuing` stands. */
 export async function statusOf(app: CmpApp, certificate: Buffer | undefined) {

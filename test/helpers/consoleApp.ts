@@ -1,14 +1,11 @@
-import { IncomingMessage, ServerResponse } from 'node:http'
-import { Socket } from 'node:net'
 import { gunzipSync } from 'node:zlib'
 import { type DefaultTreeAdapterTypes, parse } from 'parse5'
-import { afterAll, beforeAll, expect } from 'vitest'
+import { expect } from 'vitest'
 import { webConsole } from '../../src/console/index.ts'
 import { csrfToken } from '../../src/console/sealed.ts'
 import { openSession } from '../../src/core/login/session.ts'
 import type { Database } from '../../src/db/open.ts'
-import { databases } from './databases.ts'
-import { expectDecided } from './decided.ts'
+import { callAdapter, useApp } from './adapterApp.ts'
 import { createRaApp, type Person, type RaApp } from './raApp.ts'
 
 /** The console over a whole core, without listeners. Every page is parsed, and has no error in its HTML, no inline script and no inline style. */
@@ -60,9 +57,6 @@ export async function createConsoleApp(db: Database): Promise<ConsoleApp> {
   const send = async (method: string, path: string, body: FormData | undefined, asked: Asked): Promise<Answered> => {
     const { by = ra.admin, headers = {}, follow } = asked
     const request = body === undefined ? undefined : new Request(origin, { method: 'POST', body: encoded(body) })
-    const incoming = new IncomingMessage(new Socket())
-    incoming.method = method
-    incoming.url = path
     const cookie = by === null ? undefined : `__Host-session-id=${(await session(by)).secret}`
     const given = {
       ...(cookie === undefined ? {} : { cookie }),
@@ -70,11 +64,8 @@ export async function createConsoleApp(db: Database): Promise<ConsoleApp> {
     }
     const all: Record<string, string> = { ...given, ...headers }
     if (headers.cookie !== undefined && cookie !== undefined) all.cookie = `${cookie}; ${headers.cookie}`
-    Object.assign(incoming.headers, all)
-    if (request) incoming.push(Buffer.from(await request.arrayBuffer()))
-    incoming.push(null)
-    const bindings = { incoming, outgoing: new ServerResponse(incoming) }
-    const response = await routes.request(`${origin}${path}`, { method, headers: all }, bindings)
+    const sent = request && Buffer.from(await request.arrayBuffer())
+    const response = await callAdapter(routes, origin, { method, target: path, headers: all, body: sent })
     const answered = await read(response)
     const { location } = answered
     if (!follow || location === null) return answered
@@ -155,25 +146,5 @@ function textOf(html: string): string {
   return words.join(' ').replaceAll(' \u2060 ', '').replace(/\s+/g, ' ').trim()
 }
 
-/** One app for all tests of a file, on SQLite. */
-export function useConsoleApp(): { readonly app: ConsoleApp } {
-  let app: ConsoleApp | undefined
-  let close = async () => {}
-  beforeAll(async () => {
-    const [sqlite] = databases
-    if (!sqlite) throw new Error('there is no database to test with')
-    const opened = await sqlite.open()
-    close = opened.close
-    app = await createConsoleApp(opened.db)
-  })
-  afterAll(async () => {
-    if (app) await expectDecided(app.world.it.db)
-    await close()
-  })
-  return {
-    get app() {
-      if (!app) throw new Error('the app is there only inside a test')
-      return app
-    },
-  }
-}
+/** One app for all tests of a file. */
+export const useConsoleApp = () => useApp(createConsoleApp)

@@ -24,15 +24,16 @@ interface TestedDatabase {
 
 /** Every test of the core runs on both: `describe.each(databases)('… on $name', ({ open }) => …)`. */
 export const databases: TestedDatabase[] = [
-  { name: 'sqlite', open: migratedSqlite, openEmpty: emptySqlite },
-  { name: 'postgres', open: migratedPostgres, openEmpty: emptyPostgres },
+  { name: 'sqlite', open: openSqlite, openEmpty: emptySqlite },
+  { name: 'postgres', open: openPostgres, openEmpty: emptyPostgres },
 ]
 
 /** What the migrations make of an empty database, once in a worker: each migrated database is a copy. */
 let sqliteTemplate: Promise<Buffer> | undefined
 let postgresTemplate: Promise<string> | undefined
 
-async function migratedSqlite(options?: OpenOptions): Promise<OpenedDatabase> {
+/** For tests that are about the wire and not about what is stored. */
+export async function openSqlite(options?: OpenOptions): Promise<OpenedDatabase> {
   sqliteTemplate ??= makeSqliteTemplate()
   return sqlite(await sqliteTemplate, options)
 }
@@ -63,7 +64,7 @@ async function makeSqliteTemplate(): Promise<Buffer> {
   return content
 }
 
-async function migratedPostgres(options?: OpenOptions): Promise<OpenedDatabase> {
+export async function openPostgres(options?: OpenOptions): Promise<OpenedDatabase> {
   postgresTemplate ??= makePostgresTemplate()
   return postgres(await postgresTemplate, options)
 }

@@ -1,29 +1,22 @@
-import { randomBytes } from 'node:crypto'
-import { afterAll, beforeAll } from 'vitest'
 import { est } from '../../protocols/est/index.ts'
-import type { VoteInput } from '../../src/core/approval/approval.ts'
 import { asRequester, createUser, type User } from '../../src/core/identity/identity.ts'
-import { enqueueJob, runDueJobs } from '../../src/core/jobs.ts'
 import { setPassword } from '../../src/core/login/login.ts'
 import { system } from '../../src/core/requester.ts'
-import type { CoreTables } from '../../src/core/tables.ts'
 import type { Database } from '../../src/db/open.ts'
-import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { readCertificate } from '../../src/pki/certificateReader.ts'
 import { readCertsOnly } from '../../src/pki/certsOnly.ts'
 import { pemEncode } from '../../src/pki/pem.ts'
 import type { Host } from '../../src/protocol.ts'
+import { hostOf, type Orders, ordersOver, runJobsOf, useApp } from './adapterApp.ts'
 import type { Party } from './cms.ts'
-import { databases } from './databases.ts'
-import { expectDecided } from './decided.ts'
 import { type Answered, type Asked, ask } from './rawHttp.ts'
 import { type CsrWishes, csrOf } from './scepClient.ts'
 import { startServer, type TestServer } from './testServer.ts'
 import { createWorld, type World } from './world.ts'
 
 /** The EST adapter over a whole core and real TLS. Its profiles wait for the user `approver`, whom no rule leaves out. */
-export interface EstApp {
+export interface EstApp extends Orders {
   world: World
   server: TestServer
   approver: User
@@ -42,10 +35,6 @@ export interface EstApp {
   challenge(draft?: { profile?: string; dns?: string[]; uses?: number }): Promise<string>
   /** The text of a token of the user `maker`: cheaper than his password. */
   token(): Promise<string>
-  vote(input?: Partial<VoteInput>): Promise<number>
-  voteOn(id: number, input?: Partial<VoteInput>): Promise<void>
-  newest(): Promise<number>
-  count(): Promise<number>
   /** Runs the jobs that are due. */
   work(): Promise<number>
   close(): Promise<void>
@@ -72,22 +61,7 @@ interface EstServerOptions {
 
 export async function createEstApp(db: Database, options: EstServerOptions = {}): Promise<EstApp> {
   const world = await createWorld(db)
-  const { clock, log } = world.it
-  const host: Host = {
-    core: world.core,
-    db,
-    enqueue: (db, kind, ref, { runAt } = {}) => enqueueJob(db, { kind, ref, runAt: runAt ?? clock(), at: clock() }),
-    baseUrl: 'https://ca.test',
-    mtlsBaseUrl: 'https://mtls.ca.test',
-    httpBaseUrl: world.it.httpBaseUrl,
-    clock,
-    log,
-    validation: { http01Port: 80, tlsAlpn01Port: 443, networks: '' },
-    secret: randomBytes(32),
-    sourceAddress: () => '192.0.2.7',
-    clientCertificate: () => undefined,
-    accounts: () => undefined,
-  }
+  const host = hostOf(world, 'ca')
   const server = await startServer({ protocols: [est], host, trustedProxies: ['127.0.0.0/8'], ...options })
   const { organizationId } = await world.profile()
   const user = async (name: string, more: { superuser?: boolean } = {}) => {
@@ -98,8 +72,6 @@ export async function createEstApp(db: Database, options: EstServerOptions = {})
   }
   const approver = await user('approver')
   const maker = await user('maker', { superuser: true })
-  const approvals = world.core.as(asRequester(approver)).approvals
-  const orders = () => withTables<CoreTables>(db).selectFrom('sign_requests').where('protocol', '=', 'est')
   const app: EstApp = {
     world,
     server,
@@ -147,37 +119,12 @@ export async function createEstApp(db: Database, options: EstServerOptions = {})
       const bound = dns ? { identifiers: { dns, wildcards: false } } : {}
       return (await admin.createChallenge({ profile, ...bound, ...(uses === undefined ? {} : { uses }) })).challenge
     },
-    async newest() {
-      return (await orders().select('id').orderBy('id', 'desc').limit(1).executeTakeFirstOrThrow()).id
-    },
-    async count() {
-      return Number(
-        (
-          await orders()
-            .select((eb) => eb.fn.countAll().as('all'))
-            .executeTakeFirstOrThrow()
-        ).all,
-      )
-    },
-    async vote(input = {}) {
-      const id = await app.newest()
-      await app.voteOn(id, input)
-      return id
-    },
-    async voteOn(id, input = {}) {
-      const { hash } = await approvals.review('sign', id)
-      await approvals.vote('sign', id, { verdict: 'approve', hash, ...input })
-    },
+    ...ordersOver('est', world, approver),
     async token() {
       const { admin } = world.core.as(asRequester(maker))
       return (await admin.createToken({ user: 'maker', name: 'est' })).text
     },
-    work: () => {
-      const handlers = Object.fromEntries(
-        Object.entries(est.jobs ?? {}).map(([kind, run]) => [kind, (ref: string) => run(host, ref)]),
-      )
-      return runDueJobs({ db, node: world.it.node, clock, log, handlers })
-    },
+    work: () => runJobsOf(est, world, host),
     close: () => server.server.close(),
   }
   const entitled = [{ name: 'a challenge', when: 'entitled', auto: true }, ...waits]
@@ -210,25 +157,4 @@ export function leafOf(answer: Answered) {
 }
 
 /** One for all tests of a file. */
-export function useEstApp(options: EstServerOptions = {}): { readonly app: EstApp } {
-  let app: EstApp | undefined
-  let closeDatabase = async () => {}
-  beforeAll(async () => {
-    const [sqlite] = databases
-    if (!sqlite) throw new Error('there is no database to test with')
-    const { db, close } = await sqlite.open()
-    closeDatabase = close
-    app = await createEstApp(db, options)
-  })
-  afterAll(async () => {
-    await app?.close()
-    if (app) await expectDecided(app.world.it.db)
-    await closeDatabase()
-  })
-  return {
-    get app() {
-      if (!app) throw new Error('the app is there only inside a test')
-      return app
-    },
-  }
-}
+export const useEstApp = (options: EstServerOptions = {}) => useApp((db) => createEstApp(db, options))

@@ -1,7 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import { IncomingMessage, ServerResponse } from 'node:http'
-import { Socket } from 'node:net'
-import { afterAll, beforeAll, expect } from 'vitest'
+import { expect } from 'vitest'
 import { fastpki } from '../../protocols/fastpki/index.ts'
 import type { Method, Operation } from '../../protocols/fastpki/operation.ts'
 import { operations } from '../../protocols/fastpki/operations.ts'
@@ -14,15 +11,13 @@ import {
   type User,
 } from '../../src/core/identity/identity.ts'
 import type { TokenScope } from '../../src/core/identity/tokenScope.ts'
-import { enqueueJob } from '../../src/core/jobs.ts'
 import { setPassword } from '../../src/core/login/login.ts'
 import { createToken } from '../../src/core/login/token.ts'
 import { system } from '../../src/core/requester.ts'
 import type { Database } from '../../src/db/open.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import type { Host } from '../../src/protocol.ts'
-import { databases } from './databases.ts'
-import { expectDecided } from './decided.ts'
+import { callAdapter, hostOf, useApp } from './adapterApp.ts'
 import { createWorld, type World } from './world.ts'
 
 export const PASSWORD = 'correct horse battery'
@@ -92,23 +87,7 @@ export const settings = {
 
 export async function createFastpkiApp(db: Database): Promise<FastpkiApp> {
   const world = await createWorld(db)
-  const { it, core } = world
-  const host: Host = {
-    core,
-    db,
-    enqueue: (trx, kind, ref, options) =>
-      enqueueJob(trx, { kind, ref, runAt: options?.runAt ?? it.clock(), at: it.clock() }),
-    baseUrl: 'https://pki.test',
-    mtlsBaseUrl: 'https://mtls.pki.test',
-    httpBaseUrl: it.httpBaseUrl,
-    clock: it.clock,
-    log: it.log,
-    validation: { http01Port: 80, tlsAlpn01Port: 443, networks: '' },
-    secret: randomBytes(32),
-    sourceAddress: () => app.source,
-    clientCertificate: () => undefined,
-    accounts: () => undefined,
-  }
+  const host = hostOf(world, 'pki', { sourceAddress: () => app.source })
   const change = () => ({ actor: system('test'), at: world.time.now })
   const { organizationId } = await world.profile()
   const home = async (name: string | undefined): Promise<number> => {
@@ -158,19 +137,9 @@ export async function createFastpkiApp(db: Database): Promise<FastpkiApp> {
         ...(sent === undefined ? {} : { 'content-type': type }),
         ...headers,
       }
-      const incoming = new IncomingMessage(new Socket())
-      incoming.method = method.toUpperCase()
       const target = path.startsWith('//') ? path.slice(1) : `/fastpki/api/v1${path}`
-      incoming.url = target
-      Object.assign(incoming.headers, all)
-      if (sent !== undefined) incoming.push(Buffer.from(sent))
-      incoming.push(null)
-      const bindings = { incoming, outgoing: new ServerResponse(incoming) }
-      const response = await routes.request(
-        `https://pki.test${target}`,
-        { method: incoming.method, headers: all },
-        bindings,
-      )
+      const asked = { method: method.toUpperCase(), target, headers: all, body: sent }
+      const response = await callAdapter(routes, host.baseUrl, asked)
       const octets = Buffer.from(await response.arrayBuffer())
       const text = octets.toString('utf8')
       const isJson = response.headers.get('content-type')?.startsWith('application/json') && text !== ''
@@ -218,28 +187,8 @@ export function operationOf(method: Method, path: string): Operation | undefined
 
 const patterns = operations.map(({ path }) => new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+')}$`))
 
-/** One app for all tests of a file, on SQLite: the core's own tests loop over both databases. */
-export function useFastpkiApp(dialect: 'sqlite' | 'postgres' = 'sqlite'): { readonly app: FastpkiApp } {
-  let app: FastpkiApp | undefined
-  let close = async () => {}
-  beforeAll(async () => {
-    const database = databases.find(({ name }) => name === dialect)
-    if (!database) throw new Error('there is no database to test with')
-    const opened = await database.open()
-    close = opened.close
-    app = await createFastpkiApp(opened.db)
-  })
-  afterAll(async () => {
-    if (app) await expectDecided(app.world.it.db)
-    await close()
-  })
-  return {
-    get app() {
-      if (!app) throw new Error('the app is there only inside a test')
-      return app
-    },
-  }
-}
+/** One app for all tests of a file. */
+export const useFastpkiApp = (open?: Parameters<typeof useApp>[1]) => useApp(createFastpkiApp, open)
 
 /** The door of a person, for what a test prepares. */
 export function doorOf(app: FastpkiApp, person: Person) {

@@ -1,7 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import { IncomingMessage, ServerResponse } from 'node:http'
-import { Socket } from 'node:net'
-import { afterAll, beforeAll, expect } from 'vitest'
+import { expect } from 'vitest'
 import { notary } from '../../protocols/notary/index.ts'
 import { asRequester, createOrganization, createUser, findUser } from '../../src/core/identity/identity.ts'
 import { createSetupLink, useSetupLink } from '../../src/core/login/login.ts'
@@ -10,8 +7,7 @@ import type { Database } from '../../src/db/open.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { pemEncode } from '../../src/pki/pem.ts'
 import type { Host } from '../../src/protocol.ts'
-import { databases } from './databases.ts'
-import { expectDecided } from './decided.ts'
+import { callAdapter, hostOf, useApp } from './adapterApp.ts'
 import { createWorld, newCsr, type World } from './world.ts'
 
 export const PASSWORD = 'Correct-Horse-7'
@@ -65,36 +61,15 @@ export const ACCOUNTS = '/api/v1/accounts'
 /** Notary's adapter over a whole core, without listeners. */
 export async function createNotaryApp(db: Database): Promise<NotaryApp> {
   const world = await createWorld(db)
-  const { it, core } = world
-  const host: Host = {
-    core,
-    db,
-    enqueue: async () => {},
-    baseUrl: 'https://notary.test',
-    mtlsBaseUrl: 'https://mtls.notary.test',
-    httpBaseUrl: it.httpBaseUrl,
-    clock: it.clock,
-    log: it.log,
-    validation: { http01Port: 80, tlsAlpn01Port: 443, networks: '' },
-    secret: randomBytes(32),
-    sourceAddress: () => '192.0.2.7',
-    clientCertificate: () => undefined,
-    accounts: () => undefined,
-  }
+  const { core } = world
+  const host = hostOf(world, 'notary', { enqueue: async () => {} })
   await world.save('default', { protocols: { acme: {}, notary: {} }, settings: { certificate: {} } })
   const routes = notary.routes(host)
   const call: NotaryApp['call'] = async (method, path, { by, body, headers = {}, raw } = {}) => {
     const sent = raw ?? (body === undefined ? undefined : JSON.stringify(body))
     const all = { ...(by === undefined ? {} : { authorization: `Bearer ${by}` }), ...headers }
-    const incoming = new IncomingMessage(new Socket())
-    incoming.method = method.toUpperCase()
-    incoming.url = `/notary${path}`
-    Object.assign(incoming.headers, all)
-    if (sent !== undefined) incoming.push(Buffer.from(sent))
-    incoming.push(null)
-    const bindings = { incoming, outgoing: new ServerResponse(incoming) }
-    const url = `https://notary.test/notary${path}`
-    const response = await routes.request(url, { method: method.toUpperCase(), headers: all }, bindings)
+    const asked = { method: method.toUpperCase(), target: `/notary${path}`, headers: all, body: sent }
+    const response = await callAdapter(routes, host.baseUrl, asked)
     const text = await response.text()
     const isJson = response.headers.get('content-type') === 'application/json'
     const called = {
@@ -161,28 +136,8 @@ function holdEnvelope({ status, json, text, headers }: Called): void {
   } else if (json) expect(Object.keys(json), text).toEqual(expect.arrayContaining(['result', 'data']))
 }
 
-/** One app for all tests of a file, on SQLite. */
-export function useNotaryApp(): { readonly app: NotaryApp } {
-  let app: NotaryApp | undefined
-  let close = async () => {}
-  beforeAll(async () => {
-    const [sqlite] = databases
-    if (!sqlite) throw new Error('there is no database to test with')
-    const opened = await sqlite.open()
-    close = opened.close
-    app = await createNotaryApp(opened.db)
-  })
-  afterAll(async () => {
-    if (app) await expectDecided(app.world.it.db)
-    await close()
-  })
-  return {
-    get app() {
-      if (!app) throw new Error('the app is there only inside a test')
-      return app
-    },
-  }
-}
+/** One app for all tests of a file. */
+export const useNotaryApp = () => useApp(createNotaryApp)
 
 /** The door of a user, for what a test prepares. */
 export async function doorOf({ world }: NotaryApp, name: string) {

@@ -1,22 +1,17 @@
-import { randomBytes } from 'node:crypto'
-import { IncomingMessage, ServerResponse } from 'node:http'
-import { Socket } from 'node:net'
-import { afterAll, beforeAll, expect } from 'vitest'
+import { expect } from 'vitest'
 import { acme } from '../../protocols/acme/index.ts'
 import { ra } from '../../protocols/ra/index.ts'
 import type { Method, Operation } from '../../protocols/ra/operation.ts'
 import { operations } from '../../protocols/ra/operations.ts'
 import { type Capability, grantCapability } from '../../src/core/identity/capability.ts'
 import { asRequester, createOrganization, createUser, type User } from '../../src/core/identity/identity.ts'
-import { enqueueJob } from '../../src/core/jobs.ts'
 import { createToken } from '../../src/core/login/token.ts'
 import type { ApprovalRules } from '../../src/core/profile/rule.ts'
 import { system } from '../../src/core/requester.ts'
 import type { Database } from '../../src/db/open.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import type { ClientCertificate, Host } from '../../src/protocol.ts'
-import { databases } from './databases.ts'
-import { expectDecided } from './decided.ts'
+import { callAdapter, hostOf, useApp } from './adapterApp.ts'
 import { createWorld, type World } from './world.ts'
 
 /** The REST adapter over a whole core, without listeners. Every answer is held against the schema of its operation. */
@@ -83,24 +78,12 @@ export const alternatives = [
 
 export async function createRaApp(db: Database): Promise<RaApp> {
   const world = await createWorld(db)
-  const { it, core } = world
+  const { core } = world
   let certificate: ClientCertificate | undefined
-  const host: Host = {
-    core,
-    db,
-    enqueue: (trx, kind, ref, options) =>
-      enqueueJob(trx, { kind, ref, runAt: options?.runAt ?? it.clock(), at: it.clock() }),
-    baseUrl: 'https://ra.test',
-    mtlsBaseUrl: 'https://mtls.ra.test',
-    httpBaseUrl: it.httpBaseUrl,
-    clock: it.clock,
-    log: it.log,
-    validation: { http01Port: 80, tlsAlpn01Port: 443, networks: '' },
-    secret: randomBytes(32),
-    sourceAddress: () => '192.0.2.7',
+  const host: Host = hostOf(world, 'ra', {
     clientCertificate: () => certificate,
     accounts: (name) => (name === 'acme' ? acme.accounts?.(host) : undefined),
-  }
+  })
   const { organizationId } = await world.profile()
   const change = () => ({ actor: system('test'), at: world.time.now })
   const person: RaApp['person'] = async (name, { capabilities = [], organization, ...flags } = {}) => {
@@ -141,15 +124,8 @@ export async function createRaApp(db: Database): Promise<RaApp> {
       ...(sent === undefined ? {} : { 'content-type': 'application/json' }),
       ...headers,
     }
-    const incoming = new IncomingMessage(new Socket())
-    incoming.method = method.toUpperCase()
-    incoming.url = `/api${path}`
-    Object.assign(incoming.headers, all)
-    if (sent !== undefined) incoming.push(Buffer.from(sent))
-    incoming.push(null)
-    const bindings = { incoming, outgoing: new ServerResponse(incoming) }
-    const url = `https://ra.test/api${path}`
-    const response = await routes.request(url, { method: method.toUpperCase(), headers: all }, bindings)
+    const asked = { method: method.toUpperCase(), target: `/api${path}`, headers: all, body: sent }
+    const response = await callAdapter(routes, host.baseUrl, asked)
     const text = await response.text()
     const isJson = response.headers.get('content-type')?.startsWith('application/json') && text !== ''
     const called = {
@@ -208,28 +184,8 @@ export function operationOf(method: Method, path: string): Operation | undefined
 const patterns = operations.map(({ path }) => new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+')}$`))
 const wildcards = ({ path }: Operation): number => path.split('{').length
 
-/** One app for all tests of a file, on SQLite: the core's own tests loop over both databases. */
-export function useRaApp(): { readonly app: RaApp } {
-  let app: RaApp | undefined
-  let close = async () => {}
-  beforeAll(async () => {
-    const [sqlite] = databases
-    if (!sqlite) throw new Error('there is no database to test with')
-    const opened = await sqlite.open()
-    close = opened.close
-    app = await createRaApp(opened.db)
-  })
-  afterAll(async () => {
-    if (app) await expectDecided(app.world.it.db)
-    await close()
-  })
-  return {
-    get app() {
-      if (!app) throw new Error('the app is there only inside a test')
-      return app
-    },
-  }
-}
+/** One app for all tests of a file. */
+export const useRaApp = () => useApp(createRaApp)
 
 /** The door of a person, for what a test prepares. */
 export function doorOf(app: Pick<RaApp, 'world'>, person: Person) {

@@ -1,27 +1,20 @@
-import { randomBytes } from 'node:crypto'
-import { afterAll, beforeAll } from 'vitest'
 import { crl } from '../../protocols/crl/index.ts'
 import { scep } from '../../protocols/scep/index.ts'
-import type { VoteInput } from '../../src/core/approval/approval.ts'
-import { asRequester, createUser, type User } from '../../src/core/identity/identity.ts'
-import { enqueueJob, runDueJobs } from '../../src/core/jobs.ts'
+import { createUser, type User } from '../../src/core/identity/identity.ts'
 import { system } from '../../src/core/requester.ts'
-import type { CoreTables } from '../../src/core/tables.ts'
 import type { Database } from '../../src/db/open.ts'
-import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { readCertsOnly } from '../../src/pki/certsOnly.ts'
 import type { Host } from '../../src/protocol.ts'
+import { hostOf, type Orders, ordersOver, runJobsOf, useApp } from './adapterApp.ts'
 import type { Party } from './cms.ts'
-import { databases } from './databases.ts'
-import { expectDecided } from './decided.ts'
 import { type Answered, type Asked, ask } from './rawHttp.ts'
 import { type CsrWishes, csrOf, type MessageWishes, type Reply, readReply, scepMessage } from './scepClient.ts'
 import { startServer, type TestServer } from './testServer.ts'
 import { createWorld, type World } from './world.ts'
 
 /** The SCEP adapter over a whole core and real listeners. Its profiles wait for the user `approver`, whom no rule leaves out. */
-export interface ScepApp {
+export interface ScepApp extends Orders {
   world: World
   host: Host
   server: TestServer
@@ -37,11 +30,6 @@ export interface ScepApp {
   send(wishes: Sent): Promise<Reply>
   /** An enrolment by PKCSReq. */
   enrol(by: Party, wishes: CsrWishes & Partial<Sent>): Promise<Reply>
-  /** Votes on the newest request. */
-  vote(input?: Partial<VoteInput>): Promise<number>
-  newest(): Promise<number>
-  /** How many orders there are. */
-  count(): Promise<number>
   /** Runs the adapter's jobs that are due; how many ran. */
   runJobs(): Promise<number>
   close(): Promise<void>
@@ -55,28 +43,12 @@ export const auto = [{ name: 'nobody looks', auto: true }]
 
 export async function createScepApp(db: Database): Promise<ScepApp> {
   const world = await createWorld(db)
-  const host: Host = {
-    core: world.core,
-    db,
-    enqueue: (trx, kind, ref, options) =>
-      enqueueJob(trx, { kind, ref, runAt: options?.runAt ?? world.time.now, at: world.time.now }),
-    baseUrl: 'https://ca.test',
-    mtlsBaseUrl: 'https://mtls.ca.test',
-    httpBaseUrl: world.it.httpBaseUrl,
-    clock: world.it.clock,
-    log: world.it.log,
-    validation: { http01Port: 80, tlsAlpn01Port: 443, networks: '' },
-    secret: randomBytes(32),
-    sourceAddress: () => '192.0.2.7',
-    clientCertificate: () => undefined,
-    accounts: () => undefined,
-  }
+  const host = hostOf(world, 'ca')
   const server = await startServer({ protocols: [scep, crl], host, trustedProxies: ['127.0.0.1'] })
   const { organizationId } = await world.profile()
   const approver = await transaction(db, (db) =>
     createUser(db, { actor: system('test'), at: world.time.now }, { name: 'approver', organizationId }),
   )
-  const approvals = world.core.as(asRequester(approver)).approvals
   const app: ScepApp = {
     world,
     host,
@@ -110,25 +82,8 @@ export async function createScepApp(db: Database): Promise<ScepApp> {
       const data = csrOf(by, { ...csr, ...(challenge === undefined ? {} : { challenge }) })
       return app.send({ data, by, ...sent })
     },
-    async newest() {
-      const query = withTables<CoreTables>(db).selectFrom('sign_requests').select('id').where('protocol', '=', 'scep')
-      return (await query.orderBy('id', 'desc').limit(1).executeTakeFirstOrThrow()).id
-    },
-    async count() {
-      const query = withTables<CoreTables>(db).selectFrom('sign_requests').where('protocol', '=', 'scep')
-      return Number((await query.select((eb) => eb.fn.countAll().as('all')).executeTakeFirstOrThrow()).all)
-    },
-    async vote(input = {}) {
-      const id = await app.newest()
-      const { hash } = await approvals.review('sign', id)
-      await approvals.vote('sign', id, { verdict: 'approve', hash, ...input })
-      return id
-    },
-    runJobs() {
-      const jobs = Object.entries(scep.jobs ?? {}).map(([kind, run]) => [kind, (ref: string) => run(host, ref)])
-      const { node, clock, log } = world.it
-      return runDueJobs({ db, node, clock, log, handlers: Object.fromEntries(jobs) })
-    },
+    ...ordersOver('scep', world, approver),
+    runJobs: () => runJobsOf(scep, world, host),
     close: () => server.server.close(),
   }
   await app.save('default')
@@ -136,25 +91,4 @@ export async function createScepApp(db: Database): Promise<ScepApp> {
 }
 
 /** One for all tests of a file. */
-export function useScepApp(): { readonly app: ScepApp } {
-  let app: ScepApp | undefined
-  let closeDatabase = async () => {}
-  beforeAll(async () => {
-    const [sqlite] = databases
-    if (!sqlite) throw new Error('there is no database to test with')
-    const { db, close } = await sqlite.open()
-    closeDatabase = close
-    app = await createScepApp(db)
-  })
-  afterAll(async () => {
-    await app?.close()
-    if (app) await expectDecided(app.world.it.db)
-    await closeDatabase()
-  })
-  return {
-    get app() {
-      if (!app) throw new Error('the app is there only inside a test')
-      return app
-    },
-  }
-}
+export const useScepApp = () => useApp(createScepApp)

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { afterAll, beforeAll } from 'vitest'
@@ -11,7 +10,8 @@ import { bool, context, explicit, integer, nullValue, octets, oid, seq, tlv } fr
 import { issuerHashes, OCSP_HASHES, type OcspHash } from '../../src/pki/ocsp.ts'
 import { OID } from '../../src/pki/oid.ts'
 import type { Host, Protocol } from '../../src/protocol.ts'
-import { databases } from './databases.ts'
+import { hostOf } from './adapterApp.ts'
+import { openSqlite } from './databases.ts'
 import { type Answered, type Asked, ask } from './rawHttp.ts'
 import { startServer, type TestServer } from './testServer.ts'
 import { acmeAccount, createWorld, newCsr, type World } from './world.ts'
@@ -32,25 +32,9 @@ export interface StatusServer {
 }
 
 async function startStatusServer(): Promise<StatusServer> {
-  const [sqlite] = databases
-  if (!sqlite) throw new Error('there is no database to test with')
-  const { db, close } = await sqlite.open()
+  const { db, close } = await openSqlite()
   const world = await createWorld(db)
-  const host: Host = {
-    core: world.core,
-    db,
-    enqueue: () => Promise.reject(new Error('these adapters have no jobs')),
-    baseUrl: 'https://ca.test',
-    mtlsBaseUrl: 'https://mtls.ca.test',
-    httpBaseUrl: world.it.httpBaseUrl,
-    clock: world.it.clock,
-    log: world.it.log,
-    validation: { http01Port: 80, tlsAlpn01Port: 443, networks: '' },
-    secret: randomBytes(32),
-    sourceAddress: () => '192.0.2.7',
-    clientCertificate: () => undefined,
-    accounts: () => undefined,
-  }
+  const host = hostOf(world, 'ca', { enqueue: () => Promise.reject(new Error('these adapters have no jobs')) })
   const server = await startServer({ protocols: [ocsp, crl, upstream], host })
   const door = world.core.as(acmeAccount())
   const { active } = await door.authorityChain('issuing')

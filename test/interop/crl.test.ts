@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { pemEncode } from '../../src/pki/pem.ts'
 import { type CrlWorld, crlWorld, day } from '../helpers/crlWorld.ts'
-import { databases } from '../helpers/databases.ts'
+import { openSqlite } from '../helpers/databases.ts'
 import { createPeople, type People } from '../helpers/people.ts'
 import { run } from '../helpers/program.ts'
 import { createWorld, type World } from '../helpers/world.ts'
@@ -20,9 +20,7 @@ describe('openssl and our CRLs', () => {
   let folder: string
   let close: () => Promise<void>
   beforeAll(async () => {
-    const [sqlite] = databases
-    if (!sqlite) throw new Error('no database')
-    const opened = await sqlite.open()
+    const opened = await openSqlite()
     close = opened.close
     world = await createWorld(opened.db)
     crls = crlWorld(world)

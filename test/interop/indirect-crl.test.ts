@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Certificate } from '../../src/core/certificate.ts'
 import { pemEncode } from '../../src/pki/pem.ts'
 import { type CrlWorld, crlWorld, day } from '../helpers/crlWorld.ts'
-import { databases } from '../helpers/databases.ts'
+import { openSqlite } from '../helpers/databases.ts'
 import { createPeople, type People } from '../helpers/people.ts'
 import { run } from '../helpers/program.ts'
 import { createWorld, type World } from '../helpers/world.ts'
@@ -19,9 +19,7 @@ describe('openssl and our indirect CRLs', () => {
   let close: () => Promise<void>
   let before: Certificate
   beforeAll(async () => {
-    const [sqlite] = databases
-    if (!sqlite) throw new Error('no database')
-    const opened = await sqlite.open()
+    const opened = await openSqlite()
     close = opened.close
     world = await createWorld(opened.db)
     crls = crlWorld(world)

@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest'
 import { loadAuthority } from '../../src/core/authority/authority.ts'
 import { createAuthority } from '../../src/core/authority/authorityAdmin.ts'
 import { system } from '../../src/core/requester.ts'
-import { openSqlite, useAcme } from '../helpers/acmeApp.ts'
+import { useAcme } from '../helpers/acmeApp.ts'
 import { expectProblem } from '../helpers/acmeAssert.ts'
+import { openSqlite } from '../helpers/databases.ts'
 import { newCsr } from '../helpers/world.ts'
 
 describe('ACME certificates (RFC 8555 section 7.4.2)', () => {

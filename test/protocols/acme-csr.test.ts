@@ -4,10 +4,11 @@ import { writeCsr } from '../../src/pki/csrWriter.ts'
 import type { Identifier } from '../../src/pki/identifier.ts'
 import { nameOf } from '../../src/pki/name.ts'
 import { signerFor } from '../../src/pki/signer.ts'
-import { openSqlite, useAcme } from '../helpers/acmeApp.ts'
+import { useAcme } from '../helpers/acmeApp.ts'
 import { expectProblem } from '../helpers/acmeAssert.ts'
 import { newKey } from '../helpers/acmeKeys.ts'
 import { opensslCsr } from '../helpers/csrs.ts'
+import { openSqlite } from '../helpers/databases.ts'
 import { newCsr } from '../helpers/world.ts'
 
 const der = async (...names: string[]) => (await newCsr(names)).der

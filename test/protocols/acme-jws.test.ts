@@ -1,9 +1,10 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { BASE_URL, openSqlite, useAcme } from '../helpers/acmeApp.ts'
+import { BASE_URL, useAcme } from '../helpers/acmeApp.ts'
 import { expectProblem } from '../helpers/acmeAssert.ts'
 import type { AcmeClient, Tampering } from '../helpers/acmeClient.ts'
 import { clientKey, type KeyKind, newKey } from '../helpers/acmeKeys.ts'
+import { openSqlite } from '../helpers/databases.ts'
 
 const root = `${BASE_URL}/acme/default`
 const newOrder = `${root}/new-order`

@@ -8,9 +8,9 @@ import { sharedNonces } from '../../protocols/acme/sharedNonce.ts'
 import type { Database } from '../../src/db/open.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
-import { BASE_URL, openSqlite, useAcme } from '../helpers/acmeApp.ts'
+import { BASE_URL, useAcme } from '../helpers/acmeApp.ts'
 import { expectProblem } from '../helpers/acmeAssert.ts'
-import { databases } from '../helpers/databases.ts'
+import { databases, openSqlite } from '../helpers/databases.ts'
 
 const time = { now: new Date('2026-03-01T12:00:00Z') }
 const clock = () => time.now

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { BASE_URL, openSqlite, useAcme } from '../helpers/acmeApp.ts'
+import { BASE_URL, useAcme } from '../helpers/acmeApp.ts'
 import { expectProblem } from '../helpers/acmeAssert.ts'
-import { databases } from '../helpers/databases.ts'
+import { databases, openSqlite } from '../helpers/databases.ts'
 
 const newOrder = `${BASE_URL}/acme/default/new-order`
 const dns = (value: string) => ({ type: 'dns', value })

@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { openSqlite, useAcme } from '../helpers/acmeApp.ts'
+import { useAcme } from '../helpers/acmeApp.ts'
 import { expectProblem } from '../helpers/acmeAssert.ts'
 import { newKey } from '../helpers/acmeKeys.ts'
 import { opensslCsr } from '../helpers/csrs.ts'
+import { openSqlite } from '../helpers/databases.ts'
 import { newCsr } from '../helpers/world.ts'
 
 const bytes = fc.uint8Array({ maxLength: 400 }).map((octets) => Buffer.from(octets))

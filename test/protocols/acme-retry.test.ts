@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { openSqlite, useAcme } from '../helpers/acmeApp.ts'
+import { useAcme } from '../helpers/acmeApp.ts'
 import type { AcmeClient, Json } from '../helpers/acmeClient.ts'
+import { openSqlite } from '../helpers/databases.ts'
 
 const page = (token: string) => `/.well-known/acme-challenge/${token}`
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { BASE_URL, openSqlite, useAcme } from '../helpers/acmeApp.ts'
+import { BASE_URL, useAcme } from '../helpers/acmeApp.ts'
 import { expectProblem } from '../helpers/acmeAssert.ts'
+import { openSqlite } from '../helpers/databases.ts'
 import { newCsr } from '../helpers/world.ts'
 
 const root = `${BASE_URL}/acme/default`

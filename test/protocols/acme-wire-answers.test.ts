@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { BASE_URL, openSqlite, useAcme } from '../helpers/acmeApp.ts'
+import { BASE_URL, useAcme } from '../helpers/acmeApp.ts'
 import { expectProblem } from '../helpers/acmeAssert.ts'
 import type { Json, Reply } from '../helpers/acmeClient.ts'
 import { newKey } from '../helpers/acmeKeys.ts'
 import { useAcmeListener } from '../helpers/acmeListener.ts'
+import { openSqlite } from '../helpers/databases.ts'
 import { newCsr } from '../helpers/world.ts'
 
 const root = `${BASE_URL}/acme/default`

@@ -1,7 +1,8 @@
 import { connect } from 'node:tls'
 import { describe, expect, it } from 'vitest'
-import { BASE_URL, openSqlite, useAcme } from '../helpers/acmeApp.ts'
+import { BASE_URL, useAcme } from '../helpers/acmeApp.ts'
 import { useAcmeListener } from '../helpers/acmeListener.ts'
+import { openSqlite } from '../helpers/databases.ts'
 import { newCsr } from '../helpers/world.ts'
 
 describe('ACME over a real HTTPS listener', () => {

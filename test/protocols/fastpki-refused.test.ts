@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { CoreTables } from '../../src/core/tables.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { tallies } from '../../src/db/tally.ts'
+import { openPostgres } from '../helpers/databases.ts'
 import { doorOf, everything, server, settings, useFastpkiApp } from '../helpers/fastpkiApp.ts'
 
 const used = useFastpkiApp()
@@ -66,7 +67,7 @@ describe('before its key is made, too', () => {
 })
 
 describe('the same order that a rule denies, many times at once on PostgreSQL', () => {
-  const onPostgres = useFastpkiApp('postgres')
+  const onPostgres = useFastpkiApp(openPostgres)
 
   it('is denied each time, and stored once', async () => {
     const { app } = onPostgres

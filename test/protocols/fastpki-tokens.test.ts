@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { fastpki } from '../../protocols/fastpki/index.ts'
 import type { FastpkiTables } from '../../protocols/fastpki/tables.ts'
 import { withTables } from '../../src/db/tables.ts'
+import { databases } from '../helpers/databases.ts'
 import { doorOf, type FastpkiApp, PASSWORD, type Person, useFastpkiApp } from '../helpers/fastpkiApp.ts'
 
 interface Pair {
@@ -24,8 +25,8 @@ const refresh = (app: FastpkiApp, refresh_token: string) =>
 
 const me = async (app: FastpkiApp, by: string) => (await app.call('get', '/users/me', { by })).status
 
-describe.each(['sqlite', 'postgres'] as const)('tokens on %s', (dialect) => {
-  const used = useFastpkiApp(dialect)
+describe.each(databases)('tokens on $name', ({ open }) => {
+  const used = useFastpkiApp(open)
 
   it('are given for a name and a password; the access token is a JWT for 15 minutes', async () => {
     const { app } = used
