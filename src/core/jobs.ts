@@ -1,5 +1,6 @@
-import type { Selectable } from 'kysely'
+import { type Kysely, type Selectable, sql } from 'kysely'
 import type { Database } from '../db/open.ts'
+import { statement } from '../db/statement.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
 import type { Log } from '../log.ts'
@@ -137,16 +138,22 @@ async function renewLeases({ db, node }: Runner, underWay: UnderWay[], now: numb
   for (const one of aging) one.until = until
 }
 
-function dueJobs(db: Database, now: number, fullKinds: string[]) {
-  const due = withTables<CoreTables>(db)
+async function dueJobs(db: Database, now: number, fullKinds: string[]): Promise<{ id: number; kind: string }[]> {
+  if (fullKinds.length === 0) return (await dueOfAnyKind(db, now)).rows
+  return jobsDue(withTables<CoreTables>(db), now).where('kind', 'not in', fullKinds).execute()
+}
+
+function jobsDue(tables: Kysely<CoreTables>, now: number) {
+  return tables
     .selectFrom('jobs')
     .select(['id', 'kind'])
     .where('run_at', '<=', now)
     .where(({ or, eb }) => or([eb('lease_until', 'is', null), eb('lease_until', '<=', now)]))
     .orderBy('run_at')
-    .limit(placesOfKind)
-  return (fullKinds.length === 0 ? due : due.where('kind', 'not in', fullKinds)).execute()
+    .limit(sql.lit(placesOfKind))
 }
+
+const dueOfAnyKind = statement(jobsDue)
 
 async function runJob({ db, clock, log, node, handlers }: Runner, job: Claimed): Promise<void> {
   try {

@@ -3,7 +3,9 @@ import { expect, it } from 'vitest'
 import { dueDecisions } from '../../src/core/approval/attend.ts'
 import { dueForExpiry } from '../../src/core/approval/expire.ts'
 import { endedBetween } from '../../src/core/listing/orderCounts.ts'
+import type { CoreTables } from '../../src/core/tables.ts'
 import { dueForResume, leasesOfOthers } from '../../src/core/upkeep/resume.ts'
+import { withTables } from '../../src/db/tables.ts'
 import { databases } from '../helpers/databases.ts'
 import { queryPlan } from '../helpers/queryPlan.ts'
 
@@ -18,7 +20,12 @@ it('what is looked for every second, and at a start, is found by an index, howev
     dueForExpiry(db, 'sign', now, 'draft'),
   ]
   const leases = leasesOfOthers(db, { node: 'this one' }, now.getTime())
-  for (const query of [dueForResume(db, now), dueDecisions(db, now), leases, ...expiry]) {
+  for (const query of [
+    dueForResume(withTables<CoreTables>(db), now.getTime()),
+    dueDecisions(db, now),
+    leases,
+    ...expiry,
+  ]) {
     const { sql, parameters } = query.compile()
     const plan = handle.prepare(`explain query plan ${sql}`).all(...parameters) as { detail: string }[]
     const steps = plan.map(({ detail }) => detail)

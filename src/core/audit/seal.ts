@@ -1,6 +1,7 @@
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
-import { type Selectable, sql } from 'kysely'
+import { type Insertable, type Kysely, type Selectable, sql } from 'kysely'
 import type { Database } from '../../db/open.ts'
+import { statement } from '../../db/statement.ts'
 import { withTables } from '../../db/tables.ts'
 import { transaction } from '../../db/transaction.ts'
 import { canonicalJson } from '../canonicalJson.ts'
@@ -54,9 +55,19 @@ export async function sealAudit(db: Database, secret: Buffer, limit = 500): Prom
       hash = chain.link(hash, event)
       return { position, event_id: event.id, hash }
     })
-    if (seals.length > 0) await withTables<CoreTables>(db).insertInto('audit_seals').values(seals).execute()
+    if (seals.length > 0) await storeSeals(db, seals)
     return seals.length
   })
+}
+
+/** As one parameter: a statement with a parameter a value would be another one for each number of events, built and prepared anew. */
+async function storeSeals(db: Database, seals: readonly Insertable<CoreTables['audit_seals']>[]): Promise<void> {
+  const list = JSON.stringify(seals.map(({ position, event_id, hash }) => [position, event_id, hash]))
+  const rows =
+    db.dialect === 'postgres'
+      ? sql`select (e ->> 0)::bigint, (e ->> 1)::bigint, e ->> 2 from json_array_elements(cast(${list} as json)) as e`
+      : sql`select value ->> 0, value ->> 1, value ->> 2 from json_each(${list})`
+  await sql`insert into audit_seals (position, event_id, hash) ${rows}`.execute(withTables<CoreTables>(db))
 }
 
 /**
@@ -84,25 +95,36 @@ async function readHead(db: Database, { origin }: Chain): Promise<AuditHead> {
 }
 
 async function anyUnsealed(db: Database): Promise<boolean> {
-  return (await unsealed(db, 1)).length > 0
+  return (await oneUnsealed(db, await unsealedFrom(db))).rows.length > 0
 }
 
 async function unsealed(db: Database, limit: number): Promise<AuditEvent[]> {
-  const tables = withTables<CoreTables>(db)
-  const last = await tables
-    .selectFrom('audit_seals')
-    .select((eb) => eb.fn.max('event_id').as('id'))
-    .executeTakeFirst()
+  const after = await unsealedFrom(db)
+  return unsealedAfter(withTables<CoreTables>(db), after).selectAll('audit_events').limit(sql.lit(limit)).execute()
+}
+
+/** No event with this id or a smaller one waits for its seal. */
+async function unsealedFrom(db: Database): Promise<number> {
+  const { rows } = await lastSealed(db)
+  return (rows[0]?.id ?? 0) - lateCommits(db)
+}
+
+const lastSealed = statement((tables: Kysely<CoreTables>) =>
+  tables.selectFrom('audit_seals').select((eb) => eb.fn.max<number | null>('event_id').as('id')),
+)
+
+const oneUnsealed = statement((tables: Kysely<CoreTables>, after: number) =>
+  unsealedAfter(tables, after).select('audit_events.id').limit(sql.lit(1)),
+)
+
+function unsealedAfter(tables: Kysely<CoreTables>, after: number) {
   return tables
     .selectFrom('audit_events')
-    .selectAll('audit_events')
-    .where('audit_events.id', '>', (last?.id ?? 0) - lateCommits(db))
+    .where('audit_events.id', '>', after)
     .where(({ not, exists, selectFrom }) =>
       not(
         exists(selectFrom('audit_seals').select('position').whereRef('audit_seals.event_id', '=', 'audit_events.id')),
       ),
     )
     .orderBy('audit_events.id')
-    .limit(limit)
-    .execute()
 }

@@ -1,5 +1,6 @@
-import { type Selectable, sql } from 'kysely'
+import { type Kysely, type Selectable, sql } from 'kysely'
 import type { Database } from '../../db/open.ts'
+import { statement } from '../../db/statement.ts'
 import { withTables } from '../../db/tables.ts'
 import { transaction } from '../../db/transaction.ts'
 import { audit } from '../audit/audit.ts'
@@ -38,17 +39,20 @@ export async function runDiscoveries(it: Installation, reach: DiscoveryReach): P
 
 async function beginDue(it: Installation): Promise<void> {
   const at = it.clock()
-  const due = await withTables<CoreTables>(it.db)
+  const { rows } = await dueToBegin(it.db, at.getTime())
+  for (const { id } of rows) await transaction(it.db, (db) => begin(db, id, at))
+}
+
+const dueToBegin = statement((tables: Kysely<CoreTables>, now: number) =>
+  tables
     .selectFrom('discoveries')
     .select('id')
     .where('enabled', '=', 1)
     .where('running', '=', 0)
-    .where('next_at', '<=', at.getTime())
+    .where('next_at', '<=', now)
     .orderBy('next_at')
-    .limit(20)
-    .execute()
-  for (const { id } of due) await transaction(it.db, (db) => begin(db, id, at))
-}
+    .limit(sql.lit(20)),
+)
 
 /** In the caller's transaction. False: a run is under way. */
 export async function begin(db: Database, id: number, at: Date): Promise<boolean> {

@@ -1,5 +1,6 @@
-import { sql } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { Database } from '../../db/open.ts'
+import { statement } from '../../db/statement.ts'
 import { withTables } from '../../db/tables.ts'
 import { transaction } from '../../db/transaction.ts'
 import { pemEncode } from '../../pki/pem.ts'
@@ -35,21 +36,24 @@ const PATIENCE = 3 * 86_400_000
 /** Makes jobs for what is issued by now. Answers how many entries have moved on. */
 export async function queueLocations(it: Installation): Promise<number> {
   const at = it.clock()
-  const rows = await withTables<CoreTables>(it.db)
-    .selectFrom('certificate_locations')
-    .innerJoin('sign_requests', 'sign_requests.id', 'certificate_locations.certificate_id')
-    .select(['certificate_locations.id', 'sign_requests.status'])
-    .where(sql<boolean>`certificate_locations.status = 'waiting'`)
-    .where('sign_requests.status', 'not in', ['draft', 'requested', 'signing'])
-    .orderBy('certificate_id')
-    .limit(BATCH)
-    .execute()
+  const { rows } = await settledWaiting(it.db)
   if (rows.length === 0) return 0
   await transaction(it.db, async (db) => {
     for (const { id, status } of rows) await queue(db, id, { signed: status === 'signed', at })
   })
   return rows.length
 }
+
+const settledWaiting = statement((tables: Kysely<CoreTables>) =>
+  tables
+    .selectFrom('certificate_locations')
+    .innerJoin('sign_requests', 'sign_requests.id', 'certificate_locations.certificate_id')
+    .select(['certificate_locations.id', 'sign_requests.status'])
+    .where(sql<boolean>`certificate_locations.status = 'waiting'`)
+    .where('sign_requests.status', 'not in', ['draft', 'requested', 'signing'])
+    .orderBy('certificate_id')
+    .limit(sql.lit(BATCH)),
+)
 
 async function queue(db: Database, id: number, { signed, at }: { signed: boolean; at: Date }): Promise<void> {
   const moved = await withTables<CoreTables>(db)

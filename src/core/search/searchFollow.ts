@@ -1,5 +1,6 @@
-import { sql } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { Database } from '../../db/open.ts'
+import { statement } from '../../db/statement.ts'
 import { withTables } from '../../db/tables.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Installation } from '../installation.ts'
@@ -13,15 +14,17 @@ import { indexedText } from './searchText.ts'
 /** Any number that no other program on the same server uses for a lock. */
 const LOCK = 0x6c697374
 
+const lastQueued = statement((tables: Kysely<AllTables>) =>
+  tables.selectFrom('search_queue').select((eb) => eb.fn.max<number | null>('id').as('id')),
+)
+
 /**
  * Brings what lists are searched by up to what was committed before this call, at most `steps` batches of it, and none after `stop`. Returns whether it
  * got there.
  */
 export async function followSearch(db: Database, steps: number, stop?: AbortSignal): Promise<boolean> {
-  const { target } = await withTables<AllTables>(db)
-    .selectFrom('search_queue')
-    .select((eb) => eb.fn.max<number | null>('id').as('target'))
-    .executeTakeFirstOrThrow()
+  const { rows } = await lastQueued(db)
+  const target = rows[0]?.id ?? null
   if (target === null) return true
   const known = metIn(db)
   for (let step = 0; step < steps && !stop?.aborted; step++) {

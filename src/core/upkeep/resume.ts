@@ -1,4 +1,6 @@
+import { type Kysely, sql } from 'kysely'
 import type { Database } from '../../db/open.ts'
+import { statement } from '../../db/statement.ts'
 import { withTables } from '../../db/tables.ts'
 import { transaction } from '../../db/transaction.ts'
 import { Failure } from '../failure.ts'
@@ -15,7 +17,7 @@ import { endUpstreamLeases } from '../upstream/upstreamWork.ts'
  * trouble that may pass. Returns how many were tried. Several nodes may call it at once.
  */
 export async function resumeSigning(it: Installation): Promise<number> {
-  const due = await dueForResume(it.db, it.clock()).execute()
+  const { rows: due } = await dueNow(it.db, it.clock().getTime())
   for (const { id, uuid } of due) {
     try {
       await resumeOne(it, id)
@@ -28,8 +30,8 @@ export async function resumeSigning(it: Installation): Promise<number> {
 }
 
 /** Requests whose last attempt's lease, or pause, is over. */
-export function dueForResume(db: Database, now: Date) {
-  return withTables<CoreTables>(db)
+export function dueForResume(tables: Kysely<CoreTables>, now: number) {
+  return tables
     .selectFrom('sign_requests')
     .innerJoin('sign_attempts', (join) =>
       join
@@ -39,9 +41,11 @@ export function dueForResume(db: Database, now: Date) {
     .select(['sign_requests.id', 'sign_requests.uuid'])
     .where(openSign)
     .where('sign_requests.status', '=', 'signing')
-    .where('sign_attempts.lease_until', '<=', now.getTime())
-    .limit(50)
+    .where('sign_attempts.lease_until', '<=', now)
+    .limit(sql.lit(50))
 }
+
+const dueNow = statement(dueForResume)
 
 async function resumeOne(it: Installation, id: number): Promise<void> {
   const request = await readSignRequest(it.db, id)

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { sql } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { Database } from '../../db/open.ts'
+import { statement } from '../../db/statement.ts'
 import { forUpdate, withTables } from '../../db/tables.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Installation } from '../installation.ts'
@@ -27,11 +28,15 @@ export interface Work {
   status: string
 }
 
+const upstreamAuthorities = statement((tables: Kysely<CoreTables>) =>
+  tables.selectFrom('authorities').select('id').where('kind', '=', 'acme'),
+)
+
 /** Stores work for approved requests of authorities upstream that have none yet. Answers whether there is any such authority. */
 export async function findWork(it: Installation): Promise<boolean> {
-  const tables = withTables<CoreTables>(it.db)
-  const upstream = await tables.selectFrom('authorities').select('id').where('kind', '=', 'acme').execute()
+  const { rows: upstream } = await upstreamAuthorities(it.db)
   if (upstream.length === 0) return false
+  const tables = withTables<CoreTables>(it.db)
   const ids = upstream.map(({ id }) => id)
   const signing = await tables
     .selectFrom('sign_requests')

@@ -1,5 +1,6 @@
-import { sql } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { Database } from '../../db/open.ts'
+import { statement } from '../../db/statement.ts'
 import { withTables } from '../../db/tables.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Installation } from '../installation.ts'
@@ -106,17 +107,26 @@ interface Wanted {
 }
 
 /** Those that wait longest, first. */
-function dueEndpoints(db: Database, { now, full, troubled }: Wanted) {
-  let due = withTables<CoreTables>(db)
+async function dueEndpoints(db: Database, { now, full, troubled }: Wanted) {
+  if (full.length === 0 && troubled) return (await dueOfAll(db, now)).rows
+  let due = endpointsDue(withTables<CoreTables>(db), now)
+  if (full.length > 0) due = due.where('organization_id', 'not in', full)
+  if (!troubled) due = due.where('failures', '=', 0)
+  return due.execute()
+}
+
+function endpointsDue(tables: Kysely<CoreTables>, now: number) {
+  return tables
     .selectFrom('webhooks')
     .select(['id', 'organization_id', 'failures'])
     .where(unleased(now))
     .where('enabled', '=', 1)
     .where('next_at', '<=', now)
-  if (full.length > 0) due = due.where('organization_id', 'not in', full)
-  if (!troubled) due = due.where('failures', '=', 0)
-  return due.orderBy('next_at').limit(PLACES).execute()
+    .orderBy('next_at')
+    .limit(sql.lit(PLACES))
 }
+
+const dueOfAll = statement(endpointsDue)
 
 /** For this courier alone. */
 function claim(db: Database, id: number, { courier, now }: { courier: string; now: number }) {

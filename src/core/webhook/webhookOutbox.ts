@@ -1,5 +1,6 @@
-import type { Selectable } from 'kysely'
+import type { Kysely, Selectable } from 'kysely'
 import type { Database } from '../../db/open.ts'
+import { statement } from '../../db/statement.ts'
 import { withTables } from '../../db/tables.ts'
 import { transaction } from '../../db/transaction.ts'
 import { type AuditEvent, auditHead, sealAudit } from '../audit/seal.ts'
@@ -22,7 +23,7 @@ type Endpoint = Selectable<CoreTables['webhooks']>
 export async function fillOutboxes(it: Installation): Promise<number> {
   let made = 0
   for (;;) {
-    const endpoints = await listening(it.db)
+    const { rows: endpoints } = await listening(it.db)
     const from = Math.min(...endpoints.map(({ position }) => position))
     if (endpoints.length === 0) return made
     const events = await sealedAfter(it.db, from)
@@ -31,14 +32,9 @@ export async function fillOutboxes(it: Installation): Promise<number> {
   }
 }
 
-function listening(db: Database): Promise<Endpoint[]> {
-  return withTables<CoreTables>(db)
-    .selectFrom('webhooks')
-    .selectAll()
-    .where('enabled', '=', 1)
-    .where('url', 'is not', null)
-    .execute()
-}
+const listening = statement((tables: Kysely<CoreTables>) =>
+  tables.selectFrom('webhooks').selectAll().where('enabled', '=', 1).where('url', 'is not', null),
+)
 
 type Sealed = AuditEvent & { position: number }
 
