@@ -6,7 +6,7 @@ import type { Database } from '../../src/db/open.ts'
 import type { Host, NodeBindings, ValidationConfig } from '../../src/protocol.ts'
 import { AcmeClient, type AcmeOrder, type Transport } from './acmeClient.ts'
 import type { ClientKey } from './acmeKeys.ts'
-import { callAdapter, hostOf, runJobsOf, useApp } from './adapterApp.ts'
+import { callAdapter, hostOf, type Open, runJobsOf, useApp } from './adapterApp.ts'
 import { createWorld, type World } from './world.ts'
 
 export const BASE_URL = 'https://acme.test'
@@ -96,4 +96,4 @@ export function appTransport(app: Hono<{ Bindings: NodeBindings }>): Transport {
 }
 
 /** One app for all tests of a describe block. */
-export const useAcme = (open?: Parameters<typeof useApp>[1]) => useApp((db) => createAcmeApp(db), open)
+export const useAcme = (open?: Open) => useApp((db) => createAcmeApp(db), open)

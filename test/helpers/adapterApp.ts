@@ -107,13 +107,15 @@ interface App {
   close?(): Promise<unknown>
 }
 
+export type Open = () => Promise<{ db: Database; close(): Promise<void> }>
+
 /** One for all tests of a file or of a describe block; on SQLite unless said, since the core's own tests loop over both databases. */
 export function useApp<A extends App>(
   create: (db: Database) => Promise<A>,
-  open: () => Promise<{ db: Database; close(): Promise<void> }> = openSqlite,
+  open: Open = openSqlite,
 ): { readonly app: A } {
   let app: A | undefined
-  let opened: Awaited<ReturnType<typeof open>> | undefined
+  let opened: Awaited<ReturnType<Open>> | undefined
   beforeAll(async () => {
     opened = await open()
     app = await create(opened.db)

@@ -17,7 +17,7 @@ import { system } from '../../src/core/requester.ts'
 import type { Database } from '../../src/db/open.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import type { Host } from '../../src/protocol.ts'
-import { callAdapter, hostOf, useApp } from './adapterApp.ts'
+import { callAdapter, hostOf, type Open, useApp } from './adapterApp.ts'
 import { createWorld, type World } from './world.ts'
 
 export const PASSWORD = 'correct horse battery'
@@ -188,7 +188,7 @@ export function operationOf(method: Method, path: string): Operation | undefined
 const patterns = operations.map(({ path }) => new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+')}$`))
 
 /** One app for all tests of a file. */
-export const useFastpkiApp = (open?: Parameters<typeof useApp>[1]) => useApp(createFastpkiApp, open)
+export const useFastpkiApp = (open?: Open) => useApp(createFastpkiApp, open)
 
 /** The door of a person, for what a test prepares. */
 export function doorOf(app: FastpkiApp, person: Person) {
