@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
@@ -58,6 +58,14 @@ describe('help', () => {
   })
 })
 
+describe('--version', () => {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+  test.each([['--version'], ['-V'], ['serve', '--version']])('says that of package.json: %s %s', async (...words) => {
+    const { code, stdout, stderr } = await cli.run(words)
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: `countersign ${version}\n`, stderr: '' })
+  })
+})
+
 describe('completion', () => {
   async function bash(line: string): Promise<string[]> {
     const folder = mkdtempSync(join(tmpdir(), 'countersign-completion-'))
@@ -74,6 +82,7 @@ describe('completion', () => {
     ['countersign --server test revoke ca', ['cancel']],
     ['countersign csr create --valid', ['--valid-days']],
     ['countersign csr ls --out', ['--output']],
+    ['countersign --vers', ['--version']],
     ['countersign limit override s', ['set']],
   ])('in bash of "%s"', async (line, expected) => {
     expect(await bash(line)).toEqual(expected)
