@@ -11,7 +11,7 @@ import type { CheckProtocols } from './core/doorParts.ts'
 import type { IdentitySettings } from './core/identity/identitySettings.ts'
 import type { Installation } from './core/installation.ts'
 import { migrate, newerMigrations } from './db/migrate.ts'
-import { closeDatabase, type Database, openDatabase } from './db/open.ts'
+import { closeDatabase, type Database, openAlone } from './db/open.ts'
 import { createKeyRotation } from './key/keyRotation.ts'
 import { openKeys } from './key/keySecret.ts'
 import type { Log } from './log.ts'
@@ -37,6 +37,8 @@ export interface CompositionConfig {
   databaseUrl?: string
   /** One that is open already, in place of that: whoever opened it closes it. */
   database?: Database
+  /** Milliseconds for which another process that works on an SQLite file is waited for. */
+  patience?: number
   /** COUNTERSIGN_KEY_SECRET; absent: a file of mode 0600 in the data folder. */
   keySecret?: string
   httpBaseUrl: string
@@ -55,14 +57,19 @@ export interface CompositionConfig {
   dnsCommand?: readonly [string, ...string[]]
 }
 
-/** Opens the database, brings it up to date and puts the core together. Throws with a message for the administrator. */
+/**
+ * Opens the database, for this process alone where it is SQLite, brings it up to date and puts the core together. Throws DatabaseHeld, and otherwise with a
+ * message for the administrator.
+ */
 export async function compose(
   config: CompositionConfig,
   log: Log,
   checkProtocols: CheckProtocols,
 ): Promise<Composition> {
   mkdirSync(config.dataFolder, { recursive: true, mode: 0o700 })
-  const db = config.database ?? openDatabase(config.databaseUrl ?? join(config.dataFolder, 'countersign.sqlite'))
+  const url = config.databaseUrl ?? join(config.dataFolder, 'countersign.sqlite')
+  const waits = () => log.warn({ database: url }, 'another process works on the database: waiting for it')
+  const db = config.database ?? (await openAlone(url, config.patience, waits))
   const close = async () => {
     if (!config.database) await closeDatabase(db)
   }

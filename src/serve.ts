@@ -1,7 +1,8 @@
-import { chmodSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { startOperationsSocket } from './cli/socket.ts'
+import { claimFolder, startOperationsSocket } from './cli/socket.ts'
+import { socketPath } from './cli/socketPath.ts'
 import { type Composition, compose } from './compose.ts'
 import { type BaseUrls, baseUrlsOf, isLoopback } from './config/baseUrls.ts'
 import type { Config } from './config.ts'
@@ -9,7 +10,7 @@ import { Failure } from './core/failure.ts'
 import { enqueueJob, type JobHandlers, releaseLeases } from './core/jobs.ts'
 import { system } from './core/requester.ts'
 import { watchDatabase } from './core/upkeep/databaseWatch.ts'
-import { firstStart } from './core/upkeep/firstStart.ts'
+import { firstStart, hasStarted } from './core/upkeep/firstStart.ts'
 import { endUpkeep } from './core/upkeep/handBack.ts'
 import { isGood, ownAuthority, ownTls, rootsOf } from './core/upkeep/ownTls.ts'
 import { canIssue } from './core/upkeep/ready.ts'
@@ -28,13 +29,16 @@ import { discoveryUpkeep } from './reach/discoveryReach.ts'
 import { inventoryUpkeep } from './reach/locationDelivery.ts'
 import { webhookUpkeep } from './reach/webhookCourier.ts'
 import { greet } from './server/greeting.ts'
-import { refuseLostDatabase } from './server/lostDatabase.ts'
+import { refuseLostDatabase, refuseOtherDatabase } from './server/lostDatabase.ts'
 import { createServer, type Server } from './server.ts'
 import { countLifetimes } from './telemetry/lifetimeMetrics.ts'
 import { exposeState } from './telemetry/stateMetrics.ts'
 import { exposeTallies } from './telemetry/talliedMetrics.ts'
 import type { TraceConfig } from './telemetry/traceConfig.ts'
 import type { Traces, TracesOptions } from './telemetry/traces.ts'
+
+/** Milliseconds for which a command that works on the database, or a server that ends, is waited for at the start. */
+const PATIENCE = 10_000
 
 export interface RunningServer {
   /** What to print. */
@@ -63,12 +67,15 @@ export async function startServer(
     const ports = await server.listen()
     closing.unshift(() => server.close())
     const urls = baseUrlsOf(config, ports)
+    mkdirSync(config.dataFolder, { recursive: true, mode: 0o700 })
+    const claim = await claimFolder(config.dataFolder)
+    closing.push(async () => claim.release())
     refuseLostDatabase(config)
-    const composition = await compose({ ...config, ...urls }, log, checkOptions(protocols))
-    closing.push(composition.close)
+    const composition = await compose({ ...config, ...urls, patience: PATIENCE }, log, checkOptions(protocols))
+    closing.splice(-1, 0, composition.close)
     if (traces.traces) {
       composition.it.trace = traces.traces.stage
-      closing.push(traces.traces.close)
+      closing.splice(-1, 0, traces.traces.close)
     }
     exposeTallies(metrics, composition.it.db)
     exposeState(metrics, composition.it)
@@ -138,14 +145,14 @@ interface Opening {
 async function open(opening: Opening): Promise<string> {
   const { config, urls, composition, protocols, log, closing, server } = opening
   const { it, core } = composition
-  // Refuses at once where another server runs on this folder, before anything of that one's is touched.
-  const socket = await startOperationsSocket({ core, it, path: join(config.dataFolder, 'countersign.sock'), config })
+  const socket = await startOperationsSocket({ core, it, path: socketPath(config.dataFolder), config })
   closing.unshift(() => socket.close())
   if (it.db.dialect === 'sqlite') {
-    // Nobody else runs on this file: what the last process held is free.
+    // Nobody else works on this file (src/db/hold.ts): what the last process held is free.
     await endLeases(it)
     await releaseLeases(it.db)
   }
+  if (!(await hasStarted(it.db))) refuseOtherDatabase(config)
   const started = await firstStart(it, { protocols: profileProtocols(protocols).map(({ name }) => name) })
   const authority = await ownAuthority(it)
   if (authority === undefined) throw new Error('no authority signs here: the server can have no certificate for itself')
@@ -171,7 +178,7 @@ async function open(opening: Opening): Promise<string> {
   const inventory = inventoryUpkeep(it, config.locationFolder)
   more.push(...inventory.chores, ...webhookUpkeep(it), ...discoveryUpkeep(it, closing))
   const upkeep = startUpkeep(it, { handlers: { ...handlersOf(opening, hostOf), ...inventory.handlers }, more })
-  closing.splice(closing.length - 1, 0, () => endUpkeep(it, upkeep, config.overload.drainTime))
+  closing.splice(closing.indexOf(composition.close), 0, () => endUpkeep(it, upkeep, config.overload.drainTime))
   void warnOfSurroundings(opening)
   await warnOfProfiles(opening)
   return greeting(opening, roots, started?.setupSecret)

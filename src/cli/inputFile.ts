@@ -61,7 +61,11 @@ let inputLines: string[] | undefined
 export function readSecret(file: string): string {
   if (file === '-') inputLines ??= readText(file).split(/\r?\n/)
   const line = (file === '-' ? inputLines?.shift() : readText(file).split(/\r?\n/)[0]) ?? ''
-  if (line === '') throw new Failure('malformed', `${file}: its first line is empty`)
+  if (line === '')
+    throw new Failure(
+      'malformed',
+      file === '-' ? 'there is no line left on standard input' : `${file}: its first line is empty`,
+    )
   return line
 }
 

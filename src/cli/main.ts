@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander'
 import { Failure } from '../core/failure.ts'
+import { asUnavailable, DatabaseUnavailable } from '../db/errors.ts'
 import { defineNoun, nouns } from './nouns.ts'
 import { formOf, renderedFailure } from './output.ts'
 import { newProgram } from './program.ts'
@@ -38,6 +39,7 @@ function report(error: unknown): number {
 
 function asFailure(error: unknown): Failure {
   if (error instanceof Failure) return error
-  const { name = '', message = String(error) } = error instanceof Error ? error : {}
-  return new Failure(name === 'DatabaseUnavailable' ? 'unavailable' : 'internal', message, { cause: error })
+  const known = asUnavailable(error)
+  const message = known instanceof Error ? known.message : String(known)
+  return new Failure(known instanceof DatabaseUnavailable ? 'unavailable' : 'internal', message, { cause: known })
 }

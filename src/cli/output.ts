@@ -1,5 +1,6 @@
 import { Document, visit } from 'yaml'
 import type { Failure } from '../core/failure.ts'
+import { reasonsOf } from './reasons.ts'
 import { isVisible, visible, visibleJson } from './visible.ts'
 import { toWire } from './wireFailure.ts'
 
@@ -24,10 +25,14 @@ export function rendered(form: Form, value: unknown, text: string): string {
   }
 }
 
-/** What failed, as a line for people. */
+/** What failed, as a line for people, and a line for each cause that there is to tell of. */
 export function renderedFailure(form: Form, failure: Failure): string {
-  if (form === 'table') return `countersign: ${visible(line(failure))}\n`
-  return form === 'yaml' ? visibleYaml(toWire(failure)) : `${JSON.stringify(toWire(failure))}\n`
+  const reasons = reasonsOf(failure)
+  if (form === 'table')
+    return `countersign: ${[line(failure), ...reasons.map(inOneLine)].map(visible).join('\n  because: ')}\n`
+  const { error } = toWire(failure)
+  const told = { error: reasons.length > 0 ? { ...error, because: reasons } : error }
+  return form === 'yaml' ? visibleYaml(told) : `${JSON.stringify(told)}\n`
 }
 
 /** Text that hides something is put between quotes, where it can be escaped. */
@@ -44,5 +49,7 @@ function visibleYaml(value: unknown): string {
 function line({ detail, problems = [] }: Failure): string {
   const all = problems.map(({ at, detail }) => (at === '' || detail.startsWith(at) ? detail : `${at}: ${detail}`))
   const text = problems.length > 1 ? all.join('; ') : detail
-  return text.replace(/\s*[\r\n]+\s*/g, '; ')
+  return inOneLine(text)
 }
+
+const inOneLine = (text: string): string => text.replace(/\s*[\r\n]+\s*/g, '; ')

@@ -1,13 +1,13 @@
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { connect } from 'node:net'
 import type { Config } from '../config.ts'
 import type { Core } from '../core/core.ts'
 import { Failure } from '../core/failure.ts'
+import { DatabaseHeld, type Hold, hold, untilFree } from '../db/hold.ts'
 import type { Log } from '../log.ts'
 import { operationTable } from './operationTable.ts'
 import { type Credentials, requesterOf } from './requester.ts'
-import { shortPath } from './socketPath.ts'
+import { shortPath, socketPath } from './socketPath.ts'
 import { httpStatus, toWire } from './wireFailure.ts'
 
 export interface OperationsSocket {
@@ -22,13 +22,31 @@ export interface OperationsSocket {
 const largestBody = 8 * 1024 * 1024
 /** Command lines at once; who comes later is refused by the system. */
 const MOST = 64
+/** Milliseconds for which a process that ends just now is waited for. */
+const MOMENT = 1_000
 /** Milliseconds for what is under way when the server ends. */
 const LONGEST = 10_000
 
 /**
+ * Takes a data folder for this process, a server or what replaces its content, until it ends. Throws Failure('conflict') where another one has it.
+ */
+export async function claimFolder(dataFolder: string): Promise<Hold> {
+  try {
+    return await untilFree(
+      () => hold(socketPath(dataFolder)),
+      MOMENT,
+      () => {},
+    )
+  } catch (cause) {
+    if (!(cause instanceof DatabaseHeld)) throw cause
+    throw new Failure('conflict', `another server, or a restore, works on the data folder ${dataFolder}`, { cause })
+  }
+}
+
+/**
  * Serves the command line of this machine: POST /operations/{name} with {"input": …} as JSON, and who asks as Bearer token, as Basic name
- * and password, or without either as the local operator. Answers {"output": …} or {"error": {code, detail}}. A socket file that a
- * crash left is replaced; one that a server answers on is Failure('conflict').
+ * and password, or without either as the local operator. Answers {"output": …} or {"error": {code, detail}}. Whoever calls it has claimed
+ * the folder (claimFolder): a socket file that stands there is of a crash.
  */
 export async function startOperationsSocket({
   core,
@@ -37,8 +55,6 @@ export async function startOperationsSocket({
   it,
 }: OperationsSocket): Promise<{ close(): Promise<void> }> {
   const where = shortPath(path)
-  if (await answers(where))
-    throw new Failure('conflict', `another server runs on this data folder: it answers on ${path}`)
   rmSync(where, { force: true })
   const server = createServer((request, response) => {
     handle({ core, config }, request).then(
@@ -80,17 +96,6 @@ function listen(server: Server, path: string): Promise<void> {
     } finally {
       process.umask(mask)
     }
-  })
-}
-
-function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path)
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
   })
 }
 

@@ -1,4 +1,5 @@
 import { type Counts, type Database, inside } from './handle.ts'
+import { untilFree } from './hold.ts'
 import { openPostgres } from './postgres.ts'
 import { openSqlite } from './sqlite.ts'
 
@@ -7,6 +8,8 @@ export type { Database, Dialect } from './handle.ts'
 export interface OpenOptions {
   /** SQLite: milliseconds for which transactions wait while another process holds the write lock. */
   lockWait?: number
+  /** SQLite: for this process alone, see hold.ts. Nobody else who says so opens it until it is closed. */
+  alone?: boolean
   /** PostgreSQL: how many connections at most. */
   connections?: number
   /** PostgreSQL: milliseconds that one statement may take; 30 seconds where nothing is said. */
@@ -24,7 +27,20 @@ export function openDatabase(url: string, options: OpenOptions = {}): Database {
   if (url === '' || /^([a-z][a-z0-9+.-]+)?:/i.test(url)) {
     throw new Error('the database must be postgres://… or the path of an SQLite file')
   }
-  return openSqlite(url, options.lockWait ?? 5_000)
+  return openSqlite(url, { lockWait: 5_000, ...options })
+}
+
+/** Milliseconds for which whoever works on a database for a moment is waited for. */
+const MOMENT = 1_000
+
+/**
+ * Opens what one process writes to at a time. Of PostgreSQL that is nobody's business.
+ *
+ * @param waits called when another process holds it, which is waited for, for `patience` milliseconds
+ * @throws DatabaseHeld
+ */
+export function openAlone(url: string, patience = MOMENT, waits = (): void => {}): Promise<Database> {
+  return untilFree(() => openDatabase(url, { alone: true }), patience, waits)
 }
 
 /** Lets the transactions that are waiting run to their end, then closes. Later ones are refused. */

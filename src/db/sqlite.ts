@@ -1,4 +1,4 @@
-import { closeSync, openSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import Sqlite from 'better-sqlite3'
 import { type CompiledQuery, type QueryResult, SqliteDialect } from 'kysely'
 import {
@@ -13,6 +13,7 @@ import {
 import { kyselyOver } from './executor.ts'
 import { GroupCommit } from './group.ts'
 import { type Database, inside, type Run, type Session } from './handle.ts'
+import { type Hold, hold, makeFile } from './hold.ts'
 import { readingThreads } from './readingThreads.ts'
 import { preparedStatements } from './statements.ts'
 import { tableVersions } from './tableVersions.ts'
@@ -25,7 +26,17 @@ const WRITE_WAIT_MS = 5
 /** A reader of a write-ahead log waits only while another process recovers the log. */
 const READ_WAIT_MS = 200
 
-export function openSqlite(path: string, lockWait: number): Database {
+export function openSqlite(path: string, { lockWait, alone }: { lockWait: number; alone?: boolean }): Database {
+  const held = alone ? hold(path) : undefined
+  try {
+    return opened(path, lockWait, held)
+  } catch (error) {
+    held?.release()
+    throw error
+  }
+}
+
+function opened(path: string, lockWait: number, held: Hold | undefined): Database {
   const writer = openWriter(path)
   const reader = new Sqlite(path, { readonly: true, timeout: READ_WAIT_MS })
   reader.pragma('cache_size = -16000')
@@ -39,7 +50,7 @@ export function openSqlite(path: string, lockWait: number): Database {
   const read = preparedStatements(reader, versions)
   const threads = readingThreads(path)
 
-  const group = new GroupCommit({ writer, counts, lockWait, openHandle, missing: fileWatch(path) })
+  const group = new GroupCommit({ writer, counts, lockWait, openHandle, missing: fileWatch(path, held?.lock) })
   return {
     dialect: 'sqlite',
     [inside]: {
@@ -108,6 +119,7 @@ export function openSqlite(path: string, lockWait: number): Database {
     // The last connection to close empties the write-ahead log into the file, which a reader cannot do.
     reader.close()
     writer.close()
+    held?.release()
   }
 }
 
@@ -119,28 +131,34 @@ async function refuseNested(): Promise<never> {
 const LOOK_AGAIN_MS = 100
 
 /**
- * Tells when the file that was opened stands at its path no more: what is written from then on would be lost with the process. It is asked before every
- * group, and looks at most every LOOK_AGAIN_MS.
+ * Tells when the file that was opened stands at its path no more: what is written from then on would be lost with the process. And when its lock does not:
+ * somebody else may hold another one. It is asked before every group, and looks at most every LOOK_AGAIN_MS.
  */
-function fileWatch(path: string): () => string | undefined {
-  const opened = statSync(path).ino
+function fileWatch(path: string, lock: string | undefined): () => string | undefined {
+  const inode = (file: string) => statSync(file, { throwIfNoEntry: false })?.ino
+  const opened = inode(path)
+  const locked = lock === undefined ? undefined : inode(lock)
   let looked = Number.NEGATIVE_INFINITY
   let answer: string | undefined
   return () => {
     const now = performance.now()
     if (now - looked < LOOK_AGAIN_MS) return answer
     looked = now
-    const found = statSync(path, { throwIfNoEntry: false })?.ino
-    if (found === opened) answer = undefined
+    const found = inode(path)
+    if (found === opened) answer = lock === undefined || inode(lock) === locked ? undefined : lockGone(lock)
     else if (found === undefined) answer = `its file ${path} is gone: put it back where it was`
     else answer = `another file stands at ${path}: put the first one back, or start the server anew`
     return answer
   }
 }
 
+function lockGone(lock: string): string {
+  return `its lock ${lock} was taken away, so that another process may work on it: end that one, and start the server anew`
+}
+
 function openWriter(path: string): Sqlite.Database {
   // The file holds sealed keys and hashes of passwords. The log and the shared memory take over its mode.
-  closeSync(openSync(path, 'a', 0o600))
+  makeFile(path)
   const writer = new Sqlite(path, { timeout: OPEN_WAIT_MS })
   enterWal(writer)
   // FULL: a commit is on disk before anybody hears of it. The group commit makes it affordable (docs/decisions/database.md).

@@ -18,6 +18,7 @@ import {
   nextKeyFile,
   readKeyFile,
   secretOfText,
+  WrongKey,
   wrapUnder,
   writeKeyFile,
 } from './keySecret.ts'
@@ -56,7 +57,7 @@ const rowsOf = (db: Database) =>
   withTables<KeySecretTables>(db).selectFrom('key_secrets').selectAll().orderBy('created_at').execute()
 
 async function stateOf({ db, place, keys, clock }: Parts): Promise<KeyRotationState> {
-  await keys.refresh()
+  await keys.refresh().catch(asConflict)
   const rows = await rowsOf(db)
   const of = (state: Row['state']) => rows.find((row) => row.state === state)
   const [next, old] = [of('next'), of('old')]
@@ -72,7 +73,12 @@ async function stateOf({ db, place, keys, clock }: Parts): Promise<KeyRotationSt
   }
 }
 
-/** One process has the whole of an SQLite database. */
+/** The file of the key was changed or lost since the process has started, and the administrator is who can mend it. */
+function asConflict(cause: unknown): never {
+  throw cause instanceof WrongKey ? new Failure('conflict', cause.message, { cause }) : cause
+}
+
+/** One process has the whole of an SQLite database (src/db/hold.ts). */
 const grace = (db: Database) => (db.dialect === 'sqlite' ? 0 : GRACE)
 
 async function begin(parts: Parts, actor: Requester, text: string | undefined): Promise<KeyRotationState> {

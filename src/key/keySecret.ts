@@ -55,7 +55,8 @@ export async function openKeys(db: Database, place: KeyPlace): Promise<Installat
   const rows = await keyRows(db)
   let own = await chooseOwn(db, place, rows)
   let ring = await readRing(db, own, rows)
-  const vault = createKeyRing(ring)
+  // Of SQLite this is the only process (src/db/hold.ts).
+  const vault = createKeyRing(ring, { shared: db.dialect === 'postgres' })
   return {
     vault,
     secretFor: (part) => derived(ring.root, part),
@@ -115,11 +116,7 @@ export function wrapUnder(under: KeySecret, part: string, octets: Buffer) {
 /** The secret outside that fits the database; of two files the one of the current key, which is then in place. */
 async function chooseOwn(db: Database, place: KeyPlace, rows: KeyRow[]): Promise<KeySecret> {
   const proof = await storedSetting(db, 'key_proof')
-  const fits = (key: KeySecret | undefined) =>
-    key !== undefined &&
-    (rows.length > 0
-      ? rows.some(({ key_id }) => key_id === key.id)
-      : proof === undefined || proof === derived(key.secret, 'proof').toString('hex'))
+  const fits = (key: KeySecret | undefined) => key !== undefined && isKeyOf({ rows, proof }, key)
   if (place.keySecret !== undefined) {
     const own = keyOf(await secretOfText(db, place.keySecret))
     if (!fits(own)) throw wrongKey(rows)
@@ -144,19 +141,44 @@ async function chooseOwn(db: Database, place: KeyPlace, rows: KeyRow[]): Promise
   }
   if (usual === undefined) {
     if (proof === undefined) return firstKey(db, place)
-    throw new Error(
-      `${keyFile(place)} is missing: it holds the key that seals all private keys; bring it back from your backup`,
-    )
+    throw keyMissing(place)
   }
   if (!fits(usual)) throw wrongKey(rows)
   if (rows.length === 0) await setting(db, 'key_proof', () => derived(usual.secret, 'proof').toString('hex'))
   return usual
 }
 
-function wrongKey(rows: KeyRow[]): Error {
+/** What a database tells of the keys that it was sealed under. */
+export interface KnownKeys {
+  /** Of a key that was changed at least once. */
+  rows: readonly Pick<KeyRow, 'key_id' | 'created_at'>[]
+  /** Before that; absent: nothing was sealed yet. */
+  proof: string | undefined
+}
+
+/** Whether all that is sealed in a database can be opened by whoever has this key. */
+export function isKeyOf({ rows, proof }: KnownKeys, key: KeySecret): boolean {
+  if (rows.length > 0) return rows.some(({ key_id }) => key_id === key.id)
+  return proof === undefined || proof === derived(key.secret, 'proof').toString('hex')
+}
+
+/** The secret outside is not there, or another installation's. */
+export class WrongKey extends Error {}
+
+export async function knownKeys(db: Database): Promise<KnownKeys> {
+  return { rows: await keyRows(db), proof: await storedSetting(db, 'key_proof') }
+}
+
+export function wrongKey(rows: KnownKeys['rows']): WrongKey {
   const changed = rows.length > 0 ? `; it was changed on ${new Date(rows.at(-1)?.created_at ?? 0).toISOString()}` : ''
-  return new Error(
+  return new WrongKey(
     `the key-encryption key is not the one of this database (key.secret, COUNTERSIGN_KEY_SECRET)${changed}`,
+  )
+}
+
+export function keyMissing(place: KeyPlace): WrongKey {
+  return new WrongKey(
+    `${keyFile(place)} is missing: it holds the key that seals all private keys; bring it back from your backup`,
   )
 }
 
@@ -179,9 +201,17 @@ export function writeKeyFile(file: string): KeySecret {
 export function readKeyFile(file: string): KeySecret | undefined {
   if (!existsSync(file)) return undefined
   chmodSync(file, 0o600)
-  const secret = Buffer.from(readFileSync(file, 'utf8').trim(), 'base64')
-  if (secret.length !== 32) throw new Error(`${file} does not hold 32 octets in base64`)
-  return keyOf(secret)
+  const key = keyInText(readFileSync(file, 'utf8'))
+  if (key) return key
+  throw new WrongKey(
+    `${file} does not hold 32 octets in base64, and is no key: bring back that of this installation from your backup`,
+  )
+}
+
+/** What a key file holds; undefined: it is damaged. */
+export function keyInText(text: string): KeySecret | undefined {
+  const secret = Buffer.from(text.trim(), 'base64')
+  return secret.length === 32 ? keyOf(secret) : undefined
 }
 
 /** As readKeyFile, of one that may have been cut off while it was written: nothing was sealed under that, and it is none. */
@@ -201,14 +231,18 @@ function settleRestored(place: KeyPlace): void {
 
 /** 32 octets in base64 or hex as they are, any other text of 12 characters and more through scrypt. */
 export async function secretOfText(db: Database, text: string): Promise<Buffer> {
+  return secretFrom(text, () => setting(db, 'key_salt', () => randomBytes(16).toString('hex')))
+}
+
+/** `salt`: the setting key_salt, in hex; asked for where the text needs one. */
+export async function secretFrom(text: string, salt: () => Promise<string>): Promise<Buffer> {
   if (/^[0-9a-fA-F]{64}$/.test(text)) return Buffer.from(text, 'hex')
   if (/^[A-Za-z0-9+/_-]{43}=?$/.test(text)) return Buffer.from(text, 'base64url')
   if (text.length < 12)
     throw new Error(
       'COUNTERSIGN_KEY_SECRET is too short: 32 octets in base64, or a passphrase of 12 characters and more',
     )
-  const salt = Buffer.from(await setting(db, 'key_salt', () => randomBytes(16).toString('hex')), 'hex')
-  return scryptSync(text, salt, 32, { N: 2 ** 17, r: 8, p: 1, maxmem: 256 * 1024 * 1024 })
+  return scryptSync(text, Buffer.from(await salt(), 'hex'), 32, { N: 2 ** 17, r: 8, p: 1, maxmem: 256 * 1024 * 1024 })
 }
 
 async function storedSetting(db: Database, name: string): Promise<string | undefined> {

@@ -1,16 +1,38 @@
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../config.ts'
 
+type Place = Pick<Config, 'dataFolder' | 'databaseUrl'>
+
+/** Written by every server that has once served. */
+const rootOf = ({ dataFolder }: Place) => join(dataFolder, 'root.pem')
+
+/** What a move to PostgreSQL calls the file that it came from. */
+export const movedName = (file: string) => `${file}.moved`
+
 /**
- * Throws where the data folder is of an installation whose SQLite database is not there: a new one would come up with a new root, which nobody trusts, and
- * would hide that the old one is lost. root.pem is written by every server that has once served.
+ * Throws where the data folder is of an installation whose SQLite database is not there, or has nothing in it: a new one would come up with a new root, which
+ * nobody trusts, and would hide that the old one is lost.
  */
-export function refuseLostDatabase({ dataFolder, databaseUrl }: Pick<Config, 'dataFolder' | 'databaseUrl'>): void {
-  const file = databaseUrl ?? join(dataFolder, 'countersign.sqlite')
-  const root = join(dataFolder, 'root.pem')
-  if (/^postgres(ql)?:/.test(file) || existsSync(file) || !existsSync(root)) return
-  throw new Error(
-    `the database ${file} is missing, though ${root} says that a server has worked here: put it back, or restore a backup. To begin anew, with a new root, take the data folder away first`,
+export function refuseLostDatabase(place: Place): void {
+  const file = place.databaseUrl ?? join(place.dataFolder, 'countersign.sqlite')
+  if (/^postgres(ql)?:/.test(file) || !existsSync(rootOf(place))) return
+  const size = statSync(file, { throwIfNoEntry: false })?.size
+  if (size !== undefined && size > 0) return
+  if (size === undefined && existsSync(movedName(file)))
+    throw new Error(
+      `the database was moved to PostgreSQL, and its file is ${movedName(file)}: set DATABASE_URL to the new one. To go back to the file, give it its name again`,
+    )
+  throw lost(place, `the database ${file} is ${size === undefined ? 'missing' : 'empty'}`)
+}
+
+/** As refuseLostDatabase, of one that can be opened and was never served from, on either kind of database. */
+export function refuseOtherDatabase(place: Place): void {
+  if (existsSync(rootOf(place))) throw lost(place, 'there is no installation in the database')
+}
+
+function lost(place: Place, what: string): Error {
+  return new Error(
+    `${what}, though ${rootOf(place)} says that a server has worked here: put it back, or restore a backup. To begin anew, with a new root, take the data folder away first`,
   )
 }

@@ -17,6 +17,7 @@ import { closeDatabase, openDatabase } from '../../src/db/open.ts'
 import { withTables } from '../../src/db/tables.ts'
 import { transaction } from '../../src/db/transaction.ts'
 import { keyFileWatch } from '../../src/key/keyFileWatch.ts'
+import { openKeys } from '../../src/key/keySecret.ts'
 import { type CrlWorld, crlWorld } from '../helpers/crlWorld.ts'
 import { databases } from '../helpers/databases.ts'
 import { databaseFolder } from '../helpers/scratch.ts'
@@ -160,10 +161,10 @@ describe.each(databases)('what watches over the surroundings, on $name', ({ open
     await closeDatabase(db)
   })
 
-  test('the file of the key-encryption key is lost: an alert until it is back', async () => {
+  test('the file of the key-encryption key is lost, or another one: an alert until it is back', async () => {
     const folder = databaseFolder('countersign-key-')
     const file = join(folder, 'key.secret')
-    writeFileSync(file, `${Buffer.alloc(32, 7).toString('base64')}\n`)
+    await openKeys(world.it.db, { dataFolder: folder })
     expect(keyFileWatch(world.it, { dataFolder: folder, keySecret: 'from the environment' })).toEqual([])
     const [watch] = keyFileWatch(world.it, { dataFolder: folder })
     const look = async () => watch?.run()
@@ -172,10 +173,16 @@ describe.each(databases)('what watches over the surroundings, on $name', ({ open
     renameSync(file, `${file}.away`)
     await look()
     await look()
-    expect(await alerts('key_file')).toEqual([expect.stringMatching(/key\.secret.*put it back from your backup/)])
+    const told = (fault: string) => [expect.stringMatching(`key\\.secret ${fault}: put the right one back from your backup`)]
+    expect(await alerts('key_file')).toEqual(told('cannot be read'))
     writeFileSync(file, 'no key\n')
     await look()
-    expect(await alerts('key_file')).toHaveLength(1)
+    expect(await alerts('key_file')).toEqual(told('is damaged'))
+    writeFileSync(file, `${Buffer.alloc(32, 7).toString('base64')}\n`)
+    // As after a restart, which knows nothing of what was told.
+    await keyFileWatch(world.it, { dataFolder: folder })[0]?.run()
+    expect(await alerts('key_file')).toEqual(told('holds another key than that of this database'))
+    await look()
     renameSync(`${file}.away`, file)
     await look()
     expect(await alerts('key_file')).toEqual([])

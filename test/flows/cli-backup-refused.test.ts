@@ -49,6 +49,10 @@ describe('a backup that is no good, and a restore that is stopped', { timeout: 1
     })
     expect(await backup('two.backup', passphraseFile(server, 'short'))).toMatchObject({ code: 2 })
     expect(existsSync(at('two.backup'))).toBe(false)
+    expect(await server.cli(['backup', 'two.backup'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/--passphrase-file FILE or COUNTERSIGN_BACKUP_PASSPHRASE/),
+    })
     const nowhere = await run(process.execPath, [join(root, 'dist/cli.js'), 'backup', 'x', '--data', at('nothing')], {
       env: { COUNTERSIGN_BACKUP_PASSPHRASE: 'correct horse battery' },
     })

@@ -29,9 +29,10 @@ describe('from SQLite to PostgreSQL by one command', { timeout: 120_000 }, () =>
 
   const move = (url = target.url) => server.cli(['move', '--to', url])
   const file = () => join(server.dataFolder, 'countersign.sqlite')
+  const moved = () => `${file()}.moved`
   /** Of the rows, whichever pages they are on. */
-  const content = () => {
-    const handle = new Sqlite(file(), { readonly: true })
+  const content = (path = file()) => {
+    const handle = new Sqlite(path, { readonly: true })
     const hash = createHash('sha256')
     for (const table of ['certificates', 'sign_requests', 'audit_events', 'sealed_keys', 'acme_accounts'])
       for (const row of handle.prepare(`select * from ${table} order by id`).iterate()) hash.update(JSON.stringify(row))
@@ -58,26 +59,33 @@ describe('from SQLite to PostgreSQL by one command', { timeout: 120_000 }, () =>
     const before = content()
     expect(await move('mysql://localhost/x')).toMatchObject({ code: 2 })
     expect(await server.cli(['move'])).toMatchObject({ code: 2 })
-    expect(await move('postgres://127.0.0.1:1/none')).toMatchObject({ code: 6 })
+    const unreached = await move('postgres://127.0.0.1:1/none')
+    expect(unreached).toMatchObject({ code: 6, stderr: expect.stringMatching(/\n {2}because: .*ECONNREFUSED/) })
     await query('create table somebody (id int)')
     expect(await move()).toMatchObject({ code: 5, stderr: expect.stringMatching(/empty/) })
     await query('drop table somebody')
     expect(content()).toBe(before)
   })
 
-  test('moves every row, proves them, and leaves the source alone', async () => {
+  test('moves every row, proves them, and leaves the source alone, under another name', async () => {
     const before = content()
     const { code, stdout, stderr } = await move()
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).toMatch(/set DATABASE_URL/)
-    expect(content()).toBe(before)
-    expect(existsSync(file())).toBe(true)
-    expect(await move()).toMatchObject({ code: 5 })
+    expect(stdout).toContain(`${file()} is ${moved()} now`)
+    expect(content(moved())).toBe(before)
+    expect(['', '-wal', '-shm'].filter((end) => existsSync(`${file()}${end}`))).toEqual([])
+    expect(await move()).toMatchObject({ code: 5, stderr: expect.stringMatching(/it was moved already/) })
+    // Started as it was, a server does not begin anew.
+    expect(await server.another().ended).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/the database was moved to PostgreSQL.*set DATABASE_URL/),
+    })
   })
 
   test('the server goes on there: certificates, accounts, revocations and numbers', async () => {
     writeFileSync(join(server.dataFolder, 'countersign.yaml'), `databaseUrl: ${target.url}\n`)
-    const before = readFileSync(file())
+    const before = readFileSync(moved())
     await server.restart()
     expect(await holder.status(issued.good)).toBe('good')
     expect(await holder.status(issued.revoked)).toMatch(/^revoked/)
@@ -93,7 +101,7 @@ describe('from SQLite to PostgreSQL by one command', { timeout: 120_000 }, () =>
       const found = await server.cli(['certificate', 'ls', '--search', name, '--json'])
       expect(JSON.parse(found.stdout).rows, name).toHaveLength(1)
     }
-    expect(readFileSync(file()).equals(before)).toBe(true)
+    expect(readFileSync(moved()).equals(before)).toBe(true)
   })
 
   test('and refuses to be moved from there', async () => {

@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { startOperationsSocket } from '../../src/cli/socket.ts'
+import { claimFolder, startOperationsSocket } from '../../src/cli/socket.ts'
 import { callSocket } from '../../src/cli/socketClient.ts'
 import { readConfig } from '../../src/config.ts'
 import { asRequester } from '../../src/core/identity/identity.ts'
@@ -96,10 +96,11 @@ describe('the socket', () => {
     await listen()
     expect(await call('authority.ls')).toBeDefined()
   })
-  test('on which a server answers is not taken from it', async () => {
-    await listen()
-    await expect(listen()).rejects.toMatchObject(failure('conflict', /another server/))
-    expect(await call('authority.ls')).toBeDefined()
+  test('is one server’s, which has claimed the folder', async () => {
+    const claim = await claimFolder(folder)
+    await expect(claimFolder(folder)).rejects.toMatchObject(failure('conflict', /another server/))
+    claim.release()
+    ;(await claimFolder(folder)).release()
   })
   test('file of another kind is no server', async () => {
     writeFileSync(path, '')

@@ -1,12 +1,12 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { pino } from 'pino'
-import { type Composition, compose } from '../../src/compose.ts'
+import type { Composition } from '../../src/compose.ts'
 import { asRequester, createUser, findOrganization, findUser } from '../../src/core/identity/identity.ts'
 import { addRole, addRoleMember, findRole } from '../../src/core/identity/role.ts'
 import { createToken } from '../../src/core/login/token.ts'
 import { system } from '../../src/core/requester.ts'
 import { transaction } from '../../src/db/transaction.ts'
+import { beside } from './beside.ts'
 import { type Ended, run, succeed } from './program.ts'
 import { type CliOptions, type ServerProcess, startServer } from './serverProcess.ts'
 import { acmeAccount, newCsr } from './world.ts'
@@ -43,21 +43,12 @@ export async function startInstallation(): Promise<CliInstallation> {
       return name
     },
     openssl: (...args) => succeed('openssl', args, { cwd: server.workFolder }),
-    token: (name, roles = []) => beside(server, (composition) => tokenOf(composition, name, roles)),
-    order: (profile, name) => beside(server, (composition) => orderFor(composition, profile, name)),
+    token: (name, roles = []) => beside(configOf(server), (composition) => tokenOf(composition, name, roles)),
+    order: (profile, name) => beside(configOf(server), (composition) => orderFor(composition, profile, name)),
   }
 }
 
-/** Runs `work` on the server's database, in this process. */
-async function beside<T>(server: ServerProcess, work: (composition: Composition) => Promise<T>): Promise<T> {
-  const config = { dataFolder: server.dataFolder, httpBaseUrl: server.httpUrl }
-  const composition = await compose(config, pino({ level: 'silent' }), () => {})
-  try {
-    return await work(composition)
-  } finally {
-    await composition.close()
-  }
-}
+const configOf = ({ dataFolder, httpUrl }: ServerProcess) => ({ dataFolder, httpBaseUrl: httpUrl })
 
 async function tokenOf({ it }: Composition, name: string, roles: string[]): Promise<string> {
   const change = { actor: system('test'), at: it.clock() }

@@ -50,6 +50,8 @@ export interface ServerProcess {
   cli(args: readonly string[], options?: CliOptions): Promise<Ended>
   /** Ends the process and waits until it is gone. */
   kill(signal: NodeJS.Signals): Promise<Ended>
+  /** Another process of the server with the same settings but these, on ports of its own, which nobody waits for. */
+  another(env?: Record<string, string>): RunningProgram
   /** Starts it again on the same ports and data, after kill(). */
   restart(env?: Record<string, string>): Promise<void>
   /** Stops it and removes its folders. */
@@ -130,6 +132,11 @@ export async function startServer({
         env: { ...settings, COUNTERSIGN_TOKEN: token },
       }),
     kill: end,
+    another(more = {}) {
+      const ports = { COUNTERSIGN_HTTPS_PORT: '0', COUNTERSIGN_MTLS_PORT: '0', COUNTERSIGN_HTTP_PORT: '0' }
+      const env = { ...settings, ...ports, ...more }
+      return start(process.execPath, [join(bundle, 'main.js')], { cwd: workFolder, env, timeout: 60_000 })
+    },
     async restart(more = {}) {
       program = await launch(more)
     },

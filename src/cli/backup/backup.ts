@@ -9,6 +9,7 @@ import { Failure } from '../../core/failure.ts'
 import { openSnapshot } from '../../db/snapshot.ts'
 import { type ArchiveReader, type Closing, KEPT, type KeptFile, readArchive, writeArchive } from './archive.ts'
 import { HEADER_OCTETS, opening, sealing } from './envelope.ts'
+import { requireOwnKey } from './ownKey.ts'
 import { partialOf, putInPlace, removeLeft, taken } from './partial.ts'
 
 export interface Backup {
@@ -28,7 +29,7 @@ export function databaseOf({ databaseUrl, dataFolder }: Pick<Config, 'dataFolder
 
 /**
  * Writes a sealed backup of an installation that may be serving. The file appears under its name when all of it is on the disk. Throws
- * Failure('conflict') where it is there already.
+ * Failure('conflict') where it is there already, and where the key that would be kept is not that of the database.
  */
 export async function makeBackup(config: Place, file: string, passphrase: string): Promise<Backup> {
   if (existsSync(file)) throw taken(file)
@@ -41,6 +42,7 @@ export async function makeBackup(config: Place, file: string, passphrase: string
     const files = keptFiles(config.dataFolder)
     if (keptKey(config) !== before)
       throw new Failure('conflict', 'the key-encryption key was changed meanwhile: try again')
+    await requireOwnKey(snapshot, files, config)
     const key = config.keySecret === undefined ? 'file' : 'environment'
     const manifest = { version: 1, madeAt, dialect: snapshot.dialect, migrations: snapshot.migrations, key } as const
     const target = await open(partial, 'wx', 0o600)

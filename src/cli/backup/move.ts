@@ -1,29 +1,53 @@
-import { existsSync } from 'node:fs'
+import { existsSync, renameSync, rmSync } from 'node:fs'
 import type { Config } from '../../config.ts'
 import { Failure } from '../../core/failure.ts'
 import type { Loading } from '../../db/load.ts'
 import { fillPostgres, postgresOccupancy } from '../../db/loadPostgres.ts'
+import { closeDatabase, openDatabase } from '../../db/open.ts'
 import { encodeRows, type TableSum, tableSummer } from '../../db/portableRows.ts'
 import { shapeFault } from '../../db/portableTables.ts'
 import { openSnapshot, type Snapshot } from '../../db/snapshot.ts'
+import { movedName } from '../../server/lostDatabase.ts'
 import { type Closing, headOf } from './archive.ts'
-import { requireStopped } from './atRest.ts'
+import { atRest } from './atRest.ts'
 import { databaseOf } from './backup.ts'
 import { prove, proveLoaded } from './restore.ts'
 
 export interface Moved {
   from: string
+  /** The name that it has now. */
+  kept: string
   tables: number
   rows: number
 }
 
-/** Takes all rows of an SQLite database to an empty one of PostgreSQL, in one transaction, and proves them there. The source is read alone. */
+/**
+ * Takes all rows of an SQLite database to an empty one of PostgreSQL, in one transaction, and proves them there. The source is read alone, while nobody else
+ * works on it, and has another name afterwards: a server that is started as before must not take it up again.
+ */
 export async function moveTo(config: Config, to: string): Promise<Moved> {
   const from = databaseOf(config)
   if (!/^postgres(ql)?:\/\//.test(to)) throw new Failure('malformed', '--to is a PostgreSQL database: postgres://…')
   if (/^postgres(ql)?:\/\//.test(from))
     throw new Failure('unsupported', 'this installation is on PostgreSQL already: backup and restore take it elsewhere')
+  if (!existsSync(from) && existsSync(movedName(from)))
+    throw new Failure(
+      'conflict',
+      `it was moved already, and is ${movedName(from)} now: to move it again, give it its name back`,
+    )
   if (!existsSync(from)) throw new Failure('notFound', `there is no database ${from}`)
+  return atRest(config, 'and move again', async () => {
+    const moved = await moveAtRest(config, from, to)
+    // Its log is brought into it first.
+    await closeDatabase(openDatabase(from))
+    const kept = movedName(from)
+    renameSync(from, kept)
+    for (const rest of ['-wal', '-shm']) rmSync(`${from}${rest}`, { force: true })
+    return { ...moved, from, kept }
+  })
+}
+
+async function moveAtRest(config: Config, from: string, to: string): Promise<Pick<Moved, 'tables' | 'rows'>> {
   if ((await postgresOccupancy(to)).tables > 0)
     throw new Failure('conflict', 'there are tables in that database: take an empty one')
   const snapshot = await openSnapshot(from)
@@ -52,14 +76,13 @@ export async function moveTo(config: Config, to: string): Promise<Moved> {
           database,
           head,
           proved: async (door) => {
-            await requireStopped(config, 'and move again')
             if (snapshot.outdated()) throw new Failure('conflict', `${from} was written to meanwhile: move again`)
             await door.custody.moved()
           },
         }),
     })
     const all: TableSum[] = Object.values(sums)
-    return { from, tables: all.length, rows: all.reduce((sum, { rows }) => sum + rows, 0) }
+    return { tables: all.length, rows: all.reduce((sum, { rows }) => sum + rows, 0) }
   } finally {
     await snapshot.close()
   }

@@ -14,6 +14,14 @@ export async function backupPassphrase(file: string | undefined, fresh: boolean)
   return given
 }
 
-function asked(fresh: boolean): Promise<string> {
-  return fresh ? newPassword(undefined) : password('Passphrase of the backup: ', undefined)
+async function asked(fresh: boolean): Promise<string> {
+  if (process.stdin.isTTY) return fresh ? newPassword(undefined) : password('Passphrase of the backup: ', undefined)
+  try {
+    return readSecret('-')
+  } catch (cause) {
+    const ways = `give --passphrase-file FILE or ${PASSPHRASE_VARIABLE}, or its passphrase as a line of standard input`
+    throw new Failure('malformed', `a backup has a passphrase, and there is no terminal to ask for it: ${ways}`, {
+      cause,
+    })
+  }
 }

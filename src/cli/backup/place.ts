@@ -19,7 +19,7 @@ import type { Resumed } from '../../core/upkeep/custody.ts'
 import { fillSqlite } from '../../db/load.ts'
 import { fillPostgres, postgresOccupancy } from '../../db/loadPostgres.ts'
 import { closeDatabase, type Database, openDatabase } from '../../db/open.ts'
-import { requireStopped } from './atRest.ts'
+import { atRest } from './atRest.ts'
 import { databaseOf, syncFolder } from './backup.ts'
 import { type Examined, examine, fillFromBackup, prove, recordOf, requireKey, stage } from './restore.ts'
 
@@ -40,15 +40,21 @@ export interface Restored extends Resumed {
   configuration?: string
 }
 
-/** Restores a backup. Until all of it is proved, and after whatever stops it sooner, everything is as it was. */
+/**
+ * Restores a backup. Until all of it is proved, and after whatever stops it sooner, everything is as it was. Meanwhile no server starts on the data folder or on
+ * the SQLite file, and nobody else restores there. Throws Failure('conflict') where one does already.
+ */
 export async function restore(asked: Restoring): Promise<Restored> {
+  return atRest(asked.config, 'and restore again', () => restoreAtRest(asked))
+}
+
+async function restoreAtRest(asked: Restoring): Promise<Restored> {
   const { config, file, passphrase, replace } = asked
   const url = databaseOf(config)
   const postgres = /^postgres(ql)?:\/\//.test(url)
   await requireRoom(url, config, replace)
   const examined = await examine(file, passphrase)
   requireKey(examined, config)
-  mkdirSync(config.dataFolder, { recursive: true, mode: 0o700 })
   const folder = stage(join(postgres ? config.dataFolder : dirname(url), 'restore.staged'), examined.files)
   try {
     return await (postgres ? intoPostgres : intoSqlite)({ ...asked, url, folder, examined })
@@ -93,7 +99,6 @@ async function intoSqlite(into: Into): Promise<Restored> {
   )
   const resumed = await proveAndResume(into)
   flush(staged)
-  await requireStopped(config, 'and restore again')
   const before = await keepBefore(url, config.dataFolder)
   layKeys(into)
   renameSync(staged, url)
@@ -102,7 +107,7 @@ async function intoSqlite(into: Into): Promise<Restored> {
 }
 
 async function intoPostgres(into: Into): Promise<Restored> {
-  const { config, file, passphrase, replace, url, examined } = into
+  const { file, passphrase, replace, url, examined } = into
   let resumed: Resumed | undefined
   await fillPostgres({
     url,
@@ -111,7 +116,6 @@ async function intoPostgres(into: Into): Promise<Restored> {
     fill: (loading) => fillFromBackup(loading, file, passphrase, examined.closing),
     prove: async (database) => {
       resumed = await proveAndResume(into, database)
-      await requireStopped(config, 'and restore again')
       layKeys(into)
     },
   })

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { Failure } from '../../core/failure.ts'
-import { makeBackup, summary } from '../backup/backup.ts'
+import { type Backup, makeBackup, summary } from '../backup/backup.ts'
 import { backupPassphrase } from '../backup/passphrase.ts'
 import { verifyBackup } from '../backup/restore.ts'
-import { action } from '../cli.ts'
+import { action, type Cli } from '../cli.ts'
 import * as operations from '../operations/backup.ts'
 import { progress } from '../progress.ts'
 import { hasDatabase } from '../session.ts'
@@ -32,7 +32,7 @@ export function define(backup: Command): void {
       if (!hasDatabase(config)) throw new Failure('notFound', `there is no installation in ${config.dataFolder}`)
       const passphrase = await backupPassphrase(options.passphraseFile, true)
       const made = await progress(makeBackup(config, file, passphrase))
-      await cli.call(operations.recordBackup, { madeAt: made.madeAt, rows: made.rows, head: made.head })
+      await record(cli, file, made)
       const lines = [
         `${file}: ${made.rows} rows of ${made.tables} tables as of ${made.madeAt}, ${made.octets} octets`,
         `audit head ${made.head.position}:${made.head.hash}`,
@@ -64,6 +64,17 @@ export function define(backup: Command): void {
       cli.show(answer, `${lines.join('\n')}\n`)
     },
   )
+}
+
+/** A backup that is whole stays, whatever becomes of the record of it. */
+async function record(cli: Cli, file: string, { madeAt, rows, head }: Backup): Promise<void> {
+  try {
+    await cli.call(operations.recordBackup, { madeAt, rows, head })
+  } catch (cause) {
+    if (!(cause instanceof Failure)) throw cause
+    const detail = `${file} is whole, but that it was made could not be written down: ${cause.detail}`
+    throw new Failure(cause.code, detail, { cause })
+  }
 }
 
 const keyElsewhere = 'COUNTERSIGN_KEY_SECRET is not in it: keep that elsewhere, nothing can be restored without it'

@@ -2,13 +2,16 @@ import type { Command } from 'commander'
 import { migrate, pendingMigrations } from '../../db/migrate.ts'
 import { closeDatabase } from '../../db/open.ts'
 import { action } from '../cli.ts'
-import { openConfigured } from '../database.ts'
+import { openConfiguredAlone } from '../database.ts'
+import { refuseLost } from '../session.ts'
 
 /** The server does the same when it starts; this is for those who want it apart. */
 export function define(command: Command): void {
   command.option('--contract', 'also what takes something away that older versions use: only when none runs any more')
   action(command, async (cli, options: { contract?: true }) => {
-    const db = openConfigured(cli.settings())
+    const config = cli.settings()
+    refuseLost(config)
+    const db = await openConfiguredAlone(config)
     try {
       const applied = await migrate(db, undefined, options.contract ? { contract: true } : {})
       const left = await pendingMigrations(db)

@@ -14,7 +14,7 @@ export function define(command: Command): void {
       const moved = await progress(moveTo(config, to))
       const lines = [
         `${moved.rows} rows of ${moved.tables} tables are in the new database, each as it was here; the audit chain and the records agree there`,
-        `${moved.from} is as it was: keep it until you are content, and run no server on it`,
+        `${moved.from} is ${moved.kept} now, so that no server takes it up again, and as it was: keep it until you are content`,
         'next: set DATABASE_URL (databaseUrl in the configuration) to the new database, keep the data folder with its key, and start the server',
       ]
       cli.show(moved, `${lines.join('\n')}\n`)

@@ -1,3 +1,4 @@
+import type { Database } from '../../db/open.ts'
 import { withTables } from '../../db/tables.ts'
 import { transaction } from '../../db/transaction.ts'
 import { loadAuthority } from '../authority/authority.ts'
@@ -17,6 +18,16 @@ export interface FirstStart {
   protocols: string[]
 }
 
+/** Whether the first start of an installation on this database has come to its end. */
+export async function hasStarted(db: Database): Promise<boolean> {
+  const done = await withTables<CoreTables>(db)
+    .selectFrom('settings')
+    .select('value')
+    .where('name', '=', 'first_start')
+    .executeTakeFirst()
+  return done !== undefined
+}
+
 /**
  * Makes a working installation on an empty database: an organization, an administrator with a one-time setup secret, a
  * root and an issuing authority, and the profile `default`. Each step looks first whether it was done, so that a start
@@ -26,12 +37,7 @@ export async function firstStart(
   it: Installation,
   { protocols }: FirstStart,
 ): Promise<{ setupSecret: string } | undefined> {
-  const done = await withTables<CoreTables>(it.db)
-    .selectFrom('settings')
-    .select('value')
-    .where('name', '=', 'first_start')
-    .executeTakeFirst()
-  if (done) return undefined
+  if (await hasStarted(it.db)) return undefined
   if (!(await takeTurn(it))) return undefined
   const actor = system('first start')
   const change = () => ({ actor, at: it.clock() })

@@ -24,9 +24,29 @@ export interface KeyRing extends KeyVault {
   prefix(): Buffer
 }
 
-/** Before its first change an installation seals in the first format, as createKeyVault does. */
-export function createKeyRing(initially: RingKeys): KeyRing {
+/** Milliseconds: who has not looked for so long whether the key was changed seals nothing. Less than a change takes (keyRotation.ts). */
+const FRESH = 8_000
+
+/**
+ * Before its first change an installation seals in the first format, as createKeyVault does.
+ *
+ * @param shared other processes may change the key beside this one, which calls `turn` every few seconds: what it holds is good for FRESH ms, and a key that
+ * it does not know may be new
+ */
+export function createKeyRing(initially: RingKeys, { shared = false, now = Date.now } = {}): KeyRing {
   let ring = initially
+  let looked = { at: now(), monotonic: performance.now(), times: 0 }
+  /** Keys that were asked for and not there, with how many looks there had been. */
+  const missed = new Map<string, number>()
+  const isFresh = () => !shared || (Math.abs(now() - looked.at) < FRESH && performance.now() - looked.monotonic < FRESH)
+  const keyOf = (id: string) => {
+    const key = ring.keys.get(id)
+    if (key) return key
+    const before = missed.get(id) ?? looked.times
+    missed.set(id, before)
+    // The first look after may have begun before.
+    throw shared && looked.times < before + 2 ? justChanged() : goneForGood(id)
+  }
   const firstVault = () => {
     const key = ring.first === undefined ? undefined : ring.keys.get(ring.first)
     return key && createKeyVault(key)
@@ -36,13 +56,15 @@ export function createKeyRing(initially: RingKeys): KeyRing {
     turn(to) {
       ring = to
       first = firstVault()
+      looked = { at: now(), monotonic: performance.now(), times: looked.times + 1 }
     },
     prefix: () => (ring.first === ring.current ? Buffer.of(1) : prefixOf(ring.current)),
     seal(secret, uuid, purpose) {
+      if (!isFresh()) throw justChanged('has not been looked at for long, and may have been changed')
       if (ring.first === ring.current && first) return first.seal(secret, uuid, purpose)
       const prefix = prefixOf(ring.current)
       const nonce = randomBytes(NONCE)
-      const cipher = createCipheriv('aes-256-gcm', keyOf(ring, ring.current), nonce)
+      const cipher = createCipheriv('aes-256-gcm', keyOf(ring.current), nonce)
       cipher.setAAD(contextOf(prefix, uuid, purpose))
       return Buffer.concat([prefix, nonce, cipher.update(secret), cipher.final(), cipher.getAuthTag()])
     },
@@ -52,7 +74,7 @@ export function createKeyRing(initially: RingKeys): KeyRing {
         throw closed(new Error('it is sealed under a key that is not used any more'))
       }
       const prefix = sealed.subarray(0, PREFIX)
-      const key = keyOf(ring, prefix.subarray(1).toString('hex'))
+      const key = keyOf(prefix.subarray(1).toString('hex'))
       try {
         const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(PREFIX, PREFIX + NONCE), {
           authTagLength: TAG,
@@ -75,12 +97,15 @@ function contextOf(prefix: Buffer, uuid: string, purpose: string): Buffer {
 }
 
 /** Another node may have changed the key a moment ago: this one hears of it within seconds (keySecret.ts). */
-function keyOf({ keys }: RingKeys, id: string): Buffer {
-  const key = keys.get(id)
-  if (key) return key
-  throw new Failure('unavailable', 'the key-encryption key has just been changed: try again in a few seconds', {
-    retryAfter: 5,
-  })
+function justChanged(what = 'has just been changed'): Failure {
+  return new Failure('unavailable', `the key-encryption key ${what}: try again in a few seconds`, { retryAfter: 5 })
+}
+
+function goneForGood(id: string): Failure {
+  return new Failure(
+    'internal',
+    `a stored key cannot be opened: it is sealed under the key-encryption key ${id}, which is none of this installation any more; a backup from before that one was changed has it`,
+  )
 }
 
 function closed(cause: unknown): Failure {

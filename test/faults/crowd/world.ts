@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
-import { pino } from 'pino'
-import { type Composition, compose } from '../../../src/compose.ts'
+import type { Composition } from '../../../src/compose.ts'
 import { type Capability, grantCapability } from '../../../src/core/identity/capability.ts'
 import { createUser, findOrganization } from '../../../src/core/identity/identity.ts'
 import { setPassword } from '../../../src/core/login/login.ts'
 import { createToken } from '../../../src/core/login/token.ts'
 import { system } from '../../../src/core/requester.ts'
 import { transaction } from '../../../src/db/transaction.ts'
+import { beside as workBeside } from '../../helpers/beside.ts'
 import { type ServerProcess, startServer } from '../../helpers/serverProcess.ts'
 
 export const PASSWORD = 'a password of some length'
@@ -58,7 +58,9 @@ export async function startCrowdWorld(databaseUrl?: string, env: Record<string, 
     env: { COUNTERSIGN_LOG_LEVEL: 'error', ...env },
     ...(databaseUrl === undefined ? {} : { databaseUrl }),
   })
-  const beside = <T>(work: (composition: Composition) => Promise<T>) => lookBeside(server, databaseUrl, work)
+  const where = databaseUrl === undefined ? {} : { databaseUrl }
+  const config = { dataFolder: server.dataFolder, httpBaseUrl: server.httpUrl, ...where }
+  const beside = <T>(work: (composition: Composition) => Promise<T>) => workBeside(config, work)
   try {
     const input = JSON.stringify(profile)
     const set = await server.cli(['profile', 'set', '-f', '-'], { input })
@@ -68,21 +70,6 @@ export async function startCrowdWorld(databaseUrl?: string, env: Record<string, 
   } catch (error) {
     await server.stop()
     throw error
-  }
-}
-
-async function lookBeside<T>(
-  server: ServerProcess,
-  databaseUrl: string | undefined,
-  work: (composition: Composition) => Promise<T>,
-): Promise<T> {
-  const where = databaseUrl === undefined ? {} : { databaseUrl }
-  const config = { dataFolder: server.dataFolder, httpBaseUrl: server.httpUrl, ...where }
-  const composition = await compose(config, pino({ level: 'silent' }), () => {})
-  try {
-    return await work(composition)
-  } finally {
-    await composition.close()
   }
 }
 

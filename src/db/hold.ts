@@ -1,0 +1,76 @@
+import { closeSync, openSync, realpathSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import Sqlite from 'better-sqlite3'
+import { DatabaseUnavailable, errorCode } from './errors.ts'
+
+/** That this process alone works on a file, until it lets go or ends in whatever way. */
+export interface Hold {
+  /** The file whose lock it is: whoever takes that away lets others in. */
+  lock: string
+  release(): void
+}
+
+/** Another process works on it: see Hold. */
+export class DatabaseHeld extends DatabaseUnavailable {
+  constructor(path: string) {
+    super(`another process, a server or a command, works on ${path}`)
+    this.name = 'DatabaseHeld'
+  }
+}
+
+/**
+ * Takes the file at `path`, which need not be there yet, for this process alone. Its lock is that of an empty SQLite database beside it, `…-lock`: the system
+ * frees it with the process, and no file that a crash left stands in the way. Whoever comes by a link comes to the same lock.
+ *
+ * @throws DatabaseHeld at once, when another holds it
+ */
+export function hold(path: string): Hold {
+  const lock = `${realPath(path)}-lock`
+  makeFile(lock)
+  const handle = new Sqlite(lock, { timeout: 0 })
+  try {
+    // No journal beside it: nothing is ever written.
+    handle.pragma('journal_mode = memory')
+    handle.exec('begin exclusive')
+  } catch (error) {
+    handle.close()
+    if (errorCode(error)?.startsWith('SQLITE_BUSY')) throw new DatabaseHeld(path)
+    throw error
+  }
+  return { lock, release: () => void handle.close() }
+}
+
+/** Milliseconds between two tries: not the same for two who try, since each stands in the other's way for a moment. */
+const again = () => 25 + Math.random() * 50
+
+/** Calls `take`, and again while another process holds what it wants, for `patience` milliseconds. `waits` is called once, before the first wait. */
+export async function untilFree<T>(take: () => T, patience: number, waits: () => void): Promise<T> {
+  const until = performance.now() + patience
+  for (let told = false; ; told = true) {
+    try {
+      return take()
+    } catch (error) {
+      if (!(error instanceof DatabaseHeld) || performance.now() > until) throw error
+    }
+    if (!told) waits()
+    await delay(again())
+  }
+}
+
+/** For its owner alone. Opened only where it is made: to close a file that SQLite has locked in this process would free its locks (fcntl(2)). */
+export function makeFile(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600))
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error
+  }
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return join(realpathSync(dirname(path)), basename(path))
+  }
+}
