@@ -77,16 +77,25 @@ async function finish(cli: Cli): Promise<State> {
 
 function show(cli: Cli, state: State): void {
   const where = state.source === 'file' ? 'key.secret' : 'COUNTERSIGN_KEY_SECRET'
-  const lines = [`everything new is sealed under ${state.current}, from ${where}`]
-  if (state.next !== undefined) lines.push(`${state.next} is known, and not used yet: key-secret rotate goes on`)
-  if (state.old !== undefined) {
-    lines.push(`${state.left} are still sealed under ${state.old}`)
-    lines.push(
-      state.outdated
-        ? 'this process has the old secret: set the new one on every node, restart them, then key-secret finish'
-        : 'once every node has the new secret: key-secret finish, which forgets the old one',
-    )
-  }
-  if (state.next === undefined && state.old === undefined) lines.push('no change of it is under way')
+  const lines = [`everything new is sealed under ${state.current}, from ${where}`, ...told(state)]
   cli.show(state, `${lines.join('\n')}\n`)
+}
+
+const again =
+  'unless key-secret rotate runs somewhere now, it was broken off: run key-secret rotate again, it goes on there'
+
+/** How far a change of the key is, and what is next. */
+export function told({ next, old, left, outdated, source }: State): string[] {
+  if (next !== undefined) return [`a change to ${next} was begun, and nothing is sealed under that yet`, again]
+  if (old === undefined) return ['no change of it is under way']
+  if (left > 0)
+    return [`a change was begun, and ${left} keys and secrets are still sealed under the old one, ${old}`, again]
+  const done = `everything is sealed anew, and the old one, ${old}, is not forgotten yet`
+  if (!outdated) return [done, 'once every node has the new secret: key-secret finish, which forgets the old one']
+  return [
+    done,
+    source === 'file'
+      ? 'key.secret here is the old file: bring the new one to every node, then key-secret finish'
+      : 'this process has the old secret: set the new one on every node, restart them, then key-secret finish',
+  ]
 }
