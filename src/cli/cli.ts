@@ -3,6 +3,7 @@ import type { Config } from '../config.ts'
 import { Failure } from '../core/failure.ts'
 import { readSecret } from './inputFile.ts'
 import { type Form, formOf, rendered } from './output.ts'
+import { asPlaceFailure, requirePlaces } from './places.ts'
 import { password } from './prompt.ts'
 import { chosenServer, currentServer } from './remote/choice.ts'
 import { openRemoteSession } from './remote/remoteSession.ts'
@@ -69,7 +70,10 @@ export function action<Args extends unknown[]>(
     const cli: Cli = { ...session, ...words }
     try {
       // The last one is the command itself.
+      if (!session.remote) requirePlaces(session.settings())
       await run(cli, ...(given.slice(0, -1) as Args))
+    } catch (error) {
+      throw session.remote ? error : asPlaceFailure(error, session.settings())
     } finally {
       await session.close()
     }

@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -31,6 +31,20 @@ describe('doctor', { timeout: 120_000 }, () => {
     const full = await doctor('--full')
     expect(full).toMatchObject({ code: 0, stdout: line('audit chain', 'ok', 'all records agree') })
     expect(full.stdout).toEqual(line('keys', 'ok', 'all of them'))
+  })
+
+  test('tells of a data folder and of a key file that others may read, the latter before it mends that', async () => {
+    const file = join(server.dataFolder, 'key.secret')
+    await server.kill('SIGTERM')
+    chmodSync(server.dataFolder, 0o755)
+    chmodSync(file, 0o644)
+    const { code, stdout } = await doctor()
+    chmodSync(server.dataFolder, 0o700)
+    expect(code).toBe(1)
+    expect(stdout).toEqual(line('data folder', 'warn', `mode 0755: .*chmod 700 ${server.dataFolder}`))
+    expect(stdout).toEqual(line('key file', 'fail', 'mode 0644: .*it is 0600 now.*key-secret rotate'))
+    expect((await doctor()).stdout).toEqual(line('key file', 'ok'))
+    await server.restart()
   })
 
   test('knows the last backup, and its age', async () => {

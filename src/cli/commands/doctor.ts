@@ -3,14 +3,15 @@ import { baseUrlsOf } from '../../config/baseUrls.ts'
 import type { Config } from '../../config.ts'
 import { Failure } from '../../core/failure.ts'
 import { action, type Cli } from '../cli.ts'
-import { type Check, check, fail, ok, warn } from '../doctor/check.ts'
-import { folderChecks } from '../doctor/folder.ts'
+import { type Check, check, detailOf, fail, ok, warn } from '../doctor/check.ts'
+import { folderChecks, tellMended } from '../doctor/folder.ts'
 import { portChecks, resolverCheck } from '../doctor/network.ts'
 import { httpChecks } from '../doctor/overHttp.ts'
 import { tlsCheck } from '../doctor/tls.ts'
 import type { Output } from '../operation.ts'
 import * as operations from '../operations/doctor.ts'
 import * as profileOperations from '../operations/profile.ts'
+import { asPlaceFailure } from '../places.ts'
 import { callSocket } from '../socketClient.ts'
 import { socketPath } from '../socketPath.ts'
 import { visible } from '../visible.ts'
@@ -46,6 +47,7 @@ async function examine(cli: Cli, full: boolean): Promise<Check[]> {
   // A database that cannot be used fails here once, instead of at every question.
   if (checks.some(({ name, state }) => name === 'database' && state === 'fail')) return checks
   checks.push(...(await coreChecks(cli, full)))
+  tellMended(checks, config)
   if (checks.some(({ name, state }) => name === 'keys' && state === 'fail')) return checks
   for (const { name, protocols } of await cli.call(profileOperations.list, {}))
     for (const detail of protocolWarnings(protocols)) checks.push({ name: `profile ${name}`, ...warn(detail) })
@@ -59,7 +61,7 @@ async function coreChecks(cli: Cli, full: boolean): Promise<Check[]> {
     return await cli.call(operations.core, { full })
   } catch (error) {
     if (error instanceof Failure || !(error instanceof Error)) throw error
-    return [{ name: 'keys', ...fail(error.message) }]
+    return [{ name: 'keys', ...fail(detailOf(asPlaceFailure(error, cli.settings()))) }]
   }
 }
 
@@ -76,7 +78,9 @@ function databaseCheck(cli: Cli, running: boolean): Promise<Check> {
     if (running) return ok('open in the server')
     const { hasDatabase } = await import('../session.ts')
     if (!hasDatabase(config)) return fail('there is none yet: start the server once (countersign serve)')
-    const pending = await pendingNames(config)
+    const pending = await pendingNames(config).catch((error: unknown) => {
+      throw asPlaceFailure(error, config)
+    })
     return pending.length === 0
       ? ok('reachable, and up to date')
       : fail(`lacks ${pending.join(', ')}: countersign migrate`)

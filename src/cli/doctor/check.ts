@@ -1,3 +1,5 @@
+import { Failure } from '../../core/failure.ts'
+
 export interface Check {
   name: string
   state: 'ok' | 'warn' | 'fail'
@@ -12,8 +14,14 @@ export async function check(
   try {
     return { name, ...(await run()) }
   } catch (error) {
-    return { name, state: 'fail', detail: error instanceof Error ? error.message : String(error) }
+    return { name, state: 'fail', detail: detailOf(error) }
   }
+}
+
+/** What was thrown, as a sentence. */
+export function detailOf(error: unknown): string {
+  if (error instanceof Failure) return error.detail
+  return error instanceof Error ? error.message : String(error)
 }
 
 export const ok = (detail: string) => ({ state: 'ok', detail }) as const

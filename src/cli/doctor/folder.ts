@@ -5,14 +5,26 @@ import { type Check, check, fail, ok, warn } from './check.ts'
 
 /** The data folder and the key in it are for the server's user alone. */
 export async function folderChecks({ dataFolder, keySecret, databaseUrl }: Config): Promise<Check[]> {
-  const checks = [await check('data folder', () => modeCheck(dataFolder, 0o077, warn))]
-  if (keySecret === undefined)
-    checks.push(await check('key file', () => modeCheck(join(dataFolder, 'key.secret'), 0o077, fail)))
+  const checks = [await check('data folder', () => modeCheck(dataFolder, '700', warn))]
+  if (keySecret === undefined) checks.push(await check(KEY_FILE, () => modeCheck(keyPath(dataFolder), '600', fail)))
   if (databaseUrl === undefined)
-    checks.push(await check('database file', () => modeCheck(join(dataFolder, 'countersign.sqlite'), 0o077, fail)))
+    checks.push(await check('database file', () => modeCheck(join(dataFolder, 'countersign.sqlite'), '600', fail)))
   checks.push(await check('disk', () => spaceCheck(dataFolder)))
   return checks
 }
+
+const KEY_FILE = 'key file'
+const keyPath = (dataFolder: string) => join(dataFolder, 'key.secret')
+
+/** Whoever opens the keys sets the mode of their file right: what was seen before is said nevertheless, since others may have read it until now. */
+export function tellMended(checks: Check[], { dataFolder }: Pick<Config, 'dataFolder'>): void {
+  const seen = checks.find(({ name, state }) => name === KEY_FILE && state === 'fail')
+  const { mode } = statSync(keyPath(dataFolder), { throwIfNoEntry: false }) ?? {}
+  if (!seen || mode === undefined || (mode & 0o077) !== 0) return
+  seen.detail = `${seen.detail.replace(hint('600', keyPath(dataFolder)), '')}; it is 0600 now. Where others use this machine, take another key: countersign key-secret rotate`
+}
+
+const hint = (right: string, path: string) => `: chmod ${right} ${path}`
 
 const MiB = 1024 * 1024
 
@@ -25,11 +37,12 @@ function spaceCheck(folder: string) {
   return free < 1024 * MiB ? warn(text) : ok(text)
 }
 
-function modeCheck(path: string, forbidden: number, bad: typeof warn | typeof fail) {
+/** `right`: the mode for its owner alone, in octal digits. */
+function modeCheck(path: string, right: '600' | '700', bad: typeof warn | typeof fail) {
   const { mode, uid } = statSync(path, { throwIfNoEntry: false }) ?? {}
   if (mode === undefined) return fail(`${path} is not there`)
   const text = `${path}, mode ${(mode & 0o777).toString(8).padStart(4, '0')}`
-  if ((mode & forbidden) !== 0) return bad(`${text}: others than its owner may read or write it`)
+  if ((mode & 0o077) !== 0) return bad(`${text}: others than its owner may read or write it${hint(right, path)}`)
   const own = process.getuid?.()
   return own !== undefined && own !== 0 && uid !== own
     ? warn(`${text}, belongs to user ${uid}, this is user ${own}`)

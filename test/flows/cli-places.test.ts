@@ -1,0 +1,63 @@
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { root } from '../helpers/bundle.ts'
+import { run } from '../helpers/program.ts'
+import { type ServerProcess, startServer } from '../helpers/serverProcess.ts'
+
+/** What a verb says on an installation at rest whose files are not where they should be, or cannot be written to. */
+describe('places that are wrong', { timeout: 120_000 }, () => {
+  let server: ServerProcess
+  beforeAll(async () => {
+    server = await startServer()
+    await server.kill('SIGTERM')
+  }, 120_000)
+  afterAll(() => server.stop())
+
+  const cli = (words: string[], env: Record<string, string> = {}) =>
+    run(process.execPath, [join(root, 'dist/cli.js'), ...words], {
+      env: { COUNTERSIGN_DATA: server.dataFolder, DATABASE_URL: undefined, ...env },
+    })
+
+  test.each([['profile', 'ls'], ['doctor'], ['migrate']])(
+    'a folder in place of the database: %s %s',
+    async (...words) => {
+      const folder = join(server.workFolder, 'folder')
+      mkdirSync(folder, { recursive: true })
+      const ended = await cli(words, { DATABASE_URL: folder })
+      expect(ended).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining(`is the folder ${folder}: name the SQLite`),
+      })
+      expect(existsSync(`${folder}-lock`)).toBe(false)
+    },
+  )
+
+  test('a folder in place of the key file', async () => {
+    const file = join(server.dataFolder, 'key.secret')
+    renameSync(file, `${file}.kept`)
+    mkdirSync(file)
+    const ended = await cli(['profile', 'ls'])
+    rmSync(file, { recursive: true })
+    renameSync(`${file}.kept`, file)
+    expect(ended).toMatchObject({ code: 2, stderr: expect.stringContaining(`${file} is a folder, and must be a file`) })
+    expect(await cli(['profile', 'ls'])).toMatchObject({ code: 0 })
+  })
+
+  test('a file system that is mounted read-only, where this user may mount one', async ({ skip }) => {
+    const folder = join(server.workFolder, 'read-only')
+    mkdirSync(folder)
+    const bound = await run('mount', ['--bind', server.dataFolder, folder])
+    if (bound.code !== 0) return skip('no mount here')
+    try {
+      expect(await run('mount', ['-o', 'remount,ro,bind', folder])).toMatchObject({ code: 0 })
+      const says = expect.stringContaining(`${folder} is on a file system that is mounted read-only`)
+      const on = ['--data', folder]
+      for (const words of [['profile', 'ls'], ['migrate']])
+        expect(await cli([...words, ...on]), words.join(' ')).toMatchObject({ code: 6, stderr: says })
+      expect(await cli(['doctor', ...on])).toMatchObject({ code: 1, stdout: says })
+    } finally {
+      await run('umount', [folder])
+    }
+  })
+})
