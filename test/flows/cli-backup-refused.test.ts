@@ -3,6 +3,7 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeF
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { hold } from '../../src/db/hold.ts'
 import { root } from '../helpers/bundle.ts'
 import { type Holder, type IssuedCertificate, passphraseFile, startHolder } from '../helpers/custody.ts'
 import { run, start } from '../helpers/program.ts'
@@ -34,13 +35,40 @@ describe('a backup that is no good, and a restore that is stopped', { timeout: 1
   const verify = (file: string, how = pass) => server.cli(['backup', 'verify', file, '--passphrase-file', how])
   /** All of the data folder but what a reader of SQLite leaves. */
   const state = () => {
-    const names = readdirSync(server.dataFolder).filter((name) => !/-(wal|shm)$|\.sock$/.test(name))
+    const names = readdirSync(server.dataFolder).filter((name) => !/-(wal|shm|lock)$|\.sock$/.test(name))
     const hash = (name: string) =>
       createHash('sha256')
         .update(readFileSync(join(server.dataFolder, name)))
         .digest('hex')
     return names.sort().map((name) => `${name} ${statSync(join(server.dataFolder, name)).isFile() ? hash(name) : '/'}`)
   }
+
+  test('is restored by one of two at once, and by none while a command works there', async () => {
+    const into = (folder: string) => ['restore', at('one.backup'), '--passphrase-file', pass, '--data', at(folder)]
+    const ended = await Promise.all([1, 2, 3].map(() => server.cli(into('crowded'))))
+    expect(ended.map(({ code }) => code).sort()).toEqual([0, 5, 5])
+    for (const { code, stderr } of ended)
+      if (code !== 0)
+        expect(stderr).toMatch(
+          /another server, or a restore, works on the data folder|there is an installation already/,
+        )
+    const found = await server.cli([
+      'certificate',
+      'ls',
+      '--search',
+      'kept.localhost',
+      '--json',
+      '--data',
+      at('crowded'),
+    ])
+    expect(JSON.parse(found.stdout).rows).toHaveLength(1)
+    const before = state()
+    const mine = hold(join(server.dataFolder, 'countersign.sqlite'))
+    const refused = await restore('one.backup')
+    mine.release()
+    expect(refused).toMatchObject({ code: 5, stderr: expect.stringMatching(/a server, or another command, works on/) })
+    expect(state()).toEqual(before)
+  })
 
   test('is not written over another file, nor under a short passphrase, nor where nothing is', async () => {
     expect(await backup('one.backup')).toMatchObject({

@@ -55,7 +55,9 @@ async function restoreAtRest(asked: Restoring): Promise<Restored> {
   await requireRoom(url, config, replace)
   const examined = await examine(file, passphrase)
   requireKey(examined, config)
-  const folder = stage(join(postgres ? config.dataFolder : dirname(url), 'restore.staged'), examined.files)
+  // Beside the database, so that it is put in place at once. What a restore that was killed has left there is of no other that runs: nobody else restores there.
+  const beside = postgres || config.databaseUrl === undefined ? join(config.dataFolder, 'restore') : url
+  const folder = stage(`${beside}.staged`, examined.files)
   try {
     return await (postgres ? intoPostgres : intoSqlite)({ ...asked, url, folder, examined })
   } finally {
