@@ -1,8 +1,6 @@
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Config } from '../config.ts'
-
-type Place = Pick<Config, 'dataFolder' | 'databaseUrl'>
+import { databaseOf, isPostgres, type Place } from './place.ts'
 
 /** Written by every server that has once served. */
 const rootOf = ({ dataFolder }: Place) => join(dataFolder, 'root.pem')
@@ -15,8 +13,8 @@ export const movedName = (file: string) => `${file}.moved`
  * nobody trusts, and would hide that the old one is lost.
  */
 export function refuseLostDatabase(place: Place): void {
-  const file = place.databaseUrl ?? join(place.dataFolder, 'countersign.sqlite')
-  if (/^postgres(ql)?:/.test(file) || !existsSync(rootOf(place))) return
+  const file = databaseOf(place)
+  if (isPostgres(file) || !existsSync(rootOf(place))) return
   const size = statSync(file, { throwIfNoEntry: false })?.size
   if (size !== undefined && size > 0) return
   if (size === undefined && existsSync(movedName(file)))

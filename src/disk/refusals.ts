@@ -1,14 +1,15 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { Config } from '../config.ts'
 import { Failure } from '../core/failure.ts'
+import { databaseOf, isPostgres, type Place } from './place.ts'
 
-type Place = Pick<Config, 'dataFolder' | 'databaseUrl' | 'keySecret'>
-
-const isPostgres = (url: string) => /^postgres(ql)?:/.test(url)
+interface Places extends Place {
+  /** COUNTERSIGN_KEY_SECRET; absent: a file in the data folder. */
+  keySecret?: string | undefined
+}
 
 /** Throws Failure('malformed') where a file is meant and a folder is there, or the other way round. What is not there yet is fine. */
-export function requirePlaces(place: Place): void {
+export function requirePlaces(place: Places): void {
   const { dataFolder, databaseUrl, keySecret } = place
   if (isFolder(dataFolder) === false)
     throw new Failure('malformed', `the data folder ${dataFolder} is a file: name a folder (--data, COUNTERSIGN_DATA)`)
@@ -46,7 +47,7 @@ const refusals = /^(EROFS|EACCES|EPERM|SQLITE_READONLY|SQLITE_CANTOPEN)/
  * What is thrown since the data folder or the database cannot be written to, as a Failure that says which, and why. Anything else as it is. To read is to
  * write here, too: SQLite has its log beside the file, and the server's lock stands there.
  */
-export function asPlaceFailure(error: unknown, place: Place): unknown {
+export function asPlaceFailure(error: unknown, place: Places): unknown {
   if (!codesOf(error).some((code) => refusals.test(code))) return error
   for (const path of writtenTo(place)) {
     const code = refusalOf(path)
@@ -56,7 +57,7 @@ export function asPlaceFailure(error: unknown, place: Place): unknown {
 }
 
 function refused(path: string, code: string, cause: unknown): Failure {
-  const needed = 'a command that finds no server writes there, also where it only reads'
+  const needed = 'a server writes there, and a command that finds none, also where it only reads'
   if (code === 'EROFS')
     return new Failure(
       'unavailable',
@@ -73,8 +74,8 @@ function refused(path: string, code: string, cause: unknown): Failure {
   )
 }
 
-function writtenTo({ dataFolder, databaseUrl, keySecret }: Place): string[] {
-  const file = databaseUrl ?? join(dataFolder, 'countersign.sqlite')
+function writtenTo({ dataFolder, databaseUrl, keySecret }: Places): string[] {
+  const file = databaseOf({ dataFolder, databaseUrl })
   const database = isPostgres(file) ? [] : [dirname(file), file, ...['-wal', '-shm', '-lock'].map((end) => file + end)]
   const key = keySecret === undefined ? [join(dataFolder, 'key.secret')] : []
   return [dataFolder, ...database, ...key].filter((path, n) => n === 0 || existsSync(path))
