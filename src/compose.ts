@@ -1,6 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { acmeAuthority } from './authorities/acme.ts'
 import { localAuthority } from './authorities/local.ts'
 import { manualAuthority } from './authorities/manual.ts'
@@ -12,6 +10,7 @@ import type { IdentitySettings } from './core/identity/identitySettings.ts'
 import type { Installation } from './core/installation.ts'
 import { migrate, newerMigrations } from './db/migrate.ts'
 import { closeDatabase, type Database, openAlone } from './db/open.ts'
+import { databaseOf, makeFolder } from './disk/place.ts'
 import { createKeyRotation } from './key/keyRotation.ts'
 import { openKeys } from './key/keySecret.ts'
 import type { Log } from './log.ts'
@@ -66,8 +65,8 @@ export async function compose(
   log: Log,
   checkProtocols: CheckProtocols,
 ): Promise<Composition> {
-  mkdirSync(config.dataFolder, { recursive: true, mode: 0o700 })
-  const url = config.databaseUrl ?? join(config.dataFolder, 'countersign.sqlite')
+  makeFolder(config.dataFolder)
+  const url = databaseOf(config)
   const waits = () => log.warn({ database: url }, 'another process works on the database: waiting for it')
   const db = config.database ?? (await openAlone(url, config.patience, waits))
   const close = async () => {
@@ -77,13 +76,14 @@ export async function compose(
     await migrate(db)
     const newer = await newerMigrations(db)
     if (newer.length > 0) log.warn({ newer }, 'the database is of a newer version than this node, which serves on')
-    const keys = await openKeys(db, config)
+    const place = { ...config, warn: (text: string) => log.warn(text) }
+    const keys = await openKeys(db, place)
     const clock = () => new Date()
     const reach = upstreamReach(config.upstreamNetworks ?? config.validation?.networks ?? '')
     const it: Installation = {
       db,
       vault: keys.vault,
-      keyRotation: createKeyRotation({ db, place: config, keys, clock }),
+      keyRotation: createKeyRotation({ db, place, keys, clock }),
       auditSecret: keys.secretFor('audit chain'),
       challengeSecret: keys.secretFor('challenges'),
       clock,

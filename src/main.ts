@@ -6,8 +6,9 @@ import { ConfigError, readConfig } from './config.ts'
 import { webConsole } from './console/index.ts'
 import { Failure } from './core/failure.ts'
 import { createLog } from './log.ts'
-import type { Finding, ListenerName, ValidationConfig } from './protocol.ts'
-import { checkOptions, optionWarnings, startServer } from './serve.ts'
+import { type Finding, type ListenerName, type ValidationConfig, VERSION } from './protocol.ts'
+import { startServer } from './serve.ts'
+import { checkOptions, optionWarnings } from './server/profileOptions.ts'
 import { stopOnSignals } from './server/stopping.ts'
 import { readTraceConfig } from './telemetry/traceConfig.ts'
 
@@ -29,6 +30,10 @@ export const usedListeners: ReadonlySet<ListenerName> = new Set(
 
 /** The server, until a signal ends it. Trouble with the configuration is one line, not a stack. */
 export async function run(argv: readonly string[]): Promise<void> {
+  if (argv.length === 1 && ['--version', '-V'].includes(argv[0] ?? '')) {
+    process.stdout.write(`countersign ${VERSION}\n`)
+    return
+  }
   try {
     const config = readConfig({
       env: process.env,

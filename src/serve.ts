@@ -1,12 +1,10 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { claimFolder, startOperationsSocket } from './cli/socket.ts'
-import { socketPath } from './cli/socketPath.ts'
+import { startOperationsSocket } from './cli/socket.ts'
 import { type Composition, compose } from './compose.ts'
 import { type BaseUrls, baseUrlsOf, isLoopback } from './config/baseUrls.ts'
 import type { Config } from './config.ts'
-import { Failure } from './core/failure.ts'
 import { enqueueJob, type JobHandlers, releaseLeases } from './core/jobs.ts'
 import { system } from './core/requester.ts'
 import { watchDatabase } from './core/upkeep/databaseWatch.ts'
@@ -16,6 +14,9 @@ import { isGood, ownAuthority, ownTls, rootsOf } from './core/upkeep/ownTls.ts'
 import { canIssue } from './core/upkeep/ready.ts'
 import { endLeases } from './core/upkeep/resume.ts'
 import { startUpkeep } from './core/upkeep/upkeep.ts'
+import { claimFolder } from './disk/claim.ts'
+import { refuseLostDatabase, refuseOtherDatabase } from './disk/lostDatabase.ts'
+import { asPlaceFailure, requirePlaces } from './disk/refusals.ts'
 import { clientCertificateReader } from './http/clientCertificate.ts'
 import { type SourceAddress, sourceAddressReader } from './http/sourceAddress.ts'
 import { keyFileWatch } from './key/keyFileWatch.ts'
@@ -29,7 +30,7 @@ import { discoveryUpkeep } from './reach/discoveryReach.ts'
 import { inventoryUpkeep } from './reach/locationDelivery.ts'
 import { webhookUpkeep } from './reach/webhookCourier.ts'
 import { greet } from './server/greeting.ts'
-import { refuseLostDatabase, refuseOtherDatabase } from './server/lostDatabase.ts'
+import { checkOptions, optionWarnings, profileProtocols } from './server/profileOptions.ts'
 import { createServer, type Server } from './server.ts'
 import { countLifetimes } from './telemetry/lifetimeMetrics.ts'
 import { exposeState } from './telemetry/stateMetrics.ts'
@@ -67,7 +68,7 @@ export async function startServer(
     const ports = await server.listen()
     closing.unshift(() => server.close())
     const urls = baseUrlsOf(config, ports)
-    mkdirSync(config.dataFolder, { recursive: true, mode: 0o700 })
+    requirePlaces(config)
     const claim = await claimFolder(config.dataFolder)
     closing.push(async () => claim.release())
     refuseLostDatabase(config)
@@ -99,7 +100,7 @@ export async function startServer(
     return { greeting, stop }
   } catch (error) {
     await closeAll(closing)
-    throw error
+    throw asPlaceFailure(error, config)
   }
 }
 
@@ -109,24 +110,6 @@ async function keepTraces(
   more: Omit<TracesOptions, 'config'>,
 ): Promise<{ traces?: Traces }> {
   return config ? { traces: (await import('./telemetry/traces.ts')).createTraces({ config, ...more }) } : {}
-}
-
-/** Whether the options of protocols on a profile are what their adapters take: throws Failure('malformed') naming the first that is not. */
-export function checkOptions(protocols: Protocol[]) {
-  return (options: Record<string, unknown>): void => {
-    for (const [name, value] of Object.entries(options)) {
-      const protocol = profileProtocols(protocols).find((candidate) => candidate.name === name)
-      if (!protocol) throw new Failure('malformed', `protocols.${name}: there is no such protocol`)
-      const parsed = protocol.options.safeParse(value)
-      const [issue] = parsed.error?.issues ?? []
-      if (issue) throw new Failure('malformed', `${['protocols', name, ...issue.path].join('.')}: ${issue.message}`)
-    }
-  }
-}
-
-/** OCSP and CRL serve authorities, not profiles; so do the proofs of names to a CA upstream. The console and the command line serve people. */
-function profileProtocols(protocols: Protocol[]): Protocol[] {
-  return protocols.filter(({ name }) => !['ocsp', 'crl', 'upstream', 'console', 'cli'].includes(name))
 }
 
 interface Opening {
@@ -145,7 +128,7 @@ interface Opening {
 async function open(opening: Opening): Promise<string> {
   const { config, urls, composition, protocols, log, closing, server } = opening
   const { it, core } = composition
-  const socket = await startOperationsSocket({ core, it, path: socketPath(config.dataFolder), config })
+  const socket = await startOperationsSocket({ core, it, config })
   closing.unshift(() => socket.close())
   if (it.db.dialect === 'sqlite') {
     // Nobody else works on this file (src/db/hold.ts): what the last process held is free.
@@ -153,7 +136,8 @@ async function open(opening: Opening): Promise<string> {
     await releaseLeases(it.db)
   }
   if (!(await hasStarted(it.db))) refuseOtherDatabase(config)
-  const started = await firstStart(it, { protocols: profileProtocols(protocols).map(({ name }) => name) })
+  const names = profileProtocols(protocols).map(({ name }) => name)
+  const started = await withFreshKeys(composition, () => firstStart(it, { protocols: names }))
   const authority = await ownAuthority(it)
   if (authority === undefined) throw new Error('no authority signs here: the server can have no certificate for itself')
   const hosts = ownHosts(config, urls)
@@ -184,6 +168,16 @@ async function open(opening: Opening): Promise<string> {
   return greeting(opening, roots, started?.setupSecret)
 }
 
+/** What chores do later: the first start of another node may be waited for, and who has not looked for long seals nothing (keyRing.ts). */
+async function withFreshKeys<T>({ refreshKeys }: Composition, work: () => Promise<T>): Promise<T> {
+  const looking = setInterval(() => void refreshKeys().catch(() => {}), KEY_LOOK)
+  try {
+    return await work()
+  } finally {
+    clearInterval(looking)
+  }
+}
+
 /** While the server already serves: what is looked at may be slow to answer. */
 async function warnOfSurroundings({ protocols, config, log }: Opening): Promise<void> {
   for (const { name: protocol, examine } of protocols) {
@@ -195,13 +189,6 @@ async function warnOfSurroundings({ protocols, config, log }: Opening): Promise<
 async function warnOfProfiles({ protocols, composition, log }: Opening): Promise<void> {
   for (const profile of await composition.core.as(system('start')).admin.profiles())
     for (const detail of optionWarnings(protocols, profile.protocols)) log.warn({ profile: profile.name }, detail)
-}
-
-/** What an administrator should know of the options of protocols on a profile. */
-export function optionWarnings(protocols: Protocol[], options: Record<string, unknown>): string[] {
-  return protocols.flatMap(({ name, warn }) =>
-    warn && Object.hasOwn(options, name) ? warn(options[name]).map((text) => `${name}: ${text}`) : [],
-  )
 }
 
 async function closeAll(closing: (() => Promise<void>)[]): Promise<void> {

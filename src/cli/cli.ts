@@ -1,14 +1,15 @@
 import type { Command } from 'commander'
 import type { Config } from '../config.ts'
 import { Failure } from '../core/failure.ts'
+import { hasDatabase } from '../disk/place.ts'
+import { asPlaceFailure, requirePlaces } from '../disk/refusals.ts'
 import { readSecret } from './inputFile.ts'
 import { type Form, formOf, rendered } from './output.ts'
-import { asPlaceFailure, requirePlaces } from './places.ts'
 import { password } from './prompt.ts'
 import { chosenServer, currentServer } from './remote/choice.ts'
 import { openRemoteSession } from './remote/remoteSession.ts'
 import type { Credentials } from './requester.ts'
-import { hasDatabase, openSession, type Session } from './session.ts'
+import { openSession, type Session } from './session.ts'
 
 /** What the program itself takes, before or after the command. */
 export interface GlobalOptions {

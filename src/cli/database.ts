@@ -1,9 +1,5 @@
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import type { Config } from '../config.ts'
 import { type Database, openAlone, openDatabase } from '../db/open.ts'
-
-type Place = Pick<Config, 'dataFolder' | 'databaseUrl'>
+import { databaseOf, makeFolder, type Place } from '../disk/place.ts'
 
 /** The database that the configuration names, to be looked at. */
 export function openConfigured(place: Place): Database {
@@ -15,7 +11,7 @@ export function openConfiguredAlone(place: Place): Promise<Database> {
   return openAlone(urlIn(place))
 }
 
-function urlIn({ dataFolder, databaseUrl }: Place): string {
-  mkdirSync(dataFolder, { recursive: true, mode: 0o700 })
-  return databaseUrl ?? join(dataFolder, 'countersign.sqlite')
+function urlIn(place: Place): string {
+  makeFolder(place.dataFolder)
+  return databaseOf(place)
 }

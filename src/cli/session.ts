@@ -1,11 +1,10 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Composition } from '../compose.ts'
 import type { Config } from '../config.ts'
 import { Failure } from '../core/failure.ts'
 import { DatabaseHeld } from '../db/hold.ts'
-import { refuseLostDatabase } from '../server/lostDatabase.ts'
+import { refuseLostDatabase } from '../disk/lostDatabase.ts'
+import { hasDatabase } from '../disk/place.ts'
 import { asWire, type Operation, type Wire } from './operation.ts'
 import { progress } from './progress.ts'
 import type { HttpsCall } from './remote/httpsCall.ts'
@@ -126,9 +125,4 @@ export function refuseLost(config: Config): void {
 
 function refuseProtocols(): never {
   throw new Failure('internal', 'this operation was not expected to save a profile')
-}
-
-export function hasDatabase({ databaseUrl, dataFolder }: Pick<Config, 'databaseUrl' | 'dataFolder'>): boolean {
-  if (databaseUrl === undefined) return existsSync(join(dataFolder, 'countersign.sqlite'))
-  return /^postgres(ql)?:/.test(databaseUrl) || existsSync(databaseUrl)
 }

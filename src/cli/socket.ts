@@ -3,7 +3,6 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Config } from '../config.ts'
 import type { Core } from '../core/core.ts'
 import { Failure } from '../core/failure.ts'
-import { DatabaseHeld, type Hold, hold, untilFree } from '../db/hold.ts'
 import type { Log } from '../log.ts'
 import { operationTable } from './operationTable.ts'
 import { type Credentials, requesterOf } from './requester.ts'
@@ -12,8 +11,6 @@ import { httpStatus, toWire } from './wireFailure.ts'
 
 export interface OperationsSocket {
   core: Core
-  /** Where the socket is made, mode 0600. */
-  path: string
   config: Config
   /** For what is a bug: it leaves as `internal` without its detail. */
   it: { log: Log }
@@ -22,39 +19,20 @@ export interface OperationsSocket {
 const largestBody = 8 * 1024 * 1024
 /** Command lines at once; who comes later is refused by the system. */
 const MOST = 64
-/** Milliseconds for which a process that ends just now is waited for. */
-const MOMENT = 1_000
 /** Milliseconds for what is under way when the server ends. */
 const LONGEST = 10_000
 
 /**
- * Takes a data folder for this process, a server or what replaces its content, until it ends. Throws Failure('conflict') where another one has it.
- */
-export async function claimFolder(dataFolder: string): Promise<Hold> {
-  try {
-    return await untilFree(
-      () => hold(socketPath(dataFolder)),
-      MOMENT,
-      () => {},
-    )
-  } catch (cause) {
-    if (!(cause instanceof DatabaseHeld)) throw cause
-    throw new Failure('conflict', `another server, or a restore, works on the data folder ${dataFolder}`, { cause })
-  }
-}
-
-/**
- * Serves the command line of this machine: POST /operations/{name} with {"input": …} as JSON, and who asks as Bearer token, as Basic name
+ * Serves the command line of this machine on the socket of the data folder, mode 0600: POST /operations/{name} with {"input": …} as JSON, and who asks as Bearer token, as Basic name
  * and password, or without either as the local operator. Answers {"output": …} or {"error": {code, detail}}. Whoever calls it has claimed
- * the folder (claimFolder): a socket file that stands there is of a crash.
+ * the folder (src/disk/claim.ts): a socket file that stands there is of a crash.
  */
 export async function startOperationsSocket({
   core,
   config,
-  path,
   it,
 }: OperationsSocket): Promise<{ close(): Promise<void> }> {
-  const where = shortPath(path)
+  const where = shortPath(socketPath(config.dataFolder))
   rmSync(where, { force: true })
   const server = createServer((request, response) => {
     handle({ core, config }, request).then(

@@ -42,14 +42,15 @@ export async function migrate(
       if (name === undefined) return applied
       applied.push(name)
     } catch (error) {
-      if (!(error instanceof DatabaseUnavailable) || !mayPass(db, error) || Date.now() > until) throw error
+      if (!(error instanceof DatabaseUnavailable) || !mayPass(error) || Date.now() > until) throw error
     }
   }
 }
 
-/** lock_not_available; cannot_connect_now: it starts, or recovers. */
-function mayPass({ dialect }: Database, { cause }: DatabaseUnavailable): boolean {
-  return dialect === 'sqlite' || ['55P03', '57P03'].includes(errorCode(cause) ?? '')
+/** Another process holds the lock; lock_not_available; cannot_connect_now: it starts, or recovers. */
+function mayPass({ cause }: DatabaseUnavailable): boolean {
+  const code = errorCode(cause) ?? ''
+  return code.startsWith('SQLITE_BUSY') || ['55P03', '57P03'].includes(code)
 }
 
 /** The names of the migrations that the schema lacks. @throws Error as migrate */

@@ -27,12 +27,13 @@ const WRITE_WAIT_MS = 5
 const READ_WAIT_MS = 200
 
 export function openSqlite(path: string, { lockWait, alone }: { lockWait: number; alone?: boolean }): Database {
-  const held = alone ? hold(path) : undefined
+  let held: Hold | undefined
   try {
+    held = alone ? hold(path) : undefined
     return opened(path, lockWait, held)
   } catch (error) {
     held?.release()
-    throw error
+    throw asUnavailable(error)
   }
 }
 

@@ -1,5 +1,5 @@
 import { hkdfSync, randomBytes, scryptSync } from 'node:crypto'
-import { chmodSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { KeyVault } from '../core/key.ts'
 import { createKeyVault } from '../core/key.ts'
@@ -15,6 +15,8 @@ export interface KeyPlace {
   dataFolder: string
   /** COUNTERSIGN_KEY_SECRET; absent: a file of mode 0600 in the data folder. */
   keySecret?: string
+  /** For the administrator. */
+  warn?(text: string): void
 }
 
 /** One key: its secret is outside of the database, its id in everything that it seals. */
@@ -125,7 +127,7 @@ async function chooseOwn(db: Database, place: KeyPlace, rows: KeyRow[]): Promise
   }
   const isCurrent = (key: KeySecret | undefined) =>
     rows.some(({ key_id, state }) => state === 'current' && key_id === key?.id)
-  const usual = readKeyFile(keyFile(place))
+  const usual = readKeyFile(keyFile(place), place.warn)
   const next = readWhole(nextKeyFile(place))
   const restored = readWhole(restoredKeyFile(keyFile(place)))
   const isRestored = restored && proof !== undefined && fits(restored)
@@ -198,9 +200,17 @@ export function writeKeyFile(file: string): KeySecret {
   return keyOf(secret)
 }
 
-export function readKeyFile(file: string): KeySecret | undefined {
-  if (!existsSync(file)) return undefined
-  chmodSync(file, 0o600)
+/** Whoever else could read it is shut out; `warn` is told. */
+export function readKeyFile(file: string, warn: KeyPlace['warn'] = () => {}): KeySecret | undefined {
+  const mode = statSync(file, { throwIfNoEntry: false })?.mode
+  if (mode === undefined) return undefined
+  if (mode & 0o077) {
+    chmodSync(file, 0o600)
+    const was = (mode & 0o777).toString(8).padStart(4, '0')
+    warn(
+      `${file} was of mode ${was}, so that others could read it; it is 0600 now. Where others use this machine, take another key: countersign key-secret rotate`,
+    )
+  }
   const key = keyInText(readFileSync(file, 'utf8'))
   if (key) return key
   throw new WrongKey(

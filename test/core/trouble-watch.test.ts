@@ -173,7 +173,9 @@ describe.each(databases)('what watches over the surroundings, on $name', ({ open
     renameSync(file, `${file}.away`)
     await look()
     await look()
-    const told = (fault: string) => [expect.stringMatching(`key\\.secret ${fault}: put the right one back from your backup`)]
+    const told = (fault: string) => [
+      expect.stringMatching(`key\\.secret ${fault}: put the right one back from your backup`),
+    ]
     expect(await alerts('key_file')).toEqual(told('cannot be read'))
     writeFileSync(file, 'no key\n')
     await look()

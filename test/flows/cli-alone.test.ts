@@ -63,10 +63,13 @@ describe('without an installation', () => {
     expect(code).toBe(2)
     expect(stderr).toMatch(/^countersign: COUNTERSIGN_HTTPS_PORT.*\n$/)
   })
-  test('a database that is not reachable: exit 6, one line', async () => {
+  test('a database that is not reachable: exit 6, a line and why', async () => {
     const { code, stderr } = await alone(['user', 'ls'], { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' })
     expect(code).toBe(6)
-    expect(stderr.trim().split('\n')).toHaveLength(1)
+    expect(stderr.trim().split('\n')).toEqual([
+      expect.anything(),
+      expect.stringMatching(/^ {2}because: .*ECONNREFUSED/),
+    ])
   })
   test('migrate makes the database, once', async () => {
     const fresh = join(folder, 'fresh')

@@ -1,11 +1,11 @@
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { root } from '../helpers/bundle.ts'
 import { run } from '../helpers/program.ts'
 import { type ServerProcess, startServer } from '../helpers/serverProcess.ts'
 
-/** What a verb says on an installation at rest whose files are not where they should be, or cannot be written to. */
+/** What a verb, and a server at its start, says on an installation at rest whose files are not where they should be, or cannot be written to. */
 describe('places that are wrong', { timeout: 120_000 }, () => {
   let server: ServerProcess
   beforeAll(async () => {
@@ -18,6 +18,9 @@ describe('places that are wrong', { timeout: 120_000 }, () => {
     run(process.execPath, [join(root, 'dist/cli.js'), ...words], {
       env: { COUNTERSIGN_DATA: server.dataFolder, DATABASE_URL: undefined, ...env },
     })
+
+  /** A server that does not come up. */
+  const started = (env: Record<string, string>) => server.another(env).ended
 
   test.each([['profile', 'ls'], ['doctor'], ['migrate']])(
     'a folder in place of the database: %s %s',
@@ -44,6 +47,44 @@ describe('places that are wrong', { timeout: 120_000 }, () => {
     expect(await cli(['profile', 'ls'])).toMatchObject({ code: 0 })
   })
 
+  test('a disk that is full, at the first start and at a later one, where this user may mount one', async ({
+    skip,
+  }) => {
+    const folder = join(server.workFolder, 'full')
+    mkdirSync(folder)
+    if ((await run('mount', ['-t', 'tmpfs', '-o', 'size=300k', 'tmpfs', folder])).code !== 0)
+      return skip('no mount here')
+    const says = expect.stringMatching(
+      /the database is unavailable: its disk (is full|does not do what it is asked to)/,
+    )
+    try {
+      const data = join(folder, 'data')
+      expect(await started({ COUNTERSIGN_DATA: data })).toMatchObject({ code: 1, stderr: says })
+      expect(await run('mount', ['-o', 'remount,size=8m', folder])).toMatchObject({ code: 0 })
+      rmSync(data, { recursive: true })
+      cpSync(server.dataFolder, data, { recursive: true, filter: (path) => !path.endsWith('.sock') })
+      await run('dd', ['if=/dev/zero', `of=${join(folder, 'rest')}`, 'bs=1k'])
+      expect(await started({ COUNTERSIGN_DATA: data })).toMatchObject({ code: 1, stderr: says })
+      expect(await cli(['profile', 'ls', '--data', data])).toMatchObject({ code: 6, stderr: says })
+    } finally {
+      await run('umount', [folder])
+    }
+  })
+
+  test('what cannot be made', async () => {
+    const nowhere = await started({
+      COUNTERSIGN_DATA: join(server.workFolder, 'new'),
+      DATABASE_URL: join(server.workFolder, 'nowhere', 'x.sqlite'),
+    })
+    expect(nowhere).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/the folder of its file is not there: make it/),
+    })
+    const says = expect.stringMatching(/the folder \/proc\/countersign cannot be made \(ENOENT\): name another one/)
+    expect(await started({ COUNTERSIGN_DATA: '/proc/countersign/data' })).toMatchObject({ code: 1, stderr: says })
+    expect(await cli(['migrate', '--data', '/proc/countersign'])).toMatchObject({ code: 2, stderr: says })
+  })
+
   test('a file system that is mounted read-only, where this user may mount one', async ({ skip }) => {
     const folder = join(server.workFolder, 'read-only')
     mkdirSync(folder)
@@ -56,6 +97,7 @@ describe('places that are wrong', { timeout: 120_000 }, () => {
       for (const words of [['profile', 'ls'], ['migrate']])
         expect(await cli([...words, ...on]), words.join(' ')).toMatchObject({ code: 6, stderr: says })
       expect(await cli(['doctor', ...on])).toMatchObject({ code: 1, stdout: says })
+      expect(await started({ COUNTERSIGN_DATA: folder })).toMatchObject({ code: 1, stderr: says })
     } finally {
       await run('umount', [folder])
     }

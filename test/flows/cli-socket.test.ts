@@ -4,10 +4,11 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { claimFolder, startOperationsSocket } from '../../src/cli/socket.ts'
+import { startOperationsSocket } from '../../src/cli/socket.ts'
 import { callSocket } from '../../src/cli/socketClient.ts'
 import { readConfig } from '../../src/config.ts'
 import { asRequester } from '../../src/core/identity/identity.ts'
+import { claimFolder } from '../../src/disk/claim.ts'
 import { openSqlite } from '../helpers/databases.ts'
 import { createPeople, failure, type People } from '../helpers/people.ts'
 import { createWorld, type World } from '../helpers/world.ts'
@@ -32,7 +33,7 @@ afterEach(async () => {
 
 async function listen(): Promise<void> {
   const config = readConfig({ env: {}, argv: ['--data', folder] })
-  const { close } = await startOperationsSocket({ core: world.core, it: world.it, path, config })
+  const { close } = await startOperationsSocket({ core: world.core, it: world.it, config })
   ends.push(close)
 }
 
@@ -107,8 +108,10 @@ describe('the socket', () => {
     expect(await call('authority.ls')).toBeUndefined()
   })
   test('path that is too long is said so', async () => {
-    path = join(folder, 'x'.repeat(120), 'countersign.sock')
-    await expect(listen()).rejects.toMatchObject(failure('unsupported', /too long/))
+    const long = join(folder, 'x'.repeat(120))
+    const config = readConfig({ env: {}, argv: ['--data', long] })
+    const listening = startOperationsSocket({ core: world.core, it: world.it, config })
+    await expect(listening).rejects.toMatchObject(failure('unsupported', /too long/))
   })
 })
 
@@ -181,7 +184,7 @@ describe('an operation', () => {
     const broken = { ...world.core, as: () => { throw new TypeError('secret detail') } } // biome-ignore format: one line
     await ends.pop()?.()
     const config = readConfig({ env: {}, argv: ['--data', folder] })
-    const { close } = await startOperationsSocket({ core: broken, it: world.it, path, config })
+    const { close } = await startOperationsSocket({ core: broken, it: world.it, config })
     ends.push(close)
     const error = await call('authority.ls').catch((error: unknown) => error)
     expect(error).toMatchObject(failure('internal'))

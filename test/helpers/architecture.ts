@@ -39,7 +39,7 @@ const nodeModules = (names: string[]) => (name: string) =>
   !name.startsWith('node:') || names.includes(name.slice('node:'.length))
 
 /** The server's process: beside src/*.ts, its rooms. */
-const processRooms = ['src/config/', 'src/key/', 'src/reach/', 'src/server/', 'src/telemetry/']
+const processRooms = ['src/config/', 'src/disk/', 'src/key/', 'src/reach/', 'src/server/', 'src/telemetry/']
 const processParts = [
   'src/*.ts',
   ...processRooms,
@@ -61,7 +61,12 @@ const areas: Area[] = [
   {
     files: 'src/cli/',
     ...contract,
-    values: [...contract.values, 'src/compose.ts', 'src/config.ts', 'src/config/baseUrls.ts', 'src/log.ts', 'src/db/'],
+    values: [
+      ...contract.values,
+      ...['src/compose.ts', 'src/config.ts', 'src/config/baseUrls.ts', 'src/log.ts', 'src/db/', 'src/disk/'],
+      // What a backup keeps of it.
+      'src/key/keySecret.ts',
+    ],
     lazy: ['src/main.ts'],
   },
   {

@@ -7,6 +7,7 @@ import { createGunzip, createGzip } from 'node:zlib'
 import type { Config } from '../../config.ts'
 import { Failure } from '../../core/failure.ts'
 import { openSnapshot } from '../../db/snapshot.ts'
+import { databaseOf } from '../../disk/place.ts'
 import { type ArchiveReader, type Closing, KEPT, type KeptFile, readArchive, writeArchive } from './archive.ts'
 import { HEADER_OCTETS, opening, sealing } from './envelope.ts'
 import { requireOwnKey } from './ownKey.ts'
@@ -22,10 +23,6 @@ export interface Backup {
 }
 
 type Place = Pick<Config, 'dataFolder' | 'databaseUrl' | 'keySecret'>
-
-export function databaseOf({ databaseUrl, dataFolder }: Pick<Config, 'dataFolder' | 'databaseUrl'>): string {
-  return databaseUrl ?? join(dataFolder, 'countersign.sqlite')
-}
 
 /**
  * Writes a sealed backup of an installation that may be serving. The file appears under its name when all of it is on the disk. Throws

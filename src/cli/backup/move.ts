@@ -7,10 +7,10 @@ import { closeDatabase, openDatabase } from '../../db/open.ts'
 import { encodeRows, type TableSum, tableSummer } from '../../db/portableRows.ts'
 import { shapeFault } from '../../db/portableTables.ts'
 import { openSnapshot, type Snapshot } from '../../db/snapshot.ts'
-import { movedName } from '../../server/lostDatabase.ts'
+import { movedName } from '../../disk/lostDatabase.ts'
+import { databaseOf, isPostgres } from '../../disk/place.ts'
 import { type Closing, headOf } from './archive.ts'
 import { atRest } from './atRest.ts'
-import { databaseOf } from './backup.ts'
 import { prove, proveLoaded } from './restore.ts'
 
 export interface Moved {
@@ -27,8 +27,8 @@ export interface Moved {
  */
 export async function moveTo(config: Config, to: string): Promise<Moved> {
   const from = databaseOf(config)
-  if (!/^postgres(ql)?:\/\//.test(to)) throw new Failure('malformed', '--to is a PostgreSQL database: postgres://…')
-  if (/^postgres(ql)?:\/\//.test(from))
+  if (!isPostgres(to)) throw new Failure('malformed', '--to is a PostgreSQL database: postgres://…')
+  if (isPostgres(from))
     throw new Failure('unsupported', 'this installation is on PostgreSQL already: backup and restore take it elsewhere')
   if (!existsSync(from) && existsSync(movedName(from)))
     throw new Failure(

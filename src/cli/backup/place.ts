@@ -19,8 +19,9 @@ import type { Resumed } from '../../core/upkeep/custody.ts'
 import { fillSqlite } from '../../db/load.ts'
 import { fillPostgres, postgresOccupancy } from '../../db/loadPostgres.ts'
 import { closeDatabase, type Database, openDatabase } from '../../db/open.ts'
+import { databaseOf, isPostgres } from '../../disk/place.ts'
 import { atRest } from './atRest.ts'
-import { databaseOf, syncFolder } from './backup.ts'
+import { syncFolder } from './backup.ts'
 import { type Examined, examine, fillFromBackup, prove, recordOf, requireKey, stage } from './restore.ts'
 
 export interface Restoring {
@@ -51,7 +52,7 @@ export async function restore(asked: Restoring): Promise<Restored> {
 async function restoreAtRest(asked: Restoring): Promise<Restored> {
   const { config, file, passphrase, replace } = asked
   const url = databaseOf(config)
-  const postgres = /^postgres(ql)?:\/\//.test(url)
+  const postgres = isPostgres(url)
   await requireRoom(url, config, replace)
   const examined = await examine(file, passphrase)
   requireKey(examined, config)
@@ -68,7 +69,7 @@ async function restoreAtRest(asked: Restoring): Promise<Restored> {
 /** Throws Failure('conflict') where something is there that nobody said to replace. */
 async function requireRoom(url: string, { dataFolder }: Config, replace: boolean): Promise<void> {
   const told = 'restore replaces it with --replace, and keeps nothing of it in a database server'
-  if (/^postgres(ql)?:\/\//.test(url)) {
+  if (isPostgres(url)) {
     const { tables, ours, servers } = await postgresOccupancy(url)
     if (servers > 0) throw new Failure('conflict', 'a server uses this database: stop every one of them first')
     if (tables > 0 && !ours)

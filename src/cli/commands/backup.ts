@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { Failure } from '../../core/failure.ts'
+import { hasDatabase } from '../../disk/place.ts'
 import { type Backup, makeBackup, summary } from '../backup/backup.ts'
 import { backupPassphrase } from '../backup/passphrase.ts'
 import { verifyBackup } from '../backup/restore.ts'
 import { action, type Cli } from '../cli.ts'
 import * as operations from '../operations/backup.ts'
 import { progress } from '../progress.ts'
-import { hasDatabase } from '../session.ts'
 
 const passphraseFile = [
   '--passphrase-file <file>',

@@ -2,6 +2,8 @@ import type { Command } from 'commander'
 import { baseUrlsOf } from '../../config/baseUrls.ts'
 import type { Config } from '../../config.ts'
 import { Failure } from '../../core/failure.ts'
+import { hasDatabase } from '../../disk/place.ts'
+import { asPlaceFailure } from '../../disk/refusals.ts'
 import { action, type Cli } from '../cli.ts'
 import { type Check, check, detailOf, fail, ok, warn } from '../doctor/check.ts'
 import { folderChecks, tellMended } from '../doctor/folder.ts'
@@ -11,7 +13,6 @@ import { tlsCheck } from '../doctor/tls.ts'
 import type { Output } from '../operation.ts'
 import * as operations from '../operations/doctor.ts'
 import * as profileOperations from '../operations/profile.ts'
-import { asPlaceFailure } from '../places.ts'
 import { callSocket } from '../socketClient.ts'
 import { socketPath } from '../socketPath.ts'
 import { visible } from '../visible.ts'
@@ -76,7 +77,8 @@ function databaseCheck(cli: Cli, running: boolean): Promise<Check> {
   const config = cli.settings()
   return check('database', async () => {
     if (running) return ok('open in the server')
-    const { hasDatabase } = await import('../session.ts')
+    const { refuseLost } = await import('../session.ts')
+    refuseLost(config)
     if (!hasDatabase(config)) return fail('there is none yet: start the server once (countersign serve)')
     const pending = await pendingNames(config).catch((error: unknown) => {
       throw asPlaceFailure(error, config)
