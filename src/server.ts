@@ -1,4 +1,5 @@
-import type { Socket } from 'node:net'
+import { Server as NetServer, type Socket } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import { OVERLOAD, type OverloadConfig } from './config/overloadConfig.ts'
 import type { ListenConfig } from './config.ts'
 import { proxyTest, type SourceAddress } from './http/sourceAddress.ts'
@@ -6,7 +7,7 @@ import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { Host, ListenerName, Protocol } from './protocol.ts'
 import { createAdmission } from './server/admission.ts'
-import { answerBadRequest } from './server/badRequest.ts'
+import { answerBadRequest, answerLate } from './server/badRequest.ts'
 import { Bag } from './server/bag.ts'
 import { createConnections } from './server/connections.ts'
 import { createHandler, type Serving } from './server/exchange.ts'
@@ -68,9 +69,9 @@ export interface Server {
   open(opening: Opening): void
   /** For new connections from now on; those that stand go on under the earlier certificate. */
   setCertificate(certificate: ServerCertificate): void
-  /** From now on /readyz says no, so that balancers send nothing more; the rest goes on. */
+  /** From now on /readyz says no, so that balancers send nothing more, and connections close after their next answer; the rest goes on. */
   announceEnd(): void
-  /** Takes no more requests, lets those under way end, for at most limits.drainTimeout, and closes all connections. */
+  /** Takes no more connections, lets requests under way end, for at most limits.drainTimeout, tells the rest to come again, and closes all connections. */
   close(): Promise<void>
 }
 
@@ -83,7 +84,7 @@ export function createServer(options: ServerOptions): Server {
     mounts: { https: [], mtls: [], http: [] },
     probes: createProbes({ ...options, ready: async () => false }),
     open: false,
-    draining: false,
+    ending: false,
     underWay: createUnderWay(),
     admission: watches.admission,
   }
@@ -101,21 +102,22 @@ export function createServer(options: ServerOptions): Server {
     for (const listener of listeners) listener.setCertificate(certificate)
   }
   const silence = watch(options, { ...watches, state, every: limits.checkInterval })
-  let ending = false
+  const beginEnd = () => {
+    state.ending = true
+    for (const outgoing of state.active) if (!outgoing.headersSent) outgoing.shouldKeepAlive = false
+  }
   return {
     listen: () => listenAll(listeners, options.listen),
     open({ host, tls, ready }) {
       state.mounts = mount(options.protocols, host, options.log)
-      state.probes = createProbes({ ...options, ready: async () => !ending && (await ready()) })
+      state.probes = createProbes({ ...options, ready: async () => !state.ending && (await ready()) })
       setCertificate(tls)
       state.open = true
     },
     setCertificate,
-    announceEnd() {
-      ending = true
-    },
+    announceEnd: beginEnd,
     async close() {
-      ending = true
+      beginEnd()
       await drain(listeners, state, limits.drainTimeout)
       silence()
     },
@@ -176,19 +178,39 @@ function peerOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`
 }
 
-/** What is under way may end; connections without a request close at once, the others after their answer. */
-async function drain(listeners: readonly Listener[], state: Serving, drainTimeout: number): Promise<void> {
-  state.draining = true
-  for (const outgoing of state.active) if (!outgoing.headersSent) outgoing.shouldKeepAlive = false
+/** Milliseconds in which a request that was on its way when the server began to close is still answered. */
+const IN_FLIGHT = 500
+/** Milliseconds for the answer to those whose time is over. */
+const LAST_WORD = 250
+
+/**
+ * What is under way may end, and what comes meanwhile on connections that stand is answered too: a client that keeps one may have asked before it heard that it
+ * closes. After every answer, and soon without one, connections close.
+ */
+async function drain(listeners: readonly Listener[], { active }: Serving, drainTimeout: number): Promise<void> {
+  // That of HTTP would close at once those that rest.
   const closed = Promise.all(
-    listeners.map(({ server }) => new Promise<void>((resolve) => void server.close(() => resolve()))),
+    listeners.map(
+      ({ server }) => new Promise<void>((resolve) => void NetServer.prototype.close.call(server, () => resolve())),
+    ),
   )
-  const busy = new Set([...state.active].map(({ socket }) => socket && peerOf(socket)))
-  // By the peer's port: a TLS socket and the TCP socket beneath it are two objects.
-  for (const { sockets } of listeners) for (const socket of sockets) if (!busy.has(peerOf(socket))) socket.destroy()
-  const timer = setTimeout(() => {
-    for (const { sockets } of listeners) for (const socket of sockets) socket.destroy()
-  }, drainTimeout)
+  const timers = [
+    setTimeout(
+      () => closeSockets(listeners, new Set([...active].map(({ socket }) => socket && peerOf(socket)))),
+      Math.min(IN_FLIGHT, drainTimeout),
+    ),
+    setTimeout(() => answerLate(active), drainTimeout),
+    setTimeout(() => closeSockets(listeners), drainTimeout + LAST_WORD),
+  ]
   await closed
-  clearTimeout(timer)
+  for (const timer of timers) clearTimeout(timer)
+  // Of its timeouts.
+  for (const { server } of listeners) server.close()
+  // Sockets are gone before the answers on them hear of it.
+  while (active.size > 0) await setImmediate()
+}
+
+/** By the peer's port: a TLS socket and the TCP socket beneath it are two objects. */
+function closeSockets(listeners: readonly Listener[], but?: ReadonlySet<string | null>): void {
+  for (const { sockets } of listeners) for (const socket of sockets) if (!but?.has(peerOf(socket))) socket.destroy()
 }

@@ -17,12 +17,25 @@ export function answerBadRequest(error: NodeJS.ErrnoException, socket: Duplex, a
     return
   }
   const [status, detail] = REFUSALS[error.code ?? ''] ?? BAD_REQUEST
+  answerPast(socket, status, detail)
+}
+
+/** To requests whose answers would come too late for a server that ends, above all to those that have not come whole. */
+export function answerLate(active: Iterable<ServerResponse>): void {
+  for (const { socket, headersSent } of active)
+    if (socket?.writable && !headersSent)
+      answerPast(socket, 503, 'the server ends, and cannot wait for this: ask again', ['Retry-After: 5'])
+}
+
+/** Past whoever would answer the request, who may try to, to no effect. */
+function answerPast(socket: Duplex, status: number, detail: string, more: readonly string[] = []): void {
   const body = `${detail}\n`
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     'Content-Type: text/plain; charset=utf-8',
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Connection: close',
+    ...more,
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
   cut(socket)

@@ -17,8 +17,8 @@ export interface Serving {
   probes: Probes
   /** Protocols are mounted. */
   open: boolean
-  /** The server is about to end. */
-  draining: boolean
+  /** The server is about to end: every answer says that its connection closes after it. */
+  ending: boolean
   /** Answers that have not ended. */
   active: Bag<ServerResponse>
   underWay: UnderWay
@@ -41,13 +41,13 @@ export function createHandler(listener: ListenerName, serving: Serving, reports:
     const place = mounted ? serving.admission.enter(incoming, protocol) : undefined
     const { socket } = incoming
     const held = serving.active.add(outgoing)
-    if (serving.draining) outgoing.shouldKeepAlive = false
+    if (serving.ending) outgoing.shouldKeepAlive = false
     const end = () => {
       serving.active.take(held)
       if (typeof place === 'object') serving.admission.leave(place)
       dropUnread(incoming)
-      // One whose head was on its way when the server began to close had promised to keep the connection.
-      if (serving.draining) socket.end()
+      // One whose head was on its way when the server began to end had promised to keep the connection.
+      if (serving.ending) socket.end()
       reports.finished(watched)
     }
     const ended = serving.underWay.begin(socket, end)

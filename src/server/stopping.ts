@@ -1,4 +1,4 @@
-import type { Log } from '../log.ts'
+import { endLog, type Log } from '../log.ts'
 
 /** In order on the first SIGTERM or SIGINT, at once on the second: `stop` may have much to wait for. */
 export function stopOnSignals(log: Log, stop: () => Promise<void>, fail: (error: unknown) => never): void {
@@ -10,7 +10,9 @@ export function stopOnSignals(log: Log, stop: () => Promise<void>, fail: (error:
     }
     stopping = true
     log.info({ signal }, 'stopping')
-    stop().then(() => process.exit(0), fail)
+    stop()
+      .then(() => endLog(log))
+      .then(() => process.exit(0), fail)
   }
   process.on('SIGTERM', signalled)
   process.on('SIGINT', signalled)

@@ -18,7 +18,7 @@ import { dnsName, selfSigned } from './alpnCertificate.ts'
 /** A wire contract with nothing behind it. */
 export interface Echo {
   protocol: Protocol
-  /** Resolves when a request to /echo/wait or /echo/half has come; `release` gives its answer, or the rest of it. */
+  /** Resolves when a request to /echo/wait, /echo/half or /echo/body has come; `release` gives the answer of the first two, or the rest of it. */
   waiting: Promise<void>
   release(): void
 }
@@ -37,7 +37,10 @@ export function createEcho(mounts: Protocol['mounts'] = [{ path: '/echo', listen
     app.get('/echo/source', (c) => c.text(host.sourceAddress(c.env.incoming) ?? 'nobody knows'))
     app.get('/echo/target', (c) => c.text(c.env.incoming.url ?? ''))
     app.get('/echo/client', (c) => c.text(clientOf(c.env)))
-    app.post('/echo/body', async (c) => c.text(String((await readBody(c.env.incoming, 100_000)).length)))
+    app.post('/echo/body', async (c) => {
+      arrived()
+      return c.text(String((await readBody(c.env.incoming, 100_000)).length))
+    })
     app.get('/echo/wait', async (c) => {
       arrived()
       await released
