@@ -85,6 +85,7 @@ export function createServer(options: ServerOptions): Server {
     probes: createProbes({ ...options, ready: async () => false }),
     open: false,
     ending: false,
+    closing: false,
     underWay: createUnderWay(),
     admission: watches.admission,
   }
@@ -187,18 +188,20 @@ const LAST_WORD = 250
  * What is under way may end, and what comes meanwhile on connections that stand is answered too: a client that keeps one may have asked before it heard that it
  * closes. After every answer, and soon without one, connections close.
  */
-async function drain(listeners: readonly Listener[], { active }: Serving, drainTimeout: number): Promise<void> {
+async function drain(listeners: readonly Listener[], serving: Serving, drainTimeout: number): Promise<void> {
+  const { active } = serving
   // That of HTTP would close at once those that rest.
   const closed = Promise.all(
     listeners.map(
       ({ server }) => new Promise<void>((resolve) => void NetServer.prototype.close.call(server, () => resolve())),
     ),
   )
+  const closeResting = () => {
+    serving.closing = true
+    closeSockets(listeners, new Set([...active].map(({ socket }) => socket && peerOf(socket))))
+  }
   const timers = [
-    setTimeout(
-      () => closeSockets(listeners, new Set([...active].map(({ socket }) => socket && peerOf(socket)))),
-      Math.min(IN_FLIGHT, drainTimeout),
-    ),
+    setTimeout(closeResting, Math.min(IN_FLIGHT, drainTimeout)),
     setTimeout(() => answerLate(active), drainTimeout),
     setTimeout(() => closeSockets(listeners), drainTimeout + LAST_WORD),
   ]

@@ -19,6 +19,8 @@ export interface Serving {
   open: boolean
   /** The server is about to end: every answer says that its connection closes after it. */
   ending: boolean
+  /** Nothing more is waited for on a connection without a request. */
+  closing: boolean
   /** Answers that have not ended. */
   active: Bag<ServerResponse>
   underWay: UnderWay
@@ -47,7 +49,7 @@ export function createHandler(listener: ListenerName, serving: Serving, reports:
       if (typeof place === 'object') serving.admission.leave(place)
       dropUnread(incoming)
       // One whose head was on its way when the server began to end had promised to keep the connection.
-      if (serving.ending) socket.end()
+      if (serving.closing) socket.end()
       reports.finished(watched)
     }
     const ended = serving.underWay.begin(socket, end)
