@@ -1,4 +1,4 @@
-import { closeSync, openSync, realpathSync } from 'node:fs'
+import { closeSync, fchownSync, openSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import Sqlite from 'better-sqlite3'
@@ -27,7 +27,8 @@ export class DatabaseHeld extends DatabaseUnavailable {
  */
 export function hold(path: string): Hold {
   const lock = `${realPath(path)}-lock`
-  makeFile(lock)
+  // A command of root must not shut the server's user out.
+  makeFile(lock, true)
   const handle = new Sqlite(lock, { timeout: 0 })
   try {
     // No journal beside it: nothing is ever written.
@@ -58,10 +59,20 @@ export async function untilFree<T>(take: () => T, patience: number, waits: () =>
   }
 }
 
-/** For its owner alone. Opened only where it is made: to close a file that SQLite has locked in this process would free its locks (fcntl(2)). */
-export function makeFile(path: string): void {
+/**
+ * Makes an empty file for its owner alone. Opened only where it is made: to close a file that SQLite has locked in this process would free its locks (fcntl(2)).
+ *
+ * @param asFolder the owner is the folder's, where root makes it
+ */
+export function makeFile(path: string, asFolder = false): void {
   try {
-    closeSync(openSync(path, 'wx', 0o600))
+    const handle = openSync(path, 'wx', 0o600)
+    try {
+      const { uid, gid } = statSync(dirname(path))
+      if (asFolder && process.geteuid?.() === 0) fchownSync(handle, uid, gid)
+    } finally {
+      closeSync(handle)
+    }
   } catch (error) {
     if (errorCode(error) !== 'EEXIST') throw error
   }

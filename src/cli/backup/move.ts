@@ -30,17 +30,19 @@ export async function moveTo(config: Config, to: string): Promise<Moved> {
   if (!isPostgres(to)) throw new Failure('malformed', '--to is a PostgreSQL database: postgres://…')
   if (isPostgres(from))
     throw new Failure('unsupported', 'this installation is on PostgreSQL already: backup and restore take it elsewhere')
-  if (!existsSync(from) && existsSync(movedName(from)))
+  const kept = movedName(from)
+  if (existsSync(kept))
     throw new Failure(
       'conflict',
-      `it was moved already, and is ${movedName(from)} now: to move it again, give it its name back`,
+      existsSync(from)
+        ? `${kept} is there already, from another move: take it away first`
+        : `it was moved already, and is ${kept} now: to move it again, give it its name back`,
     )
   if (!existsSync(from)) throw new Failure('notFound', `there is no database ${from}`)
   return atRest(config, 'and move again', async () => {
     const moved = await moveAtRest(config, from, to)
     // Its log is brought into it first.
     await closeDatabase(openDatabase(from))
-    const kept = movedName(from)
     renameSync(from, kept)
     for (const rest of ['-wal', '-shm']) rmSync(`${from}${rest}`, { force: true })
     return { ...moved, from, kept }

@@ -1,6 +1,6 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { chownSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
@@ -103,6 +103,14 @@ describe('the hold on a file', () => {
     const mine = hold(join(folder, 'link.sqlite'))
     for (const path of [file, join(folder, 'folder', 'a.sqlite')]) expect(() => hold(path), path).toThrow(DatabaseHeld)
     mine.release()
+  })
+
+  it('shuts nobody out whose folder it is, where root takes it', ({ skip }) => {
+    if (process.getuid?.() !== 0) return skip('not root')
+    chownSync(folder, 65_534, 65_534)
+    hold(file).release()
+    const { uid, gid, mode } = statSync(`${file}-lock`)
+    expect({ uid, gid, mode: mode & 0o777 }).toEqual({ uid: 65_534, gid: 65_534, mode: 0o600 })
   })
 
   it('is waited for as long as is said', async () => {
