@@ -10,7 +10,7 @@ import { createAdmission } from './server/admission.ts'
 import { answerBadRequest, answerLate } from './server/badRequest.ts'
 import { Bag } from './server/bag.ts'
 import { createConnections } from './server/connections.ts'
-import { createHandler, type Serving } from './server/exchange.ts'
+import { closeAfter, createHandler, type Serving } from './server/exchange.ts'
 import {
   createListener,
   LIMITS,
@@ -105,7 +105,8 @@ export function createServer(options: ServerOptions): Server {
   const silence = watch(options, { ...watches, state, every: limits.checkInterval })
   const beginEnd = () => {
     state.ending = true
-    for (const outgoing of state.active) if (!outgoing.headersSent) outgoing.shouldKeepAlive = false
+    for (const outgoing of state.active)
+      if (state.underWay.lastOn(outgoing.req.socket) === outgoing) closeAfter(outgoing)
   }
   return {
     listen: () => listenAll(listeners, options.listen),

@@ -59,9 +59,6 @@ export function errorCode(error: unknown): string | undefined {
 /** What an administrator does about it, by the beginning of SQLite's result code. */
 const trouble: readonly (readonly [code: string, told: string])[] = [
   ['SQLITE_FULL', 'its disk is full: make room there'],
-  ['ENOENT', 'the folder of its file is not there: make it, or name another one'],
-  ['ENOSPC', 'its disk is full: make room there'],
-  ['EDQUOT', 'its disk is full for this user: make room there'],
   ['SQLITE_BUSY', 'another process holds its lock: end that one'],
   ['SQLITE_LOCKED', 'another connection holds its lock'],
   ['SQLITE_READONLY', 'its file may not be written: see its owner, its mode, and how its disk is mounted'],

@@ -33,8 +33,16 @@ export function openSqlite(path: string, { lockWait, alone }: { lockWait: number
     return opened(path, lockWait, held)
   } catch (error) {
     held?.release()
-    throw asUnavailable(error)
+    const told = REFUSALS[errorCode(error) ?? '']
+    throw told === undefined ? asUnavailable(error) : new DatabaseUnavailable(told, error)
   }
+}
+
+/** What the system says of a file that is to be made. */
+const REFUSALS: Record<string, string> = {
+  ENOENT: 'the folder of its file is not there: make it, or name another one',
+  ENOSPC: 'its disk is full: make room there',
+  EDQUOT: 'its disk is full for this user: make room there',
 }
 
 function opened(path: string, lockWait: number, held: Hold | undefined): Database {

@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { Failure } from '../core/failure.ts'
+import { Failure, type FailureCode } from '../core/failure.ts'
 import { databaseOf, isPostgres, type Place } from './place.ts'
 
 interface Places extends Place {
@@ -97,4 +97,25 @@ function codesOf(error: unknown): string[] {
   for (let cause = error; cause instanceof Error && codes.length < 5; cause = cause.cause)
     codes.push('code' in cause && typeof cause.code === 'string' ? cause.code : '')
   return codes
+}
+
+/** What the system says of a file that somebody named, as a Failure that says which, and what to do. Anything else as it is. */
+export function asFileFailure(error: unknown, file: string): unknown {
+  const [code = ''] = codesOf(error)
+  const [kind, told] = FILE_REFUSALS[code] ?? []
+  return kind && told ? new Failure(kind, `${file}: ${told}`, { cause: error }) : error
+}
+
+const FULL = ['unavailable', 'its disk is full: make room there, or name another place'] as const
+const SHUT = ['forbidden', 'it may not be written to: see owners, modes, and how its disk is mounted'] as const
+const FILE_REFUSALS: Record<string, readonly [FailureCode, string]> = {
+  ENOENT: ['malformed', 'its folder is not there: make it, or name another one'],
+  ENOTDIR: ['malformed', 'a file stands where its folder should be'],
+  EISDIR: ['malformed', 'it is a folder, and no file'],
+  ENOSPC: FULL,
+  EDQUOT: FULL,
+  EFBIG: ['unavailable', 'no file may be so large here: see limits of the system and of its disk'],
+  EROFS: SHUT,
+  EACCES: SHUT,
+  EPERM: SHUT,
 }

@@ -43,16 +43,16 @@ export function createHandler(listener: ListenerName, serving: Serving, reports:
     const place = mounted ? serving.admission.enter(incoming, protocol) : undefined
     const { socket } = incoming
     const held = serving.active.add(outgoing)
-    if (serving.ending) outgoing.shouldKeepAlive = false
+    if (serving.ending) closeAfter(outgoing, serving.underWay.lastOn(socket))
     const end = () => {
       serving.active.take(held)
       if (typeof place === 'object') serving.admission.leave(place)
       dropUnread(incoming)
       // One whose head was on its way when the server began to end had promised to keep the connection.
-      if (serving.closing) socket.end()
+      if (serving.closing && !serving.underWay.lastOn(socket)) socket.end()
       reports.finished(watched)
     }
-    const ended = serving.underWay.begin(socket, end)
+    const ended = serving.underWay.begin(outgoing, end)
     if (!ended) return
     // Not `once`, which makes two things more of it: it runs once.
     outgoing.on('close', ended)
@@ -67,6 +67,12 @@ export function createHandler(listener: ListenerName, serving: Serving, reports:
       fail(error, watched, reports.log)
     }
   }
+}
+
+/** The connection closes after this answer, and not after the one before it: what waits behind another is answered too. */
+export function closeAfter(outgoing: ServerResponse, before?: ServerResponse): void {
+  if (before && !before.headersSent) before.shouldKeepAlive = true
+  if (!outgoing.headersSent) outgoing.shouldKeepAlive = false
 }
 
 function route(serving: Serving, mounted: Mounted | undefined, watched: Watched): Promise<void> | undefined {

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { Bag } from './bag.ts'
 
@@ -9,35 +10,46 @@ export interface UnderWay {
   /**
    * `end` runs once: when what this answers is called, or when the connection closes. Undefined, with the connection cut, where it asks too much at once.
    */
-  begin(socket: Socket, end: () => void): (() => void) | undefined
+  begin(outgoing: ServerResponse, end: () => void): (() => void) | undefined
+  /** The answer to the newest request under way on a connection, behind which none waits. */
+  lastOn(socket: Socket): ServerResponse | undefined
+}
+
+interface Line {
+  ends: Bag<() => void>
+  last: ServerResponse | undefined
 }
 
 export function createUnderWay(): UnderWay {
-  const ofSocket = new WeakMap<Socket, Bag<() => void>>()
+  const ofSocket = new WeakMap<Socket, Line>()
 
-  function watch(socket: Socket): Bag<() => void> {
-    const ends = new Bag<() => void>()
-    ofSocket.set(socket, ends)
+  function watch(socket: Socket): Line {
+    const line: Line = { ends: new Bag(), last: undefined }
+    ofSocket.set(socket, line)
     // The answer that is being written hears of it itself, with the same event.
     socket.once('close', () =>
       setImmediate(() => {
-        for (const held of ends.all()) if (ends.take(held)) held.one()
+        for (const held of line.ends.all()) if (line.ends.take(held)) held.one()
       }),
     )
-    return ends
+    return line
   }
 
   return {
-    begin(socket, end) {
-      const ends = ofSocket.get(socket) ?? watch(socket)
-      const held = ends.add(end)
-      if (ends.size > DEEPEST) {
+    begin(outgoing, end) {
+      const { socket } = outgoing.req
+      const line = ofSocket.get(socket) ?? watch(socket)
+      const held = line.ends.add(end)
+      if (line.ends.size > DEEPEST) {
         socket.destroy()
         return undefined
       }
+      line.last = outgoing
       return () => {
-        if (ends.take(held)) end()
+        if (line.last === outgoing) line.last = undefined
+        if (line.ends.take(held)) end()
       }
     },
+    lastOn: (socket) => ofSocket.get(socket)?.last,
   }
 }

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { root } from '../helpers/bundle.ts'
@@ -66,6 +66,35 @@ describe('places that are wrong', { timeout: 120_000 }, () => {
       await run('dd', ['if=/dev/zero', `of=${join(folder, 'rest')}`, 'bs=1k'])
       expect(await started({ COUNTERSIGN_DATA: data })).toMatchObject({ code: 1, stderr: says })
       expect(await cli(['profile', 'ls', '--data', data])).toMatchObject({ code: 6, stderr: says })
+    } finally {
+      await run('umount', [folder])
+    }
+  })
+
+  test('of a backup: no folder, a folder, a disk that is full', async ({ skip }) => {
+    const at = (...names: string[]) => join(server.workFolder, ...names)
+    const env = { COUNTERSIGN_BACKUP_PASSPHRASE: 'correct horse battery' }
+    const refused = async (words: string[], code: number, why: string) => {
+      const ended = await cli(words, env)
+      expect(ended, words.join(' ')).toMatchObject({ code, stderr: expect.stringMatching(`^countersign: .*${why}`) })
+    }
+    await refused(['backup', at('nowhere', 'x')], 2, 'nowhere/x: its folder is not there: make it')
+    await refused(['backup', join(server.rootPem, 'x')], 2, 'x: a file stands where its folder should be')
+    await refused(['backup', 'verify', at()], 2, 'it is a folder, and no file')
+    expect(await cli(['backup', at('whole')], env)).toMatchObject({ code: 0 })
+    const folder = at('small')
+    mkdirSync(folder)
+    if ((await run('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'tmpfs', folder])).code !== 0)
+      return skip('no mount here')
+    try {
+      await refused(['backup', join(folder, 'x')], 6, 'small/x: its disk is full: make room there')
+      expect(readdirSync(folder)).toEqual([])
+      for (const size of ['16k', '400k']) {
+        expect(await run('mount', ['-o', `remount,size=${size}`, folder])).toMatchObject({ code: 0 })
+        const full = 'its disk (is full|does not do what it is asked to: see the room there)'
+        await refused(['restore', at('whole'), '--data', join(folder, 'data')], 6, full)
+        expect(readdirSync(join(folder, 'data')).filter((name) => !name.endsWith('-lock'))).toEqual([])
+      }
     } finally {
       await run('umount', [folder])
     }

@@ -105,6 +105,20 @@ describe('start and end', () => {
     },
   )
 
+  test.each([false, true])('what waits behind another answer is answered too, TLS %s', async (tls) => {
+    const { ports, echo, server } = await start()
+    const paths = ['/echo/wait', '/echo/target?1', '/echo/target?2']
+    const asked = paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`).join('')
+    const got = exchange(tls ? ports.httpsPort : ports.httpPort, asked, { tls })
+    await echo.waiting
+    server.announceEnd()
+    const closed = server.close()
+    echo.release()
+    const told = (await got).match(/at last|target\?\d|Connection: close/g)
+    expect(told).toEqual(['at last', 'target?1', 'Connection: close', 'target?2'])
+    await closed
+  })
+
   test.each([false, true])(
     'what was on its way on a kept connection when the server closed is answered, TLS %s',
     async (tls) => {

@@ -8,6 +8,7 @@ import type { Config } from '../../config.ts'
 import { Failure } from '../../core/failure.ts'
 import { openSnapshot } from '../../db/snapshot.ts'
 import { databaseOf } from '../../disk/place.ts'
+import { asFileFailure } from '../../disk/refusals.ts'
 import { type ArchiveReader, type Closing, KEPT, type KeptFile, readArchive, writeArchive } from './archive.ts'
 import { HEADER_OCTETS, opening, sealing } from './envelope.ts'
 import { requireOwnKey } from './ownKey.ts'
@@ -62,8 +63,8 @@ export async function makeBackup(config: Place, file: string, passphrase: string
     syncFolder(dirname(file))
     return { ...summary(closing as Closing), madeAt, octets: statSync(file).size, key }
   } catch (error) {
-    rmSync(partial, { force: true })
-    throw error
+    if (existsSync(partial)) rmSync(partial)
+    throw asFileFailure(error, file)
   } finally {
     await snapshot.close()
   }
@@ -140,7 +141,7 @@ export async function readBackup(file: string, passphrase: string, reader: Archi
     return closing as Closing
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-    if (!code.startsWith('Z_')) throw error
+    if (!code.startsWith('Z_')) throw asFileFailure(error, file)
     throw new Failure('malformed', 'the backup is not written as this program writes one', { cause: error })
   } finally {
     await source.close()

@@ -11,6 +11,7 @@ import { fillSqlite, type Loading } from '../../db/load.ts'
 import type { Database } from '../../db/open.ts'
 import { encodeRows, type PortableTable, type TableSum, tableSummer } from '../../db/portableRows.ts'
 import { shapeFault } from '../../db/portableTables.ts'
+import { asFileFailure } from '../../disk/refusals.ts'
 import { createLog } from '../../log.ts'
 import { requesterOf } from '../requester.ts'
 import { type Closing, type KeptFile, type Manifest, sumsFault } from './archive.ts'
@@ -83,10 +84,14 @@ export async function proveLoaded(
 /** An empty folder for the time being, for its owner alone, with the files of a backup. */
 export function stage(folder: string, files: KeptFile[]): string {
   rmSync(folder, { recursive: true, force: true })
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  for (const { name, mode, content } of files)
-    writeFileSync(join(folder, name), Buffer.from(content, 'base64'), { mode, flag: 'wx', flush: true })
-  return folder
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+    for (const { name, mode, content } of files)
+      writeFileSync(join(folder, name), Buffer.from(content, 'base64'), { mode, flag: 'wx', flush: true })
+    return folder
+  } catch (error) {
+    throw asFileFailure(error, folder)
+  }
 }
 
 interface Proving {
