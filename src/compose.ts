@@ -11,7 +11,7 @@ import type { Installation } from './core/installation.ts'
 import { migrate, newerMigrations } from './db/migrate.ts'
 import { closeDatabase, type Database, openAlone } from './db/open.ts'
 import { databaseOf, makeFolder } from './disk/place.ts'
-import { createKeyRotation } from './key/keyRotation.ts'
+import { createKeyRotation, lookForKeys } from './key/keyRotation.ts'
 import { openKeys } from './key/keySecret.ts'
 import type { Log } from './log.ts'
 import { runCommand } from './reach/crlCommand.ts'
@@ -25,8 +25,6 @@ export interface Composition {
   core: Core
   /** 32 octets for one part of the process, the same at every start. */
   secretFor(part: string): Buffer
-  /** Looks whether another node has changed the key-encryption key. */
-  refreshKeys(): Promise<void>
   close(): Promise<void>
 }
 
@@ -69,7 +67,9 @@ export async function compose(
   const url = databaseOf(config)
   const waits = () => log.warn({ database: url }, 'another process works on the database: waiting for it')
   const db = config.database ?? (await openAlone(url, config.patience, waits))
+  let stopLooking = () => {}
   const close = async () => {
+    stopLooking()
     if (!config.database) await closeDatabase(db)
   }
   try {
@@ -77,7 +77,10 @@ export async function compose(
     const newer = await newerMigrations(db)
     if (newer.length > 0) log.warn({ newer }, 'the database is of a newer version than this node, which serves on')
     const place = { ...config, warn: (text: string) => log.warn(text) }
-    const keys = await openKeys(db, place)
+    // Of SQLite this is the only process (src/db/hold.ts); of a database that somebody else has opened he is to know.
+    const shared = db.dialect === 'postgres' && !config.database
+    const keys = await openKeys(db, place, shared)
+    if (shared) stopLooking = lookForKeys(keys, log)
     const clock = () => new Date()
     const reach = upstreamReach(config.upstreamNetworks ?? config.validation?.networks ?? '')
     const it: Installation = {
@@ -103,7 +106,6 @@ export async function compose(
       it,
       core: createCore(it, checkProtocols),
       secretFor: keys.secretFor,
-      refreshKeys: keys.refresh,
       close,
     }
   } catch (error) {

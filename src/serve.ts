@@ -20,7 +20,6 @@ import { asPlaceFailure, requirePlaces } from './disk/refusals.ts'
 import { clientCertificateReader } from './http/clientCertificate.ts'
 import { type SourceAddress, sourceAddressReader } from './http/sourceAddress.ts'
 import { keyFileWatch } from './key/keyFileWatch.ts'
-import { KEY_LOOK } from './key/keyRotation.ts'
 import type { Log } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { pemEncode } from './pki/pem.ts'
@@ -137,7 +136,7 @@ async function open(opening: Opening): Promise<string> {
   }
   if (!(await hasStarted(it.db))) refuseOtherDatabase(config)
   const names = profileProtocols(protocols).map(({ name }) => name)
-  const started = await withFreshKeys(composition, () => firstStart(it, { protocols: names }))
+  const started = await firstStart(it, { protocols: names })
   const authority = await ownAuthority(it)
   if (authority === undefined) throw new Error('no authority signs here: the server can have no certificate for itself')
   const hosts = ownHosts(config, urls)
@@ -156,9 +155,6 @@ async function open(opening: Opening): Promise<string> {
   }
   const more = [{ name: 'renew the TLS certificate', every: 60_000, run: renewTls }, ...choresOf(protocols, hostOf)]
   more.push(...publishing(opening), ...keyFileWatch(it, config), database.chore)
-  // Of SQLite this is the only process.
-  if (it.db.dialect === 'postgres')
-    more.push({ name: 'the key-encryption key', every: KEY_LOOK, run: composition.refreshKeys })
   const inventory = inventoryUpkeep(it, config.locationFolder)
   more.push(...inventory.chores, ...webhookUpkeep(it), ...discoveryUpkeep(it, closing))
   const upkeep = startUpkeep(it, { handlers: { ...handlersOf(opening, hostOf), ...inventory.handlers }, more })
@@ -166,16 +162,6 @@ async function open(opening: Opening): Promise<string> {
   void warnOfSurroundings(opening)
   await warnOfProfiles(opening)
   return greeting(opening, roots, started?.setupSecret)
-}
-
-/** What chores do later: the first start of another node may be waited for, and who has not looked for long seals nothing (keyRing.ts). */
-async function withFreshKeys<T>({ refreshKeys }: Composition, work: () => Promise<T>): Promise<T> {
-  const looking = setInterval(() => void refreshKeys().catch(() => {}), KEY_LOOK)
-  try {
-    return await work()
-  } finally {
-    clearInterval(looking)
-  }
 }
 
 /** While the server already serves: what is looked at may be slow to answer. */

@@ -46,12 +46,8 @@ export function openSession(config: Config, credentials: () => Promise<Credentia
       }
     }
   }
-  async function here(withProtocols: boolean): Promise<Composition> {
-    if (own) {
-      const composition = await own
-      if (composition.it.db.dialect === 'postgres') await composition.refreshKeys()
-      return composition
-    }
+  function here(withProtocols: boolean): Promise<Composition> {
+    if (own) return own
     own = composeHere(config, withProtocols)
     own.catch(() => {
       own = undefined

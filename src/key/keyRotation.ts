@@ -8,6 +8,7 @@ import type { KeySecretTables } from '../core/upkeep/keySecretTables.ts'
 import type { Database } from '../db/open.ts'
 import { withTables } from '../db/tables.ts'
 import { transaction } from '../db/transaction.ts'
+import type { Log } from '../log.ts'
 import {
   derived,
   type InstallationKeys,
@@ -24,7 +25,7 @@ import {
 } from './keySecret.ts'
 
 /** How often a node looks whether the key was changed, in milliseconds. */
-export const KEY_LOOK = 2_000
+const LOOK = 2_000
 /** Every node that runs has looked by then, several times. */
 const GRACE = 15_000
 
@@ -36,6 +37,32 @@ interface Parts {
 }
 
 type Row = KeySecretTables['key_secrets']
+
+/** Looks every few seconds, from before the first thing is sealed, until what it answers is called. The same trouble is told once. */
+export function lookForKeys({ refresh }: Pick<InstallationKeys, 'refresh'>, log: Log): () => void {
+  let told = ''
+  let state: 'rests' | 'looks' | 'ended' = 'rests'
+  const look = async () => {
+    if (state !== 'rests') return
+    state = 'looks'
+    const trouble = await refresh().then(
+      () => undefined,
+      (error: unknown) => error,
+    )
+    if (ended()) return
+    const what = trouble === undefined ? '' : String(trouble)
+    if (what !== '' && what !== told)
+      log.error({ err: trouble }, 'whether the key-encryption key was changed was not found out')
+    told = what
+    state = 'rests'
+  }
+  const ended = () => state === 'ended'
+  const timer = setInterval(() => void look(), LOOK).unref()
+  return () => {
+    clearInterval(timer)
+    state = 'ended'
+  }
+}
 
 export function createKeyRotation(parts: Parts): (actor: Requester) => KeyRotation {
   let begun: Promise<unknown> = Promise.resolve()

@@ -52,13 +52,19 @@ export const nextKeyFile = (place: KeyPlace) => `${keyFile(place)}.next`
 /** A key file as a restore brings it, beside that of the database that is to be replaced. */
 const restoredKeyFile = (file: string) => `${file}.restored`
 
-/** Opens the keys of an installation. Throws with a message for the administrator where the secret outside is not one of its keys. */
-export async function openKeys(db: Database, place: KeyPlace): Promise<InstallationKeys> {
+/**
+ * Opens the keys of an installation. `shared`: other processes may change them beside this one, which calls `refresh` every few seconds (keyRing.ts). Throws with a
+ * message for the administrator where the secret outside is not one of its keys.
+ */
+export async function openKeys(
+  db: Database,
+  place: KeyPlace,
+  shared = db.dialect === 'postgres',
+): Promise<InstallationKeys> {
   const rows = await keyRows(db)
   let own = await chooseOwn(db, place, rows)
   let ring = await readRing(db, own, rows)
-  // Of SQLite this is the only process (src/db/hold.ts).
-  const vault = createKeyRing(ring, { shared: db.dialect === 'postgres' })
+  const vault = createKeyRing(ring, { shared })
   return {
     vault,
     secretFor: (part) => derived(ring.root, part),
