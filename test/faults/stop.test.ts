@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
+import { Agent as HttpAgent } from 'node:http'
 import { Agent } from 'node:https'
 import { expect, test } from 'vitest'
+import { freePorts } from '../helpers/ports.ts'
 import { ask } from '../helpers/rawHttp.ts'
 import { startServer } from '../helpers/serverProcess.ts'
 
@@ -34,12 +36,7 @@ test.each(['0', '1s'])(
       const { code, stderr } = await server.kill('SIGTERM')
       expect(code).toBe(0)
       expect((await Promise.allSettled(clients)).filter(({ status }) => status === 'rejected')).toEqual([])
-      const logged = new Set(
-        stderr
-          .split('\n')
-          .filter((line) => line.includes('"request"'))
-          .map((line) => JSON.parse(line).path),
-      )
+      const logged = pathsIn(stderr)
       expect(answered.length).toBeGreaterThan(500)
       expect(answered.filter((path) => !logged.has(path))).toEqual([])
     } finally {
@@ -47,3 +44,40 @@ test.each(['0', '1s'])(
     }
   },
 )
+
+test('whoever reads the log slowly has it to its end', { timeout: 60_000 }, async () => {
+  const first = await startServer()
+  try {
+    await first.kill('SIGTERM')
+    const [port = 0] = await freePorts(1)
+    const program = first.another({ COUNTERSIGN_HTTP_PORT: String(port) })
+    while (!program.output().stdout.includes('countersign is running'))
+      await new Promise((resolve) => program.child.stdout?.once('data', resolve))
+    program.child.stderr?.pause()
+    const agent = new HttpAgent({ keepAlive: true, maxSockets: 8 })
+    const paths = Array.from({ length: 4_000 }, (_, n) => `/nothing/${n}`)
+    for (let at = 0; at < paths.length; at += 200)
+      await Promise.all(paths.slice(at, at + 200).map((path) => ask({ port, path, agent })))
+    program.child.kill('SIGTERM')
+    const gone = async () => {
+      const answer = await ask({ port, path: '/healthz', agent: false }).catch(
+        ({ code }: NodeJS.ErrnoException) => code,
+      )
+      return answer === 'ECONNREFUSED'
+    }
+    while (!(await gone()));
+    program.child.stderr?.resume()
+    const { code, stderr } = await program.ended
+    expect(code).toBe(0)
+    const logged = pathsIn(stderr)
+    expect(paths.filter((path) => !logged.has(path))).toEqual([])
+  } finally {
+    await first.stop()
+  }
+})
+
+/** Of the requests in a log. */
+function pathsIn(log: string): Set<string> {
+  const lines = log.split('\n').filter((line) => line.includes('"msg":"request"'))
+  return new Set(lines.map((line) => JSON.parse(line).path))
+}

@@ -63,11 +63,13 @@ describe('start and end', () => {
   })
 
   test('closing does not wait for ever: not for an answer, not for a handshake', async () => {
-    const { ports, echo, server } = await start({ limits: { drainTimeout: 100 } })
+    const { ports, echo, server, lines } = await start({ limits: { drainTimeout: 100 } })
     const waiting = ask({ port: ports.httpPort, path: '/echo/wait' })
     const silent = exchange(ports.httpsPort, '')
     await echo.waiting
     await server.close()
+    // The process may end now: nothing is to come any more.
+    expect(lines.map(({ path, code }) => [path, code])).toEqual([['/echo/wait', 'aborted']])
     expect(await waiting).toMatchObject({ status: 503, headers: { 'retry-after': '5', connection: 'close' } })
     expect(await silent).toBe('')
     // Whoever answers after that is heard by nobody, and breaks nothing.
