@@ -38,7 +38,7 @@ export async function run(argv: readonly string[]): Promise<void> {
     const config = readConfig({
       env: process.env,
       argv,
-      otherVariables: ['COUNTERSIGN_TOKEN', 'COUNTERSIGN_URL', 'COUNTERSIGN_CA'],
+      otherVariables: ['COUNTERSIGN_TOKEN', 'COUNTERSIGN_URL', 'COUNTERSIGN_CA', 'COUNTERSIGN_BACKUP_PASSPHRASE'],
     })
     const traceConfig = readTraceConfig(process.env)
     const log = createLog(config.logLevel)

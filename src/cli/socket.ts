@@ -33,7 +33,13 @@ export async function startOperationsSocket({
   it,
 }: OperationsSocket): Promise<{ close(): Promise<void> }> {
   const where = shortPath(socketPath(config.dataFolder))
-  rmSync(where, { force: true })
+  try {
+    rmSync(where, { force: true })
+  } catch (cause) {
+    throw new Failure('conflict', `${where} is where the socket is to be, and cannot be taken away: do that first`, {
+      cause,
+    })
+  }
   const server = createServer((request, response) => {
     handle({ core, config }, request).then(
       (output) => send(response, 200, { output: output ?? null }),

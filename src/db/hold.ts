@@ -23,23 +23,32 @@ export class DatabaseHeld extends DatabaseUnavailable {
  * Takes the file at `path`, which need not be there yet, for this process alone. Its lock is that of an empty SQLite database beside it, `…-lock`: the system
  * frees it with the process, and no file that a crash left stands in the way. Whoever comes by a link comes to the same lock.
  *
- * @throws DatabaseHeld at once, when another holds it
+ * @throws DatabaseHeld at once, when another holds it; DatabaseUnavailable where something else stands in the place of its lock
  */
 export function hold(path: string): Hold {
   const lock = `${realPath(path)}-lock`
   // A command of root must not shut the server's user out.
   makeFile(lock, true)
-  const handle = new Sqlite(lock, { timeout: 0 })
+  let handle: Sqlite.Database | undefined
   try {
+    handle = new Sqlite(lock, { timeout: 0 })
     // No journal beside it: nothing is ever written.
     handle.pragma('journal_mode = memory')
     handle.exec('begin exclusive')
   } catch (error) {
-    handle.close()
-    if (errorCode(error)?.startsWith('SQLITE_BUSY')) throw new DatabaseHeld(path)
-    throw error
+    handle?.close()
+    throw refused(error, path, lock)
   }
   return { lock, release: () => void handle.close() }
+}
+
+function refused(error: unknown, path: string, lock: string): unknown {
+  const code = errorCode(error) ?? ''
+  if (code.startsWith('SQLITE_BUSY')) return new DatabaseHeld(path)
+  // Not the database is damaged.
+  if (/^SQLITE_(NOTADB|CORRUPT|CANTOPEN)/.test(code))
+    return new DatabaseUnavailable(`its lock ${lock} is not the empty file that it should be: take it away`, error)
+  return error
 }
 
 /** Milliseconds between two tries: not the same for two who try, since each stands in the other's way for a moment. */

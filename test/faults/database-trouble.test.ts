@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { long } from './crowd/random.ts'
 import { type CrowdWorld, startCrowdWorld } from './crowd/world.ts'
 import { type Orders, prepareOrders } from './trouble/contracts.ts'
-import { expectServed, expectTold, expectUnavailable, turns } from './trouble/watched.ts'
+import { expectServed, expectTold, expectUnavailable, logs, turns } from './trouble/watched.ts'
 
 const root = process.getuid?.() === 0
 
@@ -42,8 +42,6 @@ describe('an SQLite database in trouble', () => {
     disk.remove()
   })
 
-  const told = () => world.server.output().stderr
-
   /** Nothing more can be written: the disk is full, or, where none could be mounted, no file of the process may grow. */
   function fill(): () => void {
     if (!root) {
@@ -74,7 +72,7 @@ describe('an SQLite database in trouble', () => {
     } finally {
       makeRoom()
     }
-    expect(told()).toMatch(root ? /not ready: .*its disk is full: make room there/ : /not ready: .*limits on sizes/)
+    await logs(world, root ? /not ready: .*its disk is full: make room there/ : /not ready: .*limits on sizes/)
     await turns(world, 200)
     await expectServed(orders, 'room')
     await expectTold(world, 'database', /took no writes from .* its disk/)
@@ -87,7 +85,7 @@ describe('an SQLite database in trouble', () => {
       limit('1:unlimited')
       await expectUnavailable(orders, 'limited')
       await turns(world, 503)
-      expect(told()).toMatch(/not ready: .*limits on sizes of files/)
+      await logs(world, /not ready: .*limits on sizes of files/)
       limit('unlimited:unlimited')
       await turns(world, 200)
       await expectServed(orders, 'unlimited')
@@ -101,7 +99,7 @@ describe('an SQLite database in trouble', () => {
       other.exec('begin immediate')
       await expectUnavailable(orders, 'locked')
       await turns(world, 503)
-      expect(told()).toMatch(/not ready: .*another process holds its lock: end that one/)
+      await logs(world, /not ready: .*another process holds its lock: end that one/)
     } finally {
       other.close()
     }
@@ -135,7 +133,7 @@ describe('an SQLite database in trouble', () => {
     await delay(150)
     await expectUnavailable(orders, 'moved')
     await turns(world, 503)
-    expect(told()).toContain(`its file ${file} is gone: put it back where it was`)
+    await logs(world, /its file .*countersign\.sqlite is gone: put it back where it was/)
     renameSync(`${file}.away`, file)
     await turns(world, 200)
     await expectServed(orders, 'back')

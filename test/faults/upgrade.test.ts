@@ -76,7 +76,7 @@ it('a newer version migrates beside one that serves, which serves on, and may st
   await line.hold()
   await server.kill('SIGKILL')
   await server.restart({ COUNTERSIGN_LOG_LEVEL: 'warn' })
-  expect(server.output().stderr).toContain('9998-later')
+  await until('the log says it', async () => server.output().stderr.includes('9998-later') || undefined)
   line.go()
   await more(5)
   await line.hold()

@@ -4,6 +4,7 @@ import type { LimitView } from '../../src/core/admin.ts'
 import { AcmeClient } from '../helpers/acmeClient.ts'
 import { httpsTransport } from '../helpers/acmeHttps.ts'
 import { type CliInstallation, startInstallation } from '../helpers/installation.ts'
+import { until } from '../helpers/until.ts'
 
 let at: CliInstallation
 let admin: { token: string }
@@ -73,7 +74,11 @@ describe('a profile with chaos', () => {
     expect(doctor.stdout).not.toMatch(/profile default: acme/)
     await at.server.kill('SIGTERM')
     await at.server.restart()
-    const lines = `${at.server.output().stdout}${at.server.output().stderr}`.split('\n')
-    expect(lines.filter((line) => line.includes('chaos is on'))).toHaveLength(1)
+    const told = () => {
+      const { stdout, stderr } = at.server.output()
+      return `${stdout}${stderr}`.split('\n').filter((line) => line.includes('chaos is on'))
+    }
+    await until('the log says it', async () => told().length > 0 || undefined)
+    expect(told()).toHaveLength(1)
   })
 })

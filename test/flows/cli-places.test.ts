@@ -100,6 +100,14 @@ describe('places that are wrong', { timeout: 120_000 }, () => {
     }
   })
 
+  test('what stands where the socket is to be; and the variables of commands are none of the server’s trouble', async () => {
+    const socket = join(server.dataFolder, 'countersign.sock')
+    mkdirSync(socket)
+    const ended = await started({ COUNTERSIGN_BACKUP_PASSPHRASE: 'correct horse battery', COUNTERSIGN_TOKEN: 'x' })
+    rmSync(socket, { recursive: true })
+    expect(ended).toMatchObject({ code: 1, stderr: expect.stringContaining(`${socket} is where the socket is to be`) })
+  })
+
   test('what cannot be made', async () => {
     const nowhere = await started({
       COUNTERSIGN_DATA: join(server.workFolder, 'new'),

@@ -108,7 +108,7 @@ test('a stranger joins no trace, and a collector that fails costs no order', asy
     const text = await (await fetch(`${server.httpUrl}/metrics`)).text()
     return Number(/^trace_spans_total\{outcome="failed"\} (\d+)/m.exec(text)?.[1]) > 0 || undefined
   })
-  expect(server.output().stderr).toContain('traces could not be sent')
+  await until('the log says it', async () => server.output().stderr.includes('traces could not be sent') || undefined)
 })
 
 test('an endpoint that is none is told at the start', async () => {

@@ -1,6 +1,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chownSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
@@ -111,6 +112,16 @@ describe('the hold on a file', () => {
     hold(file).release()
     const { uid, gid, mode } = statSync(`${file}-lock`)
     expect({ uid, gid, mode: mode & 0o777 }).toEqual({ uid: 65_534, gid: 65_534, mode: 0o600 })
+  })
+
+  it('is not had where something else stands in the place of its lock, which is told from the database', () => {
+    for (const content of ['hello\n', randomBytes(5_000)]) {
+      writeFileSync(`${file}-lock`, content)
+      expect(() => hold(file)).toThrow(/its lock .*a\.sqlite-lock is not the empty file that it should be/)
+      rmSync(`${file}-lock`)
+    }
+    mkdirSync(`${file}-lock`)
+    expect(() => hold(file)).toThrow(/its lock .*a\.sqlite-lock is not the empty file that it should be/)
   })
 
   it('is waited for as long as is said', async () => {

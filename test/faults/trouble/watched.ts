@@ -23,6 +23,12 @@ export const turns = (world: CrowdWorld, status: 200 | 503) =>
     within: 30_000,
   })
 
+/** The log says it, which is written beside the answers and may come after them. */
+export const logs = (world: CrowdWorld, what: RegExp) =>
+  until(`the log says ${what}`, async () => (what.test(world.server.output().stderr) ? true : undefined), {
+    within: 10_000,
+  })
+
 /** Every contract refuses with 503 in its own form. */
 export async function expectUnavailable(orders: Orders, prefix: string): Promise<void> {
   for (const [contract, answered] of Object.entries(await orders.send(prefix)))
