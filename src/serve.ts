@@ -1,7 +1,7 @@
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { startOperationsSocket } from './cli/socket.ts'
+import { refuseAnswered, startOperationsSocket } from './cli/socket.ts'
 import { type Composition, compose } from './compose.ts'
 import { type BaseUrls, baseUrlsOf, isLoopback } from './config/baseUrls.ts'
 import type { Config } from './config.ts'
@@ -70,6 +70,7 @@ export async function startServer(
     requirePlaces(config)
     const claim = await claimFolder(config.dataFolder)
     closing.push(async () => claim.release())
+    await refuseAnswered(config.dataFolder)
     refuseLostDatabase(config)
     const composition = await compose({ ...config, ...urls, patience: PATIENCE }, log, checkOptions(protocols))
     closing.splice(-1, 0, composition.close)

@@ -1,5 +1,6 @@
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { connect } from 'node:net'
 import type { Config } from '../config.ts'
 import type { Core } from '../core/core.ts'
 import { Failure } from '../core/failure.ts'
@@ -68,6 +69,21 @@ export async function startOperationsSocket({
         server.closeIdleConnections()
       }),
   }
+}
+
+/** Throws Failure('conflict') where a server answers on the socket of the folder though it has not claimed it: one of an earlier version. */
+export async function refuseAnswered(dataFolder: string): Promise<void> {
+  const path = shortPath(socketPath(dataFolder))
+  const answered = await new Promise((resolve) => {
+    const socket = connect(path)
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+  if (answered)
+    throw new Failure('conflict', `another server works on the data folder ${dataFolder}: it answers on ${path}`)
 }
 
 /** Under a mask that leaves nobody else in from the first moment on. */

@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { startOperationsSocket } from '../../src/cli/socket.ts'
+import { refuseAnswered, startOperationsSocket } from '../../src/cli/socket.ts'
 import { callSocket } from '../../src/cli/socketClient.ts'
 import { readConfig } from '../../src/config.ts'
 import { asRequester } from '../../src/core/identity/identity.ts'
@@ -102,6 +102,10 @@ describe('the socket', () => {
     await expect(claimFolder(folder)).rejects.toMatchObject(failure('conflict', /another server/))
     claim.release()
     ;(await claimFolder(folder)).release()
+    await refuseAnswered(folder)
+    await listen()
+    await expect(refuseAnswered(folder)).rejects.toMatchObject(failure('conflict', /another server.*answers on/))
+    expect(await call('authority.ls')).toBeDefined()
   })
   test('file of another kind is no server', async () => {
     writeFileSync(path, '')
