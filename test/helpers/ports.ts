@@ -6,12 +6,22 @@ import { createServer } from 'node:net'
 const LOWEST = 18_000
 const HIGHEST = 32_000
 
-/** Ports of this machine on which nobody listens, all different. */
+/** Each worker has ports of its own: to look whether one is free takes it for a moment, maybe from a server of another that is about to listen there. */
+const WORKERS = 4
+const SHARE = Math.floor((HIGHEST - LOWEST) / WORKERS)
+const first = LOWEST + (Number(process.env.VITEST_POOL_ID ?? 0) % WORKERS) * SHARE
+
+/** Who was given one may not listen there yet. */
+const given = new Set<number>()
+
+/** Ports of this machine on which nobody listens, all different, and none twice. */
 export async function freePorts(count: number): Promise<number[]> {
   const ports = new Set<number>()
   for (let tries = 0; ports.size < count; tries++) {
     if (tries > 1000) throw new Error('no free ports')
-    const port = randomInt(LOWEST, HIGHEST)
+    const port = randomInt(first, first + SHARE)
+    if (given.has(port)) continue
+    given.add(port)
     if (await isFree(port)) ports.add(port)
   }
   return [...ports]
